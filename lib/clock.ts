@@ -1,0 +1,64 @@
+/** The injected source of time. Everything that waits or stamps takes one, so that tests need no real time. */
+export interface Clock {
+  /** Wall clock, epoch ms with fractions. May step. */
+  now(): number;
+  /** Monotonic ms since an arbitrary start. Never steps. */
+  monotonic(): number;
+  /** Calls `fn` once after `ms`; returns the undo. The timer never keeps the process alive. */
+  after(ms: number, fn: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(ms, fn) {
+    const timer = setTimeout(fn, ms);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+/** A clock that moves only when told. Timers fire in due order, those due at one time in the order they were set. */
+export interface VirtualClock extends Clock {
+  /** Moves the clock by `ms` and fires what falls due; awaits the microtasks between timers. */
+  advance(ms: number): Promise<void>;
+}
+
+export function createVirtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
+  let elapsed = 0;
+  let serial = 0;
+  const timers = new Map<number, { due: number; fn: () => void }>();
+  const nextDue = (limit: number): number | undefined => {
+    let found: number | undefined;
+    for (const [id, timer] of timers) {
+      if (timer.due <= limit && (found === undefined || timer.due < timers.get(found)!.due)) found = id;
+    }
+    return found;
+  };
+  return {
+    now: () => start + elapsed,
+    monotonic: () => elapsed,
+    after(ms, fn) {
+      const id = serial++;
+      timers.set(id, { due: elapsed + Math.max(0, ms), fn });
+      return () => void timers.delete(id);
+    },
+    async advance(ms) {
+      const end = elapsed + ms;
+      await settleMicrotasks();
+      for (let id = nextDue(end); id !== undefined; id = nextDue(end)) {
+        const timer = timers.get(id)!;
+        timers.delete(id);
+        elapsed = Math.max(elapsed, timer.due);
+        timer.fn();
+        await settleMicrotasks();
+      }
+      elapsed = end;
+    },
+  };
+}
+
+// One turn of the event loop lets every promise chain that is ready run to its next real wait.
+function settleMicrotasks(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,198 @@
+import type { Clock } from '../clock.ts';
+import type { TelltaleError } from '../errors.ts';
+import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
+import type { Filter } from '../filter/language.ts';
+
+/** How safe an acknowledged event is: lost with the process, with the machine, or only with the disk. */
+export type Durability = 'memory' | 'os' | 'disk';
+
+/** What a store promises and does by itself; the contract suite reads it. */
+export interface StoreSupports {
+  readonly durability: Durability;
+  /** Several processes append to one log. Such a store overrides `_commit` to decide inside its own transaction. */
+  readonly shared: boolean;
+  readonly maxEventBytes: number;
+  /** Which hints of `PageQuery` narrow the read; the rest is filtered by the abstract store. */
+  readonly pushdown: readonly (keyof PageHints)[];
+  /** Optional operations this store has. */
+  readonly operations: readonly ('watch' | 'import' | 'transaction' | 'search' | 'summarize' | 'sync')[];
+}
+
+/** What must still hold when the append is carried out. A revision is that of the first event's entity. */
+export type Expectation = 'any' | 'none' | number | { readonly query: Filter; readonly after: number };
+
+/** One append on its way: all of its events or none of them. The store answers by exactly one of the two calls. */
+export interface PendingAppend {
+  readonly events: readonly TelltaleEvent[];
+  /** Estimated size of all events, for the bounds of a group commit. */
+  readonly bytes: number;
+  readonly expect?: Expectation;
+  /** First attempt of ids made in this process: the lookup by id is skipped. Every other append looks up. */
+  readonly fresh: boolean;
+  /** False where payloads were passed as they are (`payload: 'trust'`): they are admitted here, before they are written. */
+  readonly admitted: boolean;
+  acknowledged(receipt: AppendReceipt): void;
+  failed(error: TelltaleError): void;
+}
+
+export interface AppendReceipt {
+  /** Position of the first event; the others follow without a gap. */
+  readonly position: number;
+  /** Revision of each event within its entity, 0 without entity. */
+  readonly revisions: readonly number[];
+  readonly storedAt: number;
+  readonly durability: Durability;
+  /** The append was already stored: this is the first receipt again and nothing was written. */
+  readonly duplicate: boolean;
+}
+
+export interface AppendOptions {
+  readonly expect?: Expectation;
+  readonly signal?: AbortSignal;
+}
+
+/** Where an id is; kept for ever, also after the event was removed. */
+export interface KnownId {
+  readonly id: string;
+  readonly position: number;
+  readonly revision: number;
+  readonly storedAt: number;
+  /** Hash of the content, see event/content-hash.ts. */
+  readonly hash: string;
+}
+
+export interface Head {
+  /** The highest position ever given; 0 before the first. */
+  readonly position: number;
+  /** `storedAt` of that position; 0 before the first. */
+  readonly storedAt: number;
+}
+
+/** Conditions a store may use to look at fewer events. They are a superset: the abstract store filters again. */
+export interface PageHints {
+  readonly ids?: readonly string[];
+  /** Exact types; absent when the query has a wildcard. */
+  readonly types?: readonly string[];
+  readonly entity?: string;
+  readonly correlationId?: string;
+  readonly causationId?: string;
+  /** Event time, inclusive bounds, epoch ms. */
+  readonly time?: { readonly from?: number; readonly to?: number };
+  /** The whole filter, for stores that translate it. */
+  readonly where?: Filter;
+}
+
+export interface PageQuery extends PageHints {
+  /** Exclusive lower bound of positions; 0 for the start. */
+  readonly after: number;
+  /** Inclusive upper bound of positions. */
+  readonly through: number;
+  /** From the highest position down. */
+  readonly descending: boolean;
+  /** At most this many events. */
+  readonly limit: number;
+}
+
+export interface Page {
+  /** In position order, or falling when `descending`. */
+  readonly events: readonly StoredEvent[];
+  /** How far the store has looked: the next page starts behind this position (before it when `descending`). */
+  readonly looked: number;
+  /** Nothing is left between `looked` and the end of the asked range. */
+  readonly done: boolean;
+}
+
+/** Inclusive range of positions that were taken out on purpose. */
+export interface RemovedRange {
+  readonly from: number;
+  readonly to: number;
+  readonly reason: string;
+  /** Epoch ms. */
+  readonly at: number;
+}
+
+/** Small changing data beside the log: checkpoints, leases, snapshots, schemas. */
+export interface StoredDocument {
+  readonly key: string;
+  readonly value: unknown;
+  /** A new one with every put. */
+  readonly etag: string;
+}
+
+export interface PutOptions {
+  /** `null`: must not exist yet. A string: must still have this etag. Absent: whatever is there. */
+  readonly etag?: string | null;
+  /** The value names this position: the log is synced up to it before the document is written. */
+  readonly position?: number;
+}
+
+/** Proof of a lease: a document and the epoch it must still have. */
+export interface Fence {
+  readonly lease: string;
+  readonly epoch: number;
+}
+
+export interface StoreHealth {
+  readonly status: 'opening' | 'open' | 'failed' | 'closing' | 'closed';
+  readonly durability: Durability;
+  readonly queued: number;
+  readonly lastError?: TelltaleError;
+  /** Free bytes where the log lies; absent where that means nothing. */
+  readonly diskFreeBytes?: number;
+  /** What the store found at opening or could not do since: repaired tails, lost ranges, cleanup left over. */
+  readonly notices: readonly string[];
+}
+
+/** What the bus hands a store when it opens it. */
+export interface StoreEnvironment {
+  readonly clock: Clock;
+}
+
+/** Called with the events of each commit in position order, after they are durable. Must not throw. */
+export type CommitListener = (events: readonly StoredEvent[]) => void;
+
+/** The port every store answers and every layer above uses. Implement it by extending `AbstractStore`. */
+export interface Store {
+  readonly name: string;
+  readonly supports: StoreSupports;
+  open(environment?: Partial<StoreEnvironment>): Promise<void>;
+  /** Idempotent: refuses new work, writes what is queued, closes. */
+  close(): Promise<void>;
+  /** The bus's way in: cheap, ordered, answered by `acknowledged` or `failed`. */
+  enqueue(append: PendingAppend): void;
+  /** Everybody else's way in: checks and admits the events first. */
+  append(events: readonly TelltaleEvent[], options?: AppendOptions): Promise<AppendReceipt>;
+  /** One page of the events that satisfy `query`, residual filter applied. */
+  page(query: PageQuery): Promise<Page>;
+  /** All events that satisfy `query`, page by page. */
+  read(query?: Partial<PageQuery>): AsyncIterable<StoredEvent>;
+  head(): Promise<Head>;
+  find(ids: readonly string[]): Promise<ReadonlyMap<string, KnownId>>;
+  /** Current revision of an entity; 0 means never written. Revisions never restart. */
+  revision(entity: string): Promise<number>;
+  remove(
+    ranges: readonly { readonly from: number; readonly to: number }[],
+    reason: string,
+    fence?: Fence,
+  ): Promise<number>;
+  removed(range?: { readonly from: number; readonly to: number }): Promise<readonly RemovedRange[]>;
+  rewrite(events: readonly StoredEvent[], fence?: Fence): Promise<void>;
+  document(collection: string, key: string): Promise<StoredDocument | undefined>;
+  /** Compare-and-set; answers the new etag. Throws `DOCUMENT_CONFLICT`. */
+  putDocument(collection: string, key: string, value: unknown, options?: PutOptions): Promise<string>;
+  listDocuments(collection: string): Promise<readonly StoredDocument[]>;
+  deleteDocument(collection: string, key: string, etag?: string): Promise<boolean>;
+  /** Listens to commits from now on; returns the undo. */
+  onCommit(listener: CommitListener): () => void;
+  /** Makes everything acknowledged so far as durable as the medium allows. */
+  sync(): Promise<void>;
+  health(): StoreHealth;
+}
+
+/** Something that only receives. Every store is usable as one. */
+export interface Sink {
+  readonly name: string;
+  open(environment?: Partial<StoreEnvironment>): Promise<void>;
+  write(events: readonly StoredEvent[]): Promise<void>;
+  close(): Promise<void>;
+}
