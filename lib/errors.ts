@@ -106,8 +106,9 @@ export function show(value: unknown): string {
   if (typeof value === 'string')
     return `${JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)} (string)`;
   if (typeof value === 'function') return `a function`;
-  if (typeof value !== 'object') return `${String(value)} (${typeof value})`;
+  if (typeof value !== 'object') return `${String(value as bigint | boolean | number | symbol)} (${typeof value})`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  const name = Object.getPrototypeOf(value)?.constructor?.name as unknown;
+  const prototype = Object.getPrototypeOf(value) as { readonly constructor?: { readonly name?: unknown } } | null;
+  const name = prototype?.constructor?.name;
   return typeof name === 'string' && name !== 'Object' ? `a ${name}` : 'an object';
 }
