@@ -106,7 +106,7 @@ export function show(value: unknown): string {
   if (typeof value === 'string')
     return `${JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)} (string)`;
   if (typeof value === 'function') return `a function`;
-  if (typeof value !== 'object') return `${String(value as bigint | boolean | number | symbol)} (${typeof value})`;
+  if (typeof value !== 'object') return `${(value as bigint | boolean | number | symbol).toString()} (${typeof value})`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
   const prototype = Object.getPrototypeOf(value) as { readonly constructor?: { readonly name?: unknown } } | null;
   const name = prototype?.constructor?.name;
