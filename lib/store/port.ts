@@ -124,6 +124,8 @@ export interface PutOptions {
   readonly etag?: string | null;
   /** The value names this position: the log is synced up to it before the document is written. */
   readonly position?: number;
+  /** Refused with `LEASE_LOST` unless the lease still has this epoch. */
+  readonly fence?: Fence;
 }
 
 /** Proof of a lease: a document and the epoch it must still have. */
@@ -181,6 +183,7 @@ export interface Store {
   /** Compare-and-set; answers the new etag. Throws `DOCUMENT_CONFLICT`. */
   putDocument(collection: string, key: string, value: unknown, options?: PutOptions): Promise<string>;
   listDocuments(collection: string): Promise<readonly StoredDocument[]>;
+  /** False when it is not there, or has another etag than the one given. */
   deleteDocument(collection: string, key: string, etag?: string): Promise<boolean>;
   /** Listens to commits from now on; returns the undo. */
   onCommit(listener: CommitListener): () => void;

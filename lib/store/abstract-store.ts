@@ -1,0 +1,343 @@
+import { systemClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
+import { TelltaleError, expected } from '../errors.ts';
+import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
+import { AppendQueue } from './append-queue.ts';
+import type { Commit } from './append-queue.ts';
+import { checkEvents, prepareAppends } from './check-events.ts';
+import { CommitFeed } from './commit-feed.ts';
+import { decideCommit } from './decide-commit.ts';
+import { Documents } from './documents.ts';
+import { gatherFacts } from './gather-facts.ts';
+import { behind, checkPageQuery, compileHints, fillPage, MAX_PAGE_EVENTS } from './page-reader.ts';
+import type * as Port from './port.ts';
+import { checkRanges, intersects, mergeRanges, subtractRanges } from './ranges.ts';
+import type { Range } from './ranges.ts';
+import { rewritten } from './rewrite.ts';
+import { StoreBackend } from './store-backend.ts';
+import { StoreStatus } from './store-status.ts';
+
+const READ_EVENTS = 1_000;
+
+/**
+ * All that stores share: checks, lifecycle, append queue and group commit, decisions, cursors, residual filtering,
+ * documents, the commit feed and error wrapping. A store brings the underscore methods; each is called only while the
+ * store is open, with checked arguments.
+ *
+ * Order: `_append`, `_remove`, `_rewrite` and `_sync` never overlap one another; document changes run one by one.
+ * Reads overlap anything: they must answer with whole commits.
+ * Failure: what an underscore method throws reaches the caller as `STORE_UNAVAILABLE` with its cause (a
+ * `TelltaleError` as it is), and fails everything queued behind it. `STORE_FAILED` or `STORE_CORRUPT` out of a write
+ * is fail-stop: the status becomes `failed`, no write is taken any more, reads go on.
+ * Closing: `close` refuses new work, writes what is queued, then calls `_close`. A closed store may be opened again.
+ */
+export abstract class AbstractStore extends StoreBackend implements Port.Store {
+  readonly #feed = new CommitFeed();
+  readonly #queue = new AppendQueue({
+    commit: (appends) => this._commit(appends),
+    answered: (commit) => this.#publish(commit),
+    toFailure: (thrown) => this.#writeFailure(thrown),
+  });
+  readonly #documents = new Documents({
+    read: (collection, key) => this.#state.call(() => this._document(collection, key)),
+    write: (...put) => this.#state.call(() => this._putDocument(...put)),
+    list: (collection) => this.#state.call(() => this._listDocuments(collection)),
+    erase: (...which) => this.#state.call(() => this._deleteDocument(...which)),
+    syncTo: (position) => this.#syncTo(position),
+  });
+  #clock: Clock = systemClock;
+  readonly #state = new StoreStatus(() => this.name);
+  #opening: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  /** Unknown before the first commit and after one whose end is not known. */
+  #head: Port.Head | undefined;
+  #syncedTo = 0;
+  #unwatch: (() => void) | undefined;
+  #tailing: Promise<void> | undefined;
+  #wokenAgain = false;
+
+  /** Wall and monotonic time, injected by `open`. */
+  protected get clock(): Clock {
+    return this.#clock;
+  }
+
+  /**
+   * Decides and writes one group commit. A `shared` store overrides it, because there the decision belongs into the
+   * transaction that writes; `decideCommit` is at its service.
+   */
+  protected async _commit(appends: readonly Port.PendingAppend[]): Promise<Commit> {
+    const head = (this.#head ??= await this._head());
+    const prepared = prepareAppends(appends, this.supports.maxEventBytes);
+    const facts = await gatherFacts(prepared.appends, head, {
+      find: (ids) => this._find(ids),
+      revision: (entities) => this._revision(entities),
+      page: (query) => this.#page(query),
+    });
+    const now = this.#clock.now();
+    const { durability } = this.supports;
+    const decision = decideCommit(prepared.appends, { ...facts, head, now, durability, refused: prepared.refused });
+    if (decision.records.length === 0) return decision;
+    this.#head = undefined;
+    await this._append(decision.records, decision.sizes);
+    this.#head = decision.head;
+    return decision;
+  }
+
+  open(environment: Partial<Port.StoreEnvironment> = {}): Promise<void> {
+    if (this.#state.is('closed')) {
+      this.#state.become('opening');
+      this.#opening = this.#open(environment);
+    }
+    return this.#opening!;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close().finally(() => (this.#closing = undefined));
+    return this.#closing;
+  }
+
+  enqueue(append: Port.PendingAppend): void {
+    if (this.#state.is('open')) this.#queue.push(append);
+    else append.failed(this.#state.refusal());
+  }
+
+  async append(events: readonly TelltaleEvent[], options: Port.AppendOptions = {}): Promise<Port.AppendReceipt> {
+    const { expect, signal } = options;
+    this.#state.mustWrite();
+    const checked = checkEvents(events, this.supports.maxEventBytes);
+    if (signal?.aborted) throw aborted(signal);
+    return new Promise((acknowledged, failed) => {
+      const abort = (): void => failed(aborted(signal!));
+      const settle = <T>(answer: (value: T) => void) => {
+        return (value: T): void => {
+          signal?.removeEventListener('abort', abort);
+          answer(value);
+        };
+      };
+      signal?.addEventListener('abort', abort);
+      this.enqueue({
+        ...checked,
+        ...(expect === undefined ? {} : { expect }),
+        fresh: false,
+        admitted: true,
+        acknowledged: settle(acknowledged),
+        failed: settle(failed),
+      });
+    });
+  }
+
+  async page(query: Port.PageQuery): Promise<Port.Page> {
+    this.#state.mustRead();
+    return this.#page(query);
+  }
+
+  async *read(query: Partial<Port.PageQuery> = {}): AsyncGenerator<StoredEvent, void, undefined> {
+    const through = query.through ?? (await this.head()).position;
+    let left = checkPageQuery({ after: 0, descending: false, limit: READ_EVENTS, ...query, through });
+    const matches = compileHints(query);
+    for (;;) {
+      this.#state.mustRead();
+      const page = await fillPage((raw) => this.#state.call(() => this._read(raw)), left, matches);
+      yield* page.events;
+      if (page.done) return;
+      left = behind(left, page.looked);
+    }
+  }
+
+  async head(): Promise<Port.Head> {
+    this.#state.mustRead();
+    return this.#state.call(() => this._head());
+  }
+
+  async find(ids: readonly string[]): Promise<ReadonlyMap<string, Port.KnownId>> {
+    this.#state.mustRead();
+    return this.#state.call(() => this._find(ids));
+  }
+
+  async revision(entity: string): Promise<number> {
+    this.#state.mustRead();
+    return (await this.#state.call(() => this._revision([entity]))).get(entity) ?? 0;
+  }
+
+  async remove(ranges: readonly Range[], reason: string, fence?: Port.Fence): Promise<number> {
+    this.#state.mustWrite();
+    checkRanges(ranges, reason);
+    return this.#change(fence, async () => {
+      const head = await this._head();
+      const wanted = mergeRanges(ranges.map(({ from, to }) => ({ from, to: Math.min(to, head.position) })));
+      if (wanted.length === 0) return 0;
+      const span = { from: wanted[0]!.from, to: wanted[wanted.length - 1]!.to };
+      const left = subtractRanges(wanted, mergeRanges(await this._removed(span)));
+      return left.length === 0 ? 0 : this._remove(left, reason, this.#clock.now());
+    });
+  }
+
+  async removed(range: Range = { from: 1, to: Infinity }): Promise<readonly Port.RemovedRange[]> {
+    this.#state.mustRead();
+    const removals = await this.#state.call(() => this._removed(range));
+    return removals.filter((removal) => intersects(removal, range));
+  }
+
+  async rewrite(events: readonly StoredEvent[], fence?: Port.Fence): Promise<void> {
+    this.#state.mustWrite();
+    await this.#change(fence, async () => {
+      const records: StoredEvent[] = [];
+      for (const event of events) {
+        const at = { after: event.position - 1, through: event.position, descending: false, limit: 1 };
+        const { events: found } = await this.#page(at);
+        records.push(rewritten(found[0], event, this.supports.maxEventBytes));
+      }
+      if (records.length > 0) await this._rewrite(records);
+    });
+  }
+
+  async document(collection: string, key: string): Promise<Port.StoredDocument | undefined> {
+    this.#state.mustRead();
+    return this.#documents.read(collection, key);
+  }
+
+  async putDocument(collection: string, key: string, value: unknown, options: Port.PutOptions = {}): Promise<string> {
+    this.#state.mustWrite();
+    return this.#documents.put(collection, key, value, options);
+  }
+
+  async listDocuments(collection: string): Promise<readonly Port.StoredDocument[]> {
+    this.#state.mustRead();
+    return this.#documents.list(collection);
+  }
+
+  async deleteDocument(collection: string, key: string, etag?: string): Promise<boolean> {
+    this.#state.mustWrite();
+    return this.#documents.erase(collection, key, etag);
+  }
+
+  onCommit(listener: Port.CommitListener): () => void {
+    return this.#feed.on(listener);
+  }
+
+  async sync(): Promise<void> {
+    this.#state.mustWrite();
+    await this.#syncNow();
+  }
+
+  health(): Port.StoreHealth {
+    const { lastError } = this.#state;
+    return {
+      status: this.#state.word,
+      durability: this.supports.durability,
+      queued: this.#queue.events,
+      notices: [],
+      ...this._health(),
+      ...(lastError === undefined ? {} : { lastError }),
+    };
+  }
+
+  async #open(environment: Partial<Port.StoreEnvironment>): Promise<void> {
+    this.#clock = environment.clock ?? systemClock;
+    try {
+      await this._open();
+      const head = await this._head();
+      this.#feed.start(head.position);
+    } catch (thrown) {
+      this.#state.become('closed');
+      throw this.#state.wrap(thrown);
+    }
+    this.#head = undefined;
+    this.#syncedTo = 0;
+    this.#state.become('open');
+    if (this.supports.operations.includes('watch')) this.#unwatch = this._watch?.(() => this.#wake());
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state.is('opening')) await this.#opening!.catch(() => undefined);
+    if (this.#state.is('closed')) return;
+    this.#state.become('closing');
+    this.#unwatch?.();
+    await this.#documents.inTurn(() => this.#queue.idle());
+    await this.#tailing;
+    try {
+      await this.#state.call(() => this._close());
+    } finally {
+      this.#state.become('closed');
+    }
+  }
+
+  #page(query: Port.PageQuery): Promise<Port.Page> {
+    return fillPage((raw) => this.#state.call(() => this._read(raw)), checkPageQuery(query), compileHints(query));
+  }
+
+  /** Changes of the log run between commits; with a fence, between document changes as well, so that it still holds. */
+  #change<T>(fence: Port.Fence | undefined, change: () => Promise<T>): Promise<T> {
+    const exclusive = (): Promise<T> => this.#queue.exclusive(() => this.#write(change));
+    if (fence === undefined) return exclusive();
+    return this.#documents.inTurn(() => this.#documents.checkFence(fence).then(exclusive));
+  }
+
+  #syncNow(): Promise<void> {
+    return this.#queue.exclusive(() =>
+      this.#write(async () => {
+        const { position } = await this._head();
+        await this._sync?.();
+        this.#syncedTo = position;
+      }),
+    );
+  }
+
+  async #syncTo(position: number): Promise<void> {
+    if (position <= this.#syncedTo) return;
+    await this.#syncNow();
+    if (position <= this.#syncedTo) return;
+    throw expected('INVALID_OPTION', '`position`', `at most the head, ${this.#syncedTo}`, position);
+  }
+
+  async #publish(commit: Commit): Promise<void> {
+    if (this.#unwatch !== undefined) return this.#wake();
+    if (commit.records[0]?.position === this.#feed.position + 1) this.#feed.publish(commit.records);
+    // Behind a commit whose end was not known the log may hold more than was ever handed out.
+    if (this.#feed.position < commit.head.position) await this.#catchUp(commit.head.position);
+  }
+
+  #wake(): void {
+    this.#wokenAgain = true;
+    this.#tailing ??= this.#tail().finally(() => (this.#tailing = undefined));
+  }
+
+  async #tail(): Promise<void> {
+    while (this.#wokenAgain) {
+      this.#wokenAgain = false;
+      await this.#catchUp();
+    }
+  }
+
+  /** Never rejects: what could not be read is published with the next commit. */
+  async #catchUp(through?: number): Promise<void> {
+    try {
+      const end = through ?? (await this._head()).position;
+      const read = (after: number, to: number, limit: number): Promise<Port.Page> =>
+        this.#page({ after, through: to, limit: Math.min(limit, MAX_PAGE_EVENTS), descending: false });
+      await this.#feed.catchUp(read, end);
+    } catch (thrown) {
+      this.#state.note(thrown);
+    }
+  }
+
+  async #write<T>(operation: () => Promise<T>): Promise<T> {
+    try {
+      return await operation();
+    } catch (thrown) {
+      throw this.#writeFailure(thrown);
+    }
+  }
+
+  #writeFailure(thrown: unknown): TelltaleError {
+    // What was written is not known any more.
+    this.#head = undefined;
+    return this.#state.noteWrite(thrown);
+  }
+}
+
+function aborted(signal: AbortSignal): TelltaleError {
+  return new TelltaleError('ABORTED', 'the append was aborted; it may or may not have happened', {
+    cause: signal.reason,
+  });
+}

@@ -1,0 +1,96 @@
+import { expected } from '../errors.ts';
+import type { StoredEvent } from '../event/event.ts';
+import { compileFilter } from '../filter/compile.ts';
+import type { Page, PageHints, PageQuery } from './port.ts';
+
+/** One page as a store answers it, before the residual filter. */
+export type ReadRaw = (query: PageQuery) => Promise<Page>;
+
+export const MAX_PAGE_EVENTS = 10_000;
+const CHUNK_EVENTS = 512;
+/** A page ends after this many events were looked at, so that a filter nothing satisfies cannot hold its caller. */
+const LOOKED_EVENTS = 10_000;
+
+/** Whether an event satisfies every hint and the filter. Throws `INVALID_FILTER`, `INVALID_PATH`. */
+export function compileHints(hints: PageHints): ((event: StoredEvent) => boolean) | undefined {
+  const tests: ((event: StoredEvent) => boolean)[] = [];
+  const { ids, types, entity, correlationId, causationId, time, where } = hints;
+  if (ids !== undefined) tests.push(isIn(ids, (event) => event.id));
+  if (types !== undefined) tests.push(isIn(types, (event) => event.type));
+  if (entity !== undefined) tests.push((event) => event.entity === entity);
+  if (correlationId !== undefined) tests.push((event) => event.correlationId === correlationId);
+  if (causationId !== undefined) tests.push((event) => event.causationId === causationId);
+  if (time !== undefined) tests.push(isWithin(time.from ?? -Infinity, time.to ?? Infinity));
+  if (where !== undefined) tests.push(compileFilter(where));
+  if (tests.length === 0) return undefined;
+  return (event) => tests.every((test) => test(event));
+}
+
+/** A checked copy. Throws `INVALID_QUERY`. */
+export function checkPageQuery(query: PageQuery): PageQuery {
+  const { after, through, limit } = query;
+  if (!isBound(after)) throw expected('INVALID_QUERY', '`after`', 'a position from 0', after);
+  if (!isBound(through)) throw expected('INVALID_QUERY', '`through`', 'a position from 0', through);
+  if (!(Number.isSafeInteger(limit) && limit >= 1 && limit <= MAX_PAGE_EVENTS))
+    throw expected('INVALID_QUERY', '`limit`', `an integer from 1 to ${MAX_PAGE_EVENTS}`, limit);
+  return { ...query, descending: query.descending === true };
+}
+
+/**
+ * Fills one page with the events that satisfy `matches`, whatever the store has narrowed down itself. The page may
+ * hold fewer events than the limit, even none, while `done` is false: the next page starts at `looked`.
+ */
+export async function fillPage(
+  read: ReadRaw,
+  query: PageQuery,
+  matches: ((event: StoredEvent) => boolean) | undefined,
+): Promise<Page> {
+  const events: StoredEvent[] = [];
+  let range = query;
+  for (let seen = 0; ;) {
+    const wanted = query.limit - events.length;
+    const raw = await read({ ...range, limit: matches === undefined ? wanted : Math.max(wanted, CHUNK_EVENTS) });
+    const taken = take(raw.events, wanted, matches, events);
+    if (taken < raw.events.length) return { events, looked: raw.events[taken - 1]!.position, done: false };
+    seen += raw.events.length;
+    if (raw.done || events.length >= query.limit || seen >= LOOKED_EVENTS)
+      return { events, looked: raw.looked, done: raw.done };
+    range = behind(range, raw.looked);
+  }
+}
+
+/** The rest of a query after a page that ended at `looked`. */
+export function behind(query: PageQuery, looked: number): PageQuery {
+  return query.descending ? { ...query, through: looked - 1 } : { ...query, after: looked };
+}
+
+/** How many of `raw` were looked at until `limit` was reached. */
+function take(
+  raw: readonly StoredEvent[],
+  limit: number,
+  matches: ((event: StoredEvent) => boolean) | undefined,
+  into: StoredEvent[],
+): number {
+  let left = limit;
+  for (let i = 0; i < raw.length; i++) {
+    if (left === 0) return i;
+    const event = raw[i]!;
+    if (matches !== undefined && !matches(event)) continue;
+    into.push(event);
+    left--;
+  }
+  return raw.length;
+}
+
+function isIn(values: readonly string[], field: (event: StoredEvent) => string): (event: StoredEvent) => boolean {
+  const set = new Set(values);
+  return (event) => set.has(field(event));
+}
+
+function isWithin(from: number, to: number): (event: StoredEvent) => boolean {
+  return (event) => event.time >= from && event.time <= to;
+}
+
+function isBound(value: unknown): boolean {
+  return value === Infinity || (Number.isSafeInteger(value) && (value as number) >= 0);
+}

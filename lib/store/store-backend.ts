@@ -1,0 +1,50 @@
+import type { StoredEvent } from '../event/event.ts';
+import type * as Port from './port.ts';
+import type { Range } from './ranges.ts';
+
+/** What a store brings. `AbstractStore` calls these only while the store is open, with checked arguments. */
+export abstract class StoreBackend {
+  abstract readonly name: string;
+  abstract readonly supports: Port.StoreSupports;
+
+  /** Opens the medium; afterwards `_head` answers. */
+  protected abstract _open(): Promise<void>;
+  /** Releases everything. Nothing else is running or will be called. */
+  protected abstract _close(): Promise<void>;
+  /**
+   * Writes one group commit, all or nothing. `sizes` says how many of the records belong to each append: after a crash
+   * an append must be there whole or not at all.
+   */
+  protected abstract _append(records: readonly StoredEvent[], sizes: readonly number[]): Promise<void>;
+  /** At most `limit` events, in order; may use any hint to leave out events that do not satisfy it. */
+  protected abstract _read(query: Port.PageQuery): Promise<Port.Page>;
+  protected abstract _head(): Promise<Port.Head>;
+  /** The ids that were ever stored, removed events included. */
+  protected abstract _find(ids: readonly string[]): Promise<ReadonlyMap<string, Port.KnownId>>;
+  /** Revisions of the entities that were ever written, removed events included. */
+  protected abstract _revision(entities: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** Removes events and records the ranges, which are sorted and not removed yet; answers how many events there were. */
+  protected abstract _remove(ranges: readonly Range[], reason: string, at: number): Promise<number>;
+  /** Recorded removals that touch the range, in order. */
+  protected abstract _removed(range: Range): Promise<readonly Port.RemovedRange[]>;
+  /** Replaces payload, metadata and schemaVersion of events that exist. */
+  protected abstract _rewrite(events: readonly StoredEvent[]): Promise<void>;
+  protected abstract _document(collection: string, key: string): Promise<Port.StoredDocument | undefined>;
+  /** Compares and sets in one step (see `PutOptions.etag`); answers the new etag, `undefined` if the comparison failed. */
+  protected abstract _putDocument(
+    collection: string,
+    key: string,
+    value: unknown,
+    etag: string | null | undefined,
+  ): Promise<string | undefined>;
+  protected abstract _listDocuments(collection: string): Promise<readonly Port.StoredDocument[]>;
+  protected abstract _deleteDocument(collection: string, key: string, etag: string | undefined): Promise<boolean>;
+  /** Makes all that was appended as durable as the medium allows. */
+  protected _sync?(): Promise<void>;
+  /** Calls `wake` when others may have committed; declared as `watch` in `supports.operations`. */
+  protected _watch?(wake: () => void): () => void;
+  /** What the store adds to its health. */
+  protected _health(): Partial<Pick<Port.StoreHealth, 'diskFreeBytes' | 'notices'>> {
+    return {};
+  }
+}
