@@ -67,11 +67,13 @@ const rules: readonly Rule[] = [
       'plugins/cli/show.ts': `import { jsonFile } from '../json-file/index.ts';`,
       'plugins/cli/demo.ts': `await import('../json-file/segment.ts');`,
       'plugins/open.ts': `import { memory } from 'telltale/plugins/memory';`,
+      'plugins/memory/demo.ts': `import { startTeam } from '../../examples/team/index.ts';`,
     },
     kept: {
       'plugins/redis/index.ts': `import { AbstractStore } from '../../lib/plugin.ts';\nimport { parse } from './options.ts';`,
       'plugins/cli/main.ts': `import { createBus } from '../../lib/index.ts';\nawait import('../json-file/index.ts');`,
       'plugins/open.ts': `await import('./memory/index.ts');`,
+      'plugins/cli/demo.ts': `import { startTeam } from '../../examples/team/index.ts';`,
     },
   },
   {
@@ -128,6 +130,7 @@ const rules: readonly Rule[] = [
       'lib/errors.ts': '// oxlint-disable-next-line no-console\nf();',
     },
     kept: {
+      'lib/ids.ts': '// oxlint-disable-next-line no-control-regex -- these characters are what is looked for\nf();',
       'lib/bus.ts': `type E = 'any' | number; // any of them\nPromise.any([]);\nconst any = /: any/;`,
     },
   },

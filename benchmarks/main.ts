@@ -1,0 +1,67 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Benchmark } from './benchmark.ts';
+import { drawChart } from './chart.ts';
+import { FULL, QUICK, compare, type Outcome } from './measure.ts';
+import { describeMachine, findRoot, formatFacts, formatOutcome, type Report } from './report.ts';
+
+// Loaded one by one: a rival that is not measured must not be in memory.
+const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
+  emit: async () => (await import('./emit.ts')).emit,
+  route: async () => (await import('./route.ts')).route,
+  subscribe: async () => (await import('./subscribe.ts')).subscribe,
+  append: async () => (await import('./append.ts')).append,
+  lowdb: async () => (await import('./lowdb.ts')).lowdb,
+  million: async () => (await import('./million.ts')).million,
+};
+
+const { values, positionals } = parseArgs({
+  options: { quick: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS);
+const unknown = names.filter((name) => !Object.hasOwn(BENCHMARKS, name));
+if (unknown.length > 0) {
+  console.error(`no benchmark is named ${unknown.join(', ')}; there are ${Object.keys(BENCHMARKS).join(', ')}`);
+  process.exit(2);
+}
+
+const pace = values.quick ? QUICK : FULL;
+const machine = describeMachine();
+console.log(`${JSON.stringify(machine, null, 1).replace(/\n */g, ' ')}\n${pace.rounds} alternating rounds, medians\n`);
+const reports: Report[] = [];
+for (const name of names) reports.push(await runBenchmark(name));
+writeResults();
+const missed = reports.flatMap(({ outcomes }) =>
+  outcomes.flatMap(({ targets }) => targets.filter(({ held }) => !held)),
+);
+console.log(missed.length === 0 ? 'every target held' : `${missed.length} targets missed`);
+
+async function runBenchmark(name: string): Promise<Report> {
+  const benchmark = await BENCHMARKS[name]!();
+  const outcomes: Outcome[] = [];
+  for (const prepare of benchmark.comparisons ?? []) {
+    const outcome = await compare(await prepare(pace), pace);
+    outcomes.push(outcome);
+    console.log(`${formatOutcome(outcome)}\n`);
+  }
+  const facts = (await benchmark.facts?.(values.quick)) ?? {};
+  if (benchmark.facts !== undefined) console.log(`${name}\n${formatFacts(facts)}\n`);
+  return { name, outcomes, facts };
+}
+
+function writeResults(): void {
+  const folder = join(findRoot(), 'benchmarks/results');
+  const file = join(folder, values.quick ? 'quick' : names.join('-'));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    `${file}.json`,
+    `${JSON.stringify({ at: new Date().toISOString(), machine, pace, reports }, null, 2)}\n`,
+  );
+  writeFileSync(
+    `${file}.svg`,
+    drawChart(reports, `Telltale benchmarks, Node ${process.version}, ${String(machine['processor'])}`),
+  );
+  console.log(`${file}.json and .svg written`);
+}
