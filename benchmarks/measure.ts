@@ -55,14 +55,12 @@ export interface Outcome {
 }
 
 /**
- * Times all contenders in alternating rounds, each round beginning with another one, after a round that warms up.
+ * Times all contenders in alternating rounds, each round beginning with another one.
  * Throws when a contender did not do the work it was timed for.
  */
 export async function compare(comparison: Comparison, pace: Pace): Promise<Outcome> {
   const { contenders, targets, title, operation } = comparison;
-  const counts = new Map<Contender, number>();
-  for (const contender of contenders)
-    counts.set(contender, comparison.count ?? (await calibrate(contender, pace.roundMs)));
+  const counts = await countOperations(comparison, pace);
   const samples = new Map<Contender, number[]>(contenders.map((contender) => [contender, []]));
   for (let round = 0; round < pace.rounds; round++) {
     for (let turn = 0; turn < contenders.length; turn++) {
@@ -76,18 +74,27 @@ export async function compare(comparison: Comparison, pace: Pace): Promise<Outco
   return { title, operation, figures, targets: targets.map((target) => judge(target, figures)) };
 }
 
-// Doubles until a round takes a quarter of its time; that also warms the code up.
+// Twice: the first time warms the code up, and by the second it is as fast as it will be.
+async function countOperations({ contenders, count }: Comparison, { roundMs }: Pace): Promise<Map<Contender, number>> {
+  const counts = new Map<Contender, number>();
+  for (const contender of [...contenders, ...contenders]) {
+    if (count !== undefined && counts.has(contender)) continue;
+    counts.set(contender, count ?? (await calibrate(contender, roundMs)));
+  }
+  return counts;
+}
+
+// Doubles until a round takes its time.
 async function calibrate(contender: Contender, roundMs: number): Promise<number> {
   for (let count = 16; ; count *= 2) {
     const tookMs = ((await timeRound(contender, count)) * count) / 1e6;
-    if (tookMs >= roundMs / 4) return Math.max(1, Math.round((count * roundMs) / tookMs));
+    if (tookMs >= roundMs) return Math.max(1, Math.round((count * roundMs) / tookMs));
   }
 }
 
 /** ns per operation. */
 async function timeRound(contender: Contender, count: number): Promise<number> {
   await contender.before?.(count);
-  globalThis.gc?.();
   const start = process.hrtime.bigint();
   const running = contender.run(count);
   if (running !== undefined) await running;
