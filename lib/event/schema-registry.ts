@@ -1,0 +1,213 @@
+import { expected, TelltaleError, toError } from '../errors.ts';
+import { entryOf, type EventDeclarations, type EventEntry, type Upcast } from './define-events.ts';
+import type { TelltaleEvent } from './event.ts';
+import type { StandardFailure, StandardResult, StandardSchema } from './schema.ts';
+import { checkType } from './type-name.ts';
+
+export interface SchemaRegistryOptions {
+  /** `check` stores the payload as it was passed, `transform` what the schema made of it. @default 'check' */
+  readonly validate?: 'check' | 'transform';
+  /** What happens to types, and versions of them, that are not declared. @default 'accept' */
+  readonly unknownTypes?: 'accept' | 'refuse';
+}
+
+export interface RegisterOptions {
+  /** Brings a payload of the version before to this one. */
+  readonly upcast?: Upcast;
+  readonly transient?: boolean;
+}
+
+/** What is known of a type. */
+export interface DeclaredType {
+  readonly type: string;
+  readonly version: number;
+  readonly transient: boolean;
+  /** Versions that have a schema. */
+  readonly schemas: readonly number[];
+  /** Versions from which an upcaster leads to the next. */
+  readonly upcasts: readonly number[];
+}
+
+interface Known {
+  current: number;
+  transient: boolean;
+  readonly versions: Map<number, StandardSchema | undefined>;
+  readonly upcasts: Map<number, Upcast>;
+}
+
+/**
+ * Schemas by type and version. They accept or refuse on the way in; upcasters run on the way out. Declaring the same
+ * again is nothing, declaring something else for the same type and version is `SCHEMA_CONFLICT`.
+ */
+export class SchemaRegistry {
+  readonly #types = new Map<string, Known>();
+  readonly #transforms: boolean;
+  readonly #refusesUnknown: boolean;
+
+  constructor(options: SchemaRegistryOptions = {}) {
+    this.#transforms = options.validate === 'transform';
+    this.#refusesUnknown = options.unknownTypes === 'refuse';
+  }
+
+  /** Registers what `defineEvents` answers. Throws `SCHEMA_CONFLICT`. */
+  declare(declarations: EventDeclarations): void {
+    for (const [type, declared] of Object.entries(declarations)) this.#declare(type, entryOf(declared));
+  }
+
+  /** Adds one version of a type; the highest one is current. Throws `INVALID_TYPE`, `INVALID_OPTION`, `SCHEMA_CONFLICT`. */
+  register(type: string, version: number, schema?: StandardSchema, options: RegisterOptions = {}): void {
+    checkVersion(version);
+    const known = this.#known(checkType(type));
+    if (options.transient !== undefined) this.#setTransient(type, known, options.transient);
+    if (known.versions.has(version) && known.versions.get(version) !== schema) {
+      throw new TelltaleError('SCHEMA_CONFLICT', `type \`${type}\` version ${version} already has another schema`);
+    }
+    known.versions.set(version, schema);
+    if (options.upcast) this.#link(type, known, version - 1, options.upcast);
+    known.current = Math.max(known.current, version);
+  }
+
+  /** The current version of a type, 1 if it is not declared. */
+  version(type: string): number {
+    return this.#types.get(type)?.current ?? 1;
+  }
+
+  isTransient(type: string): boolean {
+    return this.#types.get(type)?.transient ?? false;
+  }
+
+  /** What is declared, in order of declaration. */
+  list(): DeclaredType[] {
+    return Array.from(this.#types, ([type, { current, transient, versions, upcasts }]) => {
+      const schemas = [...versions].filter(([, schema]) => schema !== undefined).map(([version]) => version);
+      return { type, version: current, transient, schemas, upcasts: [...upcasts.keys()] };
+    });
+  }
+
+  /**
+   * The payload to store. Throws `SCHEMA_REFUSED`, `SCHEMA_ASYNC` (a schema answered with a Promise), `UNKNOWN_TYPE`
+   * (where unknown types are refused), `INVALID_OPTION` (the version).
+   */
+  check(type: string, version: number, payload: unknown): unknown {
+    checkVersion(version);
+    const versions = this.#types.get(type)?.versions;
+    if (this.#refusesUnknown && !versions?.has(version)) throw unknownType(type, version, versions);
+    const schema = versions?.get(version);
+    if (schema === undefined) return payload;
+    const result = validate(type, schema, payload);
+    if (result.issues) throw refused(type, version, result);
+    return this.#transforms ? result.value : payload;
+  }
+
+  /** The event in the current version of its type; the event itself where it is. Throws `UPCAST_FAILED`. */
+  upcast<Event extends TelltaleEvent>(event: Event): Event {
+    const known = this.#types.get(event.type);
+    if (known === undefined || event.schemaVersion >= known.current) return event;
+    let raised = event;
+    for (let version = event.schemaVersion; version < known.current; version++) {
+      const link = known.upcasts.get(version);
+      if (link === undefined) throw gap(event, version, known.current);
+      raised = { ...raised, payload: runUpcast(link, raised, version), schemaVersion: version + 1 };
+    }
+    return raised;
+  }
+
+  #declare(type: string, entry: EventEntry): void {
+    const { version = 1, schema, transient = false, upcast = {} } = entry;
+    this.register(type, version, schema, { transient });
+    const known = this.#known(type);
+    for (const [from, link] of Object.entries(upcast)) this.#link(type, known, Number(from), link);
+  }
+
+  #known(type: string): Known {
+    const found = this.#types.get(type);
+    if (found) return found;
+    const known = { current: 1, transient: false, versions: new Map(), upcasts: new Map() };
+    this.#types.set(type, known);
+    return known;
+  }
+
+  #link(type: string, known: Known, from: number, link: Upcast): void {
+    const other = known.upcasts.get(from);
+    if (other !== undefined && other !== link) {
+      throw new TelltaleError('SCHEMA_CONFLICT', `type \`${type}\` already has another upcaster from version ${from}`);
+    }
+    known.upcasts.set(from, link);
+  }
+
+  #setTransient(type: string, known: Known, transient: boolean): void {
+    if (known.versions.size > 0 && known.transient !== transient) {
+      throw new TelltaleError(
+        'SCHEMA_CONFLICT',
+        `type \`${type}\` is already declared ${known.transient ? 'transient' : 'stored'}`,
+      );
+    }
+    known.transient = transient;
+  }
+}
+
+function checkVersion(version: unknown): void {
+  if (Number.isSafeInteger(version) && (version as number) >= 1) return;
+  throw expected('INVALID_OPTION', '`schemaVersion`', 'an integer from 1', version);
+}
+
+function validate(type: string, schema: StandardSchema, payload: unknown): StandardResult<unknown> {
+  let result: StandardResult<unknown> | Promise<StandardResult<unknown>>;
+  try {
+    result = schema['~standard'].validate(payload);
+  } catch (cause) {
+    throw new TelltaleError('SCHEMA_REFUSED', `the schema of \`${type}\` threw: ${toError(cause).message}`, { cause });
+  }
+  if (!isPromise(result)) return result;
+  // Nobody waits for it: without this its rejection would end the process.
+  result.then(undefined, () => undefined);
+  const text = `the schema of \`${type}\` answered with a Promise; refinements and transforms of events must be synchronous`;
+  throw new TelltaleError('SCHEMA_ASYNC', text);
+}
+
+function refused(type: string, version: number, { issues }: StandardFailure): TelltaleError {
+  const told = issues.map(({ message, path }) => ({ path: pathText(path ?? []), message }));
+  const first = told.slice(0, 3).map(({ path, message }) => `${path}: ${message}`);
+  const more = told.length > first.length ? `; and ${told.length - first.length} more` : '';
+  const message = `\`${type}\` version ${version} is refused by its schema: ${first.join('; ')}${more}`;
+  return new TelltaleError('SCHEMA_REFUSED', message, { details: { type, version, issues: told } });
+}
+
+function pathText(path: readonly (PropertyKey | { readonly key: PropertyKey })[]): string {
+  const keys = path.map((segment) => (typeof segment === 'object' ? segment.key : segment));
+  return keys.reduce<string>(
+    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : `${text}.${String(key)}`),
+    'payload',
+  );
+}
+
+function unknownType(type: string, version: number, versions: ReadonlyMap<number, unknown> | undefined): TelltaleError {
+  const known = versions === undefined ? '' : `, it is declared in version ${[...versions.keys()].join(', ')}`;
+  const message = `type \`${type}\` version ${version} is not declared and unknownTypes is 'refuse'${known}`;
+  return new TelltaleError('UNKNOWN_TYPE', message, { details: { type, version } });
+}
+
+function gap(event: TelltaleEvent, version: number, current: number): TelltaleError {
+  const step = `from version ${version} to ${version + 1}`;
+  const message = `event ${event.id} of type \`${event.type}\` has version ${event.schemaVersion}, the current one is ${current}, and no upcaster leads ${step}`;
+  return new TelltaleError('UPCAST_FAILED', message, { details: { type: event.type, from: version, current } });
+}
+
+function runUpcast(link: Upcast, event: TelltaleEvent, version: number): unknown {
+  const what = `the upcaster of \`${event.type}\` from version ${version} to ${version + 1}`;
+  let payload: unknown;
+  try {
+    payload = link(event.payload, event);
+  } catch (cause) {
+    throw new TelltaleError('UPCAST_FAILED', `${what} threw on event ${event.id}: ${toError(cause).message}`, {
+      cause,
+    });
+  }
+  if (!isPromise(payload)) return payload;
+  payload.then(undefined, () => undefined);
+  throw new TelltaleError('UPCAST_FAILED', `${what} answered with a Promise; upcasters must be synchronous`);
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === 'object' && value !== null && typeof Reflect.get(value, 'then') === 'function';
+}

@@ -1,0 +1,69 @@
+import { toMs, type Duration } from './duration.ts';
+import { expected, TelltaleError } from './errors.ts';
+
+/** How often and how soon a failed handler is tried again. */
+export interface RetryOptions {
+  /** All attempts, the first one too. An integer from 1. @default 3 */
+  readonly attempts?: number;
+  /** Before the second attempt. @default '100ms' */
+  readonly delay?: Duration;
+  /** Each further delay is the one before times this, from 1. @default 2 */
+  readonly factor?: number;
+  /** No delay is longer, jitter aside. @default '30s' */
+  readonly maxDelay?: Duration;
+  /** Share by which a delay is made longer or shorter at random, 0 to 1. @default 0.2 */
+  readonly jitter?: number;
+}
+
+/** Parsed retry options. */
+export interface RetryPolicy {
+  readonly attempts: number;
+  readonly delayMs: number;
+  readonly factor: number;
+  readonly maxDelayMs: number;
+  readonly jitter: number;
+}
+
+const DEFAULTS = { attempts: 3, delay: '100ms', factor: 2, maxDelay: '30s', jitter: 0.2 } as const;
+
+/** `true` is the defaults, a number is `attempts`, `false` or undefined is no retry. Throws `INVALID_OPTION`, `INVALID_DURATION`. */
+export function parseRetry(option: RetryOptions | number | boolean | undefined): RetryPolicy | undefined {
+  if (option === undefined || option === false) return undefined;
+  const given = option === true ? {} : typeof option === 'number' ? { attempts: option } : option;
+  refuseUnknown(given);
+  const { attempts, delay, factor, maxDelay, jitter } = { ...DEFAULTS, ...withoutUndefined(given) };
+  return Object.freeze({
+    attempts: check('attempts', attempts, 'an integer from 1', attempts === Infinity || Number.isInteger(attempts), 1),
+    delayMs: toMs(delay, 'retry.delay'),
+    factor: check('factor', factor, 'a number from 1', Number.isFinite(factor), 1),
+    maxDelayMs: toMs(maxDelay, 'retry.maxDelay'),
+    jitter: check('jitter', jitter, 'a number from 0 to 1', jitter <= 1, 0),
+  });
+}
+
+/** How long to wait after attempt number `attempt` (from 1) has failed. */
+export function retryDelayMs(policy: RetryPolicy, attempt: number, random: () => number = Math.random): number {
+  // The power may be Infinity after a thousand attempts; the limit then is what counts (and 0 × Infinity is NaN).
+  const growth = Math.min(policy.factor ** (attempt - 1), Number.MAX_VALUE);
+  const delay = Math.min(policy.delayMs * growth, policy.maxDelayMs);
+  return delay * (1 + policy.jitter * (2 * random() - 1));
+}
+
+function refuseUnknown(option: unknown): asserts option is RetryOptions {
+  if (typeof option !== 'object' || option === null) {
+    throw expected('INVALID_OPTION', '`retry`', 'an object, a number of attempts or a boolean', option);
+  }
+  const unknown = Object.keys(option).find((key) => !Object.hasOwn(DEFAULTS, key));
+  if (unknown === undefined) return;
+  const names = Object.keys(DEFAULTS).join(', ');
+  throw new TelltaleError('INVALID_OPTION', `\`retry.${unknown}\` is unknown, expected one of: ${names}`);
+}
+
+function withoutUndefined(option: RetryOptions): RetryOptions {
+  return Object.fromEntries(Object.entries(option).filter(([, value]) => value !== undefined));
+}
+
+function check(name: string, value: unknown, expectation: string, holds: boolean, least: number): number {
+  if (typeof value === 'number' && holds && value >= least) return value;
+  throw expected('INVALID_OPTION', `\`retry.${name}\``, expectation, value);
+}
