@@ -1,3 +1,4 @@
+// oxlint-disable eslint/no-underscore-dangle -- the underscore marks what a store brings and nobody else may call
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { TelltaleError, expected } from '../errors.ts';

@@ -37,8 +37,8 @@ export interface Decision extends Commit {
  */
 export function decideCommit(appends: readonly PendingAppend[], facts: CommitFacts): Decision {
   const draft = new Draft(facts, appends.some(asksForIds));
-  const outcomes = new Array<Outcome>(appends.length);
-  for (let i = 0; i < appends.length; i++) outcomes[i] = draft.decide(appends[i]!);
+  const outcomes: Outcome[] = [];
+  for (const append of appends) outcomes.push(draft.decide(append));
   return { records: draft.records, sizes: draft.sizes, outcomes, head: draft.head() };
 }
 
@@ -141,8 +141,8 @@ class Draft {
   #write(append: PendingAppend): AppendReceipt {
     const { events } = append;
     const first = this.#position + 1;
-    const revisions = new Array<number>(events.length);
-    for (let i = 0; i < events.length; i++) revisions[i] = this.#record(events[i]!);
+    const revisions: number[] = [];
+    for (const event of events) revisions.push(this.#record(event));
     this.sizes.push(events.length);
     return this.#receipt(first, revisions, this.#storedAt, false);
   }

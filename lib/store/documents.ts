@@ -1,4 +1,5 @@
-import { TelltaleError, expected } from '../errors.ts';
+import { expected } from '../errors.ts';
+import type { TelltaleError } from '../errors.ts';
 import { admit } from '../event/admission.ts';
 import { checkId } from '../event/identity.ts';
 import type { Fence, PutOptions, StoredDocument } from './port.ts';

@@ -26,14 +26,14 @@ export function compileHints(hints: PageHints): ((event: StoredEvent) => boolean
   return (event) => tests.every((test) => test(event));
 }
 
-/** A checked copy. Throws `INVALID_QUERY`. */
+/** Throws `INVALID_QUERY`. */
 export function checkPageQuery(query: PageQuery): PageQuery {
   const { after, through, limit } = query;
   if (!isBound(after)) throw expected('INVALID_QUERY', '`after`', 'a position from 0', after);
   if (!isBound(through)) throw expected('INVALID_QUERY', '`through`', 'a position from 0', through);
   if (!(Number.isSafeInteger(limit) && limit >= 1 && limit <= MAX_PAGE_EVENTS))
     throw expected('INVALID_QUERY', '`limit`', `an integer from 1 to ${MAX_PAGE_EVENTS}`, limit);
-  return { ...query, descending: query.descending === true };
+  return query;
 }
 
 /**

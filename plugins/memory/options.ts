@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { TelltaleError } from '../../lib/plugin.ts';
+
+export interface MemoryOptions {
+  /** Events kept; past it the oldest go, recorded as removed with reason `bound`. @default 100_000 */
+  readonly capacity?: number;
+  /**
+   * Ids of removed events (and revisions of entities whose newest event was removed) that are remembered; past it a
+   * retry of a removed event would be stored again. About 250 bytes each. @default 100_000
+   */
+  readonly keepIds?: number;
+  /** Largest event in bytes, payload and metadata as JSON. @default 16 MiB */
+  readonly maxEventBytes?: number;
+}
+
+const count = z.number().int().min(1);
+
+const schema = z.strictObject({
+  capacity: count.default(100_000),
+  keepIds: count.default(100_000),
+  maxEventBytes: count.default(16 * 1024 * 1024),
+});
+
+/** Throws `INVALID_OPTION`. */
+export function parseOptions(options: MemoryOptions): Required<MemoryOptions> {
+  const parsed = schema.safeParse(options);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new TelltaleError('INVALID_OPTION', `memory(): ${['options', ...issue.path].join('.')}: ${issue.message}`);
+}
