@@ -87,11 +87,13 @@ const rules: readonly Rule[] = [
       'lib/store/log.ts': `import { Low } from 'lowdb';`,
       'plugins/memory/index.ts': `const { JSONFile } = await import('lowdb/node');`,
       'lib/event/event.ts': `import 'left-pad';`,
+      'lib/api.ts': `import { Observable } from 'rxjs';`,
     },
     kept: {
       'lib/router/pipeline.ts': `import { map } from 'rxjs/operators';`,
       'plugins/json-file/documents.ts': `import { Low } from 'lowdb';\nimport { open } from 'node:fs/promises';`,
       'lib/bus.ts': `import { EventEmitter } from 'eventemitter3';`,
+      'lib/api.ts': `import type { Observable } from 'rxjs';`,
     },
   },
   {

@@ -23,7 +23,7 @@ const LAYERS: readonly (readonly string[])[] = [
     ['lib/intake', 'lib/router', 'lib/ask', 'lib/correlation', 'lib/history', 'lib/replay', 'lib/retention'],
     ['lib/delivery', 'lib/actor', 'lib/link', 'lib/privacy', 'lib/observe'],
   ].flat(),
-  ['lib/bus.ts', 'lib/options.ts'],
+  ['lib/bus.ts', 'lib/options.ts', 'lib/api.ts'],
   ['lib/index.ts', 'lib/plugin.ts', 'lib/testing.ts'],
   ['plugins'],
   ['plugins/open.ts', 'plugins/cli'],
@@ -48,6 +48,9 @@ const PLACES: Readonly<Record<string, RegExp>> = {
   lowdb: /^plugins\/json-file\//,
   commander: /^plugins\/cli\//,
 };
+
+/** The bus's interface names types of these packages. */
+const TYPE_PLACES: Readonly<Record<string, RegExp>> = { rxjs: /^lib\/api\.ts$/ };
 
 const MAX_LINES = 400;
 /** The files that grow when nobody watches. */
@@ -91,10 +94,11 @@ export const pluginsUseTheDoor: Check = (sources) =>
 
 export const packagesHavePlaces: Check = (sources) =>
   [...sources].flatMap(([file, text]) =>
-    importsOf(text)
-      .map(({ specifier }) => packageOf(specifier))
-      .filter((name) => name !== undefined && !PLACES[name]?.test(file))
-      .map((name) => `${file} imports ${name}`),
+    importsOf(text).flatMap(({ specifier, typeOnly }) => {
+      const name = packageOf(specifier);
+      if (name === undefined || PLACES[name]?.test(file) === true) return [];
+      return typeOnly && TYPE_PLACES[name]?.test(file) === true ? [] : [`${file} imports ${name}`];
+    }),
   );
 
 /** A specifier that is computed cannot be checked; only layer 8 opens plugins by name. */

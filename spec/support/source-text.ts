@@ -3,6 +3,8 @@ export interface Import {
   readonly specifier: string;
   /** `import(…)`, `require(…)` or `new URL(…, import.meta.url)`: loaded when the line runs. */
   readonly lazy: boolean;
+  /** `import type` and `export type`: gone when the program runs. */
+  readonly typeOnly: boolean;
 }
 
 /** A source with its comments blanked; `bare` has its strings, templates and regular expressions blanked as well. */
@@ -28,9 +30,17 @@ export function importsOf(text: string): readonly Import[] {
   const matches = (pattern: RegExp): RegExpExecArray[] =>
     [...code.matchAll(pattern)].filter(({ index }) => bare[index] !== ' ');
   const found = FORMS.flatMap(({ pattern, lazy }) =>
-    matches(pattern).map((match): Import => ({ specifier: match[2]!, lazy })),
+    matches(pattern).map((match): Import => ({
+      specifier: match[2]!,
+      lazy,
+      typeOnly: /^(?:import|export)\s+type\b/.test(match[0]),
+    })),
   );
-  const computed = matches(/\bimport\s*\(\s*(?!['"\s])/g).map((): Import => ({ specifier: COMPUTED, lazy: true }));
+  const computed = matches(/\bimport\s*\(\s*(?!['"\s])/g).map((): Import => ({
+    specifier: COMPUTED,
+    lazy: true,
+    typeOnly: false,
+  }));
   return [...found, ...computed];
 }
 
