@@ -44,8 +44,17 @@ export function importsOf(text: string): readonly Import[] {
   return [...found, ...computed];
 }
 
+const known = new Map<string, Code>();
+
 /** Splits a source into what is code, what is comment and what is literal, well enough for our own style. */
 export function readCode(text: string): Code {
+  // Every check reads every source.
+  const code = known.get(text) ?? split(text);
+  known.set(text, code);
+  return code;
+}
+
+function split(text: string): Code {
   let code = '';
   let bare = '';
   let at = 0;
