@@ -12,32 +12,41 @@ interface Node<T> {
   readonly parent: Node<T> | undefined;
   readonly segment: string;
   readonly entries: Entry<T>[];
-  readonly children: Map<string, Node<T>>;
+  children: Map<string, Node<T>> | undefined;
   star: Node<T> | undefined;
   stars: Node<T> | undefined;
   /** The walk that saw it last: a walk enters a node once per segment. */
   seen: number;
+  /** It is bare and waits to be cut off. */
+  lingers: boolean;
 }
 
 interface Answer<T> {
-  readonly version: number;
-  readonly values: readonly T[];
+  /** The wildcards it was worked out from; `STALE` after a change of its exact pattern. */
+  version: number;
+  values: readonly T[];
 }
 
 /** Types remembered at once: two generations of half as many each. */
 const MEMO_TYPES = 10_000;
+/** Bare nodes kept a while. A Map slows down when one key comes and goes: its tombstones share a bucket. */
+const LINGERING = 1_024;
+const STALE = -1;
 
 /**
  * Finds the values whose pattern covers a type. Exact patterns live in a map, wildcards in a trie walked as a set of
  * states, so no combination of `**` is worse than linear in the nodes it reaches. Answers are remembered per type.
  *
- * Invalidation: an exact pattern forgets the answer for its one type; a wildcard raises a version number, and a
+ * Invalidation: an exact pattern makes the answer for its one type stale; a wildcard raises a version number, and a
  * remembered answer of an older version is worked out again when it is next asked for. Nothing is ever scanned.
- * Bounds: about 10,000 types are remembered; when a generation is full the older one is dropped whole.
+ * Bounds: about 10,000 types are remembered (when a generation is full the older one is dropped whole), and at most
+ * 1,024 nodes without values are kept.
  */
 export class TopicTrie<T> {
-  readonly #exact = new Map<string, Entry<T>[]>();
-  readonly #root: Node<T> = createNode<T>(undefined, '');
+  readonly #exact: Node<T> = createNode<T>(undefined, '');
+  readonly #wild: Node<T> = createNode<T>(undefined, '');
+  readonly #lingering: (Node<T> | undefined)[] = Array.from({ length: LINGERING });
+  #lingered = 0;
   #young = new Map<string, Answer<T>>();
   #old = new Map<string, Answer<T>>();
   #version = 0;
@@ -53,15 +62,17 @@ export class TopicTrie<T> {
   /** Adds a value under a pattern; returns the undo, which may be called again without effect. Throws `INVALID_PATTERN`. */
   add(pattern: string, value: T): () => void {
     const { text, segments, exact } = parsePattern(pattern);
-    const entry: Entry<T> = { serial: this.#serial++, value, index: 0 };
-    const remove = exact ? this.#addExact(text, entry) : this.#addWildcard(segments, entry);
-    this.#size++;
+    const node = exact ? childOf(this.#exact, text) : segments.reduce(childOf, this.#wild);
+    const entry: Entry<T> = { serial: this.#serial++, value, index: node.entries.length };
+    node.entries.push(entry);
+    this.#changed(node, 1);
     let present = true;
     return () => {
       if (!present) return;
       present = false;
-      this.#size--;
-      remove();
+      take(node.entries, entry);
+      this.#changed(node, -1);
+      if (isBare(node)) this.#linger(node);
     };
   }
 
@@ -69,73 +80,68 @@ export class TopicTrie<T> {
   match(type: string): readonly T[] {
     const answer = this.#young.get(type);
     if (answer !== undefined && answer.version === this.#version) return answer.values;
-    return this.#recall(type);
+    return this.#recall(type, answer);
   }
 
-  #recall(type: string): readonly T[] {
-    const kept = this.#old.get(type);
-    const answer =
-      kept !== undefined && kept.version === this.#version
-        ? kept
-        : { version: this.#version, values: this.#find(type) };
+  #recall(type: string, known: Answer<T> | undefined): readonly T[] {
+    const answer = known ?? this.#old.get(type) ?? { version: STALE, values: [] };
+    if (answer.version !== this.#version) {
+      answer.values = this.#find(type);
+      answer.version = this.#version;
+    }
+    if (known === undefined) this.#remember(type, answer);
+    return answer.values;
+  }
+
+  #remember(type: string, answer: Answer<T>): void {
     if (this.#young.size >= MEMO_TYPES / 2) {
       this.#old = this.#young;
       this.#young = new Map();
     }
     this.#young.set(type, answer);
-    return answer.values;
   }
 
-  #forget(type: string): void {
-    this.#young.delete(type);
-    this.#old.delete(type);
-  }
-
-  #addExact(type: string, entry: Entry<T>): () => void {
-    const entries = this.#exact.get(type);
-    if (entries === undefined) this.#exact.set(type, [entry]);
-    else insert(entries, entry);
-    this.#forget(type);
-    return () => {
-      const left = this.#exact.get(type)!;
-      take(left, entry);
-      if (left.length === 0) this.#exact.delete(type);
-      this.#forget(type);
-    };
-  }
-
-  #addWildcard(segments: readonly string[], entry: Entry<T>): () => void {
-    let node = this.#root;
-    for (const segment of segments) node = childOf(node, segment);
-    insert(node.entries, entry);
-    this.#version++;
-    return () => {
-      take(node.entries, entry);
-      prune(node);
+  #changed(node: Node<T>, by: 1 | -1): void {
+    this.#size += by;
+    if (node.parent !== this.#exact) {
       this.#version++;
-    };
+      return;
+    }
+    // Both generations: an answer that moved up to the young one is the same object.
+    const answer = this.#young.get(node.segment) ?? this.#old.get(node.segment);
+    if (answer !== undefined) answer.version = STALE;
+  }
+
+  #linger(node: Node<T>): void {
+    if (node.lingers) return;
+    node.lingers = true;
+    const slot = this.#lingered++ % LINGERING;
+    const longest = this.#lingering[slot];
+    this.#lingering[slot] = node;
+    if (longest === undefined) return;
+    longest.lingers = false;
+    prune(longest);
   }
 
   #find(type: string): readonly T[] {
-    const found = [...(this.#exact.get(type) ?? [])];
+    const found = [...(this.#exact.children?.get(type)?.entries ?? [])];
     for (const node of this.#reach(type)) for (const entry of node.entries) found.push(entry);
     return found.toSorted((a, b) => a.serial - b.serial).map((entry) => entry.value);
   }
 
   // The nodes at which the type ends. One set of states per segment; `**` stays in the set whatever comes.
   #reach(type: string): readonly Node<T>[] {
-    const segments = type.split('.');
+    const reserved = type.startsWith('$');
     let states: Node<T>[] = [];
-    enter(states, this.#root, ++this.#walk, !type.startsWith('$'));
-    for (const [index, segment] of segments.entries()) {
+    enter(states, this.#wild, ++this.#walk, !reserved);
+    for (const [index, segment] of type.split('.').entries()) {
       const next: Node<T>[] = [];
       const walk = ++this.#walk;
-      // Only a literal first segment may begin with `$`: wildcards of the root do not stand for it.
-      const wild = index > 0 || !segment.startsWith('$');
       for (const node of states) {
         if (node.segment === '**') enter(next, node, walk);
-        enter(next, node.children.get(segment), walk);
-        if (wild) enter(next, node.star, walk);
+        enter(next, node.children?.get(segment), walk);
+        // A wildcard does not stand for the first segment of a reserved type.
+        if (index > 0 || !reserved) enter(next, node.star, walk);
       }
       states = next;
     }
@@ -144,12 +150,22 @@ export class TopicTrie<T> {
 }
 
 function createNode<T>(parent: Node<T> | undefined, segment: string): Node<T> {
-  return { parent, segment, entries: [], children: new Map(), star: undefined, stars: undefined, seen: 0 };
+  return {
+    parent,
+    segment,
+    entries: [],
+    children: undefined,
+    star: undefined,
+    stars: undefined,
+    seen: 0,
+    lingers: false,
+  };
 }
 
 function childOf<T>(node: Node<T>, segment: string): Node<T> {
   if (segment === '*') return (node.star ??= createNode(node, segment));
   if (segment === '**') return (node.stars ??= createNode(node, segment));
+  node.children ??= new Map();
   let child = node.children.get(segment);
   if (child === undefined) node.children.set(segment, (child = createNode(node, segment)));
   return child;
@@ -161,11 +177,6 @@ function enter<T>(states: Node<T>[], node: Node<T> | undefined, walk: number, wi
   node.seen = walk;
   states.push(node);
   if (wild) enter(states, node.stars, walk);
-}
-
-function insert<T>(entries: Entry<T>[], entry: Entry<T>): void {
-  entry.index = entries.length;
-  entries.push(entry);
 }
 
 // The last one fills the gap; order is restored when an answer is worked out.
@@ -180,13 +191,14 @@ function prune<T>(from: Node<T>): void {
   let node = from;
   while (node.parent !== undefined && isBare(node)) {
     const { parent, segment } = node;
-    if (segment === '*') parent.star = undefined;
-    else if (segment === '**') parent.stars = undefined;
-    else parent.children.delete(segment);
+    if (parent.star === node) parent.star = undefined;
+    else if (parent.stars === node) parent.stars = undefined;
+    else parent.children?.delete(segment);
     node = parent;
   }
 }
 
 function isBare<T>(node: Node<T>): boolean {
-  return node.entries.length === 0 && node.children.size === 0 && node.star === undefined && node.stars === undefined;
+  const { entries, children, star, stars } = node;
+  return entries.length === 0 && (children?.size ?? 0) === 0 && star === undefined && stars === undefined;
 }

@@ -24,8 +24,7 @@ export function matchWildcard(pattern: string, text: string): boolean {
       t++;
     } else if (afterStar >= 0) {
       p = afterStar;
-      retry += characterLength(text, retry);
-      t = retry;
+      t = ++retry;
     } else return false;
   }
   while (pattern.charCodeAt(p) === STAR) p++;

@@ -4,6 +4,20 @@ import { matchesPattern, parsePattern } from '../../lib/event/pattern.ts';
 import { TopicTrie } from '../../lib/event/topic-trie.ts';
 import { arbitraryPattern, arbitraryType } from '../support/pattern-oracle.ts';
 
+function cost(others: number): number {
+  const trie = new TopicTrie<number>();
+  for (let index = 0; index < others; index++) trie.add(index % 2 ? `t${index}.done` : `t${index}.*`, index);
+  const rounds = Array.from({ length: 3 }, () => {
+    const started = performance.now();
+    for (let index = 0; index < 20_000; index++) {
+      trie.add('reply.given', index)();
+      trie.add('reply.*', index)();
+    }
+    return performance.now() - started;
+  });
+  return Math.min(...rounds);
+}
+
 describe('TopicTrie', () => {
   it('answers the values of exact and wildcard patterns in the order they were added', () => {
     const trie = new TopicTrie<number>();
@@ -29,6 +43,13 @@ describe('TopicTrie', () => {
     undo();
     expect(trie.match('a.b')).to.deep.equal([2]);
     expect(trie.size).to.equal(1);
+  });
+
+  it('removes any of many values under one pattern', () => {
+    const trie = new TopicTrie<number>();
+    const undos = [0, 1, 2, 3, 4, 5].map((value) => trie.add('a.*', value));
+    for (const index of [1, 5, 0, 3]) undos[index]!();
+    expect(trie.match('a.b')).to.deep.equal([2, 4]);
   });
 
   it('never changes an array it has given out', () => {
@@ -76,6 +97,23 @@ describe('TopicTrie', () => {
     const started = performance.now();
     expect(trie.match(Array(10_000).fill('a').join('.'))).to.deep.equal([]);
     expect(performance.now() - started).to.be.below(500);
+  });
+
+  it('lets one pattern come and go at the same cost among 100,000 others', () => {
+    const [few, many] = [cost(10), cost(100_000)];
+    // It was 200 times when the map lost and regained the key each time.
+    expect(many / few).to.be.below(10);
+  });
+
+  it('cuts off what nobody uses any more and grows it again', () => {
+    const trie = new TopicTrie<number>();
+    for (let index = 0; index < 5_000; index++) trie.add(`a.${index}.*`, index)();
+    for (let index = 0; index < 5_000; index++) trie.add(`*.${index}`, index)();
+    trie.add('a.7.*', 7);
+    trie.add('*.*', 8);
+    for (let index = 0; index < 5_000; index++) trie.add(`b.${index}.**`, index)();
+    expect(trie.match('a.7.x')).to.deep.equal([7]);
+    expect(trie.match('a.7')).to.deep.equal([8]);
   });
 
   it('agrees with matching every pattern by itself, whatever comes and goes in between', () => {
