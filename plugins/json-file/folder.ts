@@ -1,0 +1,147 @@
+import { dirname, join } from 'node:path';
+import { TelltaleError, expected, toError } from '../../lib/plugin.ts';
+import type { FileSystem } from './file-system.ts';
+import { errorCode } from './file-system.ts';
+import { readManifest } from './manifest.ts';
+import { Segment, firstOf, segmentName } from './segment.ts';
+import type { SegmentContext, SegmentFacts } from './segment.ts';
+import { readHeader } from './header.ts';
+import type { SegmentHeader } from './header.ts';
+
+/** Throws `STORE_PATH` unless the folder is there, or may be made. */
+export async function checkFolder(fs: FileSystem, folder: string, create: boolean): Promise<void> {
+  const facts = await inFolder(folder, () => fs.facts(folder));
+  if (facts?.kind === 'folder') return;
+  if (facts !== undefined)
+    throw expected('STORE_PATH', folder, 'a folder', `a ${facts.kind}`, { details: { path: folder } });
+  if (!create) throw expected('STORE_PATH', folder, 'a folder that exists', undefined, { details: { path: folder } });
+  await inFolder(folder, async () => {
+    await fs.makeFolder(folder);
+    await fs.syncFolder(dirname(folder));
+  });
+}
+
+/** Turns what the platform says about a path into `STORE_PATH`. */
+export async function inFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const code = errorCode(cause);
+    if (code === undefined || !PATH_ERRORS.has(code)) throw cause;
+    const message = `expected ${folder} to be a folder that this process may write, got ${toError(cause).message}`;
+    throw new TelltaleError('STORE_PATH', message, { cause, details: { path: folder, actual: code } });
+  }
+}
+
+const PATH_ERRORS = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENOENT', 'EEXIST', 'ELOOP', 'ENAMETOOLONG']);
+
+export interface FolderListing {
+  /** First positions of the segments, rising. */
+  readonly firsts: readonly number[];
+  /** Names of quarantined tails and the first position of the segment they come from. */
+  readonly quarantined: readonly { readonly name: string; readonly first: number }[];
+  readonly temporary: readonly string[];
+}
+
+export async function listFolder(fs: FileSystem, folder: string): Promise<FolderListing> {
+  const names = await fs.list(folder);
+  const firsts = names.map(firstOf).filter((first) => first !== undefined);
+  const quarantined = names.filter((name) => name.endsWith('.quarantine'));
+  return {
+    firsts: firsts.toSorted((a, b) => a - b),
+    quarantined: quarantined.map((name) => ({ name, first: Number.parseInt(name, 10) })),
+    temporary: names.filter((name) => name.endsWith('.tmp')),
+  };
+}
+
+/**
+ * The sealed segments, from the manifest where it fits and from their headers where it does not, checked to follow
+ * one another without a gap that nobody recorded. `last` is the header of the segment behind them, if any.
+ * Throws `STORE_CORRUPT`, `STORE_VERSION`.
+ */
+export async function loadSealed(
+  context: SegmentContext,
+  firsts: readonly number[],
+  last: SegmentHeader | undefined,
+): Promise<Segment[]> {
+  const known = await readManifest(context.fs, context.folder);
+  const headers = new Headers(context, last);
+  const segments: Segment[] = [];
+  for (let i = 0; i < firsts.length - 1; i++) {
+    const facts = await factsOf(
+      context,
+      firsts[i]!,
+      known.get(firsts[i]!),
+      () => headers.endBefore(firsts[i + 1]!),
+      headers,
+    );
+    const segment = new Segment(context, facts);
+    await checkFollows(segments[i - 1]?.last ?? 0, segment.first, headers, context.folder);
+    segments.push(segment);
+  }
+  const active = firsts[firsts.length - 1];
+  if (active !== undefined)
+    await checkFollows(segments[segments.length - 1]?.last ?? 0, active, headers, context.folder);
+  return segments;
+}
+
+class Headers {
+  readonly #context: SegmentContext;
+  readonly #last: SegmentHeader | undefined;
+
+  constructor(context: SegmentContext, last: SegmentHeader | undefined) {
+    this.#context = context;
+    this.#last = last;
+  }
+
+  async read(first: number): Promise<{ readonly header: SegmentHeader; readonly start: number }> {
+    const { fs, folder } = this.#context;
+    const path = join(folder, segmentName(first));
+    const file = await fs.open(path, 'read');
+    try {
+      const found = await readHeader(file, path);
+      if (found?.header.first === first) return found;
+      throw damagedHeader(path);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Last position before a segment, lost ranges left out. */
+  async endBefore(first: number): Promise<number> {
+    const header = this.#last?.first === first ? this.#last : (await this.read(first)).header;
+    let end = first - 1;
+    for (const range of header.removed.toReversed()) if (range.to === end) end = range.from - 1;
+    return end;
+  }
+}
+
+async function factsOf(
+  { fs, folder }: SegmentContext,
+  first: number,
+  known: SegmentFacts | undefined,
+  end: () => Promise<number>,
+  headers: Headers,
+): Promise<SegmentFacts> {
+  const { bytes } = (await fs.facts(join(folder, segmentName(first))))!;
+  if (known !== undefined && known.bytes === bytes) return known;
+  const { header, start } = await headers.read(first);
+  const count = (await end()) - first + 1;
+  return { first, uid: header.uid, count, bytes, start, removals: header.removed.length };
+}
+
+async function checkFollows(before: number, first: number, headers: Headers, folder: string): Promise<void> {
+  if (first === before + 1) return;
+  const end = first > before ? await headers.endBefore(first) : first;
+  if (end === before) return;
+  const message = `expected a segment with position ${before + 1} in ${folder}, found ${segmentName(first)}: a segment is missing or cut`;
+  throw new TelltaleError('STORE_CORRUPT', message, {
+    details: { path: folder, position: before + 1, offset: 0, count: first - before - 1 },
+  });
+}
+
+export function damagedHeader(path: string): TelltaleError {
+  return new TelltaleError('STORE_CORRUPT', `expected ${path} to begin with its header, found damage at byte 0`, {
+    details: { path, offset: 0 },
+  });
+}

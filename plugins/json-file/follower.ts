@@ -1,0 +1,127 @@
+import { join } from 'node:path';
+import type { FileSystem } from './file-system.ts';
+import { damagedHeader, listFolder, loadSealed } from './folder.ts';
+import { decodeHeader } from './header.ts';
+import type { SegmentHeader } from './header.ts';
+import { readFully, readPath } from './io.ts';
+import { NEWLINE } from './line.ts';
+import type { Log } from './log.ts';
+import { MemoryIndex } from './memory-index.ts';
+import { decodeRecord } from './record.ts';
+import { scanRecords } from './scan.ts';
+import { Segment, segmentName } from './segment.ts';
+
+/**
+ * Keeps a log that another process writes up to date, by reading only. It tells whole commits: what lies behind the
+ * last one may be half written, or be taken back. A segment that has a successor is told to its end.
+ */
+export class Follower {
+  readonly #log: Log;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(log: Log) {
+    this.#log = log;
+    log.refresh = () => this.#inTurn(() => this.#reload());
+  }
+
+  open(): Promise<void> {
+    return this.#inTurn(() => this.#reload());
+  }
+
+  /** Reads what was committed since. */
+  catchUp(): Promise<void> {
+    return this.#inTurn(() => this.#catchUp());
+  }
+
+  async #catchUp(): Promise<void> {
+    const { fs, folder } = this.#log.context;
+    const { firsts } = await listFolder(fs, folder);
+    if (firsts[firsts.length - 1] !== this.#log.active?.first) await this.#reload();
+    else if (this.#log.active !== undefined) await this.#readOn(this.#log.active);
+  }
+
+  /** Starts over from what is in the folder now. Segments that are known and unchanged keep their indexes. */
+  async #reload(): Promise<void> {
+    const { context } = this.#log;
+    const { firsts } = await listFolder(context.fs, context.folder);
+    const active = await this.#openActive(firsts);
+    if (active === undefined) return;
+    const known = new Map(this.#log.segments.map((segment) => [segment.uid, segment]));
+    const sealed = await loadSealed(context, firsts, active.header);
+    const kept = sealed.map((segment) => {
+      const before = known.get(segment.uid);
+      return before?.count === segment.count && before !== this.#log.active ? before : segment;
+    });
+    this.#log.load([...kept, active.segment], active.index);
+    this.#moveHead(Math.max(active.segment.first - 1, this.#log.head.position), active.header.storedAt);
+    await this.#readOn(active.segment);
+  }
+
+  async #openActive(
+    firsts: readonly number[],
+  ): Promise<{ segment: Segment; index: MemoryIndex; header: SegmentHeader } | undefined> {
+    const first = firsts[firsts.length - 1];
+    if (first === undefined) return undefined;
+    const { context } = this.#log;
+    const path = join(context.folder, segmentName(first));
+    const header = await readHeaderOf(context.fs, path);
+    if (header === undefined) throw damagedHeader(path);
+    const { uid, removed } = header.header;
+    const { start } = header;
+    const index = new MemoryIndex(context.paths, start);
+    const segment = new Segment(
+      context,
+      { first, uid, count: 0, bytes: start, start, removals: removed.length },
+      index,
+    );
+    return { segment, index, header: header.header };
+  }
+
+  async #readOn(segment: Segment): Promise<void> {
+    const bytes = await readFrom(this.#log.context.fs, segment.path, segment.bytes);
+    const scan = scanRecords(bytes, 0, segment.last + 1);
+    if (scan.damage !== undefined)
+      throw segment.corrupt(segment.bytes + scan.damage.offset, segment.last + scan.count + 1, scan.damage.intact);
+    const { count } = scan.whole;
+    if (count === 0) return;
+    let storedAt = 0;
+    for (let i = 0; i < count; i++) {
+      const record = decodeRecord(bytes, scan.offsets[i]!, scan.offsets[i + 1]! - 1);
+      const content = (record.event ?? record.tombstone)!;
+      this.#log.activeIndex.add(content, segment.bytes + scan.offsets[i + 1]!);
+      ({ storedAt } = content);
+    }
+    segment.count += count;
+    segment.bytes += scan.whole.bytes;
+    this.#moveHead(segment.last, storedAt);
+  }
+
+  #moveHead(position: number, storedAt: number): void {
+    if (position >= this.#log.head.position)
+      this.#log.moveHead({ position, storedAt: Math.max(storedAt, this.#log.head.storedAt) });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+async function readFrom(fs: FileSystem, path: string, position: number): Promise<Buffer> {
+  const file = await fs.open(path, 'read');
+  try {
+    return await readFully(file, position, Math.max(0, (await file.size()) - position));
+  } finally {
+    await file.close();
+  }
+}
+
+async function readHeaderOf(
+  fs: FileSystem,
+  path: string,
+): Promise<{ header: SegmentHeader; start: number } | undefined> {
+  const bytes = await readPath(fs, path);
+  const header = decodeHeader(bytes, path);
+  return header === undefined ? undefined : { header, start: bytes.indexOf(NEWLINE) + 1 };
+}

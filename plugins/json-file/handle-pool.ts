@@ -1,0 +1,79 @@
+import type { FileSystem, OpenFile } from './file-system.ts';
+import { readHeader } from './header.ts';
+
+/** The file at this path is not any more the one that was asked for: it was rewritten. Look the segment up again. */
+export class Replaced extends Error {}
+
+interface Entry {
+  readonly file: Promise<OpenFile>;
+  users: number;
+  stale: boolean;
+}
+
+/** Keeps the files being read open, a bounded number of them. */
+export class HandlePool {
+  readonly #fs: FileSystem;
+  readonly #limit: number;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(fs: FileSystem, limit: number) {
+    this.#fs = fs;
+    this.#limit = limit;
+  }
+
+  /** Calls `work` with the file at `path` whose header has `uid`. Throws `Replaced`. */
+  async use<T>(path: string, uid: string, work: (file: OpenFile) => Promise<T>): Promise<T> {
+    const entry = this.#take(path, uid);
+    entry.users++;
+    try {
+      return await work(await entry.file);
+    } finally {
+      entry.users--;
+      if (entry.stale) await this.#close(entry);
+    }
+  }
+
+  async close(): Promise<void> {
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    for (const entry of entries) await this.#drop(entry);
+  }
+
+  #take(path: string, uid: string): Entry {
+    const key = `${uid} ${path}`;
+    const found = this.#entries.get(key);
+    this.#entries.delete(key);
+    const entry = found ?? { file: this.#open(path, uid), users: 0, stale: false };
+    this.#entries.set(key, entry);
+    if (found === undefined) entry.file.catch(() => this.#entries.delete(key));
+    this.#shrink();
+    return entry;
+  }
+
+  async #open(path: string, uid: string): Promise<OpenFile> {
+    const file = await this.#fs.open(path, 'read');
+    const found = await readHeader(file, path).catch(() => undefined);
+    if (found?.header.uid === uid) return file;
+    await file.close();
+    throw new Replaced(`${path} was rewritten`);
+  }
+
+  #shrink(): void {
+    for (const [key, entry] of this.#entries) {
+      if (this.#entries.size <= this.#limit) return;
+      this.#entries.delete(key);
+      void this.#drop(entry);
+    }
+  }
+
+  async #drop(entry: Entry): Promise<void> {
+    entry.stale = true;
+    await this.#close(entry);
+  }
+
+  async #close(entry: Entry): Promise<void> {
+    if (entry.users > 0) return;
+    // Reading is over: a failing close loses nothing.
+    await entry.file.then((file) => file.close()).catch(() => undefined);
+  }
+}

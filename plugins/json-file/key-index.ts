@@ -1,0 +1,65 @@
+import type { StoredEvent } from '../../lib/plugin.ts';
+import type { Tombstone } from './record.ts';
+
+/** Fields by which records are found: these, and the paths of the `index` option. */
+export const ENVELOPE_KEYS = ['id', 'entity', 'correlationId', 'causationId'] as const;
+
+/** Stands for a removed record among type numbers. */
+export const NO_TYPE = 0xffff;
+
+/** What a segment holds in a few words; kept in memory for every segment. */
+export interface Summary {
+  readonly count: number;
+  /** Distinct types, absent when there are too many to list. */
+  readonly types?: readonly string[];
+  /** Bounds of event times; absent when no event is left. */
+  readonly time?: readonly [number, number];
+  readonly ids?: readonly [string, string];
+  readonly storedAt: number;
+}
+
+/** Answers which records of a segment have a key. Record 0 is the first of the segment. */
+export interface KeyIndex {
+  /** Where each record starts and, one more, where the last ends. */
+  offsets(): Promise<ArrayLike<number>>;
+  /** Record numbers in rising order, a superset; `undefined` when the field is not indexed. */
+  lookUp(field: string, value: string): Promise<readonly number[] | undefined>;
+  /** Records of these types in rising order; `undefined` when types are not indexed. */
+  ofTypes(types: readonly string[]): Promise<readonly number[] | undefined>;
+  /** `undefined` while it is still changing. */
+  readonly summary: Summary | undefined;
+}
+
+/** FNV-1a over UTF-16 units: cheap, and collisions only cost a read that is checked. */
+export function hashKey(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
+/** The key of a record under a field; `undefined` when it has none. */
+export function keyOf(record: StoredEvent | Tombstone, field: string): string | undefined {
+  if (field === 'id') return record.id;
+  if (field === 'entity') return record.entity;
+  // A removed event is found by its id and counted for its entity, nothing else.
+  if (!('type' in record)) return undefined;
+  if (field === 'correlationId') return record.correlationId;
+  if (field === 'causationId') return record.causationId;
+  return toKey(readPath(record, field));
+}
+
+/** Index keys keep JSON's types apart. Objects and arrays have none. */
+export function toKey(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return `\u0000${String(value)}`;
+  return undefined;
+}
+
+function readPath(record: object, path: string): unknown {
+  let value: unknown = record;
+  for (const segment of path.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, segment)) return undefined;
+    value = (value as Record<string, unknown>)[segment];
+  }
+  return value;
+}

@@ -1,0 +1,157 @@
+import { contentHash, recordRemoval } from '../../lib/plugin.ts';
+import type { Head, KnownId, Page, PageQuery, RemovedRange, StoredEvent } from '../../lib/plugin.ts';
+import { Replaced } from './handle-pool.ts';
+import { MemoryIndex } from './memory-index.ts';
+import { PageBuilder, readSegment } from './paging.ts';
+import { planRead, rulesOut } from './read-plan.ts';
+import type { Segment, SegmentContext } from './segment.ts';
+
+/**
+ * The segments in order and everything that reads them. The last one is active. Readers see whole commits: a segment's
+ * `count` rises only when a commit is done. A segment that was rewritten meanwhile is looked up again.
+ */
+export class Log {
+  readonly context: SegmentContext;
+  #segments: readonly Segment[] = [];
+  #active: MemoryIndex;
+  #head: Head = { position: 0, storedAt: 0 };
+
+  constructor(context: SegmentContext) {
+    this.context = context;
+    this.#active = new MemoryIndex(context.paths, 0);
+  }
+
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  get active(): Segment | undefined {
+    return this.#segments[this.#segments.length - 1];
+  }
+
+  get activeIndex(): MemoryIndex {
+    return this.#active;
+  }
+
+  get head(): Head {
+    return this.#head;
+  }
+
+  moveHead(head: Head): void {
+    this.#head = head;
+  }
+
+  /** All segments at once, the active one with its index. */
+  load(segments: readonly Segment[], active: MemoryIndex): void {
+    this.#segments = segments;
+    this.#active = active;
+  }
+
+  push(segment: Segment, index: MemoryIndex): void {
+    this.#segments = [...this.#segments, segment];
+    this.#active = index;
+  }
+
+  replace(before: Segment, after: Segment): void {
+    this.#segments = this.#segments.map((segment) => (segment === before ? after : segment));
+  }
+
+  async read(query: PageQuery): Promise<Page> {
+    for (;;) {
+      try {
+        return await this.#read(query);
+      } catch (error) {
+        if (!(error instanceof Replaced)) throw error;
+        await this.refresh();
+      }
+    }
+  }
+
+  /** Learns about segments that another process rewrote; nothing to do for the only writer. */
+  refresh: () => Promise<void> = async () => undefined;
+
+  async find(ids: readonly string[]): Promise<ReadonlyMap<string, KnownId>> {
+    const known = new Map<string, KnownId>();
+    for (const id of ids) {
+      const record = await this.#newest(
+        'id',
+        id,
+        (summary) => summary.ids !== undefined && summary.ids[0] <= id && id <= summary.ids[1],
+      );
+      if (record !== undefined) known.set(id, toKnown(record));
+    }
+    return known;
+  }
+
+  async revisions(entities: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const revisions = new Map<string, number>();
+    for (const entity of entities) {
+      const recent = await this.#active.revision(entity);
+      const revision = recent ?? (await this.#newest('entity', entity, () => true))?.revision;
+      if (revision !== undefined) revisions.set(entity, revision);
+    }
+    return revisions;
+  }
+
+  async removed(range: { readonly from: number; readonly to: number }): Promise<readonly RemovedRange[]> {
+    const ranges: RemovedRange[] = [];
+    for (let i = 0; i < this.#segments.length; i++) {
+      const segment = this.#segments[i]!;
+      // Ranges lost before a segment are told by its own header.
+      const before = i === 0 ? 0 : this.#segments[i - 1]!.last;
+      if (segment.removals === 0 || before + 1 > range.to || segment.last < range.from) continue;
+      // One removal that spans segments is told as one range again.
+      for (const removed of (await segment.header()).removed) recordRemoval(ranges, removed);
+    }
+    return ranges.filter(({ from, to }) => from <= range.to && to >= range.from);
+  }
+
+  async #read(query: PageQuery): Promise<Page> {
+    const first = query.after + 1;
+    const last = Math.min(query.through, this.#head.position);
+    const plan = planRead(query, this.context.paths);
+    const page = new PageBuilder(query);
+    const segments = this.#segments.filter(
+      (segment) => segment.count > 0 && segment.first <= last && segment.last >= first,
+    );
+    if (query.descending) segments.reverse();
+    for (const segment of segments) {
+      const from = Math.max(first, segment.first) - segment.first;
+      const to = Math.min(last, segment.last) - segment.first;
+      if (rulesOut(plan, segment.summary)) continue;
+      if (!(await readSegment(segment, from, to, plan, page))) return page.cut();
+    }
+    return page.done(query.descending ? first : Math.max(last, query.after));
+  }
+
+  /** The newest record with a key, removed events included. */
+  async #newest(
+    field: 'id' | 'entity',
+    key: string,
+    mayHold: (summary: NonNullable<Segment['summary']>) => boolean,
+  ): Promise<(KnownId & { entity?: string }) | StoredEvent | undefined> {
+    for (let i = this.#segments.length - 1; i >= 0; i--) {
+      const segment = this.#segments[i]!;
+      if (segment.summary !== undefined && !mayHold(segment.summary)) continue;
+      const found = await this.#lastIn(segment, field, key);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  async #lastIn(segment: Segment, field: 'id' | 'entity', key: string): Promise<StoredEvent | KnownId | undefined> {
+    const numbers = (await segment.ask((index) => index.lookUp(field, key))) ?? [];
+    for (let i = numbers.length - 1; i >= 0; i--) {
+      if (numbers[i]! >= segment.count) continue;
+      const [record] = await segment.records(numbers[i]!, numbers[i]!);
+      const content = (record!.event ?? record!.tombstone)!;
+      if (content[field] === key) return content;
+    }
+    return undefined;
+  }
+}
+
+function toKnown(record: StoredEvent | KnownId): KnownId {
+  const { id, position, revision, storedAt } = record;
+  return { id, position, revision, storedAt, hash: 'hash' in record ? record.hash : contentHash(record) };
+}

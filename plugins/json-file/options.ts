@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import { expected } from '../../lib/plugin.ts';
+
+export interface JsonFileOptions {
+  /**
+   * `'disk'`: an append is acknowledged when it is synced and survives a power cut. `'os'`: when the kernel has it; it
+   * survives a killed process.
+   * @default 'disk'
+   */
+  readonly durability?: 'disk' | 'os';
+  /**
+   * Makes the folder, and those above it, when it is not there.
+   * @default true
+   */
+  readonly create?: boolean;
+  /**
+   * Takes no lock, writes nothing and follows the process that writes, whole commits only.
+   * @default false
+   */
+  readonly readOnly?: boolean;
+  /**
+   * Takes the lock from another host, or from a process that still runs. Two writers destroy a log: only when the
+   * owner is surely gone.
+   * @default false
+   */
+  readonly force?: boolean;
+  /**
+   * Size in bytes at which a segment is sealed, 64 kB to 1 GiB. Opening scans at most one segment.
+   * @default 67108864
+   */
+  readonly segmentBytes?: number;
+  /**
+   * Events at which a segment is sealed, 16 to 65536. The index of the newest segment is kept in memory.
+   * @default 32768
+   */
+  readonly segmentEvents?: number;
+  /**
+   * Dotted paths into `payload` and `metadata` that queries answer from an index, beside conversation, request and
+   * session. Each costs 8 bytes an event; a new one is added to old segments when it is first asked for.
+   * @default []
+   */
+  readonly index?: readonly string[];
+  /**
+   * How often a reader looks for new commits where the platform does not tell, ms.
+   * @default 250
+   */
+  readonly pollMs?: number;
+}
+
+const PATH = /^(payload|metadata)(\.[^.]+)+$/;
+
+const schema = z.strictObject({
+  durability: z.enum(['disk', 'os']).default('disk'),
+  create: z.boolean().default(true),
+  readOnly: z.boolean().default(false),
+  force: z.boolean().default(false),
+  segmentBytes: z
+    .int()
+    .min(64 * 1024)
+    .max(1024 ** 3)
+    .default(64 * 1024 * 1024),
+  segmentEvents: z.int().min(16).max(65_536).default(32_768),
+  index: z.array(z.string().regex(PATH, 'a dotted path into payload or metadata')).default([]),
+  pollMs: z.number().min(1).max(60_000).default(250),
+});
+
+export type ParsedOptions = Readonly<z.output<typeof schema>>;
+
+/** Throws `INVALID_OPTION`. */
+export function parseOptions(folder: string, options: unknown): ParsedOptions {
+  if (typeof folder !== 'string' || folder.length === 0 || folder.includes('\0'))
+    throw expected('INVALID_OPTION', '`folder`', 'the path of a folder', folder);
+  const parsed = schema.safeParse(options);
+  if (parsed.success) return Object.freeze(parsed.data);
+  const issue = parsed.error.issues[0]!;
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+  if (unknown !== undefined)
+    throw expected('INVALID_OPTION', `\`${unknown}\``, `one of ${Object.keys(schema.shape).join(', ')}`, unknown);
+  const name = issue.path.join('.') || 'options';
+  throw expected('INVALID_OPTION', `\`${name}\``, issue.message, valueAt(options, issue.path));
+}
+
+function valueAt(options: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], options);
+}

@@ -1,0 +1,116 @@
+import type { Page, PageQuery, StoredEvent } from '../../lib/plugin.ts';
+import { candidates } from './read-plan.ts';
+import type { ReadPlan } from './read-plan.ts';
+import type { StoredRecord } from './record.ts';
+import type { Segment } from './segment.ts';
+
+/** A page reads at most this many bytes of records, one record excepted. */
+const PAGE_BYTES = 4 * 1024 * 1024;
+/** Candidates closer than this are read together. */
+const NEAR_BYTES = 16 * 1024;
+
+/** A page being filled, in the order it will be answered. */
+export class PageBuilder {
+  readonly events: StoredEvent[] = [];
+  readonly descending: boolean;
+  readonly #limit: number;
+  #bytes = PAGE_BYTES;
+  #looked = 0;
+
+  constructor({ limit, descending }: PageQuery) {
+    this.#limit = limit;
+    this.descending = descending;
+  }
+
+  get room(): number {
+    return this.#bytes <= 0 ? 0 : this.#limit - this.events.length;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  add(records: readonly StoredRecord[], bytes: number): void {
+    const ordered = this.descending ? records.toReversed() : records;
+    for (const { event } of ordered) if (event !== undefined) this.events.push(event);
+    this.#looked = ordered[ordered.length - 1]!.position;
+    this.#bytes -= bytes;
+  }
+
+  cut(): Page {
+    return { events: this.events, looked: this.#looked, done: false };
+  }
+
+  done(looked: number): Page {
+    return { events: this.events, looked, done: true };
+  }
+}
+
+/** Adds what the segment has between two record numbers; false when the page is full before the end. */
+export async function readSegment(
+  segment: Segment,
+  from: number,
+  to: number,
+  plan: ReadPlan,
+  page: PageBuilder,
+): Promise<boolean> {
+  const found = await segment.ask(async (index) => ({
+    offsets: await index.offsets(),
+    numbers: await candidates(plan, index),
+  }));
+  const { offsets } = found;
+  const all = found.numbers?.filter((number) => number >= from && number <= to);
+  const runs: readonly Run[] = all === undefined ? [{ from, to }] : nearRuns(all, offsets, page.descending);
+  for (const run of runs) {
+    for (let rest: Run | undefined = run; rest !== undefined;) {
+      if (page.room === 0) return false;
+      const [part, left]: [Run, Run | undefined] = splitRun(rest, offsets, page);
+      const records = await segment.records(part.from, part.to);
+      const wanted = part.only === undefined ? records : part.only.map((number) => records[number - part.from]!);
+      page.add(wanted, offsets[part.to + 1]! - offsets[part.from]!);
+      rest = left;
+    }
+  }
+  return true;
+}
+
+/** Neighbouring records read at once; `only` names those that are wanted. */
+interface Run {
+  readonly from: number;
+  readonly to: number;
+  readonly only?: readonly number[];
+}
+
+function nearRuns(numbers: readonly number[], offsets: ArrayLike<number>, descending: boolean): Run[] {
+  const runs: Run[] = [];
+  let only: number[] = [];
+  for (const number of numbers) {
+    const last = only[only.length - 1];
+    if (last !== undefined && offsets[number]! - offsets[last + 1]! > NEAR_BYTES) {
+      runs.push({ from: only[0]!, to: last, only });
+      only = [];
+    }
+    only.push(number);
+  }
+  if (only.length > 0) runs.push({ from: only[0]!, to: only[only.length - 1]!, only });
+  return descending ? runs.toReversed() : runs;
+}
+
+/** As much of a run, from the side that is read first, as the page has room for; and what is left. */
+function splitRun(run: Run, offsets: ArrayLike<number>, page: PageBuilder): [Run, Run | undefined] {
+  const { room, bytes, descending } = page;
+  const numbers = run.only;
+  const size = numbers?.length ?? run.to - run.from + 1;
+  const at = (i: number): number => (numbers === undefined ? run.from + i : numbers[i]!);
+  let count = Math.min(room, size);
+  const length = (n: number): number =>
+    descending ? offsets[at(size - 1) + 1]! - offsets[at(size - n)]! : offsets[at(n - 1) + 1]! - offsets[at(0)]!;
+  while (count > 1 && length(count) > bytes) count = Math.ceil(count / 2);
+  if (count === size) return [run, undefined];
+  const cut = (a: number, b: number): Run => ({
+    from: at(a),
+    to: at(b - 1),
+    ...(numbers === undefined ? {} : { only: numbers.slice(a, b) }),
+  });
+  return descending ? [cut(size - count, size), cut(0, size - count)] : [cut(0, count), cut(count, size)];
+}

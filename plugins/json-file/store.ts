@@ -1,0 +1,255 @@
+import { join, resolve } from 'node:path';
+import { AbstractStore, TelltaleError, expected } from '../../lib/plugin.ts';
+import type {
+  Head,
+  KnownId,
+  Page,
+  PageQuery,
+  PutOptions,
+  RemovedRange,
+  StoreSupports,
+  StoredDocument,
+  StoredEvent,
+} from '../../lib/plugin.ts';
+import { Appender } from './appender.ts';
+import { DocumentFiles } from './documents.ts';
+import type { FileSystem } from './file-system.ts';
+import { checkFolder, inFolder } from './folder.ts';
+import { Follower } from './follower.ts';
+import { HandlePool } from './handle-pool.ts';
+import { SyncFailure } from './io.ts';
+import { acquireLock } from './lock.ts';
+import type { Lock } from './lock.ts';
+import { Log } from './log.ts';
+import { writeManifest } from './manifest.ts';
+import type { ParsedOptions } from './options.ts';
+import { recover } from './recovery.ts';
+import { removeRanges, rewriteEvents } from './rewrite.ts';
+import { SectionCache } from './section-cache.ts';
+
+const LOCK = 'lock';
+const INDEX_CACHE_BYTES = 64 * 1024 * 1024;
+const OPEN_FILES = 16;
+const FREE_SPACE_EVERY_MS = 5_000;
+const BUILT_IN_PATHS = ['metadata.conversationId', 'metadata.requestId', 'metadata.sessionId'];
+const MAX_EVENT_BYTES = 64 * 1024 * 1024;
+
+/**
+ * The log of one folder. Order, atomicity and failure are the appender's contract, opening is recovery's, reading the
+ * log's; here they are put together behind the store port.
+ */
+export class JsonFileStore extends AbstractStore {
+  readonly name: string;
+  readonly supports: StoreSupports;
+  readonly #folder: string;
+  readonly #options: ParsedOptions;
+  readonly #fs: FileSystem;
+  readonly #opener: string;
+  #lock: Lock | undefined;
+  #log!: Log;
+  #appender!: Appender;
+  #follower: Follower | undefined;
+  #documents!: DocumentFiles;
+  #notices: string[] = [];
+  /** Positions that documents on their way name. */
+  #naming: number[] = [];
+  #free: { bytes: number | undefined; at: number } = { bytes: undefined, at: -Infinity };
+
+  constructor(folder: string, options: ParsedOptions, fs: FileSystem, opener: string) {
+    super();
+    this.#folder = resolve(folder);
+    this.#options = options;
+    this.#fs = fs;
+    this.#opener = opener;
+    this.name = `json-file ${folder}`;
+    this.supports = {
+      durability: options.durability,
+      shared: false,
+      maxEventBytes: MAX_EVENT_BYTES,
+      pushdown: ['ids', 'types', 'entity', 'correlationId', 'causationId', 'time'],
+      operations: options.readOnly ? ['watch'] : ['sync'],
+    };
+  }
+
+  override putDocument(collection: string, key: string, value: unknown, options: PutOptions = {}): Promise<string> {
+    if (options.position !== undefined) this.#naming.push(options.position);
+    return super.putDocument(collection, key, value, options);
+  }
+
+  protected async _open(): Promise<void> {
+    const { readOnly, create, force } = this.#options;
+    this.#notices = [];
+    this.#naming = [];
+    this.#build();
+    await checkFolder(this.#fs, this.#folder, create && !readOnly);
+    if (readOnly) return this.#follow();
+    const path = join(this.#folder, LOCK);
+    this.#lock = await inFolder(this.#folder, () => acquireLock(this.#fs, path, { force, opener: this.#opener }));
+    try {
+      await this.#recover();
+    } catch (error) {
+      await this._close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  protected async _close(): Promise<void> {
+    try {
+      await this.#appender.close();
+      await this.#log.context.handles.close();
+    } finally {
+      await this.#lock?.release();
+      this.#lock = undefined;
+    }
+  }
+
+  protected async _append(records: readonly StoredEvent[], sizes: readonly number[]): Promise<void> {
+    this.#mustWrite();
+    await this.#appender.append(records, sizes);
+  }
+
+  protected _read(query: PageQuery): Promise<Page> {
+    return this.#log.read(query);
+  }
+
+  protected async _head(): Promise<Head> {
+    await this.#follower?.catchUp();
+    return this.#log.head;
+  }
+
+  protected _find(ids: readonly string[]): Promise<ReadonlyMap<string, KnownId>> {
+    return this.#log.find(ids);
+  }
+
+  protected _revision(entities: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return this.#log.revisions(entities);
+  }
+
+  protected async _remove(
+    ranges: readonly { from: number; to: number }[],
+    reason: string,
+    at: number,
+  ): Promise<number> {
+    this.#mustWrite();
+    const removed = await removeRanges(this.#log, this.#appender, ranges, reason, at);
+    await this.#rememberSealed();
+    return removed;
+  }
+
+  protected _removed(range: { readonly from: number; readonly to: number }): Promise<readonly RemovedRange[]> {
+    return this.#log.removed(range);
+  }
+
+  protected async _rewrite(events: readonly StoredEvent[]): Promise<void> {
+    this.#mustWrite();
+    await rewriteEvents(this.#log, this.#appender, events);
+    await this.#rememberSealed();
+  }
+
+  protected _document(collection: string, key: string): Promise<StoredDocument | undefined> {
+    return this.#documents.get(collection, key);
+  }
+
+  protected async _putDocument(
+    collection: string,
+    key: string,
+    value: unknown,
+    etag: string | null | undefined,
+  ): Promise<string | undefined> {
+    this.#mustWrite();
+    // A position beyond the head was refused before this; it must not be remembered.
+    const named = Math.max(0, ...this.#naming.filter((position) => position <= this.#log.head.position));
+    this.#naming = [];
+    return this.#appender.guard(() => this.#documents.put(collection, key, value, etag, named));
+  }
+
+  protected _listDocuments(collection: string): Promise<readonly StoredDocument[]> {
+    return this.#documents.list(collection);
+  }
+
+  protected async _deleteDocument(collection: string, key: string, etag: string | undefined): Promise<boolean> {
+    this.#mustWrite();
+    return this.#appender.guard(() => this.#documents.remove(collection, key, etag));
+  }
+
+  protected override async _sync(): Promise<void> {
+    this.#mustWrite();
+    await this.#appender.sync();
+  }
+
+  protected override _watch(wake: () => void): () => void {
+    const unwatch = this.#fs.watch(this.#folder, wake);
+    let cancel: (() => void) | undefined;
+    const poll = (): void => {
+      cancel = this.clock.after(this.#options.pollMs, () => {
+        wake();
+        poll();
+      });
+    };
+    poll();
+    return () => {
+      unwatch();
+      cancel?.();
+    };
+  }
+
+  protected override _health(): { diskFreeBytes?: number; notices: readonly string[] } {
+    void this.#measureFreeSpace();
+    const { bytes } = this.#free;
+    return { notices: this.#notices, ...(bytes === undefined ? {} : { diskFreeBytes: bytes }) };
+  }
+
+  #build(): void {
+    const fs = this.#fs;
+    const { readOnly, index, durability, segmentBytes, segmentEvents } = this.#options;
+    const paths = [...new Set([...BUILT_IN_PATHS, ...index])];
+    const cache = new SectionCache(INDEX_CACHE_BYTES);
+    this.#log = new Log({ fs, folder: this.#folder, paths, cache, handles: new HandlePool(fs, OPEN_FILES), readOnly });
+    this.#documents = new DocumentFiles(fs, this.#folder, readOnly);
+    this.#appender = new Appender(this.#log, this.clock, {
+      durability,
+      segmentBytes,
+      segmentEvents,
+      sealed: () => this.#rememberSealed(),
+      noticed: (notice) => this.#notices.push(notice),
+    });
+  }
+
+  async #follow(): Promise<void> {
+    this.#follower = new Follower(this.#log);
+    await this.#documents.open();
+    await this.#follower.open();
+    await this.#measureFreeSpace();
+  }
+
+  async #recover(): Promise<void> {
+    await this.#documents.open();
+    const { notices } = await recover(this.#log, this.#appender, this.clock, this.#documents.named);
+    this.#notices.push(...notices);
+    await this.#measureFreeSpace();
+  }
+
+  /** The manifest only saves questions at the next opening, so that it cannot be written is no more than a notice. */
+  async #rememberSealed(): Promise<void> {
+    const sealed = this.#log.segments.slice(0, -1).map((segment) => segment.facts());
+    try {
+      await this.#appender.guard(() => writeManifest(this.#fs, this.#folder, sealed));
+    } catch (error) {
+      if (error instanceof SyncFailure || error instanceof TelltaleError) throw error;
+      this.#notices.push(`the manifest could not be written: ${String(error)}`);
+    }
+  }
+
+  async #measureFreeSpace(): Promise<void> {
+    const now = this.clock.monotonic();
+    if (now - this.#free.at < FREE_SPACE_EVERY_MS) return;
+    this.#free = { ...this.#free, at: now };
+    const bytes = await this.#fs.freeBytes(this.#folder).catch(() => undefined);
+    this.#free = { bytes, at: now };
+  }
+
+  #mustWrite(): void {
+    if (this.#options.readOnly) throw expected('STORE_READ_ONLY', this.#folder, 'opened for writing', 'readOnly: true');
+    this.#appender.mustWork();
+  }
+}
