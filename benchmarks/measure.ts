@@ -9,7 +9,7 @@ export interface Contender {
   done(): number | Promise<number>;
   /** Takes the round's traces away. */
   after?(): void | Promise<void>;
-  close?(): void | Promise<void>;
+  close?(): unknown;
 }
 
 /** What the first contender, ours, must reach against a rival: at least `ratio` times as fast. */

@@ -14,7 +14,7 @@ interface Route {
   /** Listens to `pattern`; calls `heard` for each match. */
   add(pattern: string, heard: () => void): void;
   route(type: string): void;
-  close?(): Promise<void>;
+  close?(): Promise<unknown>;
 }
 
 function contender(route: Route, patterns: number, label = route.name): Contender {

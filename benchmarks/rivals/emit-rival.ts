@@ -5,5 +5,5 @@ export interface EmitRival {
   subscribe(listener: (message: unknown) => void): void;
   /** Delivered when it returns, or when its promise resolves. */
   emit(message: unknown): void | Promise<unknown>;
-  close?(): Promise<void>;
+  close?(): Promise<unknown>;
 }

@@ -6,7 +6,7 @@ export interface LogRival {
   open(folder: string): Promise<void>;
   /** Appends all events, with at most `inFlight` not acknowledged at any time. */
   appendAll(events: readonly TelltaleEvent[], inFlight: number): Promise<void>;
-  close(): Promise<void>;
+  close(): Promise<unknown>;
   /** How many events the closed log in `folder` holds. */
   count(folder: string): Promise<number>;
 }
