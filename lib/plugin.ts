@@ -1,6 +1,6 @@
 /** The door for plugins: all that a store or a sink of one's own needs. */
-export { systemClock } from './clock.ts';
-export type { Clock } from './clock.ts';
+export { createVirtualClock, systemClock } from './clock.ts';
+export type { Clock, VirtualClock } from './clock.ts';
 export { toMs } from './duration.ts';
 export type { Duration } from './duration.ts';
 export { TelltaleError, expected, isTelltaleError, show, toError } from './errors.ts';

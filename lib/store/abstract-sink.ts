@@ -9,8 +9,8 @@ import { StoreStatus } from './store-status.ts';
 /**
  * What sinks share: lifecycle, order and error wrapping.
  *
- * Order: one `_write` at a time, in the order of the calls; positions rise from write to write. What was written
- * before is left out, since a consumer sends again what it is not sure of.
+ * Order: one `_write` at a time, in the order of the calls; positions rise within a write. A consumer sends again what
+ * it is not sure of, and everything after a rewind: a sink goes by the events' ids.
  * Failure: what `_write` throws reaches the caller as `STORE_UNAVAILABLE` (a `TelltaleError` as it is); the events
  * count as not written and may be sent again.
  * Closing: refuses new writes, lets those that were called finish, then calls `_close`.
@@ -22,7 +22,6 @@ export abstract class AbstractSink implements Sink {
   #turn: Promise<unknown> = Promise.resolve();
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
-  #written = 0;
 
   protected abstract _open(): Promise<void>;
   /** Takes events in position order; resolves when they are as safe as the sink promises. */
@@ -45,7 +44,8 @@ export abstract class AbstractSink implements Sink {
   async write(events: readonly StoredEvent[]): Promise<void> {
     this.#state.mustWrite();
     checkOrder(events);
-    const turn = this.#turn.then(() => this.#write(events));
+    if (events.length === 0) return;
+    const turn = this.#turn.then(() => this.#state.call(() => this._write(events)));
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
@@ -58,19 +58,11 @@ export abstract class AbstractSink implements Sink {
   async #open(): Promise<void> {
     try {
       await this.#state.call(() => this._open());
-      this.#written = 0;
       this.#state.become('open');
     } catch (error) {
       this.#state.become('closed');
       throw error;
     }
-  }
-
-  async #write(events: readonly StoredEvent[]): Promise<void> {
-    const fresh = events.filter((event) => event.position > this.#written);
-    if (fresh.length === 0) return;
-    await this.#state.call(() => this._write(fresh));
-    this.#written = fresh[fresh.length - 1]!.position;
   }
 
   async #close(): Promise<void> {

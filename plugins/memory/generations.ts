@@ -9,7 +9,7 @@ export class Generations<V> {
   readonly #limit: number;
   readonly #size: number;
   /** Newest first. */
-  #maps: Map<string, V>[] = [new Map()];
+  #maps: Map<string, V>[] = [new Map<string, V>()];
   #count = 0;
 
   constructor(limit: number) {
@@ -27,7 +27,7 @@ export class Generations<V> {
 
   set(key: string, value: V): void {
     let newest = this.#maps[0]!;
-    if (newest.size >= this.#size) this.#maps.unshift((newest = new Map()));
+    if (newest.size >= this.#size) this.#maps.unshift((newest = new Map<string, V>()));
     if (!newest.has(key)) this.#count++;
     newest.set(key, value);
     for (let oldest = this.#oldest(); this.#count - oldest.size >= this.#limit; oldest = this.#oldest()) {

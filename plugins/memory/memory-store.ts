@@ -129,7 +129,7 @@ export class MemoryStore extends AbstractStore {
     etag: string | null | undefined,
   ): Promise<string | undefined> {
     let documents = this.#documents.get(collection);
-    if (documents === undefined) this.#documents.set(collection, (documents = new Map()));
+    if (documents === undefined) this.#documents.set(collection, (documents = new Map<string, StoredDocument>()));
     if (etag !== undefined && etag !== (documents.get(key)?.etag ?? null)) return undefined;
     const document = Object.freeze({ key, value, etag: String(++this.#puts) });
     documents.set(key, document);
