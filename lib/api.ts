@@ -1,0 +1,164 @@
+import type { Observable } from 'rxjs';
+import type { Duration } from './duration.ts';
+import type { TelltaleEvent } from './event/event.ts';
+import type { SchemaRegistry } from './event/schema-registry.ts';
+import type { AnyEvents, EventOf } from './event/typed-patterns.ts';
+import type { Filter } from './filter/language.ts';
+import type { EmitOptions } from './intake/emit-options.ts';
+import type { MailboxOptions, SubscribeOptions } from './options.ts';
+import type { Health } from './observe/health.ts';
+import type { Metrics } from './observe/metrics.ts';
+import type { SubscriptionFigures } from './router/subscription-figures.ts';
+import type { DeadLetter, LetterQuery } from './store/dead-letters.ts';
+import type { Durability, Expectation } from './store/port.ts';
+
+/** The types a bus with these declarations takes; any text where nothing is declared. */
+export type TypeOf<E> = keyof E & string;
+
+/** The second argument of every handler. Its functions may be taken out: `(event, { emit }) => …`. */
+export interface HandlerContext<E = AnyEvents> {
+  /** Aborted when the subscription is removed or the bus stops waiting for this handler. */
+  readonly signal: AbortSignal;
+  /** From 1. */
+  readonly attempt: number;
+  /** Position in the log; undefined while the event is not stored. */
+  readonly position: number | undefined;
+  /** As `bus.emit`, with this event as the cause, also where the platform loses the context. */
+  readonly emit: <T extends TypeOf<E>>(type: T, payload: E[T], options?: EmitOptions) => TelltaleEvent<T, E[T]>;
+  readonly publish: <T extends TypeOf<E>>(
+    type: T,
+    payload: E[T],
+    options?: PublishOptions,
+  ) => Promise<Receipt<T, E[T]>>;
+  readonly once: <P extends string>(pattern: P, options?: OnceOptions) => Promise<EventOf<E, P>>;
+}
+
+export type Handler<E, P extends string> = (event: EventOf<E, P>, context: HandlerContext<E>) => unknown;
+
+export interface PublishOptions extends EmitOptions {
+  /** What must still hold when the event is stored; otherwise `EXPECTATION_FAILED`. */
+  readonly expect?: Expectation;
+  /** Stops waiting; the event may be stored all the same. */
+  readonly signal?: AbortSignal;
+}
+
+/** What is known of a published event when its promise resolves. */
+export interface Receipt<Type extends string = string, Payload = unknown> {
+  readonly event: TelltaleEvent<Type, Payload>;
+  /** 0 where the event is not stored. */
+  readonly position: number;
+  /** Within its entity; 0 without entity. */
+  readonly revision: number;
+  /** `none`: transient, or the bus has no store. */
+  readonly durability: 'none' | Durability;
+  /** The id was known with the same content: this is its first receipt again. */
+  readonly duplicate: boolean;
+  /** The admit stage that dropped the event. */
+  readonly dropped?: string;
+}
+
+/** What is known of a committed batch. */
+export interface BatchReceipt {
+  /** Position of the first event, 0 where nothing is stored; the others follow without a gap. */
+  readonly position: number;
+  readonly revisions: readonly number[];
+  readonly durability: 'none' | Durability;
+  readonly duplicate: boolean;
+}
+
+export interface Batch<E> {
+  readonly size: number;
+  add<T extends TypeOf<E>>(type: T, payload: E[T], options?: EmitOptions): Batch<E>;
+  /** All or nothing. Rejects with the store's refusal; then nothing is stored and nothing delivered. */
+  commit(options?: { readonly expect?: Expectation }): Promise<BatchReceipt>;
+  discard(): number;
+}
+
+/** Ends a subscription; may be called again without effect. Works with `using`. */
+export interface Undo extends Disposable {
+  (): void;
+}
+
+export interface OnceOptions {
+  readonly where?: Filter;
+  /** Rejects with `TIMEOUT` after this long. @default waits for ever */
+  readonly timeout?: Duration;
+  readonly signal?: AbortSignal;
+}
+
+export type ObserveOptions = Pick<SubscribeOptions, 'where' | 'signal'>;
+
+export interface IterateOptions extends ObserveOptions {
+  /** @default 10,000 events, 16 MiB, 'lag' */
+  readonly mailbox?: MailboxOptions;
+}
+
+/** An output of a pipeline; wrap it in `caused(event, output)` to say what it comes from. */
+export interface Output<E> {
+  readonly type: TypeOf<E>;
+  readonly payload: E[keyof E];
+  readonly options?: EmitOptions;
+}
+
+export type BuildPipeline<E, P extends string> = (source: Observable<EventOf<E, P>>) => Observable<Output<E>>;
+
+/** What an event emitted here and now comes from. */
+export interface ContextInfo {
+  readonly correlationId?: string;
+  readonly causationId?: string;
+  /** Metadata that goes down the chain: conversation, request, session, user, trace. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+export interface CloseReport {
+  /** Events that were queued for handlers and are dead letters now. */
+  readonly cut: number;
+  /** Handlers that were still running when their time was over. */
+  readonly stillRunning: number;
+  /** Events that could not be stored. */
+  readonly unstored: number;
+}
+
+/** One event bus. Made by `createBus`; `E` maps types to payloads. */
+export interface Bus<E = AnyEvents> extends AsyncDisposable {
+  readonly source: string;
+  readonly schemas: SchemaRegistry;
+  readonly deadLetters: {
+    /** The letters, newest first. */
+    list(query?: LetterQuery): Promise<readonly DeadLetter[]>;
+    get(id: string): Promise<DeadLetter | undefined>;
+  };
+
+  /** Delivered now, on disk a moment later. Throws what admission, schemas and full queues refuse; then nothing has happened. */
+  emit<T extends TypeOf<E>>(type: T, payload: E[T], options?: EmitOptions): TelltaleEvent<T, E[T]>;
+  /** On disk when it resolves. Waits for room; safe to retry with the same `id`. Nobody has to await it. */
+  publish<T extends TypeOf<E>>(type: T, payload: E[T], options?: PublishOptions): Promise<Receipt<T, E[T]>>;
+  batch(options?: { readonly id?: string }): Batch<E>;
+
+  /** Calls `handler` for every event of the pattern, in order, one at a time unless `key` or `concurrency` say otherwise. */
+  on<P extends string>(pattern: P, handler: Handler<E, P>, options?: SubscribeOptions): Undo;
+  /** The next event of the pattern. Rejects with `TIMEOUT`, `ABORTED`, `BUS_CLOSED`. */
+  once<P extends string>(pattern: P, options?: OnceOptions): Promise<EventOf<E, P>>;
+  observe<P extends string>(pattern: P, options?: ObserveOptions): Observable<EventOf<E, P>>;
+  iterate<P extends string>(pattern: P, options?: IterateOptions): AsyncIterableIterator<EventOf<E, P>>;
+  /** A named RxJS pipeline from a pattern to new events. An error in it is reported and it is built anew. */
+  pipeline<P extends string>(name: string, pattern: P, build: BuildPipeline<E, P>): Undo;
+
+  /** Runs `fn` so that what is emitted inside belongs to this chain. */
+  withContext<Result>(context: ContextInfo, fn: () => Result): Result;
+  /** What an event emitted here and now comes from; undefined where there is nothing. */
+  context(): ContextInfo | undefined;
+  /** `fn` with the context of here and now, for pools that lose it. 40 ns a call. */
+  bind<Fn extends (...args: never[]) => unknown>(fn: Fn): Fn;
+  /** Runs `fn` between `name.started` and `name.finished` or `name.failed`; answers and throws as `fn` does. */
+  record<Result>(name: string, details: unknown, fn: () => Result): Result;
+
+  /** Everything emitted so far is stored; rejects with what is not. */
+  flush(): Promise<void>;
+  /** Every handler has ended and nothing waits, what they caused included. Rejects with `TIMEOUT`. */
+  settled(options?: { readonly timeout?: Duration }): Promise<void>;
+  health(): Health;
+  metrics(): Metrics<SubscriptionFigures>;
+  /** Lets running handlers finish, stores what was accepted, closes the store. The same promise every time. */
+  close(): Promise<CloseReport>;
+}

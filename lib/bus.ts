@@ -1,0 +1,175 @@
+import { AsyncResource } from 'node:async_hooks';
+import type * as Api from './api.ts';
+import type { Cause } from './context.ts';
+import { currentCause, runWithCause, runWithoutCause } from './context.ts';
+import { Core } from './core.ts';
+import { toMs, type Duration } from './duration.ts';
+import { TelltaleError } from './errors.ts';
+import type { EventDeclarations, PayloadsOf } from './event/define-events.ts';
+import { Batch } from './intake/batch.ts';
+import { iterateEvents, listen, observeEvents, parseOnce, waitOnce } from './listening.ts';
+import { parseBusOptions, parseSubscribe, type BusOptions } from './options.ts';
+import { createReading } from './reading.ts';
+import { addPipeline, type RunningPipeline } from './pipelines.ts';
+import { describeContext, deriveCause } from './scoping.ts';
+import { recordRun } from './recording.ts';
+import type { Handler } from './router/subscription.ts';
+import { flushStore, shutDown, untilSettled } from './shutdown.ts';
+import { createRouter } from './wiring.ts';
+import { describeError, type Health } from './observe/health.ts';
+
+/**
+ * Opens a bus. Throws `INVALID_OPTION`, and what the store throws when it cannot be opened.
+ *
+ * ```js
+ * const bus = await createBus({ source: 'planner', store: jsonFile('./events') })
+ * ```
+ */
+export async function createBus<const D extends EventDeclarations>(
+  options: BusOptions<D> & { readonly events: D },
+): Promise<Api.Bus<PayloadsOf<D>>>;
+export async function createBus(options?: BusOptions): Promise<Api.Bus>;
+export async function createBus(options?: BusOptions): Promise<Api.Bus> {
+  const parsed = parseBusOptions(options);
+  await parsed.store?.open({ clock: parsed.clock });
+  return buildBus(new Core(parsed, createRouter)) as unknown as Api.Bus;
+}
+
+function buildBus(core: Core): object {
+  const { options } = core;
+  const pipelines = new Set<RunningPipeline>();
+  let closing: Promise<Api.CloseReport> | undefined;
+
+  const mustNotBeInside = (verb: string): void => {
+    if (!core.isInside(currentCause())) return;
+    const text = `\`${verb}\` called inside a handler would wait for that handler; call it after the handler has returned, for example in setImmediate`;
+    throw new TelltaleError('WOULD_DEADLOCK', text);
+  };
+  const close = async (): Promise<Api.CloseReport> => {
+    if (!closing) mustNotBeInside('close');
+    closing ??= runWithoutCause(() => shutDown(core, () => pipelines.forEach((pipeline) => pipeline.complete())));
+    return closing;
+  };
+  const publish = (
+    cause: Cause | undefined,
+    type: string,
+    payload: unknown,
+    given?: Api.PublishOptions,
+  ): Promise<Api.Receipt> => {
+    const receipt = core.publish(cause, type, payload, given);
+    // Whoever awaits the promise sees the rejection too; nobody has to.
+    receipt.catch((error: TelltaleError) => {
+      core.counters.rejectedPublishes++;
+      core.reports.say('$bus.publish.failed', error.code, { type, code: error.code, message: error.message });
+    });
+    return receipt;
+  };
+
+  return {
+    source: options.source,
+    schemas: core.schemas,
+    deadLetters: { list: core.letters.list.bind(core.letters), get: core.letters.get.bind(core.letters) },
+    ...createReading(core),
+
+    emit: (type: string, payload: unknown, given?: Api.PublishOptions) =>
+      core.emit(currentCause(), type, payload, given),
+    publish: (type: string, payload: unknown, given?: Api.PublishOptions) =>
+      publish(currentCause(), type, payload, given),
+    batch: (given?: { readonly id?: string }) => startBatch(core, given),
+
+    on: (pattern: string, handler: Handler, given?: object) => {
+      mustBeFunction('handler', handler);
+      return asUndo(listen(core, parseSubscribe(pattern, given, options.mailbox), handler));
+    },
+    once: async (pattern: string, given?: Api.OnceOptions) => waitOnce(core, parseOnce(pattern, given)),
+    observe: (pattern: string, given?: Api.ObserveOptions) => observeEvents(core, pattern, given),
+    iterate: (pattern: string, given?: Api.IterateOptions) => iterateEvents(core, pattern, given),
+    pipeline: (name: string, pattern: string, build: never) => {
+      mustBeFunction('build', build);
+      const pipeline = addPipeline(core, name, pattern, build);
+      pipelines.add(pipeline);
+      return asUndo(() => {
+        pipelines.delete(pipeline);
+        pipeline.stop();
+      });
+    },
+
+    withContext: <Result>(given: Api.ContextInfo, fn: () => Result): Result =>
+      runWithCause(deriveCause(currentCause(), given), fn, undefined),
+    context: () => describeContext(currentCause()),
+    bind: <Fn extends (...args: never[]) => unknown>(fn: Fn): Fn => AsyncResource.bind(fn as never),
+    record: (name: string, details: unknown, fn: () => unknown) => recordRun(core, name, details, fn),
+
+    flush: async () => {
+      mustNotBeInside('flush');
+      await flushStore(core);
+    },
+    settled: async (given: { readonly timeout?: Duration } = {}) => {
+      mustNotBeInside('settled');
+      const timeoutMs = given.timeout === undefined ? 2 ** 31 - 1 : toMs(given.timeout, 'timeout');
+      if (await untilSettled(core, timeoutMs)) return;
+      throw new TelltaleError('TIMEOUT', `handlers still run after ${timeoutMs} ms: ${busyPatterns(core)}`);
+    },
+    health: () => health(core, closing !== undefined),
+    metrics: () =>
+      core.counters.snapshot({
+        ingress: core.dispatcher.queued,
+        backlog: core.writer?.backlog ?? { events: 0, bytes: 0 },
+        subscriptions: [...core.router.subscriptions].map((subscription) => subscription.figures()),
+        deadLetters: core.letters.opened,
+      }),
+    close,
+    [Symbol.asyncDispose]: async () => void (await close()),
+  };
+}
+
+function startBatch(core: Core, given: { readonly id?: string } | undefined): Batch<Api.BatchReceipt> {
+  const batchId = given?.id ?? core.newId();
+  let fresh = true;
+  return new Batch({
+    accept: (type, payload, options) => {
+      const own = (options ?? {}) as Api.PublishOptions;
+      if (own.id !== undefined) fresh = false;
+      const accepted = core.admit(currentCause(), type, payload, { ...own, metadata: { ...own.metadata, batchId } });
+      if ('dropped' in accepted) return undefined;
+      if (accepted.transient)
+        throw new TelltaleError('INVALID_OPTION', `a batch holds stored events only, \`${type}\` is transient`);
+      return accepted;
+    },
+    commit: (envelopes, expect) => core.carrier.commit(envelopes, expect, fresh),
+  });
+}
+
+function health(core: Core, closed: boolean): Health {
+  const { store } = core.options;
+  const backlog = core.writer?.backlog ?? { events: 0, bytes: 0 };
+  if (!store) return { status: closed ? 'closed' : 'ok', durability: 'none', backlog, notices: [] };
+  const { durability, diskFreeBytes, notices, lastError = core.writer?.lastError, ...its } = store.health();
+  const failed = core.writer?.state === 'stopped' || its.status === 'failed';
+  const degraded = core.writer?.state === 'retrying';
+  return {
+    status: closed ? 'closed' : failed ? 'failed' : degraded ? 'degraded' : 'ok',
+    store: store.name,
+    durability,
+    backlog,
+    notices,
+    ...(lastError && { lastError: describeError(lastError) }),
+    ...(diskFreeBytes !== undefined && { diskFreeBytes }),
+  };
+}
+
+function busyPatterns(core: Core): string {
+  const busy = [...core.router.subscriptions]
+    .filter(({ load }) => load > 0)
+    .map(({ options, load }) => `\`${options.pattern}\` (${load})`);
+  return busy.join(', ') || 'none, but events wait to be stored or dispatched';
+}
+
+function asUndo(undo: () => void): Api.Undo {
+  return Object.assign(() => undo(), { [Symbol.dispose]: undo });
+}
+
+function mustBeFunction(name: string, value: unknown): void {
+  if (typeof value === 'function') return;
+  throw new TelltaleError('INVALID_OPTION', `expected \`${name}\` to be a function, got ${typeof value}`);
+}

@@ -1,0 +1,207 @@
+import type { BatchReceipt } from './api.ts';
+import { TelltaleError } from './errors.ts';
+import type { Envelope } from './event/envelope.ts';
+import { channels } from './observe/channels.ts';
+import type { Counters } from './observe/metrics.ts';
+import type { Reports } from './observe/reports.ts';
+import type { ParsedBusOptions } from './options.ts';
+import type { Dispatcher } from './router/dispatcher.ts';
+import { LETTER_OPENED, onceWritten, type DeadLetters } from './store/dead-letters.ts';
+import type { Expectation } from './store/port.ts';
+import { Writer, type WriteOutcome } from './store/writer.ts';
+
+/** Told how an event ended up: in the log, turned away, or kept nowhere. */
+export type Settle = (outcome: WriteOutcome | { readonly status: 'unstored' }) => void;
+
+export interface CarrierParts {
+  readonly options: ParsedBusOptions;
+  readonly counters: Counters;
+  readonly letters: DeadLetters;
+  readonly reports: Reports;
+  readonly dispatcher: Dispatcher;
+  /** The bus may have come to rest. */
+  rested(): void;
+}
+
+const TIMED_WRITES = 16;
+
+/**
+ * Carries accepted events into the log and to the dispatcher, and holds the order between the two. In `immediate` an
+ * event enters the write queue before it is dispatched, so that what its handlers emit is stored after it; an event
+ * that the store may still turn away (`expect`, batches, callers' ids), and every event in `committed`, is dispatched
+ * when it is acknowledged.
+ */
+export class Carrier {
+  readonly writer: Writer | undefined;
+  readonly #parts: CarrierParts;
+  #deferred = 0;
+  /** In `committed`, transient events keep their place behind this one. */
+  #lastDeferred: Envelope | undefined;
+  #writes = 0;
+
+  constructor(parts: CarrierParts) {
+    this.#parts = parts;
+    this.writer = parts.options.store && this.#createWriter(parts.options.store);
+  }
+
+  /** Events that are dispatched when they are stored, and are not yet. */
+  get deferred(): number {
+    return this.#deferred;
+  }
+
+  /** Stores events together and dispatches them when they are stored. */
+  commit(envelopes: readonly Envelope[], expect: Expectation | undefined, fresh: boolean): Promise<BatchReceipt> {
+    const { writer } = this;
+    if (envelopes.length === 0)
+      return Promise.resolve({ position: 0, revisions: [], durability: 'none', duplicate: false });
+    if (!writer) {
+      if (expect !== undefined && expect !== 'any') throw this.#refused(storeRequired(), envelopes.length);
+      for (const envelope of envelopes) this.carry(envelope, true);
+      return Promise.resolve({ position: 0, revisions: envelopes.map(() => 0), durability: 'none', duplicate: false });
+    }
+    const full = writer.full();
+    if (full) throw this.#refused(full, envelopes.length);
+    return new Promise((resolve, reject) => {
+      this.#write(envelopes, { fresh, deferred: true, ...(expect !== undefined && { expect }) }, (outcome) =>
+        outcome.status === 'stored'
+          ? resolve(outcome.receipt)
+          : reject('error' in outcome ? outcome.error : storeRequired()),
+      );
+    });
+  }
+
+  carry(envelope: Envelope, fresh: boolean, expect?: Expectation, settle?: Settle): void {
+    const { writer } = this;
+    if (envelope.transient) {
+      this.#parts.counters.transient++;
+      this.#dispatchTransient(envelope);
+      return settle?.({ status: 'unstored' });
+    }
+    if (!writer && expect !== undefined && expect !== 'any') throw this.#refused(storeRequired(), 1);
+    const full = writer?.full();
+    if (full && this.#parts.options.onStoreFailure === 'refuse') throw this.#refused(full, 1);
+    if (!writer || full) {
+      this.#parts.counters.unstored++;
+      this.#parts.dispatcher.push(envelope);
+      return settle?.({ status: 'unstored' });
+    }
+    const deferred = this.#parts.options.dispatch === 'committed' || expect !== undefined || !fresh;
+    this.#write([envelope], { fresh, deferred, ...(expect !== undefined && { expect }) }, settle);
+    if (!deferred) this.#parts.dispatcher.push(envelope);
+  }
+
+  // In `committed` a transient event keeps its place behind what is still being stored.
+  #dispatchTransient(envelope: Envelope): void {
+    const ahead = this.#parts.options.dispatch === 'committed' ? this.#lastDeferred : undefined;
+    if (!ahead?.writing) return this.#parts.dispatcher.push(envelope);
+    this.#deferred++;
+    onceWritten(ahead, () => {
+      this.#deferred--;
+      this.#parts.dispatcher.push(envelope);
+    });
+  }
+
+  #write(
+    envelopes: readonly Envelope[],
+    options: { fresh: boolean; deferred: boolean; expect?: Expectation },
+    settle: Settle | undefined,
+  ): void {
+    const { fresh, deferred, expect } = options;
+    this.#parts.counters.waiting += envelopes.length;
+    if (deferred) {
+      this.#deferred += envelopes.length;
+      for (const envelope of envelopes) envelope.deferred = true;
+      this.#lastDeferred = envelopes.at(-1);
+    }
+    const done = this.#timed(settle);
+    this.writer!.write(envelopes, { fresh, ...(expect !== undefined && { expect }), ...(done && { done }) });
+  }
+
+  #timed(settle: Settle | undefined): Settle | undefined {
+    if (this.#writes++ % TIMED_WRITES !== 0) return settle;
+    const started = this.#parts.options.clock.monotonic();
+    return (outcome) => {
+      this.#parts.counters.store.record(this.#parts.options.clock.monotonic() - started);
+      settle?.(outcome);
+    };
+  }
+
+  #createWriter(store: NonNullable<ParsedBusOptions['store']>): Writer {
+    const { clock, backlog, source } = this.#parts.options;
+    return new Writer({
+      store,
+      clock,
+      limits: backlog,
+      ended: (envelopes, outcome) => this.#written(envelopes, outcome),
+      unavailable: (error, attempt, retryMs) => {
+        if (channels.storeFailed.hasSubscribers)
+          channels.storeFailed.publish({
+            source,
+            error,
+          });
+        this.#parts.reports.say('$bus.store.failed', 'store', {
+          code: error.code,
+          message: error.message,
+          attempt,
+          retryMs,
+        });
+      },
+      stopped: (error) => {
+        if (channels.storeFailed.hasSubscribers)
+          channels.storeFailed.publish({
+            source,
+            error,
+          });
+        this.#parts.reports.say('$bus.store.failed', 'stopped', {
+          code: error.code,
+          message: error.message,
+          stopped: true,
+        });
+      },
+    });
+  }
+
+  #written(envelopes: readonly Envelope[], outcome: WriteOutcome): void {
+    const { counters } = this.#parts;
+    const count = envelopes.length;
+    const deferred = envelopes[0]!.deferred;
+    if (deferred) this.#deferred -= count;
+    counters.waiting -= count;
+    if (outcome.status === 'stored') {
+      counters.stored += count;
+      if (outcome.receipt.duplicate) counters.duplicates += count;
+      else if (deferred) for (const envelope of envelopes) this.#parts.dispatcher.push(envelope);
+      if (channels.stored.hasSubscribers)
+        channels.stored.publish({
+          source: this.#parts.options.source,
+          events: envelopes.map(({ event }) => event),
+          receipt: outcome.receipt,
+        });
+    } else this.#notWritten(envelopes, outcome, deferred);
+    if (deferred) this.#parts.rested();
+  }
+
+  // What was delivered and is not in the log counts as unstored; what was neither counts as refused.
+  #notWritten(
+    envelopes: readonly Envelope[],
+    { status, error }: { readonly status: string; readonly error: TelltaleError },
+    deferred: boolean,
+  ): void {
+    const live = deferred && status === 'failed' && this.#parts.options.onStoreFailure === 'live';
+    if (live) for (const envelope of envelopes) this.#parts.dispatcher.push(envelope);
+    if (deferred && !live) this.#parts.counters.refused += envelopes.length;
+    else this.#parts.counters.unstored += envelopes.length;
+    if (error.code === 'EXPECTATION_FAILED') return;
+    for (const envelope of envelopes)
+      if (envelope.event.type !== LETTER_OPENED) this.#parts.letters.open(envelope, { reason: 'not-stored', error });
+  }
+
+  #refused(error: TelltaleError, count: number): TelltaleError {
+    this.#parts.counters.refused += count;
+    return error;
+  }
+}
+
+function storeRequired(): TelltaleError {
+  return new TelltaleError('STORE_REQUIRED', '`expect` needs a store, and this bus has none');
+}

@@ -1,0 +1,40 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/**
+ * What an event emitted here and now comes from. Lives in the envelope of the event being handled; one
+ * AsyncLocalStorage for the whole process carries it across awaits, whichever copy of this package asks.
+ */
+export interface Cause {
+  /** The chain an event emitted here belongs to; undefined starts a new one. */
+  readonly correlationId: string | undefined;
+  /** The nearest stored event above; undefined where there is none. */
+  readonly causationId: string | undefined;
+  /** Well-known metadata that goes down the chain (conversation, request, session, user, trace). */
+  readonly inherited: Readonly<Record<string, unknown>> | undefined;
+  /** How many events lie above in this chain. */
+  readonly depth: number;
+  /** Wall time and depth at which the current second of the chain began, and its latest types once it grows fast. */
+  readonly since: number;
+  readonly sinceDepth: number;
+  readonly recent: readonly string[] | undefined;
+  /** The bus whose handlers run in this context, and how many of them have not ended yet. */
+  readonly owner: object | undefined;
+  running: number;
+}
+
+const KEY = Symbol.for('telltale.context');
+const shared = globalThis as { [KEY]?: AsyncLocalStorage<Cause | undefined> };
+const storage = (shared[KEY] ??= new AsyncLocalStorage<Cause | undefined>());
+
+/** The cause of whatever is emitted now, or undefined outside every handler. */
+export const currentCause = (): Cause | undefined => storage.getStore();
+
+/** Runs `fn` with `cause` as its context; restores the former one when it returns. */
+export const runWithCause = <Argument, Result>(
+  cause: Cause,
+  fn: (argument: Argument) => Result,
+  argument: Argument,
+): Result => storage.run(cause, fn, argument);
+
+/** Runs `fn` outside every context, so that what it starts has no accidental cause. (`exit` costs 3 µs, this 0.1.) */
+export const runWithoutCause = <Result>(fn: () => Result): Result => storage.run(undefined, fn);

@@ -1,0 +1,46 @@
+/** The front door: a bus, what to feed it with, and the two stores that need no installation. */
+export type {
+  Batch,
+  BatchReceipt,
+  BuildPipeline,
+  Bus,
+  CloseReport,
+  ContextInfo,
+  Handler,
+  HandlerContext,
+  IterateOptions,
+  ObserveOptions,
+  OnceOptions,
+  Output,
+  PublishOptions,
+  Receipt,
+  Undo,
+} from './api.ts';
+export { createBus } from './bus.ts';
+export { systemClock } from './clock.ts';
+export type { Clock } from './clock.ts';
+export type { Duration } from './duration.ts';
+export { ERRORS, TelltaleError, isTelltaleError } from './errors.ts';
+export type { ErrorCode } from './errors.ts';
+export { defineEvents, transient } from './event/define-events.ts';
+export type { EventDeclarations, EventEntry, PayloadsOf, Upcast } from './event/define-events.ts';
+export type { Metadata, Plain, Priority, StoredEvent, TelltaleEvent } from './event/event.ts';
+export type { Place } from './event/place.ts';
+export type { StandardSchema } from './event/schema.ts';
+export { toPlain } from './event/to-plain.ts';
+export type { AnyEvents, EventMap, EventOf, Matching } from './event/typed-patterns.ts';
+export type { Filter } from './filter/language.ts';
+export type { EmitOptions } from './intake/emit-options.ts';
+export type { AdmitStage } from './intake/stages.ts';
+export type { Health } from './observe/health.ts';
+export type { HistogramSnapshot } from './observe/histogram.ts';
+export type { Metrics } from './observe/metrics.ts';
+export type { BusOptions, MailboxOptions, SubscribeOptions } from './options.ts';
+export type { RetryOptions } from './retry.ts';
+export { caused } from './router/caused.ts';
+export type { CausedOutput, PipelineOutput } from './router/caused.ts';
+export type { SubscriptionFigures } from './router/subscription-figures.ts';
+export type { DeadLetter, LetterReason } from './store/dead-letters.ts';
+export type { Durability, Expectation, Store } from './store/port.ts';
+export { jsonFile } from '../plugins/json-file/index.ts';
+export { memory } from '../plugins/memory/index.ts';

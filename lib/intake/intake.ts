@@ -1,0 +1,222 @@
+import type { Cause } from '../context.ts';
+import { TelltaleError, expected } from '../errors.ts';
+import type { Envelope } from '../event/envelope.ts';
+import { admit, checkUserMetadata } from '../event/admission.ts';
+import { contentHash } from '../event/content-hash.ts';
+import type { Metadata, TelltaleEvent } from '../event/event.ts';
+import { checkEntity, checkId, toTime } from '../event/identity.ts';
+import type { SchemaRegistry } from '../event/schema-registry.ts';
+import { toPlain } from '../event/to-plain.ts';
+import { checkType, isReserved } from '../event/type-name.ts';
+import type { IdSource } from '../ids.ts';
+import { growChain, suspectedCycle, type Chain } from './chain.ts';
+import type { EmitOptions } from './emit-options.ts';
+import { NO_METADATA, inheritedOf } from './inherit.ts';
+import { runStages, type NamedStage } from './stages.ts';
+
+/** What becomes of a payload at the door: copied and checked, made plain first, or passed as it is. */
+export type PayloadMode = 'copy' | 'plain' | 'trust';
+
+export interface IntakeConfig {
+  readonly owner: object;
+  readonly source: string;
+  readonly newId: IdSource;
+  readonly now: () => number;
+  readonly schemas: SchemaRegistry;
+  readonly stages: readonly NamedStage[];
+  readonly payload: PayloadMode;
+  readonly maxEventBytes: number;
+  readonly maxChain: number | undefined;
+  readonly loopSuspected: (cycle: readonly string[], chain: Chain, correlationId: string) => void;
+}
+
+/** An admit stage answered null. */
+export interface Dropped {
+  readonly dropped: string;
+  readonly event: TelltaleEvent;
+}
+
+/** What an event without a cause has above it. */
+const NO_CHAIN: Chain = { depth: 0, since: 0, sinceDepth: 0, recent: undefined };
+const ENVELOPE_BYTES = 200;
+
+/**
+ * The door: stamp, schema, admit stages, admission. Whatever leaves it is a frozen snapshot with an id, a time, a
+ * correlation and, inside a handler, a cause. Throws the typed refusals; nothing has happened then.
+ */
+export class Intake {
+  readonly #config: IntakeConfig;
+
+  constructor(config: IntakeConfig) {
+    this.#config = config;
+  }
+
+  accept(
+    cause: Cause | undefined,
+    type: string,
+    payload: unknown,
+    options: EmitOptions | undefined,
+  ): Envelope | Dropped {
+    checkType(type);
+    if (isReserved(type)) {
+      throw expected(
+        'RESERVED_TYPE',
+        'the event type',
+        'a name of your own (types that begin with $ are the bus’s)',
+        type,
+      );
+    }
+    if (options?.entity !== undefined && isReserved(checkEntity(options.entity))) {
+      throw expected(
+        'RESERVED_TYPE',
+        'the entity',
+        'a name of your own (entities that begin with $ are the bus’s)',
+        options.entity,
+      );
+    }
+    return this.#admit(cause, type, payload, options);
+  }
+
+  /** An event of the bus itself: the same stamp, no schema, no stages. */
+  internal(cause: Cause | undefined, type: string, payload: unknown, options: EmitOptions): Envelope {
+    const event = this.#stamp(cause, type, payload, NO_METADATA, options, this.#config.now());
+    const admitted = admit(payload, 'payload', this.#config.maxEventBytes);
+    const whole = Object.freeze({ ...event, payload: admitted.value });
+    return this.#envelope(whole, admitted.bytes, options.transient === true, true, cause);
+  }
+
+  #admit(
+    cause: Cause | undefined,
+    type: string,
+    payload: unknown,
+    options: EmitOptions | undefined,
+  ): Envelope | Dropped {
+    const { schemas, stages, payload: mode, maxEventBytes } = this.#config;
+    const version = options?.schemaVersion ?? schemas.version(type);
+    const checked = schemas.check(type, version, payload);
+    const transient = options?.transient ?? schemas.isTransient(type);
+    const content =
+      mode === 'trust'
+        ? { value: checked, bytes: 0 }
+        : admit(mode === 'plain' ? toPlain(checked) : checked, 'payload', maxEventBytes);
+    const own = this.#ownMetadata(options);
+    const now = this.#config.now();
+    const metadata = withInherited(cause, own.value);
+    let event = this.#stamp(cause, type, content.value, metadata, options, now, version);
+    if (options?.id !== undefined && metadata !== own.value)
+      event = withContent(event, { ...event, metadata: own.value });
+    Object.freeze(event);
+    let bytes = content.bytes + own.bytes;
+    if (stages.length > 0) {
+      const staged = runStages(stages, event);
+      if (typeof staged === 'string') return { dropped: staged, event };
+      if (staged !== event) [event, bytes] = this.#readmit(event, staged);
+    }
+    return this.#envelope(event, bytes, transient, mode !== 'trust', cause, now);
+  }
+
+  #ownMetadata(options: EmitOptions | undefined): { readonly value: Metadata; readonly bytes: number } {
+    if (options?.metadata === undefined) return { value: NO_METADATA, bytes: 0 };
+    const { value, bytes } = admit(options.metadata, 'metadata', this.#config.maxEventBytes);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw expected('PAYLOAD_NOT_PLAIN', '`metadata`', 'an object', options.metadata);
+    }
+    checkUserMetadata(value);
+    return { value: value as Metadata, bytes };
+  }
+
+  #stamp(
+    cause: Cause | undefined,
+    type: string,
+    payload: unknown,
+    metadata: Metadata,
+    options: EmitOptions | undefined,
+    now: number,
+    schemaVersion = 1,
+  ): TelltaleEvent {
+    const id = options?.id === undefined ? this.#config.newId(now) : checkId(options.id);
+    const time = options?.time === undefined ? now : toTime(options.time);
+    const { source } = this.#config;
+    const correlationId = correlationOf(cause, options) ?? id;
+    const causationId = options?.causationId === undefined ? cause?.causationId : checkId(options.causationId);
+    const entity = options?.entity;
+    // Four literals, so that each kind of event has one shape and an absent field is absent.
+    if (entity === undefined) {
+      if (causationId === undefined) return { id, type, source, time, correlationId, schemaVersion, payload, metadata };
+      return { id, type, source, time, correlationId, causationId, schemaVersion, payload, metadata };
+    }
+    if (causationId === undefined)
+      return { id, type, source, time, entity, correlationId, schemaVersion, payload, metadata };
+    return { id, type, source, time, entity, correlationId, causationId, schemaVersion, payload, metadata };
+  }
+
+  // Only what a stage may change is taken from its answer, and the content stays what the caller gave.
+  #readmit(given: TelltaleEvent, staged: TelltaleEvent): [TelltaleEvent, number] {
+    const { maxEventBytes } = this.#config;
+    for (const field of [
+      'type',
+      'source',
+      'correlationId',
+      'causationId',
+      'entity',
+      'time',
+      'schemaVersion',
+    ] as const) {
+      if (staged[field] === given[field]) continue;
+      const text = `an admit stage changed \`${field}\` of \`${given.type}\`; stages may change payload and metadata`;
+      throw new TelltaleError('STAGE_FAILED', text, { details: { field } });
+    }
+    const payload = admit(staged.payload, 'payload', maxEventBytes);
+    const metadata = admit(staged.metadata, 'metadata', maxEventBytes);
+    const changed = { ...given, payload: payload.value, metadata: metadata.value as Metadata };
+    return [Object.freeze(withContent(changed, given)), payload.bytes + metadata.bytes];
+  }
+
+  #envelope(
+    event: TelltaleEvent,
+    bytes: number,
+    transient: boolean,
+    admitted: boolean,
+    cause: Cause | undefined,
+    now = event.time,
+  ): Envelope {
+    const { owner, maxChain, loopSuspected } = this.#config;
+    const chain = cause === undefined ? NO_CHAIN : growChain(cause, event.type, now, maxChain);
+    const cycle = chain.recent && suspectedCycle(chain);
+    if (cycle) loopSuspected(cycle, chain, event.correlationId);
+    return {
+      event,
+      bytes: bytes + ENVELOPE_BYTES,
+      transient,
+      admitted,
+      position: 0,
+      whenStored: undefined,
+      writing: false,
+      deferred: false,
+      correlationId: event.correlationId,
+      // A transient event is never a cause: what it brings about names the nearest stored event above.
+      causationId: transient ? event.causationId : event.id,
+      inherited: inheritedOf(event.metadata),
+      depth: chain.depth,
+      since: cause === undefined ? now : chain.since,
+      sinceDepth: chain.sinceDepth,
+      recent: chain.recent,
+      owner,
+      running: 0,
+    };
+  }
+}
+
+function correlationOf(cause: Cause | undefined, options: EmitOptions | undefined): string | undefined {
+  return options?.correlationId === undefined ? cause?.correlationId : checkId(options.correlationId);
+}
+
+function withInherited(cause: Cause | undefined, own: Metadata): Metadata {
+  if (cause?.inherited === undefined) return own;
+  return Object.freeze({ ...cause.inherited, ...own });
+}
+
+// The hash is that of what the caller gave, so that a retry from another context or past other stages is a duplicate.
+function withContent(event: TelltaleEvent, given: TelltaleEvent): TelltaleEvent {
+  return { ...event, metadata: Object.freeze({ ...event.metadata, $content: contentHash(given) }) };
+}

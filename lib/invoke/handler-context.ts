@@ -1,0 +1,57 @@
+import type { Envelope } from '../event/envelope.ts';
+
+/** What a handler's context reaches of the bus; every call names the event being handled as the cause. */
+export interface ContextPort {
+  emit(cause: Envelope, type: string, payload: unknown, options: unknown): unknown;
+  publish(cause: Envelope, type: string, payload: unknown, options: unknown): unknown;
+  once(pattern: string, options: unknown): unknown;
+}
+
+/** The running handler's surroundings that change while it runs. */
+export interface HandlerSite {
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The second argument of every handler. Members are getters that answer bound functions, so `({ emit }) => …` works
+ * and nothing is allocated for a handler that does not look.
+ */
+export class HandlerContext {
+  attempt = 1;
+  readonly #envelope: Envelope;
+  readonly #port: ContextPort;
+  readonly #site: HandlerSite;
+
+  constructor(envelope: Envelope, port: ContextPort, site: HandlerSite) {
+    this.#envelope = envelope;
+    this.#port = port;
+    this.#site = site;
+  }
+
+  /** Aborted when the subscription is removed or the bus stops waiting for this handler. */
+  get signal(): AbortSignal {
+    return this.#site.signal;
+  }
+
+  /** The event's position once it is stored; undefined before that and for transient events. */
+  get position(): number | undefined {
+    return this.#envelope.position || undefined;
+  }
+
+  /** Estimated size of the event in bytes. */
+  get size(): number {
+    return this.#envelope.bytes;
+  }
+
+  get emit(): (type: string, payload: unknown, options?: unknown) => unknown {
+    return (type, payload, options) => this.#port.emit(this.#envelope, type, payload, options);
+  }
+
+  get publish(): (type: string, payload: unknown, options?: unknown) => unknown {
+    return (type, payload, options) => this.#port.publish(this.#envelope, type, payload, options);
+  }
+
+  get once(): (pattern: string, options?: unknown) => unknown {
+    return (pattern, options) => this.#port.once(pattern, options);
+  }
+}

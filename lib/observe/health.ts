@@ -1,0 +1,20 @@
+import type { TelltaleError } from '../errors.ts';
+
+/** How the bus is. `ok`: all is kept. `degraded`: the store is being tried again. `failed`: nothing is kept any more. */
+export interface Health {
+  readonly status: 'ok' | 'degraded' | 'failed' | 'closed';
+  /** The store's name, absent for a bus without one. */
+  readonly store?: string;
+  readonly durability: 'none' | 'memory' | 'os' | 'disk';
+  /** Accepted and not yet stored. */
+  readonly backlog: { readonly events: number; readonly bytes: number };
+  readonly lastError?: { readonly code: string; readonly message: string };
+  readonly diskFreeBytes?: number;
+  /** What the store found at opening or could not do since. */
+  readonly notices: readonly string[];
+}
+
+export const describeError = (error: TelltaleError): { readonly code: string; readonly message: string } => ({
+  code: error.code,
+  message: error.message,
+});

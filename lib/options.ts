@@ -1,0 +1,275 @@
+import { z } from 'zod';
+import type { Clock } from './clock.ts';
+import { systemClock } from './clock.ts';
+import { toMs, type Duration } from './duration.ts';
+import { expected, TelltaleError } from './errors.ts';
+import { parsePath, readPath } from './event/path.ts';
+import { parsePattern } from './event/pattern.ts';
+import type { TelltaleEvent } from './event/event.ts';
+import { compileFilter } from './filter/compile.ts';
+import type { Filter } from './filter/language.ts';
+import type { PayloadMode } from './intake/intake.ts';
+import type { AdmitStage, NamedStage } from './intake/stages.ts';
+import { DEFAULT_MAILBOX, type MailboxLimits, type Overflow } from './mailbox/overflow.ts';
+import { parseRetry, type RetryOptions, type RetryPolicy } from './retry.ts';
+import type { Store } from './store/port.ts';
+
+const MIB = 1024 * 1024;
+
+/** Everything `createBus` takes. All of it is optional. */
+export interface BusOptions<Events = unknown> {
+  /** Who the events of this bus come from. @default 'main' */
+  readonly source?: string;
+  /** Where events are kept. @default none: a live bus without memory */
+  readonly store?: Store;
+  /** Declared types, made by `defineEvents`. @default none: every type is accepted */
+  readonly events?: Events;
+  /** What a schema's answer is used for: to check the payload, or to replace it. @default 'check' */
+  readonly validate?: 'check' | 'transform';
+  /** @default 'accept' */
+  readonly unknownTypes?: 'accept' | 'refuse';
+  /** Looks at each event before it is accepted, in order; a named function names its stage. @default [] */
+  readonly admit?: readonly AdmitStage[];
+  /** `copy`: checked, copied, frozen. `plain`: made plain first. `trust`: passed as it is, 0.2–0.6 µs cheaper. @default 'copy' */
+  readonly payload?: PayloadMode;
+  /** @default 8 MiB */
+  readonly maxEventBytes?: number;
+  /** `immediate`: delivered, then stored. `committed`: stored, then delivered. @default 'immediate' */
+  readonly dispatch?: 'immediate' | 'committed';
+  /** How much may wait to be dispatched; handlers have as much again. @default 10,000 events, 64 MiB */
+  readonly ingress?: { readonly max?: number; readonly maxBytes?: number };
+  /** The default mailbox of subscriptions. @default 10,000 events, 16 MiB, 'reject' */
+  readonly mailbox?: MailboxOptions;
+  /** How much may wait to be stored. @default 100,000 events, 64 MiB */
+  readonly backlog?: { readonly events?: number; readonly bytes?: number };
+  /** What happens to events the store does not take: refused, or delivered and counted as `unstored`. @default 'refuse' */
+  readonly onStoreFailure?: 'refuse' | 'live';
+  /** A chain of causes longer than this is refused. @default unlimited */
+  readonly maxChain?: number;
+  /** How long each phase of `close` may take. @default '10s' */
+  readonly closeTimeout?: Duration;
+  /** @default the system's */
+  readonly clock?: Clock;
+}
+
+export interface MailboxOptions {
+  /** Events that may wait. @default 10,000 */
+  readonly max?: number;
+  /** Their estimated size. @default 16 MiB */
+  readonly maxBytes?: number;
+  /** What happens when it is full. @default 'reject' for handlers, 'lag' for iterators */
+  readonly overflow?: Overflow;
+}
+
+/** What `on` takes beside pattern and handler; `observe` and `iterate` take the part that makes sense for them. */
+export interface SubscribeOptions {
+  /** Only events this filter accepts. */
+  readonly where?: Filter;
+  /** A dotted path or a function: events of one key are handled in order, different keys side by side. */
+  readonly key?: string | ((event: TelltaleEvent) => unknown);
+  /** How many handlers may run at once. Without `key` this gives up order. @default 1, with `key` 16 */
+  readonly concurrency?: number;
+  /** Exactly one live member of the group gets each event. */
+  readonly group?: string;
+  /** Tries a failed handler again, holding its lane. @default no retry */
+  readonly retry?: RetryOptions | number | boolean;
+  readonly mailbox?: MailboxOptions;
+  /** Ends the subscription. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ParsedBusOptions {
+  readonly source: string;
+  readonly store: Store | undefined;
+  readonly events: unknown;
+  readonly validate: 'check' | 'transform';
+  readonly unknownTypes: 'accept' | 'refuse';
+  readonly stages: readonly NamedStage[];
+  readonly payload: PayloadMode;
+  readonly maxEventBytes: number;
+  readonly dispatch: 'immediate' | 'committed';
+  readonly ingress: { readonly max: number; readonly maxBytes: number };
+  readonly mailbox: MailboxLimits;
+  readonly backlog: { readonly events: number; readonly bytes: number };
+  readonly onStoreFailure: 'refuse' | 'live';
+  readonly maxChain: number | undefined;
+  readonly closeTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+export interface ParsedSubscribe {
+  readonly pattern: string;
+  readonly where?: (event: TelltaleEvent) => boolean;
+  readonly key?: (event: TelltaleEvent) => unknown;
+  readonly concurrency: number;
+  readonly group?: string;
+  readonly retry?: RetryPolicy;
+  readonly mailbox: MailboxLimits;
+  readonly signal?: AbortSignal;
+}
+
+const count = (least = 1): z.ZodNumber =>
+  z.number(`an integer from ${least}`).int(`an integer from ${least}`).min(least, `an integer from ${least}`);
+const oneOf = <const Names extends readonly [string, ...string[]]>(
+  ...names: Names
+): z.ZodEnum<{ [Name in Names[number]]: Name }> =>
+  z.enum(names, `one of ${names.map((name) => `'${name}'`).join(', ')}`);
+const duration = z.custom<Duration>(
+  (value) => typeof value === 'number' || typeof value === 'string',
+  "milliseconds or a string such as '30s'",
+);
+const mailboxSchema = z
+  .strictObject(
+    {
+      max: count().optional(),
+      maxBytes: count().optional(),
+      overflow: oneOf('reject', 'drop-oldest', 'latest-by-key', 'wait', 'lag').optional(),
+    },
+    'an object',
+  )
+  .optional();
+
+const busSchema = z.strictObject(
+  {
+    source: z.string('a non-empty string').min(1, 'a non-empty string').max(256, 'at most 256 characters').optional(),
+    store: z
+      .custom<Store>(
+        (value) => isObject(value) && typeof value['enqueue'] === 'function',
+        'a store, such as memory() or jsonFile(folder)',
+      )
+      .optional(),
+    events: z.custom((value) => isObject(value), 'what defineEvents() answers').optional(),
+    validate: oneOf('check', 'transform').optional(),
+    unknownTypes: oneOf('accept', 'refuse').optional(),
+    admit: z
+      .array(
+        z.custom<AdmitStage>((value) => typeof value === 'function', 'a function'),
+        'an array of functions',
+      )
+      .optional(),
+    payload: oneOf('copy', 'plain', 'trust').optional(),
+    maxEventBytes: count(1_024).optional(),
+    dispatch: oneOf('immediate', 'committed').optional(),
+    ingress: z.strictObject({ max: count().optional(), maxBytes: count().optional() }, 'an object').optional(),
+    mailbox: mailboxSchema,
+    backlog: z.strictObject({ events: count().optional(), bytes: count().optional() }, 'an object').optional(),
+    onStoreFailure: oneOf('refuse', 'live').optional(),
+    maxChain: count(2).optional(),
+    closeTimeout: duration.optional(),
+    clock: z
+      .custom<Clock>((value) => isObject(value) && typeof value['monotonic'] === 'function', 'a clock')
+      .optional(),
+  },
+  'an object',
+);
+
+const subscribeSchema = z.strictObject(
+  {
+    where: z.custom<Filter>((value) => isObject(value), 'a filter object').optional(),
+    key: z
+      .union(
+        [z.string(), z.custom<(event: TelltaleEvent) => unknown>((value) => typeof value === 'function')],
+        'a dotted path or a function',
+      )
+      .optional(),
+    concurrency: count().optional(),
+    group: z.string('a non-empty string').min(1, 'a non-empty string').optional(),
+    retry: z
+      .union(
+        [z.record(z.string(), z.unknown()), z.number(), z.boolean()],
+        'an object, a number of attempts or a boolean',
+      )
+      .optional(),
+    mailbox: mailboxSchema,
+    signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'an AbortSignal').optional(),
+  },
+  'an object',
+);
+
+/** Parses the options of a bus once, at the door. Throws `INVALID_OPTION`. */
+export function parseBusOptions(options: unknown): ParsedBusOptions {
+  const given = parseWith(busSchema, options ?? {}, 'createBus');
+  return Object.freeze({
+    source: given.source ?? 'main',
+    store: given.store,
+    events: given.events,
+    validate: given.validate ?? 'check',
+    unknownTypes: given.unknownTypes ?? 'accept',
+    stages: (given.admit ?? []).map((stage, i) => ({ name: stage.name || `admit[${i}]`, stage })),
+    payload: given.payload ?? 'copy',
+    maxEventBytes: given.maxEventBytes ?? 8 * MIB,
+    dispatch: given.dispatch ?? 'immediate',
+    ingress: { max: given.ingress?.max ?? 10_000, maxBytes: given.ingress?.maxBytes ?? 64 * MIB },
+    mailbox: mailboxLimits(given.mailbox, DEFAULT_MAILBOX),
+    backlog: { events: given.backlog?.events ?? 100_000, bytes: given.backlog?.bytes ?? 64 * MIB },
+    onStoreFailure: given.onStoreFailure ?? 'refuse',
+    maxChain: given.maxChain,
+    closeTimeoutMs: toMs(given.closeTimeout ?? '10s', 'closeTimeout'),
+    clock: given.clock ?? systemClock,
+  });
+}
+
+/** Parses a subscription's options. Throws `INVALID_PATTERN`, `INVALID_OPTION`, `INVALID_FILTER`, `INVALID_PATH`. */
+export function parseSubscribe(pattern: unknown, options: unknown, defaults: MailboxLimits): ParsedSubscribe {
+  const { text } = parsePattern(pattern);
+  // Most subscriptions have no options; they need not pass the schema.
+  if (options === undefined) return { pattern: text, concurrency: 1, mailbox: defaults };
+  const given = parseWith(subscribeSchema, options, `on(${JSON.stringify(text)})`);
+  const retry = parseRetry(given.retry);
+  const mailbox = mailboxLimits(given.mailbox, defaults);
+  if (mailbox.overflow === 'latest-by-key' && given.key === undefined) {
+    throw new TelltaleError(
+      'INVALID_OPTION',
+      "`mailbox.overflow: 'latest-by-key'` needs `key`, which says what the latest is of",
+    );
+  }
+  return {
+    pattern: text,
+    concurrency: given.concurrency ?? (given.key === undefined ? 1 : 16),
+    mailbox,
+    ...(given.where !== undefined && { where: compileFilter(given.where) }),
+    ...(given.key !== undefined && { key: toKey(given.key) }),
+    ...(given.group !== undefined && { group: given.group }),
+    ...(retry && { retry }),
+    ...(given.signal !== undefined && { signal: given.signal }),
+  };
+}
+
+/** Runs a strict schema and turns its first issue into one `INVALID_OPTION`. */
+export function parseWith<T>(schema: z.ZodType<T>, value: unknown, of: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  const path = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys') {
+    const name = [...path, issue.keys[0]!].join('.');
+    throw new TelltaleError('INVALID_OPTION', `\`${name}\` is not an option of ${of}`, { details: { option: name } });
+  }
+  const thing = path.length === 0 ? `the options of ${of}` : `\`${path.join('.')}\` of ${of}`;
+  throw expected('INVALID_OPTION', thing, issue.message, valueAt(value, path), { details: { option: path.join('.') } });
+}
+
+function mailboxLimits(
+  given: { max?: number | undefined; maxBytes?: number | undefined; overflow?: Overflow | undefined } | undefined,
+  defaults: MailboxLimits,
+): MailboxLimits {
+  return {
+    max: given?.max ?? defaults.max,
+    maxBytes: given?.maxBytes ?? defaults.maxBytes,
+    overflow: given?.overflow ?? defaults.overflow,
+  };
+}
+
+function toKey(key: string | ((event: TelltaleEvent) => unknown)): (event: TelltaleEvent) => unknown {
+  if (typeof key === 'function') return key;
+  const segments = parsePath(key);
+  return (event) => readPath(event, segments);
+}
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  let current = value;
+  for (const key of path) current = isObject(current) ? current[key] : undefined;
+  return current;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -1,0 +1,2 @@
+import type { Core } from './core.ts';
+export const createReading = (_core: Core): object => ({});

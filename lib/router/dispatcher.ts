@@ -1,0 +1,167 @@
+import type { Clock } from '../clock.ts';
+import { runWithCause } from '../context.ts';
+import type { Envelope } from '../event/envelope.ts';
+import { Fifo } from '../mailbox/fifo.ts';
+import type { Target } from './target.ts';
+
+export interface DispatcherPort {
+  readonly clock: Clock;
+  readonly limits: { readonly max: number; readonly maxBytes: number };
+  targets(type: string): readonly Target[];
+  /** Is there any target that asks publishers to wait? */
+  hasWaiters(): boolean;
+  /** Called for every dispatched event, with the number of targets. */
+  dispatched(envelope: Envelope, targets: number): void;
+  /** How long one dispatch took, for every 64th. */
+  timed(ms: number): void;
+  /** Nothing waits and nothing is being dispatched. */
+  idle(): void;
+}
+
+/** A chain inside handlers yields to the event loop after this many events or this long. */
+const YIELD_EVENTS = 256;
+const YIELD_MS = 4;
+const TIMED_DISPATCHES = 64;
+/** How long one full mailbox with overflow `wait` may hold the dispatch back. */
+const WAIT_MS = 5_000;
+
+/**
+ * The ingress and the loop behind it. Ordering: one FIFO, breadth-first: what a handler emits is dispatched after the
+ * current event has reached every target. Capacity: bounded in events and bytes, with a reserve of the same size for
+ * what handlers emit; callers ask `room` first. Failure: targets never throw.
+ */
+export class Dispatcher {
+  readonly #port: DispatcherPort;
+  readonly #queue = new Fifo<Envelope>();
+  readonly #room = new Fifo<{ bytes: number; resolve: () => void }>();
+  #bytes = 0;
+  #count = 0;
+  #status: 'idle' | 'dispatching' | 'yielding' | 'waiting' = 'idle';
+  #matched: readonly Target[] = [];
+  #overdue: Envelope | undefined;
+  #stopWaiting: (() => void) | undefined;
+
+  constructor(port: DispatcherPort) {
+    this.#port = port;
+  }
+
+  get queued(): { readonly events: number; readonly bytes: number } {
+    return { events: this.#queue.length, bytes: this.#bytes };
+  }
+
+  get isIdle(): boolean {
+    return this.#status === 'idle' && this.#room.length === 0;
+  }
+
+  /** Is there room for an event of this size? Handlers have the reserve; publishers that wait go before new events. */
+  room(bytes: number, fromHandler: boolean): boolean {
+    if (this.#queue.length === 0) return true;
+    const { max, maxBytes } = this.#port.limits;
+    if (fromHandler) return this.#queue.length < 2 * max && this.#bytes + bytes <= 2 * maxBytes;
+    return this.#room.length === 0 && this.#queue.length < max && this.#bytes + bytes <= maxBytes;
+  }
+
+  /** Resolves when it is this caller's turn and there is room; the caller then pushes without asking again. */
+  whenRoom(bytes: number): Promise<void> {
+    return new Promise((resolve) => this.#room.push({ bytes, resolve }));
+  }
+
+  push(envelope: Envelope): void {
+    if (this.#status !== 'idle') return this.#enqueue(envelope);
+    this.#status = 'dispatching';
+    if (this.#port.hasWaiters() && this.#mustWait(envelope)) {
+      this.#enqueue(envelope);
+      return this.#waitFor(envelope);
+    }
+    this.#dispatch(envelope);
+    if (this.#queue.length > 0) this.#drain();
+    else this.#rest();
+  }
+
+  /** A mailbox has room again. */
+  eased(): void {
+    if (this.#status !== 'waiting') return;
+    const first = this.#queue.peek();
+    if (first && this.#mustWait(first)) return;
+    this.#stopWaiting?.();
+    this.#drain();
+  }
+
+  #enqueue(envelope: Envelope): void {
+    this.#queue.push(envelope);
+    this.#bytes += envelope.bytes;
+  }
+
+  #drain(): void {
+    this.#status = 'dispatching';
+    const started = this.#port.clock.monotonic();
+    for (let count = 0; ; count++) {
+      const next = this.#queue.peek();
+      if (!next) return this.#rest();
+      if (count >= YIELD_EVENTS || this.#port.clock.monotonic() - started > YIELD_MS) return this.#yield();
+      if (this.#port.hasWaiters() && this.#mustWait(next)) return this.#waitFor(next);
+      this.#queue.shift();
+      this.#bytes -= next.bytes;
+      this.#dispatch(next);
+      if (this.#room.length > 0) this.#letIn();
+    }
+  }
+
+  #dispatch(envelope: Envelope): void {
+    const targets = this.#port.targets(envelope.event.type);
+    this.#port.dispatched(envelope, targets.length);
+    if (targets.length === 0) return;
+    this.#matched = targets;
+    if (this.#count++ % TIMED_DISPATCHES !== 0) return runWithCause(envelope, this.#deliver, envelope);
+    const started = this.#port.clock.monotonic();
+    runWithCause(envelope, this.#deliver, envelope);
+    this.#port.timed(this.#port.clock.monotonic() - started);
+  }
+
+  // One context for all targets of an event: entering it is the dearest step of a delivery.
+  readonly #deliver = (envelope: Envelope): void => {
+    const targets = this.#matched;
+    for (let i = 0; i < targets.length; i++) targets[i]!.offer(envelope);
+  };
+
+  #rest(): void {
+    this.#status = 'idle';
+    if (this.#room.length > 0) this.#letIn();
+    this.#port.idle();
+  }
+
+  #yield(): void {
+    this.#status = 'yielding';
+    setImmediate(() => this.#drain());
+  }
+
+  #mustWait(envelope: Envelope): boolean {
+    if (this.#overdue === envelope) return false;
+    return this.#port.targets(envelope.event.type).some((target) => target.congested(envelope));
+  }
+
+  #waitFor(envelope: Envelope): void {
+    this.#status = 'waiting';
+    const cancel = this.#port.clock.after(WAIT_MS, () => {
+      this.#overdue = envelope;
+      this.#drain();
+    });
+    this.#stopWaiting = () => {
+      cancel();
+      this.#stopWaiting = undefined;
+    };
+  }
+
+  // Waiting publishes come in by turns; each is counted at once so that the next one sees what is left.
+  #letIn(): void {
+    const { max, maxBytes } = this.#port.limits;
+    let events = this.#queue.length;
+    let bytes = this.#bytes;
+    while (this.#room.length > 0 && (events === 0 || (events < max && bytes + this.#room.peek()!.bytes <= maxBytes))) {
+      const next = this.#room.shift()!;
+      events++;
+      bytes += next.bytes;
+      next.resolve();
+    }
+  }
+}

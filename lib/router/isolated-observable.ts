@@ -1,0 +1,61 @@
+import type { Observer, Operator, Subscription } from 'rxjs';
+import { Observable, Subscriber } from 'rxjs';
+
+/** Told what a subscriber or an operator threw. */
+export type StreamFailure = (error: unknown) => void;
+
+/**
+ * An Observable whose subscribers can hurt only themselves. RxJS rethrows what a `next` callback throws as an uncaught
+ * exception, and an operator's error without an `error` callback as well: both would end the process. Here the first
+ * is reported and the subscription goes on; the second ends that stream and is reported. What is piped from it keeps
+ * the guard, because operators make their result with `lift`.
+ */
+export class IsolatedObservable<T> extends Observable<T> {
+  readonly #failed: StreamFailure;
+
+  constructor(
+    failed: StreamFailure,
+    subscribe?: (this: Observable<T>, subscriber: Subscriber<T>) => (() => void) | void,
+  ) {
+    super(subscribe);
+    this.#failed = failed;
+  }
+
+  override lift<R>(operator?: Operator<T, R>): Observable<R> {
+    const lifted = new IsolatedObservable<R>(this.#failed);
+    lifted.source = this as unknown as Observable<R>;
+    if (operator) lifted.operator = operator as unknown as Operator<unknown, R>;
+    return lifted;
+  }
+
+  override subscribe(
+    observer?: Partial<Observer<T>> | ((value: T) => void) | null,
+    error?: ((reason: unknown) => void) | null,
+    complete?: (() => void) | null,
+  ): Subscription {
+    // What operators subscribe with is RxJS's own and passes errors on by itself.
+    if (observer instanceof Subscriber) return super.subscribe(observer);
+    const given: Partial<Observer<T>> = typeof observer === 'function' ? { next: observer } : (observer ?? {});
+    return super.subscribe(this.#guard({ ...(error && { error }), ...(complete && { complete }) }, given));
+  }
+
+  #guard(legacy: Partial<Observer<T>>, observer: Partial<Observer<T>>): Observer<T> {
+    const failed = this.#failed;
+    const alone = (call: () => void): void => {
+      try {
+        call();
+      } catch (error) {
+        failed(error);
+      }
+    };
+    return {
+      next: (value) => alone(() => observer.next?.(value)),
+      complete: () => alone(() => (observer.complete ? observer.complete() : legacy.complete?.())),
+      error: (reason: unknown) => {
+        if (observer.error) alone(() => observer.error!(reason));
+        else if (legacy.error) alone(() => legacy.error!(reason));
+        else failed(reason);
+      },
+    };
+  }
+}

@@ -1,0 +1,55 @@
+import type { Clock } from '../clock.ts';
+import { TelltaleError } from '../errors.ts';
+import type { TelltaleEvent } from '../event/event.ts';
+
+export interface OncePort {
+  readonly clock: Clock;
+  /** Calls `listener` for every event of the pattern until undone. */
+  subscribe(listener: (event: TelltaleEvent) => void): () => void;
+  /** Calls `closed` when the bus closes; returns the undo. */
+  onClose(closed: () => void): () => void;
+}
+
+export interface OnceTerms {
+  readonly pattern: string;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The next event of a pattern. Rejects with `TIMEOUT`, `ABORTED` or `BUS_CLOSED`; leaves nothing behind. */
+export function once(port: OncePort, terms: OnceTerms): Promise<TelltaleEvent> {
+  const { pattern, timeoutMs, signal } = terms;
+  return new Promise((resolve, reject) => {
+    const undo: (() => void)[] = [];
+    const end = (finish: () => void): void => {
+      for (const step of undo.splice(0)) step();
+      finish();
+    };
+    const abort = (): void => end(() => reject(abortedError(pattern, signal)));
+    if (signal?.aborted) return abort();
+    undo.push(port.subscribe((event) => end(() => resolve(event))));
+    undo.push(port.onClose(() => end(() => reject(closedError(pattern)))));
+    if (timeoutMs !== undefined)
+      undo.push(port.clock.after(timeoutMs, () => end(() => reject(timeoutError(pattern, timeoutMs)))));
+    if (signal) {
+      signal.addEventListener('abort', abort, { once: true });
+      undo.push(() => signal.removeEventListener('abort', abort));
+    }
+  });
+}
+
+const timeoutError = (pattern: string, timeoutMs: number): TelltaleError =>
+  new TelltaleError('TIMEOUT', `no event of \`${pattern}\` within ${timeoutMs} ms`, {
+    details: { pattern, timeoutMs },
+  });
+
+const closedError = (pattern: string): TelltaleError =>
+  new TelltaleError('BUS_CLOSED', `the bus was closed before an event of \`${pattern}\` came`, {
+    details: { pattern },
+  });
+
+const abortedError = (pattern: string, signal: AbortSignal | undefined): TelltaleError =>
+  new TelltaleError('ABORTED', `waiting for \`${pattern}\` was aborted`, {
+    cause: signal?.reason,
+    details: { pattern },
+  });

@@ -1,0 +1,76 @@
+import type { Envelope } from '../event/envelope.ts';
+import { TopicTrie } from '../event/topic-trie.ts';
+import { Group } from './group.ts';
+import type { SubscriptionOptions, SubscriptionPort } from './subscription.ts';
+import { Subscription } from './subscription.ts';
+import type { Target } from './target.ts';
+
+/**
+ * Who hears what. Ordering: targets in the order they subscribed. A subscription added while an event is being
+ * dispatched sees the next one; a removed one is not called any more.
+ */
+export class Router {
+  readonly #port: SubscriptionPort;
+  readonly #trie = new TopicTrie<Target>();
+  readonly #groups = new Map<string, { readonly group: Group; readonly leave: () => void }>();
+  readonly #subscriptions = new Set<Subscription>();
+  #waiters = 0;
+
+  constructor(port: SubscriptionPort) {
+    this.#port = port;
+  }
+
+  /** Is there a subscription for whose mailbox publishers wait? */
+  get hasWaiters(): boolean {
+    return this.#waiters > 0;
+  }
+
+  get subscriptions(): ReadonlySet<Subscription> {
+    return this.#subscriptions;
+  }
+
+  targets(type: string): readonly Target[] {
+    return this.#trie.match(type);
+  }
+
+  /** Adds a subscription; `remove` it through the undo, which may be called again without effect. */
+  subscribe(options: SubscriptionOptions): { readonly subscription: Subscription; readonly undo: () => void } {
+    const joined = options.group === undefined ? undefined : this.#groupFor(options, options.group);
+    const own = joined ? { ...options, onEnd: (envelope: Envelope) => joined.ended(envelope) } : options;
+    const subscription = new Subscription(own, this.#port);
+    const leave = joined ? this.#join(joined, subscription) : this.#trie.add(options.pattern, subscription);
+    this.#subscriptions.add(subscription);
+    if (options.mailbox.overflow === 'wait') this.#waiters++;
+    return { subscription, undo: () => this.#remove(subscription, leave, joined) };
+  }
+
+  #remove(subscription: Subscription, leave: () => void, joined: Group | undefined): void {
+    if (!this.#subscriptions.delete(subscription)) return;
+    if (subscription.options.mailbox.overflow === 'wait') this.#waiters--;
+    const queued = subscription.remove();
+    joined?.remove(subscription, queued);
+    leave();
+  }
+
+  #groupFor(options: SubscriptionOptions, name: string): Group {
+    const id = `${name}\u0000${options.pattern}`;
+    const known = this.#groups.get(id);
+    if (known) return known.group;
+    const group = new Group(options.key);
+    const leaveTrie = this.#trie.add(options.pattern, group);
+    const leave = (): void => {
+      this.#groups.delete(id);
+      leaveTrie();
+    };
+    this.#groups.set(id, { group, leave });
+    return group;
+  }
+
+  #join(group: Group, subscription: Subscription): () => void {
+    group.add(subscription);
+    const { pattern, group: name } = subscription.options;
+    return () => {
+      if (group.size === 0) this.#groups.get(`${name}\u0000${pattern}`)?.leave();
+    };
+  }
+}

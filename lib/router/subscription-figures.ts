@@ -1,0 +1,25 @@
+/** The books of one subscription: routed = handled + failed + running + queued + dropped + cancelled. */
+export interface SubscriptionFigures {
+  readonly pattern: string;
+  readonly group?: string;
+  readonly routed: number;
+  readonly handled: number;
+  readonly failed: number;
+  readonly running: number;
+  readonly queued: number;
+  readonly queuedBytes: number;
+  readonly dropped: number;
+  readonly cancelled: number;
+}
+
+/** The part of the books that is counted; queued and running are read off the mailbox. */
+export interface Counts {
+  routed: number;
+  handled: number;
+  failed: number;
+  running: number;
+  dropped: number;
+  cancelled: number;
+}
+
+export const createCounts = (): Counts => ({ routed: 0, handled: 0, failed: 0, running: 0, dropped: 0, cancelled: 0 });

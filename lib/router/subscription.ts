@@ -1,0 +1,220 @@
+import type { Clock } from '../clock.ts';
+import { runWithCause } from '../context.ts';
+import type { Envelope } from '../event/envelope.ts';
+import type { TelltaleEvent } from '../event/event.ts';
+import type { ContextPort } from '../invoke/handler-context.ts';
+import { HandlerContext } from '../invoke/handler-context.ts';
+import type { Failure } from '../invoke/invoke.ts';
+import { invoke } from '../invoke/invoke.ts';
+import { createKeyedMailbox } from '../mailbox/keyed-mailbox.ts';
+import type { Mailbox } from '../mailbox/mailbox.ts';
+import type { MailboxLimits } from '../mailbox/overflow.ts';
+import { isFull, offer } from '../mailbox/overflow.ts';
+import { createPlainMailbox } from '../mailbox/plain-mailbox.ts';
+import type { RetryPolicy } from '../retry.ts';
+import type { SubscriptionFigures } from './subscription-figures.ts';
+import { createCounts } from './subscription-figures.ts';
+import type { Target } from './target.ts';
+
+export type Handler = (event: TelltaleEvent, context: HandlerContext) => unknown;
+
+export interface SubscriptionOptions {
+  readonly pattern: string;
+  readonly handler: Handler;
+  readonly where?: (event: TelltaleEvent) => boolean;
+  readonly key?: (event: TelltaleEvent) => unknown;
+  readonly concurrency: number;
+  readonly group?: string;
+  readonly retry?: RetryPolicy;
+  readonly mailbox: MailboxLimits;
+  /** An event taken is done with: handled, failed or dropped. */
+  readonly onEnd?: (envelope: Envelope) => void;
+}
+
+/** What a subscription tells the rest of the bus. None of it may throw. */
+export interface SubscriptionPort {
+  readonly clock: Clock;
+  readonly context: ContextPort;
+  failed(subscription: Subscription, envelope: Envelope, failure: Failure): void;
+  dropped(subscription: Subscription, envelopes: readonly Envelope[]): void;
+  waiting(subscription: Subscription, waitedMs: number): void;
+  /** Room or rest: whoever waits for it looks again. */
+  eased(subscription: Subscription): void;
+  handled(subscription: Subscription, tookMs: number): void;
+}
+
+const WAITING_REPORT_MS = 1_000;
+
+/**
+ * One live listener. Ordering: its events in dispatch order, one at a time; with `key`, in order within a key;
+ * with `concurrency` alone, in no promised order. Capacity: a mailbox for what arrives while the handler is busy.
+ * Failure: the handler runs alone; what it throws is counted, reported and dead-lettered by the port. Closing: after
+ * `remove` the handler is not called any more, what was queued counts as cancelled.
+ */
+export class Subscription implements Target {
+  readonly options: SubscriptionOptions;
+  readonly counts = createCounts();
+  readonly #port: SubscriptionPort;
+  readonly #mailbox: Mailbox<Envelope>;
+  readonly #running = new Set<Envelope>();
+  #status: 'live' | 'removed' = 'live';
+  #abort: AbortController | undefined;
+  #watch: 'off' | 'armed' | 'reported' = 'off';
+  #unwatch: (() => void) | undefined;
+
+  constructor(options: SubscriptionOptions, port: SubscriptionPort) {
+    this.options = options;
+    this.#port = port;
+    this.#mailbox = options.key
+      ? createKeyedMailbox({ evicts: options.mailbox.overflow === 'drop-oldest' || options.mailbox.overflow === 'lag' })
+      : createPlainMailbox();
+  }
+
+  get live(): boolean {
+    return this.#status === 'live';
+  }
+
+  /** Running and queued events: the credit a group looks at. */
+  get load(): number {
+    return this.counts.running + this.#mailbox.length;
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (!this.live) this.#abort.abort();
+    return this.#abort.signal;
+  }
+
+  accepts(event: TelltaleEvent): boolean {
+    return this.options.where === undefined || this.options.where(event);
+  }
+
+  congested(envelope: Envelope): boolean {
+    if (this.options.mailbox.overflow !== 'wait' || !this.live || !this.accepts(envelope.event)) return false;
+    if (this.counts.running < this.options.concurrency && this.#mailbox.length === 0) return false;
+    // A handler must never wait for its own mailbox: what it emits is turned away instead.
+    for (const running of this.#running) if (running.event.id === envelope.event.causationId) return false;
+    return isFull(this.#mailbox, this.options.mailbox, envelope.bytes);
+  }
+
+  offer(envelope: Envelope): void {
+    if (!this.live || !this.accepts(envelope.event)) return;
+    this.take(envelope);
+  }
+
+  /** Takes an event that has passed the filter. */
+  take(envelope: Envelope): void {
+    this.counts.routed++;
+    const key = this.#keyOf(envelope);
+    if (key instanceof Refusal) return this.#refuse(envelope, key.failure);
+    if (this.counts.running < this.options.concurrency && this.#mailbox.acquire(key)) {
+      this.#start(envelope, key);
+      return;
+    }
+    const gone = offer(this.#mailbox, this.options.mailbox, envelope, envelope.bytes, key);
+    if (gone.length > 0) {
+      this.counts.dropped += gone.length;
+      this.#port.dropped(this, gone);
+      for (const one of gone) this.options.onEnd?.(one);
+    }
+    if (this.#watch === 'off') this.#watchQueue();
+  }
+
+  /** Ends the subscription; answers what was queued. Running handlers finish, their signal is aborted. */
+  remove(): readonly Envelope[] {
+    if (!this.live) return [];
+    this.#status = 'removed';
+    this.#unwatch?.();
+    this.#abort?.abort();
+    const queued = this.#mailbox.clear();
+    this.counts.cancelled += queued.length;
+    this.#port.eased(this);
+    return queued;
+  }
+
+  figures(): SubscriptionFigures {
+    const { pattern, group } = this.options;
+    const queue = { queued: this.#mailbox.length, queuedBytes: this.#mailbox.bytes };
+    return { pattern, ...(group !== undefined && { group }), ...this.counts, ...queue };
+  }
+
+  // A key function is user code and runs as alone as a handler.
+  #keyOf(envelope: Envelope): string | undefined | Refusal {
+    const { key } = this.options;
+    if (key === undefined) return undefined;
+    let value: unknown;
+    const failure = invoke((event) => void (value = key(event)), envelope.event, { attempt: 0 });
+    if (failure === undefined) return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+    return new Refusal(failure as Failure);
+  }
+
+  #refuse(envelope: Envelope, failure: Failure): void {
+    this.counts.failed++;
+    this.#port.failed(this, envelope, failure);
+    this.options.onEnd?.(envelope);
+  }
+
+  // The fast path: a synchronous handler that succeeds allocates its context and nothing else.
+  #start(envelope: Envelope, key: string | undefined): void {
+    const { handler, retry } = this.options;
+    this.counts.running++;
+    envelope.running++;
+    const context = new HandlerContext(envelope, this.#port.context, this);
+    const terms = retry && { policy: retry, clock: this.#port.clock, wanted: () => this.live };
+    const outcome = invoke(handler, envelope.event, context, terms);
+    if (outcome instanceof Promise) this.#await(envelope, key, outcome);
+    else this.#end(envelope, key, outcome);
+  }
+
+  #await(envelope: Envelope, key: string | undefined, outcome: Promise<Failure | undefined>): void {
+    const started = this.#port.clock.monotonic();
+    this.#running.add(envelope);
+    void outcome.then((failure) => {
+      this.#running.delete(envelope);
+      this.#port.handled(this, this.#port.clock.monotonic() - started);
+      this.#end(envelope, key, failure);
+      this.#pump();
+      return undefined;
+    });
+  }
+
+  #end(envelope: Envelope, key: string | undefined, failure: Failure | undefined): void {
+    this.counts.running--;
+    envelope.running--;
+    this.#mailbox.release(key);
+    if (failure === undefined) this.counts.handled++;
+    else {
+      this.counts.failed++;
+      this.#port.failed(this, envelope, failure);
+    }
+    this.options.onEnd?.(envelope);
+  }
+
+  #pump(): void {
+    while (this.live && this.counts.running < this.options.concurrency) {
+      const next = this.#mailbox.take();
+      if (!next) break;
+      runWithCause(next.item, () => this.#start(next.item, next.key), undefined);
+    }
+    this.#port.eased(this);
+  }
+
+  // One timer while something waits: the longest-running handler is the one that holds the queue up.
+  #watchQueue(): void {
+    this.#watch = 'armed';
+    const completed = this.counts.handled + this.counts.failed;
+    this.#unwatch = this.#port.clock.after(WAITING_REPORT_MS, () => {
+      const stuck = this.#mailbox.length > 0 && completed === this.counts.handled + this.counts.failed;
+      this.#watch = stuck ? 'reported' : 'off';
+      if (stuck) this.#port.waiting(this, WAITING_REPORT_MS);
+      else if (this.#mailbox.length > 0) this.#watchQueue();
+    });
+  }
+}
+
+class Refusal {
+  readonly failure: Failure;
+  constructor(failure: Failure) {
+    this.failure = failure;
+  }
+}

@@ -1,0 +1,8 @@
+import type { Envelope } from '../event/envelope.ts';
+
+/** Whoever the router hands events to: a subscription, or a group that picks one of its members. Never throws. */
+export interface Target {
+  offer(envelope: Envelope): void;
+  /** Has no room for this event and wants the publisher to wait for it. */
+  congested(envelope: Envelope): boolean;
+}

@@ -1,0 +1,59 @@
+import type { ContextInfo } from './api.ts';
+import type { Cause } from './context.ts';
+import { expected } from './errors.ts';
+import { admit, checkUserMetadata } from './event/admission.ts';
+import { checkId } from './event/identity.ts';
+
+const KNOWN: readonly string[] = ['correlationId', 'causationId', 'metadata'];
+const METADATA_BYTES = 64 * 1024;
+
+/** The context of `withContext`: what is given, and the rest from around it. Throws `INVALID_OPTION`, `INVALID_ID`. */
+export function deriveCause(around: Cause | undefined, given: ContextInfo): Cause {
+  if (typeof given !== 'object' || given === null) throw expected('INVALID_OPTION', 'the context', 'an object', given);
+  for (const key in given) {
+    if (!KNOWN.includes(key))
+      throw expected(
+        'INVALID_OPTION',
+        `\`${key}\` of the context`,
+        `one of ${KNOWN.join(', ')}`,
+        Reflect.get(given, key),
+      );
+  }
+  const correlationId = given.correlationId === undefined ? around?.correlationId : checkId(given.correlationId);
+  // Another chain has other causes: the one around is handed on only within its own.
+  const sameChain = correlationId === around?.correlationId;
+  const causationId =
+    given.causationId === undefined ? (sameChain ? around?.causationId : undefined) : checkId(given.causationId);
+  return {
+    correlationId,
+    causationId,
+    inherited:
+      given.metadata === undefined ? around?.inherited : { ...around?.inherited, ...checkMetadata(given.metadata) },
+    depth: around?.depth ?? 0,
+    since: around?.since ?? 0,
+    sinceDepth: around?.sinceDepth ?? 0,
+    recent: around?.recent,
+    owner: around?.owner,
+    running: around?.running ?? 0,
+  };
+}
+
+/** What `bus.context()` answers. */
+export function describeContext(cause: Cause | undefined): ContextInfo | undefined {
+  if (!cause) return undefined;
+  const { correlationId, causationId, inherited } = cause;
+  return {
+    ...(correlationId !== undefined && { correlationId }),
+    ...(causationId !== undefined && { causationId }),
+    ...(inherited && { metadata: inherited }),
+  };
+}
+
+function checkMetadata(metadata: unknown): Record<string, unknown> {
+  const { value } = admit(metadata, 'metadata', METADATA_BYTES);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw expected('INVALID_OPTION', '`metadata` of the context', 'an object', metadata);
+  }
+  checkUserMetadata(value);
+  return value as Record<string, unknown>;
+}

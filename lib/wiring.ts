@@ -1,0 +1,76 @@
+import { runWithoutCause } from './context.ts';
+import type { Core } from './core.ts';
+import { TelltaleError } from './errors.ts';
+import type { Envelope } from './event/envelope.ts';
+import type { ContextPort } from './invoke/handler-context.ts';
+import { channels } from './observe/channels.ts';
+import { parseOnce, waitOnce } from './listening.ts';
+import type { EmitOptions } from './intake/emit-options.ts';
+import { Router } from './router/router.ts';
+import type { Subscription, SubscriptionPort } from './router/subscription.ts';
+
+/** The router of a bus, told what to do with what its subscriptions report. */
+export function createRouter(core: Core): Router {
+  const { clock } = core.options;
+  const context: ContextPort = {
+    emit: (cause, type, payload, options) => core.emit(cause, type, payload, options as EmitOptions),
+    publish: (cause, type, payload, options) => core.publish(cause, type, payload, options as EmitOptions),
+    once: (pattern, options) => waitOnce(core, parseOnce(pattern, options)),
+  };
+  const port: SubscriptionPort = {
+    clock,
+    context,
+    failed: (subscription, envelope, { error, attempts }) =>
+      handlerFailed(core, subscription, envelope, error, attempts),
+    dropped: (subscription, envelopes) => mailboxFull(core, subscription, envelopes),
+    waiting: (subscription, waitedMs) => queueWaits(core, subscription, waitedMs),
+    eased: () => {
+      core.dispatcher.eased();
+      core.wake();
+    },
+    handled: (_, tookMs) => core.counters.handle.record(tookMs),
+  };
+  return new Router(port);
+}
+
+function handlerFailed(
+  core: Core,
+  subscription: Subscription,
+  envelope: Envelope,
+  error: unknown,
+  attempts: number,
+): void {
+  const { pattern } = subscription.options;
+  const { source } = core.options;
+  if (channels.handlerFailed.hasSubscribers)
+    channels.handlerFailed.publish({ source, event: envelope.event, pattern, error });
+  // Failures while handling the bus's own events are only counted: reports about reports would never end.
+  if (envelope.event.type.startsWith('$')) return;
+  runWithoutCause(() => {
+    core.reports.handlerFailed(subscription, pattern, envelope, error, attempts);
+    core.letters.open(envelope, { reason: 'handler-failed', error, recipient: pattern, attempts });
+  });
+}
+
+function mailboxFull(core: Core, subscription: Subscription, envelopes: readonly Envelope[]): void {
+  const { pattern, mailbox } = subscription.options;
+  const { queued, queuedBytes, dropped } = subscription.figures();
+  const text = `mailbox of \`${pattern}\` full: ${queued} of ${mailbox.max} events, ${queuedBytes} of ${mailbox.maxBytes} bytes, ${dropped} dropped (${mailbox.overflow})`;
+  const error = new TelltaleError('MAILBOX_FULL', text, {
+    details: { pattern, queued, dropped, overflow: mailbox.overflow },
+  });
+  const reason = mailbox.overflow === 'reject' || mailbox.overflow === 'wait' ? 'mailbox-full' : 'dropped';
+  core.reports.say('$bus.mailbox.full', pattern, { pattern, queued, dropped, overflow: mailbox.overflow });
+  for (const envelope of envelopes) {
+    if (envelope.transient) core.counters.dropTransient(envelope.event.type);
+    else if (!envelope.event.type.startsWith('$'))
+      core.letters.dropped(envelope, { reason, error, recipient: pattern });
+  }
+}
+
+function queueWaits(core: Core, subscription: Subscription, waitedMs: number): void {
+  const { pattern, key } = subscription.options;
+  const { queued, running } = subscription.figures();
+  const options = key ? ['concurrency'] : ['key with concurrency', 'concurrency (gives up order)', 'group'];
+  core.reports.sayOnce('$bus.subscription.waiting', pattern, { pattern, queued, running, waitedMs, options });
+}
