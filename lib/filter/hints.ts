@@ -1,0 +1,67 @@
+import type { Filter } from './language.ts';
+import { parseFilter, type Condition } from './parse.ts';
+
+/** What a filter says about the fields stores have indexes for. A superset: whatever satisfies the filter satisfies these. */
+export interface FilterHints {
+  readonly ids?: readonly string[];
+  readonly types?: readonly string[];
+  readonly entity?: string;
+  readonly correlationId?: string;
+  readonly causationId?: string;
+  readonly time?: { readonly from?: number; readonly to?: number };
+}
+
+type FieldCondition = Extract<Condition, { readonly kind: 'field' }>;
+
+/** Reads the conditions that must hold in any case. Throws what `compileFilter` throws. */
+export function hintsOf(where: Filter): FilterHints {
+  const certain = [...certainOf(parseFilter(where))];
+  const ids = among(certain, 'id');
+  const types = among(certain, 'type');
+  const time = timeOf(certain);
+  return {
+    ...(ids !== undefined && { ids }),
+    ...(types !== undefined && { types }),
+    ...single(certain, 'entity'),
+    ...single(certain, 'correlationId'),
+    ...single(certain, 'causationId'),
+    ...(time !== undefined && { time }),
+  };
+}
+
+// Alternatives and negations say nothing certain.
+function* certainOf(condition: Condition): Generator<FieldCondition> {
+  if (condition.kind === 'field') yield condition;
+  if (condition.kind === 'all') for (const member of condition.conditions) yield* certainOf(member);
+}
+
+// An empty answer would be true as well; it is left out, because "none of them" is easily read as "no condition".
+function among(certain: readonly FieldCondition[], path: string): readonly string[] | undefined {
+  const lists = certain.filter((condition) => condition.field.path === path).map(textsOf);
+  const shortest = lists.filter((list) => list !== undefined && list.length > 0);
+  return shortest.toSorted((a, b) => a!.length - b!.length)[0];
+}
+
+function single(certain: readonly FieldCondition[], path: string): Readonly<Record<string, string>> {
+  const values = among(certain, path);
+  return values?.length === 1 ? { [path]: values[0]! } : {};
+}
+
+function textsOf({ operator, operand, wild }: FieldCondition): readonly string[] | undefined {
+  if (wild) return undefined;
+  const values = operator === '$eq' ? [operand] : operator === '$in' ? (operand as readonly unknown[]) : [];
+  const texts = values.filter((value) => typeof value === 'string');
+  return texts.length === values.length ? [...new Set(texts)] : undefined;
+}
+
+function timeOf(certain: readonly FieldCondition[]): FilterHints['time'] | undefined {
+  let from = -Infinity;
+  let to = Infinity;
+  for (const { field, operator, operand } of certain) {
+    if (field.path !== 'time' || typeof operand !== 'number') continue;
+    if (operator === '$eq' || operator === '$gt' || operator === '$gte') from = Math.max(from, operand);
+    if (operator === '$eq' || operator === '$lt' || operator === '$lte') to = Math.min(to, operand);
+  }
+  if (from === -Infinity && to === Infinity) return undefined;
+  return { ...(from !== -Infinity && { from }), ...(to !== Infinity && { to }) };
+}
