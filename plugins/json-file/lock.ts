@@ -59,7 +59,7 @@ async function obtain(fs: FileSystem, path: string, owner: Owner, force: boolean
       continue;
     }
     if (found !== 'unreadable' && !force && !isGone(found)) throw locked(path, found);
-    if (await takeOver(fs, path, found, owner, depth)) return;
+    if (await takeOver(fs, path, found, owner, force, depth)) return;
   }
   throw new TelltaleError('STORE_LOCKED', `the lock ${path} keeps changing hands`, { details: { path } });
 }
@@ -69,12 +69,13 @@ async function takeOver(
   path: string,
   dead: Owner | 'unreadable',
   owner: Owner,
+  force: boolean,
   depth: number,
 ): Promise<boolean> {
   const claim = `${path}.${dead === 'unreadable' ? 'unreadable' : dead.token}.claim`;
   if (depth > 3) throw new TelltaleError('STORE_LOCKED', `expected ${claim} to be free`, { details: { path: claim } });
   const claimant = { ...owner, token: newToken() };
-  await obtain(fs, claim, claimant, false, depth + 1);
+  await obtain(fs, claim, claimant, force, depth + 1);
   try {
     const now = await readOwner(fs, path);
     const unchanged = now === dead || (typeof now === 'object' && typeof dead === 'object' && now.token === dead.token);
@@ -91,6 +92,8 @@ async function create(fs: FileSystem, path: string, owner: Owner): Promise<boole
     const file = await fs.open(path, 'create');
     try {
       await writeFully(file, encode(owner), 0);
+      // After a power cut an empty lock would say nothing of the boot it is from.
+      await file.datasync();
     } catch (error) {
       // Nobody else may take an unreadable lock for a living one.
       await fs.unlink(path).catch(() => undefined);
