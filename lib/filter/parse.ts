@@ -48,12 +48,7 @@ function parseOperators(field: Field, value: unknown, at: Position): Condition {
   spend(at);
   if (!isPlainObject(value)) return fieldTest(field, '$eq', value);
   const keys = Object.keys(value);
-  const operators = keys.filter((key) => key.startsWith('$'));
-  if (operators.length === 0) return fieldTest(field, '$eq', value);
-  if (operators.length < keys.length) {
-    const stray = keys.find((key) => !key.startsWith('$'))!;
-    throw unknownOperator(stray, `on ${at.place}`, [...FIELD_OPERATORS, '$not']);
-  }
+  if (!keys.some((key) => key.startsWith('$'))) return fieldTest(field, '$eq', value);
   return all(
     keys.map((key) => {
       if (key !== '$not') return fieldTest(field, key, value[key]);

@@ -73,6 +73,7 @@ describe('compileFilter', () => {
   it('compares objects and arrays whole, whatever the order of keys', () => {
     expect(holds({ 'payload.user': { age: 36, name: 'Ada' } })).to.equal(true);
     expect(holds({ 'payload.user': { name: 'Ada' } })).to.equal(false);
+    expect(holds({ 'payload.user': { name: 'Ada', age: 36, more: 1 } })).to.equal(false);
     expect(holds({ 'payload.tags': ['a', 'b'] })).to.equal(true);
     expect(holds({ 'payload.tags': ['b', 'a'] })).to.equal(false);
     expect(holds({ 'payload.tags': { $in: [['a', 'b'], 'x'] } })).to.equal(true);
@@ -98,6 +99,7 @@ describe('compileFilter', () => {
     expect(holds({ 'payload.tags': { $contains: 'b' } })).to.equal(true);
     expect(holds({ 'payload.tags': { $contains: 'c' } })).to.equal(false);
     expect(holds({ 'payload.user.age': { $contains: 3 } })).to.equal(false);
+    expect(holds({ 'payload.n': { $contains: 5 } })).to.equal(false);
     expect(holds({ 'payload.title': { $like: 'W*?e' } })).to.equal(true);
     expect(holds({ 'payload.title': { $like: 'w*' } })).to.equal(false);
   });
@@ -151,6 +153,9 @@ describe('compileFilter', () => {
     const cyclic: Record<string, unknown> = {};
     cyclic['a'] = cyclic;
     cyclic['b'] = cyclic;
+    let shared: unknown = 1;
+    for (let level = 0; level < 60; level++) shared = { a: shared, b: shared };
+    expect(refusal({ 'payload.x': shared }).code).to.equal('INVALID_FILTER');
     for (const value of [
       undefined,
       NaN,

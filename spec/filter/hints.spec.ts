@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { compileFilter } from '../../lib/filter/compile.ts';
+import type { Filter } from '../../lib/filter/language.ts';
 import { hintsOf, type FilterHints } from '../../lib/filter/hints.ts';
 import type { StoredEvent } from '../../lib/event/event.ts';
 import { arbitraryEvent, arbitraryFilter } from '../support/filter-oracle.ts';
@@ -39,6 +40,15 @@ describe('hintsOf', () => {
     });
   });
 
+  it('takes the narrowest of several conditions', () => {
+    expect(hintsOf({ time: { $gt: 3, $lte: 8 }, $and: [{ time: { $gte: 5 } }, { time: { $lt: 7 } }] })).to.deep.equal({
+      time: { from: 5, to: 7 },
+    });
+    expect(hintsOf({ time: { $gt: 3 } })).to.deep.equal({ time: { from: 3 } });
+    expect(hintsOf({ time: 4 })).to.deep.equal({ time: { from: 4, to: 4 } });
+    expect(hintsOf({ type: { $in: ['a', 'b'] }, $and: [{ type: 'a' }] })).to.deep.equal({ types: ['a'] });
+  });
+
   it('says nothing about wildcards, alternatives and negations', () => {
     for (const where of [
       { type: 'a.*' },
@@ -48,6 +58,8 @@ describe('hintsOf', () => {
       { $not: { type: 'a' } },
       { type: { $ne: 'a' } },
       { type: { $in: [] } },
+      { entity: { $in: ['agent/1', 'agent/2'] } },
+      { id: { $in: ['e1', 1] } },
     ])
       expect(hintsOf(where), JSON.stringify(where)).to.deep.equal({});
   });
@@ -58,14 +70,14 @@ describe('hintsOf', () => {
       fc.property(arbitraryFilter, arbitraryEvent, fc.subarray(INDEXED), (other, event, fields) => {
         // Conditions the event is sure to satisfy; by chance alone few filters would be satisfied.
         const own = Object.fromEntries(fields.map((field) => [field, event[field]]).filter(([, value]) => value));
-        const where = fields.length % 2 === 0 ? { ...own, $or: [own, other] } : { $and: [other, own] };
+        const where: Filter = fields.length % 2 === 0 ? { ...own, $or: [own, other] } : { $and: [other, own] };
         if (!compileFilter(where)(event)) return;
         const hints = hintsOf(where);
         if (Object.keys(hints).length > 0) useful++;
         expect(covers(hints, event)).to.equal(true);
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_500 },
     );
-    expect(useful).to.be.above(1_000);
+    expect(useful).to.be.above(500);
   });
 });
