@@ -34,7 +34,7 @@ const reports: Report[] = [];
 for (const name of names) reports.push(await runBenchmark(name));
 writeResults();
 const missed = reports.flatMap(({ outcomes }) =>
-  outcomes.flatMap(({ targets }) => targets.filter(({ held }) => !held)),
+  outcomes.flatMap(({ targets }) => targets.filter(({ held, later }) => !held && later !== true)),
 );
 console.log(missed.length === 0 ? 'every target held' : `${missed.length} targets missed`);
 

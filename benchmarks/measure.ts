@@ -16,6 +16,8 @@ export interface Contender {
 export interface Target {
   readonly rival: string;
   readonly ratio: number;
+  /** Agreed, and not yet due: a miss is shown and not counted. */
+  readonly later?: boolean;
 }
 
 /** One table: the first contender is ours, the others are what it is measured against. */

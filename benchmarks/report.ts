@@ -32,8 +32,7 @@ export function formatOutcome({ title, operation, figures, targets }: Outcome): 
   const width = Math.max(...figures.map(({ name }) => name.length));
   const lines = figures.map(({ name, medianNs, spread, ratio }, at) => {
     const target = targets.find(({ rival }) => rival === name);
-    const verdict =
-      target === undefined ? '' : `   at least ${formatRatio(target.ratio)}: ${target.held ? 'held' : 'MISSED'}`;
+    const verdict = target === undefined ? '' : `   ${formatVerdict(target)}`;
     const times = at === 0 ? '' : formatRatio(ratio);
     const row = [
       name.padEnd(width),
@@ -44,6 +43,11 @@ export function formatOutcome({ title, operation, figures, targets }: Outcome): 
     return `  ${row.join('')}${verdict}`.trimEnd();
   });
   return [`${title} (per ${operation}; × = how many times as fast ours is)`, ...lines].join('\n');
+}
+
+function formatVerdict({ ratio, later, held }: Outcome['targets'][number]): string {
+  if (later === true) return `later at least ${formatRatio(ratio)}: ${held ? 'held' : 'not yet'}`;
+  return `at least ${formatRatio(ratio)}: ${held ? 'held' : 'MISSED'}`;
 }
 
 export function formatFacts(facts: Report['facts']): string {

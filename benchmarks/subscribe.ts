@@ -27,7 +27,7 @@ async function flat(): Promise<Comparison> {
     title: 'subscribe, hear one event, unsubscribe',
     operation: 'subscription',
     contenders: [await contender(100_000), await contender(10)],
-    targets: [{ rival: 'beside 10 others', ratio: 1 / 1.5 }],
+    targets: [{ rival: 'beside 10 others', ratio: 1 / 1.5, later: true }],
   };
 }
 
