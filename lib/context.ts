@@ -1,5 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
+/** How a chain of causes grows: its depth, and its latest types once it grows fast. */
+export interface Chain {
+  /** How many events lie above. */
+  readonly depth: number;
+  /** Wall time and depth at which the current second of the chain began. */
+  readonly since: number;
+  readonly sinceDepth: number;
+  readonly recent: readonly string[] | undefined;
+}
+
+/** Above an event without a cause there is nothing. */
+export const NO_CHAIN: Chain = { depth: 0, since: 0, sinceDepth: 0, recent: undefined };
+
 /**
  * What an event emitted here and now comes from. Lives in the envelope of the event being handled; one
  * AsyncLocalStorage for the whole process carries it across awaits, whichever copy of this package asks.
@@ -11,12 +24,7 @@ export interface Cause {
   readonly causationId: string | undefined;
   /** Well-known metadata that goes down the chain (conversation, request, session, user, trace). */
   readonly inherited: Readonly<Record<string, unknown>> | undefined;
-  /** How many events lie above in this chain. */
-  readonly depth: number;
-  /** Wall time and depth at which the current second of the chain began, and its latest types once it grows fast. */
-  readonly since: number;
-  readonly sinceDepth: number;
-  readonly recent: readonly string[] | undefined;
+  readonly chain: Chain;
   /** The bus whose handlers run in this context, and how many of them have not ended yet. */
   readonly owner: object | undefined;
   running: number;

@@ -1,5 +1,5 @@
 import type { ContextInfo } from './api.ts';
-import type { Cause } from './context.ts';
+import { NO_CHAIN, type Cause } from './context.ts';
 import { expected } from './errors.ts';
 import { admit, checkUserMetadata } from './event/admission.ts';
 import { checkId } from './event/identity.ts';
@@ -29,10 +29,7 @@ export function deriveCause(around: Cause | undefined, given: ContextInfo): Caus
     causationId,
     inherited:
       given.metadata === undefined ? around?.inherited : { ...around?.inherited, ...checkMetadata(given.metadata) },
-    depth: around?.depth ?? 0,
-    since: around?.since ?? 0,
-    sinceDepth: around?.sinceDepth ?? 0,
-    recent: around?.recent,
+    chain: around?.chain ?? NO_CHAIN,
     owner: around?.owner,
     running: around?.running ?? 0,
   };

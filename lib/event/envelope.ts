@@ -1,11 +1,13 @@
-import type { Cause } from '../context.ts';
+import type { Cause, Chain } from '../context.ts';
 import type { TelltaleEvent } from './event.ts';
+import { inheritedOf } from './inherit.ts';
 
 /**
  * One accepted event on its way: the record itself, what the bus knows about it, and the context its handlers run in
- * (an envelope *is* the cause of what they emit). Made once per event; queues and mailboxes hold the same object.
+ * (an envelope *is* the cause of what they emit). Made once per event; queues and mailboxes hold the same object, so
+ * its fields are few: everything that follows from the event is worked out when it is asked for.
  */
-export interface Envelope extends Cause {
+export class Envelope implements Cause {
   readonly event: TelltaleEvent;
   /** Estimated size, for every bound in bytes. */
   readonly bytes: number;
@@ -13,12 +15,37 @@ export interface Envelope extends Cause {
   readonly transient: boolean;
   /** False for `payload: 'trust'`: the store admits it before it writes. */
   readonly admitted: boolean;
+  readonly chain: Chain;
+  readonly owner: object;
+  running = 0;
   /** Position in the log, 0 until it is stored. */
-  position: number;
-  /** Called once with the position when the write has ended; 0 where the event is not in the log. */
-  whenStored: ((position: number) => void) | undefined;
+  position = 0;
   /** On its way into the log. */
-  writing: boolean;
+  writing = false;
   /** Dispatched when it is stored, not before. */
-  deferred: boolean;
+  deferred = false;
+  /** Called once with the position when the write has ended; 0 where the event is not in the log. */
+  whenStored: ((position: number) => void) | undefined = undefined;
+
+  constructor(event: TelltaleEvent, bytes: number, transient: boolean, admitted: boolean, chain: Chain, owner: object) {
+    this.event = event;
+    this.bytes = bytes;
+    this.transient = transient;
+    this.admitted = admitted;
+    this.chain = chain;
+    this.owner = owner;
+  }
+
+  get correlationId(): string {
+    return this.event.correlationId;
+  }
+
+  /** A transient event is never a cause: what it brings about names the nearest stored event above. */
+  get causationId(): string | undefined {
+    return this.transient ? this.event.causationId : this.event.id;
+  }
+
+  get inherited(): Readonly<Record<string, unknown>> | undefined {
+    return inheritedOf(this.event.metadata);
+  }
 }

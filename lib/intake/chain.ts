@@ -1,13 +1,5 @@
-import type { Cause } from '../context.ts';
+import type { Chain } from '../context.ts';
 import { TelltaleError } from '../errors.ts';
-
-/** How a chain grows: its depth, and its latest types once it grows fast. */
-export interface Chain {
-  readonly depth: number;
-  readonly since: number;
-  readonly sinceDepth: number;
-  readonly recent: readonly string[] | undefined;
-}
 
 /** More events than this within a second in one chain look like a loop. */
 const SUSPICIOUS = 1_000;
@@ -15,17 +7,17 @@ const WINDOW_MS = 1_000;
 /** How many types are remembered before the alarm, to name the cycle. */
 const REMEMBERED = 64;
 
-/** The place of a new event below `cause`. Throws `CAUSATION_TOO_DEEP` where `maxChain` is set. */
-export function growChain(cause: Cause, type: string, now: number, maxChain: number | undefined): Chain {
-  const depth = cause.depth + 1;
+/** The chain of a new event below `above`. Throws `CAUSATION_TOO_DEEP` where `maxChain` is set. */
+export function growChain(above: Chain, type: string, now: number, maxChain: number | undefined): Chain {
+  const depth = above.depth + 1;
   if (maxChain !== undefined && depth >= maxChain) {
     const text = `\`${type}\` would be event ${depth + 1} of its causal chain, maxChain is ${maxChain}`;
     throw new TelltaleError('CAUSATION_TOO_DEEP', text, { details: { type, depth: depth + 1, maxChain } });
   }
-  if (now - cause.since > WINDOW_MS) return { depth, since: now, sinceDepth: depth, recent: undefined };
-  const grown = depth - cause.sinceDepth;
-  const recent = grown > SUSPICIOUS - REMEMBERED ? [...(cause.recent ?? []).slice(1 - REMEMBERED), type] : undefined;
-  return { depth, since: cause.since, sinceDepth: cause.sinceDepth, recent };
+  if (now - above.since > WINDOW_MS) return { depth, since: now, sinceDepth: depth, recent: undefined };
+  const grown = depth - above.sinceDepth;
+  const recent = grown > SUSPICIOUS - REMEMBERED ? [...(above.recent ?? []).slice(1 - REMEMBERED), type] : undefined;
+  return { depth, since: above.since, sinceDepth: above.sinceDepth, recent };
 }
 
 /** The cycle of types a chain runs in, once it has grown by more than 1,000 events within a second. */

@@ -1,6 +1,6 @@
-import type { Cause } from '../context.ts';
+import { NO_CHAIN, type Cause, type Chain } from '../context.ts';
 import { TelltaleError, expected } from '../errors.ts';
-import type { Envelope } from '../event/envelope.ts';
+import { Envelope } from '../event/envelope.ts';
 import { admit, checkUserMetadata } from '../event/admission.ts';
 import { contentHash } from '../event/content-hash.ts';
 import type { Metadata, TelltaleEvent } from '../event/event.ts';
@@ -9,9 +9,9 @@ import type { SchemaRegistry } from '../event/schema-registry.ts';
 import { toPlain } from '../event/to-plain.ts';
 import { checkType, isReserved } from '../event/type-name.ts';
 import type { IdSource } from '../ids.ts';
-import { growChain, suspectedCycle, type Chain } from './chain.ts';
+import { growChain, suspectedCycle } from './chain.ts';
 import type { EmitOptions } from './emit-options.ts';
-import { NO_METADATA, inheritedOf } from './inherit.ts';
+import { NO_METADATA } from '../event/inherit.ts';
 import { runStages, type NamedStage } from './stages.ts';
 
 /** What becomes of a payload at the door: copied and checked, made plain first, or passed as it is. */
@@ -36,8 +36,6 @@ export interface Dropped {
   readonly event: TelltaleEvent;
 }
 
-/** What an event without a cause has above it. */
-const NO_CHAIN: Chain = { depth: 0, since: 0, sinceDepth: 0, recent: undefined };
 const ENVELOPE_BYTES = 200;
 
 /**
@@ -82,7 +80,7 @@ export class Intake {
     const event = this.#stamp(cause, type, payload, NO_METADATA, options, this.#config.now());
     const admitted = admit(payload, 'payload', this.#config.maxEventBytes);
     const whole = Object.freeze({ ...event, payload: admitted.value });
-    return this.#envelope(whole, admitted.bytes, options.transient === true, true, cause);
+    return this.#envelope(whole, ENVELOPE_BYTES + admitted.bytes, options.transient === true, true, cause);
   }
 
   #admit(
@@ -93,36 +91,31 @@ export class Intake {
   ): Envelope | Dropped {
     const { schemas, stages, payload: mode, maxEventBytes } = this.#config;
     const version = options?.schemaVersion ?? schemas.version(type);
-    const checked = schemas.check(type, version, payload);
     const transient = options?.transient ?? schemas.isTransient(type);
-    const content =
-      mode === 'trust'
-        ? { value: checked, bytes: 0 }
-        : admit(mode === 'plain' ? toPlain(checked) : checked, 'payload', maxEventBytes);
-    const own = this.#ownMetadata(options);
+    let value = schemas.check(type, version, payload);
+    let own = NO_METADATA;
+    let bytes = ENVELOPE_BYTES;
+    if (mode !== 'trust') {
+      const admitted = admit(mode === 'plain' ? toPlain(value) : value, 'payload', maxEventBytes);
+      value = admitted.value;
+      bytes += admitted.bytes;
+    }
+    if (options?.metadata !== undefined) {
+      const admitted = admitMetadata(options.metadata, maxEventBytes);
+      own = admitted.value;
+      bytes += admitted.bytes;
+    }
     const now = this.#config.now();
-    const metadata = withInherited(cause, own.value);
-    let event = this.#stamp(cause, type, content.value, metadata, options, now, version);
-    if (options?.id !== undefined && metadata !== own.value)
-      event = withContent(event, { ...event, metadata: own.value });
+    const metadata = withInherited(cause, own);
+    let event = this.#stamp(cause, type, value, metadata, options, now, version);
+    if (options?.id !== undefined && metadata !== own) event = withContent(event, { ...event, metadata: own });
     Object.freeze(event);
-    let bytes = content.bytes + own.bytes;
     if (stages.length > 0) {
       const staged = runStages(stages, event);
       if (typeof staged === 'string') return { dropped: staged, event };
       if (staged !== event) [event, bytes] = this.#readmit(event, staged);
     }
     return this.#envelope(event, bytes, transient, mode !== 'trust', cause, now);
-  }
-
-  #ownMetadata(options: EmitOptions | undefined): { readonly value: Metadata; readonly bytes: number } {
-    if (options?.metadata === undefined) return { value: NO_METADATA, bytes: 0 };
-    const { value, bytes } = admit(options.metadata, 'metadata', this.#config.maxEventBytes);
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw expected('PAYLOAD_NOT_PLAIN', '`metadata`', 'an object', options.metadata);
-    }
-    checkUserMetadata(value);
-    return { value: value as Metadata, bytes };
   }
 
   #stamp(
@@ -169,7 +162,7 @@ export class Intake {
     const payload = admit(staged.payload, 'payload', maxEventBytes);
     const metadata = admit(staged.metadata, 'metadata', maxEventBytes);
     const changed = { ...given, payload: payload.value, metadata: metadata.value as Metadata };
-    return [Object.freeze(withContent(changed, given)), payload.bytes + metadata.bytes];
+    return [Object.freeze(withContent(changed, given)), ENVELOPE_BYTES + payload.bytes + metadata.bytes];
   }
 
   #envelope(
@@ -181,30 +174,21 @@ export class Intake {
     now = event.time,
   ): Envelope {
     const { owner, maxChain, loopSuspected } = this.#config;
-    const chain = cause === undefined ? NO_CHAIN : growChain(cause, event.type, now, maxChain);
+    if (cause === undefined) return new Envelope(event, bytes, transient, admitted, NO_CHAIN, owner);
+    const chain = growChain(cause.chain, event.type, now, maxChain);
     const cycle = chain.recent && suspectedCycle(chain);
     if (cycle) loopSuspected(cycle, chain, event.correlationId);
-    return {
-      event,
-      bytes: bytes + ENVELOPE_BYTES,
-      transient,
-      admitted,
-      position: 0,
-      whenStored: undefined,
-      writing: false,
-      deferred: false,
-      correlationId: event.correlationId,
-      // A transient event is never a cause: what it brings about names the nearest stored event above.
-      causationId: transient ? event.causationId : event.id,
-      inherited: inheritedOf(event.metadata),
-      depth: chain.depth,
-      since: cause === undefined ? now : chain.since,
-      sinceDepth: chain.sinceDepth,
-      recent: chain.recent,
-      owner,
-      running: 0,
-    };
+    return new Envelope(event, bytes, transient, admitted, chain, owner);
   }
+}
+
+function admitMetadata(given: unknown, maxBytes: number): { readonly value: Metadata; readonly bytes: number } {
+  const { value, bytes } = admit(given, 'metadata', maxBytes);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw expected('PAYLOAD_NOT_PLAIN', '`metadata`', 'an object', given);
+  }
+  checkUserMetadata(value);
+  return { value: value as Metadata, bytes };
 }
 
 function correlationOf(cause: Cause | undefined, options: EmitOptions | undefined): string | undefined {

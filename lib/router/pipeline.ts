@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs';
 import { Subject, from } from 'rxjs';
 import type { Clock } from '../clock.ts';
 import type { Cause } from '../context.ts';
-import { currentCause, runWithoutCause } from '../context.ts';
+import { NO_CHAIN, currentCause, runWithoutCause } from '../context.ts';
 import { expected } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import { retryDelayMs, type RetryPolicy } from '../retry.ts';
@@ -121,10 +121,7 @@ export class Pipeline {
       correlationId: agreed ? last.correlationId : undefined,
       causationId: known ? known.causationId : last.id,
       inherited: agreed ? known?.inherited : undefined,
-      depth: known?.depth ?? 0,
-      since: known?.since ?? 0,
-      sinceDepth: known?.sinceDepth ?? 0,
-      recent: known?.recent,
+      chain: known?.chain ?? NO_CHAIN,
       owner: known?.owner,
       running: 0,
     };

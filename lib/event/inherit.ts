@@ -1,4 +1,4 @@
-import type { Metadata } from '../event/event.ts';
+import type { Metadata } from './event.ts';
 
 /** What goes down a chain by itself, beside correlation and cause. */
 const INHERITED = ['conversationId', 'requestId', 'sessionId', 'userId', 'traceparent'] as const;
