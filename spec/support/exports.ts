@@ -1,10 +1,10 @@
 import { readCode } from './source-text.ts';
 
 /**
- * The names a module exports, sorted, types marked: `createBus`, `type Bus`.
- * `export * from` answers `* from …`, which no list can hold still.
+ * The names a module exports, sorted, types marked: `createBus`, `type Bus`. `readModule` answers the text of a module
+ * whose names are passed on with a star.
  */
-export function exportsOf(text: string): readonly string[] {
+export function exportsOf(text: string, readModule: (specifier: string) => string): readonly string[] {
   const { code } = readCode(text);
   const declared = code.matchAll(
     /^export\s+(?:default\s+)?(?:abstract\s+|async\s+)?(function\*?|class|const|let|type|interface)\s+([\w$]+)/gm,
@@ -19,11 +19,16 @@ export function exportsOf(text: string): readonly string[] {
         return typeOnly !== undefined || name.startsWith('type ') ? `type ${exported}` : exported;
       }),
   );
-  const stars = [...code.matchAll(/^export\s+(?:type\s+)?\*.*?from\s*['"]([^'"]+)/gm)].map(
-    (match) => `* from ${match[1]}`,
+  const passedOn = [...code.matchAll(/^export\s+(type\s+)?\*\s*from\s*['"]([^'"]+)/gm)].flatMap(([, typeOnly, from]) =>
+    exportsOf(readModule(from!), readModule).map((name) => (typeOnly === undefined ? name : asType(name))),
   );
   const named = [...declared].map(([, kind, name]) =>
     kind === 'type' || kind === 'interface' ? `type ${name}` : name!,
   );
-  return [...named, ...listed, ...stars].toSorted();
+  // An overloaded function is declared several times.
+  return [...new Set([...named, ...listed, ...passedOn])].toSorted();
+}
+
+function asType(name: string): string {
+  return name.startsWith('type ') ? name : `type ${name}`;
 }
