@@ -20,8 +20,8 @@ const SEQUENCE_LIMIT = 0x1000;
  * part never falls within one source. Not a secret: ids of one millisecond share their random part and count upwards
  * in their last 16 bits, which makes an id one concatenation instead of nine.
  *
- * 12 bits `rand_a` = a sequence that starts at random in the lower half; 46 random bits; 16 bits of counter that start
- * at random in the lower half. When the counter is used up the sequence rises, and after it the millisecond.
+ * 12 bits `rand_a` = a sequence that starts at random; 46 random bits; 16 bits of counter that start at random. When the
+ * counter is used up the sequence rises with new random bits, and after it the millisecond.
  */
 export function createIdSource(options: IdSourceOptions = {}): IdSource {
   const now = options.now ?? Date.now;
@@ -33,8 +33,8 @@ export function createIdSource(options: IdSourceOptions = {}): IdSource {
 
   function begin(time: number): void {
     millisecond = time;
-    sequence = words() >>> 5;
-    counter = words() >>> 1;
+    sequence = words() >>> 4;
+    counter = words();
     stem = stemOf(time, sequence, words);
   }
 

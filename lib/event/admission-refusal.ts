@@ -22,6 +22,8 @@ export interface Standing {
   readonly root: string;
   readonly value: unknown;
   readonly maxBytes: number;
+  /** Estimated so far. */
+  readonly bytes: number;
   readonly parents: readonly unknown[];
   readonly keys: readonly (string | number | undefined)[];
   readonly depth: number;
@@ -66,10 +68,11 @@ function tooDeep(at: Standing, path: string): TelltaleError {
 }
 
 function tooLarge(at: Standing): TelltaleError {
-  const { segments, bytes, total } = findLargest(at.value);
+  const { segments, bytes, total: looked, complete } = findLargest(at.value);
+  const total = Math.max(looked, at.bytes);
   const path = at.root + segments.map(segment).join('');
   const share = segments.length === 0 ? '' : `, most of it in ${path} (${inBytes(bytes)})`;
-  const message = `${at.root} has ${inBytes(total)}, the limit is ${inBytes(at.maxBytes)}${share}; store it elsewhere and send a reference, or raise the limit`;
+  const message = `${at.root} has ${complete ? '' : 'over '}${inBytes(total)}, the limit is ${inBytes(at.maxBytes)}${share}; store it elsewhere and send a reference, or raise the limit`;
   return new TelltaleError('PAYLOAD_TOO_LARGE', message, { details: { path, bytes, total, limit: at.maxBytes } });
 }
 

@@ -79,7 +79,15 @@ class Walk {
 
   /** The error for whatever stopped the walk; makes the walk ready for the next one. */
   explain(error: unknown, value: unknown, root: string): TelltaleError {
-    const at = { root, value, maxBytes: this.#maxBytes, parents: this.#parents, keys: this.#keys, depth: this.#depth };
+    const at = {
+      root,
+      value,
+      maxBytes: this.#maxBytes,
+      bytes: this.#bytes,
+      parents: this.#parents,
+      keys: this.#keys,
+      depth: this.#depth,
+    };
     const found = this.#refused ?? { kind: 'threw' as const, key: this.#key, value: undefined };
     const answer = refusal(found, at, error);
     this.#refused = undefined;

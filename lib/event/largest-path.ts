@@ -1,11 +1,13 @@
 /** How many values are looked at before the answer is what is known so far. */
-const LOOK_LIMIT = 1_000_000;
+const LOOK_LIMIT = 200_000;
 const MAX_DEPTH = 100;
 
 export interface Largest {
   readonly segments: readonly (string | number)[];
   readonly bytes: number;
   readonly total: number;
+  /** False if there is more than was looked at. */
+  readonly complete: boolean;
 }
 
 /** Follows the largest member downwards for as long as it is more than half of its parent. */
@@ -21,7 +23,7 @@ export function findLargest(value: unknown): Largest {
     bytes = next.bytes;
     here = next.value;
   }
-  return { segments, bytes, total };
+  return { segments, bytes, total, complete: look.left >= 0 };
 }
 
 interface Member {

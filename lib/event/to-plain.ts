@@ -46,7 +46,8 @@ class Plainer {
   value(value: unknown, path: string): Plain | undefined {
     this.#left -= 6;
     if (typeof value === 'string') return this.#text(value);
-    if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
+    // + 0 makes -0 to 0.
+    if (typeof value === 'number') return Number.isFinite(value) ? value + 0 : String(value);
     if (typeof value === 'boolean' || value === undefined || value === null) return value;
     if (typeof value === 'bigint' || typeof value === 'symbol') return this.#text(nameOf(value));
     try {

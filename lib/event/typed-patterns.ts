@@ -15,12 +15,19 @@ export type Matching<E, P extends string> = P extends `${string}*${string}`
   ? Picked<Candidates<E, Template<P>, P>, P>
   : Extract<keyof E, P>;
 
-/** The events a pattern matches. Where no declared type matches, or none is declared, any event with unknown payload. */
-export type EventOf<E, P extends string> = string extends keyof E
-  ? TelltaleEvent<ExactType<P>, E[keyof E]>
-  : [Matching<E, P>] extends [never]
-    ? TelltaleEvent<ExactType<P>>
-    : EventsOf<E, Matching<E, P>>;
+/**
+ * The events a pattern matches. Where no declared type matches, or none is declared, any event with unknown payload.
+ * `NoInfer`, because inferring a pattern back from a handler's parameter takes seconds for a union of a thousand.
+ */
+export type EventOf<E, P extends string> = NoInfer<
+  string extends keyof E
+    ? TelltaleEvent<ExactType<P>, E[keyof E]>
+    : string extends P
+      ? TelltaleEvent
+      : [Matching<E, P>] extends [never]
+        ? TelltaleEvent<ExactType<P>>
+        : EventsOf<E, Matching<E, P>>
+>;
 
 /** The events of the given types. */
 export type EventsOf<E, T extends keyof E> = { [K in T]: TelltaleEvent<K & string, E[K]> }[T];

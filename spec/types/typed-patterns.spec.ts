@@ -1,0 +1,83 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { root } from '../support/root.ts';
+
+const run = promisify(execFile);
+const LIMIT_SECONDS = 2;
+
+describe('typed patterns', function () {
+  this.timeout(60_000);
+  let folder = '';
+
+  before(async () => {
+    await mkdir(join(root, '.build'), { recursive: true });
+    folder = await mkdtemp(join(root, '.build', 'types-'));
+  });
+
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  it('check 1,000 types with 100 patterns in under 2 s', async () => {
+    const baseline = await checkSeconds('baseline', program(1_000, 0));
+    const whole = await checkSeconds('whole', program(1_000, 100));
+    expect(whole - baseline).to.be.below(LIMIT_SECONDS);
+  });
+
+  it('are checked at all: a wrong use among a thousand types does not compile', async () => {
+    const wrong = `${program(1_000, 1)}\non('t1.*', (event) => event.payload.nothing);\n`;
+    const failure = await checkSeconds('wrong', wrong).then(
+      () => 'compiled',
+      (error: { stdout?: string }) => error.stdout ?? '',
+    );
+    expect(failure).to.contain("Property 'nothing' does not exist");
+  });
+
+  async function checkSeconds(name: string, source: string): Promise<number> {
+    const file = join(folder, `${name}.ts`);
+    await writeFile(file, source);
+    const config = join(folder, `${name}.json`);
+    const compilerOptions = { incremental: false, tsBuildInfoFile: null, types: [] };
+    await writeFile(
+      config,
+      JSON.stringify({ extends: '../../tsconfig.json', compilerOptions, files: [file], include: [] }),
+    );
+    const start = performance.now();
+    await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config]);
+    return (performance.now() - start) / 1_000;
+  }
+
+  function program(types: number, patterns: number): string {
+    const lib = relative(folder, join(root, 'lib/event/typed-patterns.ts'));
+    const fields = Array.from({ length: types }, (_, i) => `  '${typeName(i)}': { n${i}: number };`);
+    const uses = Array.from({ length: patterns }, (_, i) => `on('${patternName(i)}', (event) => void event.payload);`);
+    return [
+      `import type { EventOf } from '${lib}';`,
+      `interface E {\n${fields.join('\n')}\n}`,
+      'declare function on<P extends string>(pattern: P, handler: (event: EventOf<E, P>) => void): void;',
+      ...uses,
+    ].join('\n');
+  }
+});
+
+// Two to four segments, ten areas.
+function typeName(i: number): string {
+  const area = `t${i % 10}`;
+  return [`${area}.made${i}`, `${area}.part.done${i}`, `${area}.part.piece${i % 7}.gone${i}`][i % 3]!;
+}
+
+function patternName(i: number): string {
+  const area = `t${i % 10}`;
+  const kinds = [
+    `${area}.*`,
+    `${area}.**`,
+    `${area}.part.*`,
+    `*.part.*`,
+    `**.done${i}`,
+    `${area}.*.*.*`,
+    `${area}.*.**`,
+    '**',
+  ];
+  return kinds[i % kinds.length]!;
+}
