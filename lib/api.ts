@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Duration } from './duration.ts';
-import type { TelltaleEvent } from './event/event.ts';
+import type { StoredEvent, TelltaleEvent } from './event/event.ts';
 import type { SchemaRegistry } from './event/schema-registry.ts';
 import type { AnyEvents, EventOf } from './event/typed-patterns.ts';
 import type { Filter } from './filter/language.ts';
@@ -8,6 +8,8 @@ import type { EmitOptions } from './intake/emit-options.ts';
 import type { MailboxOptions, SubscribeOptions } from './options.ts';
 import type { Health } from './observe/health.ts';
 import type { Metrics } from './observe/metrics.ts';
+import type { QueryOptions, Selection } from './history/query-options.ts';
+import type { Query } from './history/query.ts';
 import type { SubscriptionFigures } from './router/subscription-figures.ts';
 import type { DeadLetter, LetterQuery } from './store/dead-letters.ts';
 import type { Durability, Expectation } from './store/port.ts';
@@ -119,8 +121,17 @@ export interface CloseReport {
   readonly unstored: number;
 }
 
+/** What can be asked of the log through the bus. */
+export interface Reading {
+  /** The stored event with this id. */
+  get(id: string): Promise<StoredEvent | undefined>;
+  /** `await` it for one page of 100, or go over all events with `for await`. */
+  query(options?: QueryOptions): Query;
+  count(selection?: Selection): Promise<number>;
+}
+
 /** One event bus. Made by `createBus`; `E` maps types to payloads. */
-export interface Bus<E = AnyEvents> extends AsyncDisposable {
+export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading {
   readonly source: string;
   readonly schemas: SchemaRegistry;
   readonly deadLetters: {

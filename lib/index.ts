@@ -30,6 +30,8 @@ export type { StandardSchema } from './event/schema.ts';
 export { toPlain } from './event/to-plain.ts';
 export type { AnyEvents, EventMap, EventOf, Matching } from './event/typed-patterns.ts';
 export type { Filter } from './filter/language.ts';
+export type { Query, QueryPage } from './history/query.ts';
+export type { QueryOptions, Selection } from './history/query-options.ts';
 export type { EmitOptions } from './intake/emit-options.ts';
 export type { AdmitStage } from './intake/stages.ts';
 export type { Health } from './observe/health.ts';
