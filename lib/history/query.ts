@@ -1,0 +1,117 @@
+import type { Clock } from '../clock.ts';
+import type { StoredEvent } from '../event/event.ts';
+import type { Store } from '../store/port.ts';
+import { readCursor, writeCursor, type Cursor } from './cursor.ts';
+import { MAX_LIMIT, parseQuery, type ParsedQuery, type QueryOptions } from './query-options.ts';
+import { scan } from './scan.ts';
+import { byTime, byTimeBackward, TopEvents, type Key } from './top-events.ts';
+import { resolveWindow, type Window } from './window.ts';
+
+export interface QueryPage {
+  readonly events: readonly StoredEvent[];
+  /** For the next page; absent when there is nothing more. */
+  readonly cursor?: string;
+}
+
+/** `await` it for one page, or go over all events with `for await`. Nothing is read before. */
+export interface Query extends PromiseLike<QueryPage>, AsyncIterable<StoredEvent> {}
+
+export interface HistoryOptions {
+  /** For `{ ago }`. @default the system's clock */
+  readonly clock?: Clock;
+  /** What readers get to see of an event: upcasters run here. */
+  readonly present?: (event: StoredEvent) => StoredEvent;
+}
+
+const DEFAULT_LIMIT = 100;
+const ITERATED_EVENTS = 1_000;
+
+/**
+ * Asks a store for events. Rejects with `INVALID_QUERY`, `INVALID_CURSOR`, `INVALID_PLACE` and what the filter throws.
+ */
+export function query(store: Store, options: QueryOptions = {}, { clock, present }: HistoryOptions = {}): Query {
+  const start = async (): Promise<Reading> => {
+    const parsed = parseQuery(options);
+    const cursor =
+      parsed.cursor === undefined ? undefined : readCursor(parsed.cursor, parsed.fingerprint, parsed.byTime);
+    return { store, parsed, cursor, window: cursor?.window ?? (await resolveWindow(parsed, store, clock)) };
+  };
+  const show = (events: readonly StoredEvent[]): readonly StoredEvent[] => (present ? events.map(present) : events);
+  let page: Promise<QueryPage> | undefined;
+  return {
+    // oxlint-disable-next-line unicorn/no-thenable -- one call, to be awaited or iterated
+    then: (resolve, reject) => {
+      page ??= start().then(async (reading) => {
+        const { events, following } = await readPage(reading, reading.parsed.limit ?? DEFAULT_LIMIT);
+        const cursor = following && { cursor: writeCursor(following, reading.parsed.fingerprint) };
+        return { events: show(events), ...cursor };
+      });
+      return page.then(resolve, reject);
+    },
+    async *[Symbol.asyncIterator]() {
+      let reading = await start();
+      const pageEvents = reading.parsed.byTime ? MAX_LIMIT : ITERATED_EVENTS;
+      for (let left = reading.parsed.limit ?? Infinity; left > 0;) {
+        const { events, following } = await readPage(reading, Math.min(left, pageEvents));
+        yield* show(events);
+        if (following === undefined) return;
+        left -= events.length;
+        reading = { ...reading, cursor: following };
+      }
+    },
+  };
+}
+
+interface Reading {
+  readonly store: Store;
+  readonly parsed: ParsedQuery;
+  readonly window: Window;
+  readonly cursor: Cursor | undefined;
+}
+
+interface Read {
+  readonly events: readonly StoredEvent[];
+  readonly following: Cursor | undefined;
+}
+
+function readPage(reading: Reading, limit: number): Promise<Read> {
+  return reading.parsed.byTime ? readByTime(reading, limit) : readByPosition(reading, limit);
+}
+
+async function readByPosition({ store, parsed, window, cursor }: Reading, limit: number): Promise<Read> {
+  const { where, backward: descending, signal } = parsed;
+  const events: StoredEvent[] = [];
+  let rest = window;
+  if (cursor) rest = descending ? { ...window, through: cursor.position - 1 } : { ...window, after: cursor.position };
+  for await (const page of scan(store, {
+    where,
+    window: rest,
+    descending,
+    pageEvents: Math.min(limit + 1, MAX_LIMIT),
+    signal,
+  })) {
+    for (const event of page.events) {
+      // One more than asked for: only then is there a next page.
+      if (events.length === limit)
+        return { events, following: { window, position: events.at(-1)!.position, time: undefined } };
+      events.push(event);
+    }
+  }
+  return { events, following: undefined };
+}
+
+// Times do not follow positions, so each page looks through all that may still come and keeps what comes first.
+async function readByTime({ store, parsed, window, cursor }: Reading, limit: number): Promise<Read> {
+  const { where, backward, signal } = parsed;
+  const order = backward ? byTimeBackward : byTime;
+  const last: Key | undefined = cursor && { position: cursor.position, time: cursor.time! };
+  const top = new TopEvents(limit + 1, order);
+  const rest =
+    last === undefined ? window : { ...window, ...(backward ? { timeTo: last.time } : { timeFrom: last.time }) };
+  for await (const page of scan(store, { where, window: rest, descending: false, pageEvents: MAX_LIMIT, signal }))
+    for (const event of page.events) if (last === undefined || order(event, last) > 0) top.add(event);
+  const events = top.take();
+  if (events.length <= limit) return { events, following: undefined };
+  const { position, time } = events[limit - 1]!;
+  return { events: events.slice(0, limit), following: { window, position, time } };
+}

@@ -1,0 +1,48 @@
+import { TelltaleError } from '../errors.ts';
+import type { StoredEvent } from '../event/event.ts';
+import type { Filter } from '../filter/language.ts';
+import { hintsOf } from '../filter/hints.ts';
+import type { PageHints, Store } from '../store/port.ts';
+import type { Window } from './window.ts';
+
+export interface ScanOptions {
+  readonly where: Filter | undefined;
+  readonly window: Window;
+  readonly descending: boolean;
+  /** Events asked of the store at once. */
+  readonly pageEvents: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What one look into the store has brought. */
+export interface Scanned {
+  readonly events: readonly StoredEvent[];
+  /** How far the store has looked. */
+  readonly looked: number;
+  readonly done: boolean;
+}
+
+/** Looks through a window page by page. A page may be empty although more is to come. */
+export async function* scan(store: Store, options: ScanOptions): AsyncGenerator<Scanned, void, undefined> {
+  const { descending, pageEvents, signal } = options;
+  let { after, through } = options.window;
+  const condition = conditionOf(options);
+  while (after < through) {
+    if (signal?.aborted) throw new TelltaleError('ABORTED', 'the query was aborted', { cause: signal.reason });
+    const page = await store.page({ ...condition, after, through, descending, limit: pageEvents });
+    yield page;
+    if (page.done) return;
+    if (descending) through = page.looked - 1;
+    else after = page.looked;
+  }
+}
+
+function conditionOf({ where, window: { timeFrom, timeAfter, timeTo } }: ScanOptions): PageHints {
+  const bounds = [{ $gte: timeFrom }, { $gt: timeAfter }, { $lte: timeTo }]
+    .filter((bound) => Object.values(bound)[0] !== undefined)
+    .map((time) => ({ time }));
+  const conditions = where === undefined ? bounds : [where, ...bounds];
+  if (conditions.length === 0) return {};
+  const whole: Filter = conditions.length === 1 ? conditions[0]! : { $and: conditions };
+  return { ...hintsOf(whole), where: whole };
+}
