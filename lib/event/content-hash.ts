@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { TelltaleEvent } from './event.ts';
 import { isReserved } from './type-name.ts';
 
@@ -12,20 +12,45 @@ export function contentHash(event: TelltaleEvent): string {
   if (typeof given === 'string') return given;
   const { type, source, entity, schemaVersion, payload } = event;
   const parts = [type, source, entity ?? null, schemaVersion, payload, ownMetadata(event)];
-  return createHash('sha256').update(parts.map(canonicalJson).join('\n')).digest('base64url');
+  return hash('sha256', parts.map(canonicalJson).join('\n'), 'base64url');
 }
 
 /** JSON with the keys of every object sorted by UTF-16 code units; what JSON cannot hold counts as null. */
 export function canonicalJson(value: unknown): string {
+  if (typeof value === 'string') return quoted(value);
+  if (typeof value === 'number') return Number.isFinite(value) ? `${value}` : 'null';
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  const entries = Object.entries(value).filter(([, member]) => member !== undefined);
-  // Keys are unique, so that the order is total.
-  entries.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(',')}}`;
+  return Array.isArray(value) ? listJson(value) : objectJson(value as Readonly<Record<string, unknown>>);
 }
 
+function listJson(list: readonly unknown[]): string {
+  let json = '';
+  for (const item of list) json += json === '' ? canonicalJson(item) : `,${canonicalJson(item)}`;
+  return `[${json}]`;
+}
+
+function objectJson(value: Readonly<Record<string, unknown>>): string {
+  let json = '';
+  for (const key of Object.keys(value).toSorted()) {
+    const member = value[key];
+    if (member === undefined) continue;
+    json += `${json === '' ? '' : ','}${quoted(key)}:${canonicalJson(member)}`;
+  }
+  return `{${json}}`;
+}
+
+// Hashed on the way of every stored event: a text that needs no escape is quoted without the call.
+function quoted(text: string): string {
+  return NEEDS_ESCAPE.test(text) ? JSON.stringify(text) : `"${text}"`;
+}
+
+// eslint-disable-next-line no-control-regex -- control characters are what JSON escapes
+const NEEDS_ESCAPE = /[\u0000-\u001f"\\\ud800-\udfff]/;
+
 function ownMetadata(event: TelltaleEvent): Record<string, unknown> {
-  const entries = Object.entries(event.metadata);
-  return Object.fromEntries(entries.filter(([key]) => !isReserved(key) && key !== 'batchId' && key !== 'causes'));
+  const own: Record<string, unknown> = {};
+  for (const key of Object.keys(event.metadata)) {
+    if (!isReserved(key) && key !== 'batchId' && key !== 'causes') own[key] = event.metadata[key];
+  }
+  return own;
 }

@@ -73,6 +73,17 @@ describe('canonicalJson', () => {
       '{"a":null,"b":[{"c":"\\"","d":1}]}',
     );
   });
+
+  it('is JSON of the same data, escaped as JSON.stringify does it', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ stringUnit: 'binary' }), (value) => {
+        expect(JSON.parse(canonicalJson(value))).to.deep.equal(JSON.parse(JSON.stringify(value)));
+      }),
+    );
+    for (const text of ['"', '\\', '\0', '\u007f', '\u2028', '\ud800', '😀'])
+      expect(canonicalJson(text)).to.equal(JSON.stringify(text));
+    expect(canonicalJson([NaN, -0, 1e21, undefined, 1e-7])).to.equal('[null,0,1e+21,null,1e-7]');
+  });
 });
 
 function shuffled(value: unknown): unknown {
