@@ -109,6 +109,13 @@ export class FileIndex implements KeyIndex {
     return found;
   }
 
+  async live(): Promise<readonly number[]> {
+    const found: number[] = [];
+    const ofRecord = (await this.#section('types'))!;
+    for (let i = 0; i < ofRecord.length; i++) if (ofRecord[i] !== NO_TYPE) found.push(i);
+    return found;
+  }
+
   async #section(name: string): Promise<Uint32Array | undefined> {
     const section = this.#header.sections.find((candidate) => candidate.name === name);
     if (section === undefined) return undefined;

@@ -19,6 +19,8 @@ export interface OpenFile {
 export interface FileFacts {
   readonly kind: 'file' | 'folder' | 'other';
   readonly bytes: number;
+  /** Another one when the name stands for another file. */
+  readonly stamp: string;
 }
 
 /** Everything this store asks of a disk, so that a test can plant a fault in any of it. Errors carry Node's codes. */
@@ -95,7 +97,7 @@ async function factsOf(path: string): Promise<FileFacts | undefined> {
   try {
     const found = await stat(path);
     const kind = found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other';
-    return { kind, bytes: found.size };
+    return { kind, bytes: found.size, stamp: `${found.ino} ${found.mtimeMs}` };
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
     throw error;

@@ -6,6 +6,7 @@ import type { SegmentHeader } from './header.ts';
 import { readFully, readPath } from './io.ts';
 import { NEWLINE } from './line.ts';
 import type { Log } from './log.ts';
+import { MANIFEST } from './manifest.ts';
 import { MemoryIndex } from './memory-index.ts';
 import { decodeRecord } from './record.ts';
 import { scanRecords } from './scan.ts';
@@ -18,6 +19,8 @@ import { Segment, segmentName } from './segment.ts';
 export class Follower {
   readonly #log: Log;
   #turn: Promise<void> = Promise.resolve();
+  /** Stamp of the manifest the segments were loaded with. */
+  #manifest: string | undefined;
 
   constructor(log: Log) {
     this.#log = log;
@@ -36,13 +39,16 @@ export class Follower {
   async #catchUp(): Promise<void> {
     const { fs, folder } = this.#log.context;
     const { firsts } = await listFolder(fs, folder);
-    if (firsts[firsts.length - 1] !== this.#log.active?.first) await this.#reload();
+    const manifest = await this.#manifestStamp();
+    // A new manifest: segments were sealed, or rewritten because events were removed.
+    if (firsts[firsts.length - 1] !== this.#log.active?.first || manifest !== this.#manifest) await this.#reload();
     else if (this.#log.active !== undefined) await this.#readOn(this.#log.active);
   }
 
   /** Starts over from what is in the folder now. Segments that are known and unchanged keep their indexes. */
   async #reload(): Promise<void> {
     const { context } = this.#log;
+    this.#manifest = await this.#manifestStamp();
     const { firsts } = await listFolder(context.fs, context.folder);
     const active = await this.#openActive(firsts);
     if (active === undefined) return;
@@ -55,6 +61,11 @@ export class Follower {
     this.#log.load([...kept, active.segment], active.index);
     this.#moveHead(Math.max(active.segment.first - 1, this.#log.head.position), active.header.storedAt);
     await this.#readOn(active.segment);
+  }
+
+  async #manifestStamp(): Promise<string | undefined> {
+    const { fs, folder } = this.#log.context;
+    return (await fs.facts(join(folder, MANIFEST)))?.stamp;
   }
 
   async #openActive(

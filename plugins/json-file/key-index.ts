@@ -26,6 +26,8 @@ export interface KeyIndex {
   lookUp(field: string, value: string): Promise<readonly number[] | undefined>;
   /** Records of these types in rising order; `undefined` when types are not indexed. */
   ofTypes(types: readonly string[]): Promise<readonly number[] | undefined>;
+  /** Records that were not removed, in rising order; `undefined` means all. */
+  live(): Promise<readonly number[] | undefined>;
   /** `undefined` while it is still changing. */
   readonly summary: Summary | undefined;
 }

@@ -111,6 +111,7 @@ export class Log {
     const last = Math.min(query.through, this.#head.position);
     const plan = planRead(query, this.context.paths);
     const page = new PageBuilder(query);
+    if (first > last) return page.done(query.descending ? first : Math.max(query.after, last));
     const segments = this.#segments.filter(
       (segment) => segment.count > 0 && segment.first <= last && segment.last >= first,
     );

@@ -72,6 +72,12 @@ export class MemoryIndex implements KeyIndex {
     return found;
   }
 
+  async live(): Promise<readonly number[] | undefined> {
+    await this.ready();
+    if (!this.#typeOf.includes(NO_TYPE)) return undefined;
+    return this.#typeOf.flatMap((type, record) => (type === NO_TYPE ? [] : [record]));
+  }
+
   /** Current revision of an entity in this segment; `undefined` when it does not occur. */
   async revision(entity: string): Promise<number | undefined> {
     await this.ready();

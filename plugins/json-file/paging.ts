@@ -56,7 +56,7 @@ export async function readSegment(
 ): Promise<boolean> {
   const found = await segment.ask(async (index) => ({
     offsets: await index.offsets(),
-    numbers: await candidates(plan, index),
+    numbers: (await candidates(plan, index)) ?? (segment.removals > 0 ? await index.live() : undefined),
   }));
   const { offsets } = found;
   const all = found.numbers?.filter((number) => number >= from && number <= to);

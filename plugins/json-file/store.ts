@@ -32,7 +32,7 @@ const INDEX_CACHE_BYTES = 64 * 1024 * 1024;
 const OPEN_FILES = 16;
 const FREE_SPACE_EVERY_MS = 5_000;
 const BUILT_IN_PATHS = ['metadata.conversationId', 'metadata.requestId', 'metadata.sessionId'];
-const MAX_EVENT_BYTES = 64 * 1024 * 1024;
+const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 
 /**
  * The log of one folder. Order, atomicity and failure are the appender's contract, opening is recovery's, reading the

@@ -48,6 +48,21 @@ describe('json-file: recovery', () => {
     }
   });
 
+  it('control: a recovery blind for its quarantine gives a position twice, and this suite sees it', async () => {
+    const disk = await withSegment((bytes) => bytes.subarray(0, bytes.length - 5));
+    const list = disk.list.bind(disk);
+    disk.list = async (folder) => (await list(folder)).filter((name) => !name.endsWith('.quarantine'));
+    const legible = [
+      ...disk
+        .bytes(FIRST_SEGMENT)
+        .toString('latin1')
+        .matchAll(/"position":(\d+),/g),
+    ].length;
+    const store = await openOn(disk);
+    expect((await store.append([event()])).position).to.be.at.most(legible);
+    await store.close();
+  });
+
   it('moves a damaged last record to quarantine and says that it may have been acknowledged', async () => {
     const disk = await withSegment((bytes) => {
       bytes[bytes.length - 30]! ^= 4;

@@ -22,7 +22,7 @@ function read(bytes: Buffer, decodes = true): Reading {
   const scan = scanRecords(bytes, bytes.indexOf(NEWLINE) + 1, 1);
   if (scan.damage !== undefined) return { refused: true, ids: [], scan };
   const ids: string[] = [];
-  for (let i = 0; decodes && i < scan.count; i++) {
+  for (let i = 0; i < (decodes ? scan.count : 0); i++) {
     const record = decodeRecord(bytes, scan.offsets[i]!, scan.offsets[i + 1]! - 1);
     ids.push(`${record.event!.position} ${JSON.stringify(record.event)}`);
   }

@@ -24,7 +24,10 @@ export type Fault = 'EIO' | 'ENOSPC' | 'EACCES' | 'EROFS' | 'short' | 'crash';
 
 export class Crash extends Error {}
 
+let inodes = 0;
+
 interface Inode {
+  readonly number: number;
   data: Buffer;
   synced: Buffer;
 }
@@ -92,7 +95,7 @@ export class MemoryDisk implements FileSystem {
       if (this.#names.has(path)) throw failure('EEXIST', path);
       if (!this.#folders.has(dirname(path))) throw failure('ENOENT', path);
       this.#may('create', path);
-      this.#names.set(path, { data: Buffer.alloc(0), synced: Buffer.alloc(0) });
+      this.#names.set(path, { number: ++inodes, data: Buffer.alloc(0), synced: Buffer.alloc(0) });
     }
     return this.#openFile(this.#inode(path), path);
   }
@@ -124,9 +127,9 @@ export class MemoryDisk implements FileSystem {
 
   async facts(path: string): Promise<FileFacts | undefined> {
     this.#alive();
-    if (this.#folders.has(path)) return { kind: 'folder', bytes: 0 };
+    if (this.#folders.has(path)) return { kind: 'folder', bytes: 0, stamp: '' };
     const inode = this.#names.get(path);
-    return inode === undefined ? undefined : { kind: 'file', bytes: inode.data.length };
+    return inode === undefined ? undefined : { kind: 'file', bytes: inode.data.length, stamp: String(inode.number) };
   }
 
   async syncFolder(path: string): Promise<void> {
@@ -212,7 +215,7 @@ export class MemoryDisk implements FileSystem {
   }
 
   #put(path: string, data: Buffer, synced: Buffer): void {
-    const inode = { data: Buffer.from(data), synced: Buffer.from(synced) };
+    const inode = { number: ++inodes, data: Buffer.from(data), synced: Buffer.from(synced) };
     this.#names.set(path, inode);
     this.#durable.set(path, inode);
   }

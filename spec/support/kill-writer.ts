@@ -1,0 +1,86 @@
+/**
+ * A process that appends until it is killed and says on its standard output what was acknowledged: `open <position>`,
+ * then `<id> <position>` for each event, written before the next append begins. Arguments: folder, seed, and the write
+ * of the log at which it tears a record and kills itself (0 for never).
+ */
+import { writeSync } from 'node:fs';
+import { nodeFileSystem } from '../../plugins/json-file/file-system.ts';
+import type { FileSystem, OpenFile } from '../../plugins/json-file/file-system.ts';
+import type { ParsedOptions } from '../../plugins/json-file/options.ts';
+import { JsonFileStore } from '../../plugins/json-file/store.ts';
+import { randomSource } from '../json-file/random.ts';
+
+const [folder = '', seed = '1', tornWrite = '0'] = process.argv.slice(2);
+const random = randomSource(Number(seed));
+const IN_FLIGHT = 3;
+/** Written out: loading zod would take half of a writer's short life. */
+const OPTIONS: ParsedOptions = {
+  durability: 'disk',
+  create: true,
+  readOnly: false,
+  force: false,
+  segmentBytes: 64 * 1024 * 1024,
+  segmentEvents: 2_000,
+  index: [],
+  pollMs: 250,
+};
+
+/** The real disk, except that the Nth write of a log is cut in the middle by the death of the process. */
+function tearing(nth: number): FileSystem {
+  let writes = 0;
+  const torn = (file: OpenFile): OpenFile => ({
+    read: (target, position) => file.read(target, position),
+    datasync: () => file.datasync(),
+    truncate: (bytes) => file.truncate(bytes),
+    size: () => file.size(),
+    close: () => file.close(),
+    write: async (bytes, position) => {
+      if (++writes === nth) {
+        await file.write(bytes.subarray(0, Math.ceil(bytes.length * random())), position);
+        process.kill(process.pid, 'SIGKILL');
+      }
+      return file.write(bytes, position);
+    },
+  });
+  return {
+    ...nodeFileSystem,
+    open: async (path, mode) => {
+      const file = await nodeFileSystem.open(path, mode);
+      return mode === 'update' ? torn(file) : file;
+    },
+  };
+}
+
+// From 256 bytes to 256 kB, small ones as often as large ones.
+function payload(): string {
+  return 'x'.repeat(Math.floor(2 ** (8 + random() * 9)));
+}
+
+const files = tornWrite === '0' ? nodeFileSystem : tearing(Number(tornWrite));
+const store = new JsonFileStore(folder, OPTIONS, files, 'kill-writer');
+await store.open();
+writeSync(1, `open ${(await store.head()).position}\n`);
+
+async function appendForEver(lane: number): Promise<void> {
+  for (let n = 0; ; n++) {
+    const events = Array.from({ length: 1 + Math.floor(random() * 3) }, (_, i) => {
+      const id = `${seed}-${lane}-${n}-${i}`;
+      const entity = `lane/${lane}`;
+      return {
+        id,
+        entity,
+        type: 'a.b',
+        source: 's',
+        time: n,
+        correlationId: id,
+        schemaVersion: 1,
+        payload: payload(),
+        metadata: {},
+      };
+    });
+    const { position } = await store.append(events);
+    writeSync(1, events.map(({ id }, i) => `${id} ${position + i} ${events.length}\n`).join(''));
+  }
+}
+
+await Promise.all(Array.from({ length: IN_FLIGHT }, (_, lane) => appendForEver(lane)));
