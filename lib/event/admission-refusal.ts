@@ -7,7 +7,6 @@ export interface Refusal {
     | 'bad-number'
     | 'not-plain'
     | 'not-object'
-    | 'symbol-key'
     | 'forbidden-key'
     | 'too-deep'
     | 'too-large'
@@ -57,7 +56,6 @@ const TEXTS: Readonly<Record<Exclude<Refusal['kind'], 'too-deep' | 'too-large' |
   'bad-number': ['PAYLOAD_BAD_NUMBER', (value) => `is ${String(value)}, which JSON cannot hold; ${REMEDY}`],
   'not-plain': ['PAYLOAD_NOT_PLAIN', (value) => `is ${describe(value)}, not plain data; ${REMEDY}`],
   'not-object': ['PAYLOAD_NOT_PLAIN', (value) => `is ${describe(value)}, expected an object`],
-  'symbol-key': ['PAYLOAD_NOT_PLAIN', () => `has a symbol as a key, which is not plain data; ${REMEDY}`],
   'forbidden-key': ['PAYLOAD_FORBIDDEN_KEY', () => 'is a forbidden key: it could reach a prototype; rename it'],
 };
 

@@ -144,7 +144,6 @@ class Walk {
   #object(value: Record<string, unknown>): Plain {
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype !== objectPrototype && prototype !== null && !isForeignObject(prototype)) this.#refuseParent(value);
-    if (Object.getOwnPropertySymbols(value).length > 0) this.#refuse('symbol-key', undefined, value);
     const copy: Record<string, Plain> = {};
     for (const key in value) {
       if (this.#inherits && !Object.hasOwn(value, key)) continue;
