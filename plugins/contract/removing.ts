@@ -92,6 +92,15 @@ export const removing: Chapter = (test) => {
     assert.deepEqual((await again.append([buildEvent({ entity })])).revisions, [5]);
   });
 
+  test('keeps a revision where the newest event went first', async ({ store, reopen }) => {
+    await store.append(buildEvents(3, { entity }));
+    for (const at of [3, 2, 1]) {
+      await store.remove([{ from: at, to: at }], 'one by one');
+      assert.equal(await store.revision(entity), 3);
+    }
+    assert.equal(await (await reopen()).revision(entity), 3);
+  });
+
   test('removes nothing twice', async ({ store, clock }) => {
     await store.append(buildEvents(10));
     await store.remove([{ from: 3, to: 5 }], 'first');

@@ -186,7 +186,7 @@ export class MemoryStore extends AbstractStore {
       const { id, entity, position, revision } = event;
       this.#removedIds.set(id, toKnownId(event));
       if (entity !== undefined && this.#index.last('entity', entity) === position)
-        this.#removedRevisions.set(entity, revision);
+        this.#removedRevisions.set(entity, Math.max(revision, this.#removedRevisions.get(entity) ?? 0));
       this.#log.delete(position);
     }
   }

@@ -6,6 +6,11 @@ const SAMPLES = 16;
 export class ShardedMap<V> {
   readonly #shards: (Map<string, V> | undefined)[] = [];
 
+  /** Entries of the fullest map. */
+  get largest(): number {
+    return this.#shards.reduce((most, shard) => Math.max(most, shard?.size ?? 0), 0);
+  }
+
   get(key: string): V | undefined {
     return this.#shards[shardOf(key)]?.get(key);
   }

@@ -21,7 +21,7 @@ describe('random commands', () => {
     it(`find ${fault}`, async function () {
       this.timeout(60_000);
       const { create } = BROKEN_STORES.find((broken) => broken.fault === fault)!;
-      const found = await checkAgainstModel({ create }, RUNS).then(
+      const found = await checkAgainstModel({ create }, RUNS * 20).then(
         () => undefined,
         (error: unknown) => error,
       );

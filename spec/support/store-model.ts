@@ -1,5 +1,5 @@
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { expect } from 'chai';
 import { isTelltaleError } from '../../lib/plugin.ts';
 import type { Expectation, Store, StoredEvent, TelltaleEvent } from '../../lib/plugin.ts';
 import { buildEvent } from './event-builder.ts';
@@ -175,13 +175,15 @@ function predict(model: Model, events: readonly TelltaleEvent[], expect: Expecta
   const known = events.map(({ id }) => model.ids.get(id));
   if (known.some((one) => one !== undefined)) {
     const first = known[0]?.position ?? 0;
-    const same = known.every((one, i) => one?.position === first + i && content(one.event) === content(events[i]!));
-    return same ? { position: first, revisions: known.map((one) => one!.revision), duplicate: true } : 'EVENT_CONFLICT';
+    const isSame = known.every((one, i) => one?.position === first + i && content(one.event) === content(events[i]!));
+    return isSame
+      ? { position: first, revisions: known.map((one) => one!.revision), duplicate: true }
+      : 'EVENT_CONFLICT';
   }
   const refusal = refuse(model, events[0]!, expect);
   if (refusal !== undefined) return refusal;
   const position = model.head + 1;
-  return { position, revisions: events.map((one) => store(model, one)), duplicate: false };
+  return { position, revisions: events.map((one) => record(model, one)), duplicate: false };
 }
 
 function refuse(model: Model, { entity }: TelltaleEvent, expect: Expectation): string | undefined {
@@ -198,7 +200,7 @@ function refuse(model: Model, { entity }: TelltaleEvent, expect: Expectation): s
   return (model.revisions.get(entity) ?? 0) === wanted ? undefined : 'EXPECTATION_FAILED';
 }
 
-function store(model: Model, one: TelltaleEvent): number {
+function record(model: Model, one: TelltaleEvent): number {
   const position = ++model.head;
   const revision = one.entity === undefined ? 0 : (model.revisions.get(one.entity) ?? 0) + 1;
   if (one.entity !== undefined) model.revisions.set(one.entity, revision);
@@ -236,7 +238,7 @@ function show({ id, entity, payload }: TelltaleEvent): string {
 }
 
 function same(actual: unknown, wanted: unknown, message?: string): void {
-  expect(actual, message).to.deep.equal(wanted);
+  assert.deepStrictEqual(actual, wanted, message);
 }
 
 function rising(a: number, b: number): number {
