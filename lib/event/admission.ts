@@ -24,7 +24,7 @@ const arrayPrototype: unknown = Array.prototype;
  * Plain data only: null, booleans, finite numbers, well-formed strings, arrays without holes or `undefined`, and
  * objects of `Object.prototype` (of any realm) or without prototype. `undefined` properties are left out, -0 becomes 0,
  * an accessor is read once and what it answered is the value, `toJSON` is not called; properties that are inherited or
- * not enumerable and named properties of an array are no data, as in JSON. `undefined` itself is `null` as payload and
+ * not enumerable or have a symbol as key, and named properties of an array, are no data, as in JSON. `undefined` itself is `null` as payload and
  * `{}` as metadata.
  *
  * Throws `PAYLOAD_*` with the path, what is there and the remedy, and nothing else, whatever a getter or a proxy does.
