@@ -1,13 +1,12 @@
 import { AsyncResource } from 'node:async_hooks';
 import type * as Api from './api.ts';
-import type { Cause } from './context.ts';
 import { currentCause, runWithCause, runWithoutCause } from './context.ts';
 import { Core } from './core.ts';
 import { toMs, type Duration } from './duration.ts';
 import { TelltaleError } from './errors.ts';
 import type { EventDeclarations, PayloadsOf } from './event/define-events.ts';
-import { Batch } from './intake/batch.ts';
-import { iterateEvents, listen, observeEvents, parseOnce, waitOnce } from './listening.ts';
+import { Batch, parseBatchId } from './intake/batch.ts';
+import { iterateEvents, listen, observeEvents, waitOnce } from './listening.ts';
 import { parseBusOptions, parseSubscribe, type BusOptions } from './options.ts';
 import { createReading } from './reading.ts';
 import { addPipeline, type RunningPipeline } from './pipelines.ts';
@@ -31,8 +30,10 @@ export async function createBus<const D extends EventDeclarations>(
 export async function createBus(options?: BusOptions): Promise<Api.Bus>;
 export async function createBus(options?: BusOptions): Promise<Api.Bus> {
   const parsed = parseBusOptions(options);
+  // First, because a wrong declaration must not leave the store open behind it.
+  const core = new Core(parsed, createRouter);
   await parsed.store?.open({ clock: parsed.clock });
-  return buildBus(new Core(parsed, createRouter)) as unknown as Api.Bus;
+  return buildBus(core) as unknown as Api.Bus;
 }
 
 function buildBus(core: Core): object {
@@ -46,25 +47,10 @@ function buildBus(core: Core): object {
     throw new TelltaleError('WOULD_DEADLOCK', text);
   };
   const close = async (): Promise<Api.CloseReport> => {
-    if (!closing) mustNotBeInside('close');
-    closing ??= runWithoutCause(() => shutDown(core, () => pipelines.forEach((pipeline) => pipeline.complete())));
+    mustNotBeInside('close');
+    closing ??= runWithoutCause(() => shutDown(core, pipelines));
     return closing;
   };
-  const publish = (
-    cause: Cause | undefined,
-    type: string,
-    payload: unknown,
-    given?: Api.PublishOptions,
-  ): Promise<Api.Receipt> => {
-    const receipt = core.publish(cause, type, payload, given);
-    // Whoever awaits the promise sees the rejection too; nobody has to.
-    receipt.catch((error: TelltaleError) => {
-      core.counters.rejectedPublishes++;
-      core.reports.say('$bus.publish.failed', error.code, { type, code: error.code, message: error.message });
-    });
-    return receipt;
-  };
-
   return {
     source: options.source,
     schemas: core.schemas,
@@ -74,14 +60,14 @@ function buildBus(core: Core): object {
     emit: (type: string, payload: unknown, given?: Api.PublishOptions) =>
       core.emit(currentCause(), type, payload, given),
     publish: (type: string, payload: unknown, given?: Api.PublishOptions) =>
-      publish(currentCause(), type, payload, given),
+      core.publish(currentCause(), type, payload, given),
     batch: (given?: { readonly id?: string }) => startBatch(core, given),
 
     on: (pattern: string, handler: Handler, given?: object) => {
       mustBeFunction('handler', handler);
-      return asUndo(listen(core, parseSubscribe(pattern, given, options.mailbox), handler));
+      return asUndo(listen(core, parseSubscribe(pattern, given, options.mailbox), handler).undo);
     },
-    once: async (pattern: string, given?: Api.OnceOptions) => waitOnce(core, parseOnce(pattern, given)),
+    once: (pattern: string, given?: Api.OnceOptions) => waitOnce(core, pattern, given),
     observe: (pattern: string, given?: Api.ObserveOptions) => observeEvents(core, pattern, given),
     iterate: (pattern: string, given?: Api.IterateOptions) => iterateEvents(core, pattern, given),
     pipeline: (name: string, pattern: string, build: never) => {
@@ -94,10 +80,15 @@ function buildBus(core: Core): object {
       });
     },
 
-    withContext: <Result>(given: Api.ContextInfo, fn: () => Result): Result =>
-      runWithCause(deriveCause(currentCause(), given), fn, undefined),
+    withContext: <Result>(given: Api.ContextInfo, fn: () => Result): Result => {
+      mustBeFunction('fn', fn);
+      return runWithCause(deriveCause(currentCause(), given), fn, undefined);
+    },
     context: () => describeContext(currentCause()),
-    bind: <Fn extends (...args: never[]) => unknown>(fn: Fn): Fn => AsyncResource.bind(fn as never),
+    bind: <Fn extends (...args: never[]) => unknown>(fn: Fn): Fn => {
+      mustBeFunction('fn', fn);
+      return AsyncResource.bind(fn as never);
+    },
     record: (name: string, details: unknown, fn: () => unknown) => recordRun(core, name, details, fn),
 
     flush: async () => {
@@ -124,19 +115,22 @@ function buildBus(core: Core): object {
 }
 
 function startBatch(core: Core, given: { readonly id?: string } | undefined): Batch<Api.BatchReceipt> {
-  const batchId = given?.id ?? core.newId();
-  let fresh = true;
+  const chosen = parseBatchId(given);
+  const id = chosen ?? core.newId();
+  let fresh = chosen === undefined;
+  let added = 0;
   return new Batch({
     accept: (type, payload, options) => {
-      const own = (options ?? {}) as Api.PublishOptions;
-      if (own.id !== undefined) fresh = false;
-      const accepted = core.admit(currentCause(), type, payload, { ...own, metadata: { ...own.metadata, batchId } });
-      if ('dropped' in accepted) return undefined;
-      if (accepted.transient)
-        throw new TelltaleError('INVALID_OPTION', `a batch holds stored events only, \`${type}\` is transient`);
-      return accepted;
+      if ((options as Api.PublishOptions | undefined)?.id !== undefined) fresh = false;
+      const batch = { id, ...(chosen !== undefined && { eventId: `${chosen}#${++added}` }) };
+      const accepted = core.admit(currentCause(), type, payload, options, { batch });
+      return 'dropped' in accepted ? undefined : accepted;
     },
-    commit: (envelopes, expect) => core.carrier.commit(envelopes, expect, fresh),
+    commit: (envelopes, expect) => {
+      core.mustAccept(currentCause());
+      return core.carrier.commit(envelopes, expect, fresh);
+    },
+    watch: (receipt, types) => core.watch(receipt, types),
   });
 }
 

@@ -1,6 +1,8 @@
 import type { BatchReceipt } from './api.ts';
+import { runWithoutCause } from './context.ts';
 import { TelltaleError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
+import type { TelltaleEvent } from './event/event.ts';
 import { channels } from './observe/channels.ts';
 import type { Counters } from './observe/metrics.ts';
 import type { Reports } from './observe/reports.ts';
@@ -59,10 +61,15 @@ export class Carrier {
       for (const envelope of envelopes) this.carry(envelope, true);
       return Promise.resolve({ position: 0, revisions: envelopes.map(() => 0), durability: 'none', duplicate: false });
     }
-    const full = writer.full();
+    const full = writer.full(
+      envelopes.length,
+      envelopes.reduce((sum, { bytes }) => sum + bytes, 0),
+    );
     if (full) throw this.#refused(full, envelopes.length);
+    for (const { event } of envelopes) this.#accept('waiting', event);
     return new Promise((resolve, reject) => {
-      this.#write(envelopes, { fresh, deferred: true, ...(expect !== undefined && { expect }) }, (outcome) =>
+      const terms = { fresh, deferred: true, bound: true, ...(expect !== undefined && { expect }) };
+      this.#write(envelopes, terms, (outcome) =>
         outcome.status === 'stored'
           ? resolve(outcome.receipt)
           : reject('error' in outcome ? outcome.error : storeRequired()),
@@ -70,24 +77,36 @@ export class Carrier {
     });
   }
 
+  /** Takes one admitted event. Throws what the store cannot take now; then it counts as refused. */
   carry(envelope: Envelope, fresh: boolean, expect?: Expectation, settle?: Settle): void {
     const { writer } = this;
     if (envelope.transient) {
-      this.#parts.counters.transient++;
+      this.#accept('transient', envelope.event);
       this.#dispatchTransient(envelope);
       return settle?.({ status: 'unstored' });
     }
-    if (!writer && expect !== undefined && expect !== 'any') throw this.#refused(storeRequired(), 1);
-    const full = writer?.full();
-    if (full && this.#parts.options.onStoreFailure === 'refuse') throw this.#refused(full, 1);
+    const bound = expect !== undefined && expect !== 'any';
+    if (!writer && bound) throw this.#refused(storeRequired(), 1);
+    const full = writer?.full(1, envelope.bytes);
+    // What holds only under a condition cannot be delivered where the condition cannot be looked up.
+    if (full && (bound || this.#parts.options.onStoreFailure === 'refuse')) throw this.#refused(full, 1);
     if (!writer || full) {
-      this.#parts.counters.unstored++;
+      this.#accept('unstored', envelope.event);
       this.#parts.dispatcher.push(envelope);
       return settle?.({ status: 'unstored' });
     }
     const deferred = this.#parts.options.dispatch === 'committed' || expect !== undefined || !fresh;
-    this.#write([envelope], { fresh, deferred, ...(expect !== undefined && { expect }) }, settle);
+    this.#accept('waiting', envelope.event);
+    this.#write([envelope], { fresh, deferred, bound, ...(expect !== undefined && { expect }) }, settle);
     if (!deferred) this.#parts.dispatcher.push(envelope);
+  }
+
+  // Counted where it can no longer be refused at the door, so that the books balance at every moment.
+  #accept(as: 'waiting' | 'transient' | 'unstored', event: TelltaleEvent): void {
+    const { counters, options } = this.#parts;
+    counters.offered++;
+    counters[as]++;
+    if (channels.accepted.hasSubscribers) channels.accepted.publish({ source: options.source, event });
   }
 
   // In `committed` a transient event keeps its place behind what is still being stored.
@@ -103,18 +122,17 @@ export class Carrier {
 
   #write(
     envelopes: readonly Envelope[],
-    options: { fresh: boolean; deferred: boolean; expect?: Expectation },
+    options: { fresh: boolean; deferred: boolean; bound: boolean; expect?: Expectation },
     settle: Settle | undefined,
   ): void {
-    const { fresh, deferred, expect } = options;
-    this.#parts.counters.waiting += envelopes.length;
+    const { fresh, deferred, bound, expect } = options;
     if (deferred) {
       this.#deferred += envelopes.length;
       for (const envelope of envelopes) envelope.deferred = true;
       this.#lastDeferred = envelopes.at(-1);
     }
     const done = this.#timed(settle);
-    this.writer!.write(envelopes, { fresh, ...(expect !== undefined && { expect }), ...(done && { done }) });
+    this.writer!.write(envelopes, { fresh, bound, ...(expect !== undefined && { expect }), ...(done && { done }) });
   }
 
   #timed(settle: Settle | undefined): Settle | undefined {
@@ -127,41 +145,27 @@ export class Carrier {
   }
 
   #createWriter(store: NonNullable<ParsedBusOptions['store']>): Writer {
-    const { clock, backlog, source } = this.#parts.options;
+    const { clock, backlog } = this.#parts.options;
     return new Writer({
       store,
       clock,
       limits: backlog,
-      ended: (envelopes, outcome) => this.#written(envelopes, outcome),
-      unavailable: (error, attempt, retryMs) => {
-        if (channels.storeFailed.hasSubscribers)
-          channels.storeFailed.publish({
-            source,
-            error,
-          });
-        this.#parts.reports.say('$bus.store.failed', 'store', {
-          code: error.code,
-          message: error.message,
-          attempt,
-          retryMs,
-        });
-      },
-      stopped: (error) => {
-        if (channels.storeFailed.hasSubscribers)
-          channels.storeFailed.publish({
-            source,
-            error,
-          });
-        this.#parts.reports.say('$bus.store.failed', 'stopped', {
-          code: error.code,
-          message: error.message,
-          stopped: true,
-        });
-      },
+      ended: (envelopes, outcome, bound) => this.#written(envelopes, outcome, bound),
+      unavailable: (error, attempt, retryMs) => this.#storeFailed('unavailable', error, { attempt, retryMs }),
+      stopped: (error) => this.#storeFailed('stopped', error, { stopped: true }),
     });
   }
 
-  #written(envelopes: readonly Envelope[], outcome: WriteOutcome): void {
+  #storeFailed(key: string, error: TelltaleError, about: object): void {
+    const { store, source } = this.#parts.options;
+    if (channels.storeFailed.hasSubscribers) channels.storeFailed.publish({ source, error });
+    const { code, message } = error;
+    runWithoutCause(() =>
+      this.#parts.reports.say('$bus.store.failed', key, { store: store!.name, code, message, ...about }),
+    );
+  }
+
+  #written(envelopes: readonly Envelope[], outcome: WriteOutcome, bound: boolean): void {
     const { counters } = this.#parts;
     const count = envelopes.length;
     const deferred = envelopes[0]!.deferred;
@@ -177,7 +181,7 @@ export class Carrier {
           events: envelopes.map(({ event }) => event),
           receipt: outcome.receipt,
         });
-    } else this.#notWritten(envelopes, outcome, deferred);
+    } else this.#notWritten(envelopes, outcome, deferred, bound);
     if (deferred) this.#parts.rested();
   }
 
@@ -186,17 +190,19 @@ export class Carrier {
     envelopes: readonly Envelope[],
     { status, error }: { readonly status: string; readonly error: TelltaleError },
     deferred: boolean,
+    bound: boolean,
   ): void {
-    const live = deferred && status === 'failed' && this.#parts.options.onStoreFailure === 'live';
-    if (live) for (const envelope of envelopes) this.#parts.dispatcher.push(envelope);
+    const live = deferred && !bound && status === 'failed' && this.#parts.options.onStoreFailure === 'live';
     if (deferred && !live) this.#parts.counters.refused += envelopes.length;
     else this.#parts.counters.unstored += envelopes.length;
+    if (live) for (const envelope of envelopes) this.#parts.dispatcher.push(envelope);
     if (error.code === 'EXPECTATION_FAILED') return;
     for (const envelope of envelopes)
       if (envelope.event.type !== LETTER_OPENED) this.#parts.letters.open(envelope, { reason: 'not-stored', error });
   }
 
   #refused(error: TelltaleError, count: number): TelltaleError {
+    this.#parts.counters.offered += count;
     this.#parts.counters.refused += count;
     return error;
   }

@@ -1,22 +1,25 @@
 import type { Receipt } from './api.ts';
 import { Carrier, type Settle } from './carrier.ts';
-import type { Cause } from './context.ts';
-import { TelltaleError } from './errors.ts';
+import { runWithoutCause, type Cause } from './context.ts';
+import { TelltaleError, isTelltaleError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { TelltaleEvent } from './event/event.ts';
 import { SchemaRegistry } from './event/schema-registry.ts';
-import type { EventDeclarations } from './event/define-events.ts';
+import { defineEvents, type EventDeclarations } from './event/define-events.ts';
+import { describeError } from './event/describe-error.ts';
 import { createIdSource } from './ids.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
 import { checkEmitOptions } from './intake/emit-options.ts';
 import { Intake, type Dropped } from './intake/intake.ts';
+import { inBatch, notForBatches, type BatchPlace } from './intake/batch.ts';
 import { channels } from './observe/channels.ts';
 import { Counters } from './observe/metrics.ts';
 import { Reports } from './observe/reports.ts';
 import type { ParsedBusOptions } from './options.ts';
 import { Dispatcher } from './router/dispatcher.ts';
+import { NOT_STORED, abortedError, receiptOf } from './receipts.ts';
 import { DeadLetters, LETTER_OPENED, letterEntity, type DeadLetter } from './store/dead-letters.ts';
-import type { AppendReceipt, Expectation } from './store/port.ts';
+import type { Expectation } from './store/port.ts';
 import type { Writer } from './store/writer.ts';
 import type { Router } from './router/router.ts';
 
@@ -38,14 +41,19 @@ export class Core {
   readonly #idleListeners = new Set<() => void>();
   readonly #closeListeners = new Set<() => void>();
   #accepting: 'all' | 'handlers' | 'none' = 'all';
+  /** Publishes that wait for room in the ingress: accepted, and in no queue yet. */
+  #waiting = 0;
+  #streams: 'live' | 'ended' = 'live';
 
   constructor(options: ParsedBusOptions, createRouter: (core: Core) => Router) {
     this.options = options;
-    const { clock, source, store, payload, maxEventBytes, maxChain, stages } = options;
+    const { clock, source, store, payload, maxChain, stages } = options;
+    // What is delivered must fit into the log as well.
+    const maxEventBytes = Math.min(options.maxEventBytes, store?.supports.maxEventBytes ?? Infinity);
     const newId = createIdSource({ now: () => clock.now() });
     this.newId = newId;
     this.schemas = new SchemaRegistry({ validate: options.validate, unknownTypes: options.unknownTypes });
-    if (options.events) this.schemas.declare(options.events as EventDeclarations);
+    if (options.events) this.schemas.declare(defineEvents(options.events as EventDeclarations));
     this.#intake = new Intake({
       owner: this,
       source,
@@ -73,12 +81,7 @@ export class Core {
       clock,
       newId,
       write: (letter, cause) => this.#writeLetter(letter, cause),
-      opened: (letter) =>
-        channels.letterOpened.hasSubscribers &&
-        channels.letterOpened.publish({
-          source,
-          letter,
-        }),
+      opened: (letter) => channels.letterOpened.hasSubscribers && channels.letterOpened.publish({ source, letter }),
     });
     this.router = createRouter(this);
     this.dispatcher = new Dispatcher({
@@ -106,7 +109,7 @@ export class Core {
 
   /** Nothing is dispatched, waits to be, runs or is queued for a handler. */
   get isSettled(): boolean {
-    if (!this.dispatcher.isIdle || this.carrier.deferred > 0) return false;
+    if (!this.dispatcher.isIdle || this.carrier.deferred > 0 || this.#waiting > 0) return false;
     for (const { load } of this.router.subscriptions) if (load > 0) return false;
     return true;
   }
@@ -121,84 +124,125 @@ export class Core {
     if (this.#idleListeners.size > 0) for (const listener of this.#idleListeners) listener();
   }
 
-  /** Calls `listener` once when the bus closes its streams; returns the undo. */
+  /** Calls `listener` once when the bus closes its streams, at once where it has; returns the undo. */
   onClose(listener: () => void): () => void {
+    if (this.#streams === 'ended') listener();
     this.#closeListeners.add(listener);
     return () => this.#closeListeners.delete(listener);
   }
 
   endStreams(): void {
+    this.#streams = 'ended';
     for (const listener of this.#closeListeners) listener();
     this.#closeListeners.clear();
   }
 
   /** Whom new events are taken from. */
-  accept(what: 'all' | 'handlers' | 'none'): void {
+  acceptFrom(what: 'all' | 'handlers' | 'none'): void {
     this.#accepting = what;
   }
 
-  emit(cause: Cause | undefined, type: string, payload: unknown, options?: EmitOptions): TelltaleEvent {
-    const accepted = this.admit(cause, type, payload, options);
-    if ('dropped' in accepted) return accepted.event;
-    const { bytes } = accepted;
-    if (!this.dispatcher.room(bytes, this.isInside(cause))) throw this.#ingressFull();
-    this.carrier.carry(accepted, options?.id === undefined);
-    return accepted.event;
-  }
-
-  async publish(
+  emit(
     cause: Cause | undefined,
     type: string,
     payload: unknown,
-    options: EmitOptions & { expect?: Expectation; signal?: AbortSignal } = {},
+    options?: EmitOptions,
+    terms?: AdmitTerms,
+  ): TelltaleEvent {
+    return this.accept(cause, type, payload, options, terms).event;
+  }
+
+  /** As `emit`; answers all that is known of the event, which is the cause of what follows from it. */
+  accept(
+    cause: Cause | undefined,
+    type: string,
+    payload: unknown,
+    options?: EmitOptions,
+    terms?: AdmitTerms,
+  ): Envelope | Dropped {
+    const accepted = this.admit(cause, type, payload, options, terms);
+    if ('dropped' in accepted) return accepted;
+    if (!this.dispatcher.room(accepted.bytes, this.isInside(cause))) throw this.#ingressFull();
+    this.carrier.carry(accepted, options?.id === undefined);
+    return accepted;
+  }
+
+  /** Never an unhandled rejection: one that nobody awaits is counted and reported all the same. */
+  publish(cause: Cause | undefined, type: string, payload: unknown, options?: PublishTerms): Promise<Receipt> {
+    return this.watch(this.#publish(cause, type, payload, options), type);
+  }
+
+  /** Counts and reports the rejection of what was to be stored. */
+  watch<Result>(promise: Promise<Result>, type: string): Promise<Result> {
+    promise.catch((error: unknown) => {
+      const { name, message, code = name } = describeError(error);
+      this.counters.rejectedPublishes++;
+      runWithoutCause(() => this.reports.say('$bus.publish.failed', code, { type, code, message }));
+    });
+    return promise;
+  }
+
+  async #publish(
+    cause: Cause | undefined,
+    type: string,
+    payload: unknown,
+    options: PublishTerms | undefined,
   ): Promise<Receipt> {
-    const { expect, signal } = options;
-    if (signal?.aborted) throw abortedError(signal, 'before it was accepted');
-    const accepted = this.admit(cause, type, payload, options, true);
+    const signal = options?.signal;
+    if (signal instanceof AbortSignal && signal.aborted) throw abortedError(signal, 'before it was accepted');
+    const accepted = this.admit(cause, type, payload, options, { publishing: true });
     if ('dropped' in accepted) return { ...NOT_STORED, event: accepted.event, dropped: accepted.dropped };
     if (!this.dispatcher.room(accepted.bytes, this.isInside(cause))) {
       if (this.isInside(cause)) throw this.#ingressFull();
-      await this.dispatcher.whenRoom(accepted.bytes);
-      if (signal?.aborted) throw this.#refused(abortedError(signal, 'before it was accepted'));
+      return this.#whenRoom(accepted, options?.id === undefined, options ?? {});
     }
-    return this.#awaitWrite(accepted, options.id === undefined, expect, signal);
+    return this.#awaitWrite(accepted, options?.id === undefined, options?.expect, signal);
   }
 
-  /** Through the door, counted; a refusal is kept as a dead letter. Throws the typed refusals. */
+  /** Through the door; a refusal is counted and kept as a dead letter. Throws the typed refusals. */
   admit(
     cause: Cause | undefined,
     type: string,
     payload: unknown,
     options: unknown,
-    publishing = false,
+    terms: AdmitTerms = NO_TERMS,
   ): Envelope | Dropped {
-    this.mustAccept(cause);
-    this.counters.offered++;
     try {
-      const accepted = this.#intake.accept(cause, type, payload, checkEmitOptions(options, publishing));
+      this.mustAccept(cause, terms.inside);
+      const given = checkEmitOptions(options, terms.publishing === true);
+      const accepted = this.#intake.accept(cause, type, payload, terms.batch ? inBatch(given, terms.batch) : given);
       if ('dropped' in accepted) {
-        this.counters.refused++;
+        this.#refused();
         this.counters.droppedByStages++;
-      } else if (channels.accepted.hasSubscribers)
-        channels.accepted.publish({ source: this.options.source, event: accepted.event });
+      } else if (accepted.transient && terms.batch) throw notForBatches(type);
       return accepted;
     } catch (error) {
-      this.counters.refused++;
-      const given = typeof options === 'object' && options !== null ? options : {};
-      this.letters.refuse(
-        { ...(cause?.correlationId !== undefined && { correlationId: cause.correlationId }), ...given, type, payload },
-        error,
-      );
+      this.#refused();
+      if (!isTelltaleError(error, 'BUS_CLOSED')) this.#letterOf({ cause, type, payload, options, error });
       throw error;
     }
   }
 
-  mustAccept(cause: Cause | undefined): void {
-    if (this.#accepting === 'all' || (this.#accepting === 'handlers' && this.isInside(cause))) return;
-    throw new TelltaleError(
-      'BUS_CLOSED',
-      `bus \`${this.options.source}\` is closing or closed and takes no more events`,
-    );
+  /** While the bus closes, only what comes from running handlers and its own parts is taken. */
+  mustAccept(cause: Cause | undefined, inside = this.isInside(cause)): void {
+    if (this.#accepting === 'all' || (this.#accepting === 'handlers' && inside)) return;
+    throw this.#closedError();
+  }
+
+  #closedError(): TelltaleError {
+    const text = `bus \`${this.options.source}\` is closing or closed and takes no more events`;
+    return new TelltaleError('BUS_CLOSED', text);
+  }
+
+  // What would have been transient is written nowhere, not even when it is refused.
+  #letterOf(refused: Refused): void {
+    const { cause, type, payload, options, error } = refused;
+    const given = (typeof options === 'object' && options !== null ? options : {}) as PublishTerms;
+    if (given.transient === true || (given.transient !== false && this.schemas.isTransient(type))) return;
+    const { signal: _, ...about } = given;
+    const correlationId = cause?.correlationId;
+    const attempted = { ...(correlationId !== undefined && { correlationId }), ...about, type, payload };
+    this.letters.refuse(attempted, error, cause);
   }
 
   /** An event of the bus itself that is delivered and written nowhere. */
@@ -207,8 +251,40 @@ export class Core {
   }
 
   #report(type: string, payload: unknown): void {
-    this.counters.offered++;
     this.carrier.carry(this.#intake.internal(undefined, type, payload, { transient: true }), true);
+  }
+
+  // Counted as waiting, so that the books balance meanwhile; carried the moment it is let in, so that nothing emitted
+  // since comes before it.
+  #whenRoom(envelope: Envelope, fresh: boolean, { expect, signal }: PublishTerms): Promise<Receipt> {
+    this.#countWaiting(1);
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        this.#countWaiting(-1);
+        signal?.removeEventListener('abort', abort);
+      };
+      const refuse = (error: TelltaleError): void => {
+        leave();
+        this.#refused();
+        reject(error);
+      };
+      const withdraw = this.dispatcher.whenRoom(envelope.bytes, () => {
+        if (this.#accepting === 'none') return refuse(this.#closedError());
+        leave();
+        resolve(this.#awaitWrite(envelope, fresh, expect, signal));
+      });
+      const abort = (): void => {
+        withdraw();
+        refuse(abortedError(signal!, 'before it was accepted'));
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+    });
+  }
+
+  #countWaiting(by: 1 | -1): void {
+    this.#waiting += by;
+    this.counters.offered += by;
+    this.counters.waiting += by;
   }
 
   #awaitWrite(
@@ -219,26 +295,28 @@ export class Core {
   ): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       const abort = (): void => reject(abortedError(signal!, 'while it was being stored; it may be in the log'));
-      signal?.addEventListener('abort', abort, { once: true });
       const settle: Settle = (outcome) => {
         signal?.removeEventListener('abort', abort);
         if (outcome.status === 'stored') resolve(receiptOf(envelope, outcome.receipt));
         else if ('error' in outcome) reject(outcome.error);
         else resolve({ ...NOT_STORED, event: envelope.event });
       };
+      // First, because `carry` may throw; it settles before it returns only where nothing is to be stored.
       this.carrier.carry(envelope, fresh, expect, settle);
+      if (envelope.writing) signal?.addEventListener('abort', abort, { once: true });
     });
   }
 
-  #writeLetter(letter: DeadLetter, cause: Envelope | undefined): Envelope | undefined {
+  #writeLetter(letter: DeadLetter, cause: Cause | undefined): Envelope | undefined {
     if (!this.writer || this.writer.full()) return undefined;
     const correlation = letter.correlationId === '' ? {} : { correlationId: letter.correlationId };
     const envelope = this.#intake.internal(cause, LETTER_OPENED, letter, {
       id: letter.id,
       entity: letterEntity(letter.id),
-      ...(!cause && correlation),
+      ...correlation,
     });
-    this.counters.offered++;
+    // A letter that does not fit any more stays in memory.
+    if (this.writer.full(1, envelope.bytes)) return undefined;
     this.carrier.carry(envelope, true);
     return envelope;
   }
@@ -250,26 +328,38 @@ export class Core {
       channels.dispatched.publish({ source: this.options.source, event: envelope.event });
   }
 
-  #refused(error: TelltaleError): TelltaleError {
+  #refused(): void {
+    this.counters.offered++;
     this.counters.refused++;
-    return error;
   }
 
   #ingressFull(): TelltaleError {
     const { events, bytes } = this.dispatcher.queued;
     const { max, maxBytes } = this.options.ingress;
     const text = `ingress full: ${events} of ${max} events and ${bytes} of ${maxBytes} bytes wait to be dispatched; publish() waits for room`;
-    return this.#refused(new TelltaleError('INGRESS_FULL', text, { details: { events, bytes, max, maxBytes } }));
+    this.#refused();
+    return new TelltaleError('INGRESS_FULL', text, { details: { events, bytes, max, maxBytes } });
   }
 }
 
-const NOT_STORED = { position: 0, revision: 0, durability: 'none', duplicate: false } as const;
-
-function receiptOf({ event }: Envelope, receipt: AppendReceipt): Receipt {
-  const { position, durability, duplicate } = receipt;
-  return { event, position, revision: receipt.revisions[0] ?? 0, durability, duplicate };
+/** What `admit` is told beside the event. */
+interface AdmitTerms {
+  /** Options of `publish` are allowed. */
+  readonly publishing?: boolean;
+  /** The event becomes part of this batch. */
+  readonly batch?: BatchPlace;
+  /** Comes from the bus's own parts, which may go on while it closes. */
+  readonly inside?: boolean;
 }
 
-function abortedError(signal: AbortSignal, when: string): TelltaleError {
-  return new TelltaleError('ABORTED', `the publish was aborted ${when}`, { cause: signal.reason });
+type PublishTerms = EmitOptions & { readonly expect?: Expectation; readonly signal?: AbortSignal };
+
+interface Refused {
+  readonly cause: Cause | undefined;
+  readonly type: string;
+  readonly payload: unknown;
+  readonly options: unknown;
+  readonly error: unknown;
 }
+
+const NO_TERMS: AdmitTerms = {};

@@ -1,6 +1,8 @@
 import type { CloseReport } from './api.ts';
 import type { Core } from './core.ts';
-import { TelltaleError } from './errors.ts';
+import { TelltaleError, toError } from './errors.ts';
+import type { Envelope } from './event/envelope.ts';
+import type { RunningPipeline } from './pipelines.ts';
 
 /** Resolves when `core` is settled, or after `timeoutMs`; answers whether it is. */
 export async function untilSettled(core: Core, timeoutMs: number): Promise<boolean> {
@@ -26,69 +28,102 @@ export async function flushStore({ writer }: Core): Promise<void> {
 }
 
 /**
- * Closes in phases, each within the time allowed: refuse events from outside; let pipelines give out what they hold
- * and running handlers finish and emit; cut what is still queued and keep it as dead letters; store what was
- * accepted; end observables and iterators; close the store. All errors are reported together.
+ * Closes in phases, each within the time allowed: refuse events from outside and let running handlers finish and
+ * emit; let pipelines give out what they hold; cut what is still queued and keep it as dead letters; store and sync
+ * what was accepted; end observables and iterators; close the store. All errors are reported together.
  */
-export async function shutDown(core: Core, completePipelines: () => void): Promise<CloseReport> {
+export async function shutDown(core: Core, pipelines: Iterable<RunningPipeline>): Promise<CloseReport> {
   const { closeTimeoutMs, store } = core.options;
-  completePipelines();
-  core.accept('handlers');
-  const settled = await untilSettled(core, closeTimeoutMs);
+  core.acceptFrom('handlers');
+  const settled = (await untilSettled(core, closeTimeoutMs)) && (await endPipelines(core, [...pipelines]));
   const { cut, stillRunning } = settled ? { cut: 0, stillRunning: 0 } : cutQueues(core);
-  core.accept('none');
+  core.acceptFrom('none');
   core.letters.close();
   core.reports.close();
   const errors: unknown[] = [];
-  const unstored = await storeRest(core, errors);
+  await attempt(errors, core, 'the store did not take what was accepted', () => storeRest(core));
+  core.writer?.abandon(new TelltaleError('STORE_CLOSED', 'the bus was closed before the event was stored'));
   core.endStreams();
   for (const subscription of core.router.subscriptions) subscription.remove();
-  await store?.close().catch((error: unknown) => errors.push(error));
-  if (errors.length === 0) return { cut, stillRunning, unstored };
-  throw new TelltaleError('STORE_FAILED', closeText(errors, unstored), {
+  await attempt(errors, core, 'the store did not close', () => store?.close());
+  const report = { cut, stillRunning, unstored: core.writer?.lost ?? 0 };
+  if (errors.length === 0) return report;
+  throw new TelltaleError('STORE_FAILED', closeText(errors, report.unstored), {
     cause: errors.length === 1 ? errors[0] : new AggregateError(errors),
+    details: { ...report },
   });
 }
 
-function cutQueues(core: Core): { readonly cut: number; readonly stillRunning: number } {
-  let cut = 0;
+// What a pipeline gives out has handlers of its own.
+async function endPipelines(core: Core, pipelines: readonly RunningPipeline[]): Promise<boolean> {
+  if (pipelines.length === 0) return true;
+  const { clock, closeTimeoutMs } = core.options;
+  for (const pipeline of pipelines) pipeline.complete();
+  let stop: (() => void) | undefined;
+  const timeout = new Promise<void>((resolve) => (stop = clock.after(closeTimeoutMs, resolve)));
+  await Promise.race([Promise.all(pipelines.map(({ ended }) => ended)), timeout]);
+  stop?.();
+  for (const pipeline of pipelines) pipeline.stop();
+  return untilSettled(core, closeTimeoutMs);
+}
+
+function cutQueues(core: Core): Pick<CloseReport, 'cut' | 'stillRunning'> {
+  // First, so that removing one subscription hands nothing over to the next.
+  const undispatched = core.dispatcher.clear();
+  const heard = undispatched.filter(({ event }) => core.router.targets(event.type).length > 0);
+  for (const envelope of heard) openLetter(core, envelope, 'waited to be dispatched');
+  let cut = heard.length;
   let stillRunning = 0;
   for (const subscription of core.router.subscriptions) {
-    stillRunning += subscription.counts.running;
     const { pattern } = subscription.options;
-    const error = new TelltaleError('BUS_CLOSED', `the bus was closed while the event waited for \`${pattern}\``);
-    for (const envelope of subscription.remove()) {
-      cut++;
-      if (!envelope.transient) core.letters.open(envelope, { reason: 'cut', error, recipient: pattern });
-    }
+    for (const envelope of subscription.handling)
+      openLetter(core, envelope, `was being handled by \`${pattern}\``, pattern);
+    stillRunning += subscription.counts.running;
+    const queued = subscription.remove();
+    cut += queued.length;
+    for (const envelope of queued) openLetter(core, envelope, `waited for \`${pattern}\``, pattern);
   }
   return { cut, stillRunning };
 }
 
-async function storeRest(core: Core, errors: unknown[]): Promise<number> {
-  const { writer } = core;
-  if (!writer) return 0;
+function openLetter(core: Core, envelope: Envelope, what: string, recipient?: string): void {
+  const { type } = envelope.event;
+  if (envelope.transient) return core.counters.dropTransient(type);
+  if (type.startsWith('$')) return;
+  const error = new TelltaleError('BUS_CLOSED', `the bus was closed while the event ${what}`);
+  core.letters.open(envelope, { reason: 'cut', error, ...(recipient !== undefined && { recipient }) });
+}
+
+async function storeRest(core: Core): Promise<void> {
+  const { store } = core.options;
+  await flushStore(core);
+  if (store?.supports.operations.includes('sync') && store.health().status === 'open') await store.sync();
+}
+
+/** Runs one phase within the time allowed; adds what goes wrong to `errors`. */
+async function attempt(
+  errors: unknown[],
+  core: Core,
+  text: string,
+  phase: () => Promise<void> | undefined,
+): Promise<void> {
   const { clock, closeTimeoutMs } = core.options;
   let stop: (() => void) | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    const text = `the store did not take what was accepted within ${closeTimeoutMs} ms`;
-    stop = clock.after(closeTimeoutMs, () => reject(new TelltaleError('TIMEOUT', text)));
+    const late = (): void => reject(new TelltaleError('TIMEOUT', `${text} within ${closeTimeoutMs} ms`));
+    stop = clock.after(closeTimeoutMs, late);
   });
   try {
-    await Promise.race([flushStore(core), timeout]);
-    return 0;
+    await Promise.race([phase(), timeout]);
   } catch (error) {
     errors.push(error);
-    return writer.abandon(
-      new TelltaleError('STORE_CLOSED', 'the bus was closed before the event was stored', { cause: error }),
-    );
   } finally {
     stop?.();
   }
 }
 
 function closeText(errors: readonly unknown[], unstored: number): string {
-  const reasons = errors.map((error) => (error instanceof Error ? error.message : String(error)));
+  const reasons = errors.map((error) => toError(error).message);
   const lost = unstored > 0 ? `${unstored} accepted events are not stored; ` : '';
   return `the bus closed with errors: ${lost}${reasons.join('; ')}`;
 }

@@ -3,6 +3,9 @@ import { isStandardSchema, type InputOf, type StandardSchema } from './schema.ts
 import type { TelltaleEvent } from './event.ts';
 import { checkType, isReserved } from './type-name.ts';
 
+/** `copy`: checked, copied and frozen. `plain`: made plain first. `trust`: passed as it is, checked where it is stored. */
+export type PayloadMode = 'copy' | 'plain' | 'trust';
+
 /** Brings a payload of one version to the next. Runs when an old event is read; what is stored stays as it is. */
 export type Upcast = (payload: unknown, event: TelltaleEvent) => unknown;
 
@@ -14,6 +17,8 @@ export interface EventEntry<S extends StandardSchema = StandardSchema> {
   readonly version?: number;
   /** Events of the type are delivered and written nowhere. @default false */
   readonly transient?: boolean;
+  /** What becomes of its payloads at the door, where it is not as the bus does it: see the bus option of that name. */
+  readonly payload?: PayloadMode;
   /** By the version they start from: `{ 1: toSecond, 2: toThird }`. */
   readonly upcast?: Readonly<Record<number, Upcast>>;
 }
@@ -30,7 +35,8 @@ type PayloadOf<Entry> = Entry extends StandardSchema
     ? InputOf<S>
     : unknown;
 
-const ENTRY_KEYS: readonly string[] = ['schema', 'version', 'transient', 'upcast'];
+const PAYLOAD_MODES: readonly unknown[] = ['copy', 'plain', 'trust'];
+const ENTRY_KEYS: readonly string[] = ['schema', 'version', 'transient', 'payload', 'upcast'];
 
 /**
  * Declares the types a bus knows:
@@ -74,7 +80,7 @@ export function entryOf(declared: StandardSchema | EventEntry): EventEntry {
 function checkEntry(type: string, declared: unknown): void {
   if (isStandardSchema(declared)) return;
   const name = `the declaration of \`${type}\``;
-  const shape = 'a Standard Schema, transient(schema) or { schema, version, transient, upcast }';
+  const shape = 'a Standard Schema, transient(schema) or { schema, version, transient, payload, upcast }';
   if (typeof declared !== 'object' || declared === null) throw expected('INVALID_OPTION', name, shape, declared);
   const unknown = Object.keys(declared).find((key) => !ENTRY_KEYS.includes(key));
   if (unknown !== undefined)
@@ -83,11 +89,15 @@ function checkEntry(type: string, declared: unknown): void {
 }
 
 function checkFields(name: string, entry: Readonly<Record<string, unknown>>): void {
-  const { schema, version = 1, upcast = {} } = entry;
+  const { schema, version = 1, transient: isTransient = false, payload = 'copy', upcast = {} } = entry;
   if (schema !== undefined && !isStandardSchema(schema))
     throw expected('INVALID_OPTION', `\`schema\` in ${name}`, 'a Standard Schema', schema);
   if (!Number.isSafeInteger(version) || Number(version) < 1)
     throw expected('INVALID_OPTION', `\`version\` in ${name}`, 'an integer from 1', version);
+  if (typeof isTransient !== 'boolean')
+    throw expected('INVALID_OPTION', `\`transient\` in ${name}`, 'true or false', isTransient);
+  if (!PAYLOAD_MODES.includes(payload))
+    throw expected('INVALID_OPTION', `\`payload\` in ${name}`, "'copy', 'plain' or 'trust'", payload);
   for (const [from, link] of Object.entries(upcast as object)) {
     if (typeof link !== 'function')
       throw expected('INVALID_OPTION', `\`upcast[${from}]\` in ${name}`, 'a function', link);

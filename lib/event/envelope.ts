@@ -24,8 +24,8 @@ export class Envelope implements Cause {
   writing = false;
   /** Dispatched when it is stored, not before. */
   deferred = false;
-  /** Called once with the position when the write has ended; 0 where the event is not in the log. */
-  whenStored: ((position: number) => void) | undefined = undefined;
+  /** Called once, in order, with the position when the write has ended; 0 where the event is not in the log. */
+  whenStored: ((position: number) => void)[] | undefined = undefined;
 
   constructor(event: TelltaleEvent, bytes: number, transient: boolean, admitted: boolean, chain: Chain, owner: object) {
     this.event = event;
@@ -38,6 +38,10 @@ export class Envelope implements Cause {
 
   get correlationId(): string {
     return this.event.correlationId;
+  }
+
+  get handling(): string {
+    return this.event.id;
   }
 
   /** A transient event is never a cause: what it brings about names the nearest stored event above. */

@@ -1,5 +1,5 @@
 import { expected, TelltaleError, toError } from '../errors.ts';
-import { entryOf, type EventDeclarations, type EventEntry, type Upcast } from './define-events.ts';
+import { entryOf, type EventDeclarations, type EventEntry, type PayloadMode, type Upcast } from './define-events.ts';
 import type { TelltaleEvent } from './event.ts';
 import type { StandardFailure, StandardResult, StandardSchema } from './schema.ts';
 import { checkType } from './type-name.ts';
@@ -15,6 +15,7 @@ export interface RegisterOptions {
   /** Brings a payload of the version before to this one. */
   readonly upcast?: Upcast;
   readonly transient?: boolean;
+  readonly payload?: PayloadMode;
 }
 
 /** What is known of a type. */
@@ -31,6 +32,7 @@ export interface DeclaredType {
 interface Known {
   current: number;
   transient: boolean;
+  payload: PayloadMode | undefined;
   readonly versions: Map<number, StandardSchema | undefined>;
   readonly upcasts: Map<number, Upcast>;
 }
@@ -59,6 +61,7 @@ export class SchemaRegistry {
     checkVersion(version);
     const known = this.#known(checkType(type));
     if (options.transient !== undefined) this.#setTransient(type, known, options.transient);
+    if (options.payload !== undefined) known.payload = options.payload;
     if (known.versions.has(version) && known.versions.get(version) !== schema) {
       throw new TelltaleError('SCHEMA_CONFLICT', `type \`${type}\` version ${version} already has another schema`);
     }
@@ -74,6 +77,11 @@ export class SchemaRegistry {
 
   isTransient(type: string): boolean {
     return this.#types.get(type)?.transient ?? false;
+  }
+
+  /** How payloads of the type are taken; undefined: as the bus does it. */
+  payloadMode(type: string): PayloadMode | undefined {
+    return this.#types.get(type)?.payload;
   }
 
   /** What is declared, in order of declaration. */
@@ -113,8 +121,8 @@ export class SchemaRegistry {
   }
 
   #declare(type: string, entry: EventEntry): void {
-    const { version = 1, schema, transient = false, upcast = {} } = entry;
-    this.register(type, version, schema, { transient });
+    const { version = 1, schema, transient = false, payload, upcast = {} } = entry;
+    this.register(type, version, schema, { transient, ...(payload !== undefined && { payload }) });
     const known = this.#known(type);
     for (const [from, link] of Object.entries(upcast)) this.#link(type, known, Number(from), link);
   }
@@ -122,7 +130,7 @@ export class SchemaRegistry {
   #known(type: string): Known {
     const found = this.#types.get(type);
     if (found) return found;
-    const known = { current: 1, transient: false, versions: new Map(), upcasts: new Map() };
+    const known: Known = { current: 1, transient: false, payload: undefined, versions: new Map(), upcasts: new Map() };
     this.#types.set(type, known);
     return known;
   }

@@ -1,5 +1,8 @@
 import { expected } from '../errors.ts';
 import type { Metadata } from '../event/event.ts';
+import { compileFilter } from '../filter/compile.ts';
+import type { Filter } from '../filter/language.ts';
+import type { Expectation } from '../store/port.ts';
 
 /** What a caller may say about one event beside its type and payload. */
 export interface EmitOptions {
@@ -57,5 +60,31 @@ export function checkEmitOptions(options: unknown, publishing: boolean): EmitOpt
   if (schemaVersion !== undefined && !(Number.isInteger(schemaVersion) && schemaVersion >= 1)) {
     throw expected('INVALID_OPTION', '`schemaVersion`', 'an integer from 1', schemaVersion);
   }
+  if (publishing) checkCall(options);
   return options;
+}
+
+/** Refuses what no store could expect. Throws `INVALID_OPTION`, `INVALID_FILTER`, `INVALID_PATH`. */
+export function checkExpect(expect: unknown): asserts expect is Expectation | undefined {
+  if (expect === undefined || expect === 'any' || expect === 'none') return;
+  if (typeof expect === 'number' && Number.isSafeInteger(expect) && expect >= 0) return;
+  if (typeof expect === 'object' && expect !== null && isCondition(expect)) {
+    compileFilter((expect as { readonly query: Filter }).query);
+    return;
+  }
+  throw expected('INVALID_OPTION', '`expect`', "a revision from 0, 'none', 'any' or { query, after }", expect);
+}
+
+function checkCall({ expect, signal, transient }: { expect?: unknown; signal?: unknown; transient?: boolean }): void {
+  checkExpect(expect);
+  if (expect !== undefined && transient === true)
+    throw expected('INVALID_OPTION', '`expect` of a transient event', 'left out', expect);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw expected('INVALID_OPTION', '`signal`', 'an AbortSignal', signal);
+}
+
+function isCondition(expect: object): boolean {
+  const { query, after, ...unknown } = expect as Readonly<Record<string, unknown>>;
+  if (typeof query !== 'object' || query === null || Object.keys(unknown).length > 0) return false;
+  return Number.isSafeInteger(after) && (after as number) >= 0;
 }

@@ -3,6 +3,7 @@ import { TelltaleError, expected } from '../errors.ts';
 import { Envelope } from '../event/envelope.ts';
 import { admit, checkUserMetadata } from '../event/admission.ts';
 import { contentHash } from '../event/content-hash.ts';
+import type { PayloadMode } from '../event/define-events.ts';
 import type { Metadata, TelltaleEvent } from '../event/event.ts';
 import { checkEntity, checkId, toTime } from '../event/identity.ts';
 import type { SchemaRegistry } from '../event/schema-registry.ts';
@@ -14,9 +15,6 @@ import type { EmitOptions } from './emit-options.ts';
 import { NO_METADATA } from '../event/inherit.ts';
 import { runStages, type NamedStage } from './stages.ts';
 
-/** What becomes of a payload at the door: copied and checked, made plain first, or passed as it is. */
-export type PayloadMode = 'copy' | 'plain' | 'trust';
-
 export interface IntakeConfig {
   readonly owner: object;
   readonly source: string;
@@ -25,6 +23,7 @@ export interface IntakeConfig {
   readonly schemas: SchemaRegistry;
   readonly stages: readonly NamedStage[];
   readonly payload: PayloadMode;
+  /** The smaller of what the bus and its store take. */
   readonly maxEventBytes: number;
   readonly maxChain: number | undefined;
   readonly loopSuspected: (cycle: readonly string[], chain: Chain, correlationId: string) => void;
@@ -36,7 +35,10 @@ export interface Dropped {
   readonly event: TelltaleEvent;
 }
 
-const ENVELOPE_BYTES = 200;
+/** What an event costs beside payload and metadata: as much as stores count, which must take what is delivered. */
+const ENVELOPE_BYTES = 256;
+/** The bus's own events are small; the limit of users' events does not hold for them. */
+const INTERNAL_BYTES = 8 * 1024 * 1024;
 
 /**
  * The door: stamp, schema, admit stages, admission. Whatever leaves it is a frozen snapshot with an id, a time, a
@@ -77,10 +79,10 @@ export class Intake {
 
   /** An event of the bus itself: the same stamp, no schema, no stages. */
   internal(cause: Cause | undefined, type: string, payload: unknown, options: EmitOptions): Envelope {
-    const event = this.#stamp(cause, type, payload, NO_METADATA, options, this.#config.now());
-    const admitted = admit(payload, 'payload', this.#config.maxEventBytes);
-    const whole = Object.freeze({ ...event, payload: admitted.value });
-    return this.#envelope(whole, ENVELOPE_BYTES + admitted.bytes, options.transient === true, true, cause);
+    const { value, bytes } = admit(toPlain(payload), 'payload', INTERNAL_BYTES);
+    const event = Object.freeze(this.#stamp(cause, type, value, NO_METADATA, options, this.#config.now()));
+    const chain = cause === undefined ? NO_CHAIN : growChain(cause, type, event.time, undefined);
+    return new Envelope(event, ENVELOPE_BYTES + bytes, options.transient === true, true, chain, this.#config.owner);
   }
 
   #admit(
@@ -89,14 +91,15 @@ export class Intake {
     payload: unknown,
     options: EmitOptions | undefined,
   ): Envelope | Dropped {
-    const { schemas, stages, payload: mode, maxEventBytes } = this.#config;
+    const { schemas, stages, maxEventBytes } = this.#config;
+    const mode = schemas.payloadMode(type) ?? this.#config.payload;
     const version = options?.schemaVersion ?? schemas.version(type);
     const transient = options?.transient ?? schemas.isTransient(type);
     let value = schemas.check(type, version, payload);
     let own = NO_METADATA;
     let bytes = ENVELOPE_BYTES;
     if (mode !== 'trust') {
-      const admitted = admit(mode === 'plain' ? toPlain(value) : value, 'payload', maxEventBytes);
+      const admitted = admit(mode === 'plain' ? toPlain(value) : value, 'payload', maxEventBytes - ENVELOPE_BYTES);
       value = admitted.value;
       bytes += admitted.bytes;
     }
@@ -105,6 +108,7 @@ export class Intake {
       own = admitted.value;
       bytes += admitted.bytes;
     }
+    if (bytes > maxEventBytes) throw tooLarge(type, bytes, maxEventBytes);
     const now = this.#config.now();
     const metadata = withInherited(cause, own);
     let event = this.#stamp(cause, type, value, metadata, options, now, version);
@@ -131,7 +135,8 @@ export class Intake {
     const time = options?.time === undefined ? now : toTime(options.time);
     const { source } = this.#config;
     const correlationId = correlationOf(cause, options) ?? id;
-    const causationId = options?.causationId === undefined ? cause?.causationId : checkId(options.causationId);
+    const causationId =
+      options?.causationId === undefined ? cause?.causationId : checkId(options.causationId, '`causationId`');
     const entity = options?.entity;
     // Four literals, so that each kind of event has one shape and an absent field is absent.
     if (entity === undefined) {
@@ -159,10 +164,12 @@ export class Intake {
       const text = `an admit stage changed \`${field}\` of \`${given.type}\`; stages may change payload and metadata`;
       throw new TelltaleError('STAGE_FAILED', text, { details: { field } });
     }
-    const payload = admit(staged.payload, 'payload', maxEventBytes);
+    const payload = admit(staged.payload, 'payload', maxEventBytes - ENVELOPE_BYTES);
     const metadata = admit(staged.metadata, 'metadata', maxEventBytes);
+    const bytes = ENVELOPE_BYTES + payload.bytes + metadata.bytes;
+    if (bytes > maxEventBytes) throw tooLarge(given.type, bytes, maxEventBytes);
     const changed = { ...given, payload: payload.value, metadata: metadata.value as Metadata };
-    return [Object.freeze(withContent(changed, given)), ENVELOPE_BYTES + payload.bytes + metadata.bytes];
+    return [Object.freeze(withContent(changed, given)), bytes];
   }
 
   #envelope(
@@ -175,7 +182,7 @@ export class Intake {
   ): Envelope {
     const { owner, maxChain, loopSuspected } = this.#config;
     if (cause === undefined) return new Envelope(event, bytes, transient, admitted, NO_CHAIN, owner);
-    const chain = growChain(cause.chain, event.type, now, maxChain);
+    const chain = growChain(cause, event.type, now, maxChain);
     const cycle = chain.recent && suspectedCycle(chain);
     if (cycle) loopSuspected(cycle, chain, event.correlationId);
     return new Envelope(event, bytes, transient, admitted, chain, owner);
@@ -191,8 +198,17 @@ function admitMetadata(given: unknown, maxBytes: number): { readonly value: Meta
   return { value: value as Metadata, bytes };
 }
 
+function tooLarge(type: string, bytes: number, maxBytes: number): TelltaleError {
+  const text = `\`${type}\` with its metadata`;
+  return expected('PAYLOAD_TOO_LARGE', text, `at most ${maxBytes} bytes`, bytes, {
+    details: { type, bytes, maxBytes },
+  });
+}
+
 function correlationOf(cause: Cause | undefined, options: EmitOptions | undefined): string | undefined {
-  return options?.correlationId === undefined ? cause?.correlationId : checkId(options.correlationId);
+  return options?.correlationId === undefined
+    ? cause?.correlationId
+    : checkId(options.correlationId, '`correlationId`');
 }
 
 function withInherited(cause: Cause | undefined, own: Metadata): Metadata {

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
-import { toError } from '../errors.ts';
+import { NO_CHAIN, type Cause } from '../context.ts';
+import { expected } from '../errors.ts';
+import { describeError, type ErrorDescription } from '../event/describe-error.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
+import { checkId } from '../event/identity.ts';
 import { toPlain } from '../event/to-plain.ts';
 import type { Store } from './port.ts';
 
@@ -23,7 +26,7 @@ export interface DeadLetter {
   /** Pattern or name of the one it was meant for. */
   readonly recipient?: string;
   readonly attempts: number;
-  readonly error: { readonly name: string; readonly code?: string; readonly message: string; readonly stack?: string };
+  readonly error: ErrorDescription;
   /** For a summary letter: how many events it stands for, this one included. */
   readonly count: number;
   /** The event as JSON text of at most 64 KiB, made plain first. */
@@ -46,14 +49,20 @@ export interface DeadLetterPort {
   readonly clock: Clock;
   readonly newId: () => string;
   /** Stores the letter as an event caused by `cause`; answers the event, or undefined where the store takes nothing. */
-  write(letter: DeadLetter, cause: Envelope | undefined): Envelope | undefined;
+  write(letter: DeadLetter, cause: Cause | undefined): Envelope | undefined;
   /** Every letter, once it has been opened. */
   opened(letter: DeadLetter): void;
 }
 
 export interface LetterQuery {
-  /** At most this many, newest first. Default 100. */
+  /** At most this many, newest first; 1 to 10,000. @default 100 */
   readonly limit?: number;
+}
+
+/** What somebody tried to emit. */
+interface Attempted {
+  readonly type: unknown;
+  readonly [key: string]: unknown;
 }
 
 interface Drops {
@@ -72,6 +81,7 @@ const SINGLE_LETTERS = 1_000;
 const SUMMARY_MS = 1_000;
 const IN_MEMORY = 1_000;
 const ESCAPED_BYTES = 64 * 1024;
+const MAX_LIST = 10_000;
 
 /**
  * What could not be done. With a store, letters are events of their own entities and survive a restart; without one,
@@ -81,8 +91,8 @@ const ESCAPED_BYTES = 64 * 1024;
 export class DeadLetters {
   readonly #port: DeadLetterPort;
   readonly #drops = new Map<string, Drops>();
-  /** Letters that are not in the log: on their way, turned away by the store, or without one. */
-  #memory: DeadLetter[] = [];
+  /** Letters that are not in the log, oldest first: on their way, turned away by the store, or without one. */
+  readonly #memory = new Map<string, DeadLetter>();
   #opened = 0;
 
   constructor(port: DeadLetterPort) {
@@ -94,8 +104,12 @@ export class DeadLetters {
     return this.#opened;
   }
 
-  /** Opens a letter for an accepted event; waits for the end of its write, so that the letter can name its position. */
+  /**
+   * Opens a letter for an accepted event; waits for the end of its write, so that the letter can name its position.
+   * Transient events are written nowhere, not even here.
+   */
   open(envelope: Envelope, draft: LetterDraft): void {
+    if (envelope.transient) return;
     onceWritten(envelope, (position) => {
       const about = position > 0 ? { position } : escape(envelope.event);
       this.#keep(this.#letter(envelope.event, draft, about), envelope);
@@ -128,35 +142,30 @@ export class DeadLetters {
     }
   }
 
-  /** Opens a letter for what was not even accepted. */
-  refuse(attempted: { readonly type: unknown; readonly [key: string]: unknown }, error: unknown): void {
-    const type = typeof attempted.type === 'string' ? attempted.type.slice(0, 256) : '?';
-    const id = typeof attempted['id'] === 'string' ? attempted['id'].slice(0, 256) : '';
-    const correlationId =
-      typeof attempted['correlationId'] === 'string' ? attempted['correlationId'].slice(0, 256) : '';
-    const named = { id, type, correlationId };
-    this.#keep(this.#letter(named, { reason: 'refused', error }, escape(attempted)), undefined);
+  /** Opens a letter for what was not even accepted, in the chain it would have belonged to. */
+  refuse(attempted: Attempted, error: unknown, cause: Cause | undefined): void {
+    const { type } = attempted;
+    const named = {
+      id: idOr(attempted['id'], ''),
+      type: typeof type === 'string' ? type.slice(0, 256) : '?',
+      correlationId: idOr(attempted['correlationId'], cause?.correlationId ?? ''),
+    };
+    const causationId = idOr(attempted['causationId'], '');
+    const above = causationId === '' ? cause : withCausation(cause, causationId);
+    this.#keep(this.#letter(named, { reason: 'refused', error }, escape(attempted)), above);
   }
 
   /** The letters, newest first. */
   async list(query: LetterQuery = {}): Promise<readonly DeadLetter[]> {
-    const limit = query.limit ?? 100;
-    const inMemory = this.#memory.toReversed().slice(0, limit);
+    const limit = checkQuery(query);
+    const kept = new Map([...this.#memory].slice(-limit));
     const { store } = this.#port;
-    if (!store || inMemory.length === limit) return inMemory;
-    const { position } = await store.head();
-    const found = await store.page({
-      after: 0,
-      through: position,
-      descending: true,
-      limit: limit - inMemory.length,
-      types: [LETTER_OPENED],
-    });
-    return [...inMemory, ...found.events.map(readLetter)].toSorted((a, b) => b.time - a.time);
+    if (store) for (const letter of await readNewest(store, limit)) kept.set(letter.id, letter);
+    return [...kept.values()].toSorted(newestFirst).slice(0, limit);
   }
 
   async get(id: string): Promise<DeadLetter | undefined> {
-    const kept = this.#memory.find((letter) => letter.id === id);
+    const kept = this.#memory.get(id);
     const { store } = this.#port;
     if (kept || !store) return kept;
     for await (const event of store.read({ entity: letterEntity(id), types: [LETTER_OPENED], limit: 1 }))
@@ -179,19 +188,15 @@ export class DeadLetters {
     const letter = { id: this.#port.newId(), reason, time: this.#port.clock.now() };
     const subject = { eventId: event.id, eventType: event.type, correlationId: event.correlationId };
     const named = recipient === undefined ? {} : { recipient };
-    return { ...letter, ...subject, ...named, ...about, attempts, count, error: describe(draft.error) };
+    return { ...letter, ...subject, ...named, ...about, attempts, count, error: describeError(draft.error) };
   }
 
-  #keep(letter: DeadLetter, cause: Envelope | undefined): void {
+  #keep(letter: DeadLetter, cause: Cause | undefined): void {
     this.#opened++;
+    this.#memory.set(letter.id, letter);
+    if (this.#memory.size > IN_MEMORY) this.#memory.delete(this.#memory.keys().next().value!);
     const written = this.#port.write(letter, cause);
-    this.#memory.push(letter);
-    if (this.#memory.length >= 2 * IN_MEMORY) this.#memory = this.#memory.slice(-IN_MEMORY);
-    if (written) {
-      onceWritten(written, (position) => {
-        if (position > 0) this.#memory = this.#memory.filter(({ id }) => id !== letter.id);
-      });
-    }
+    if (written) onceWritten(written, (position) => void (position > 0 && this.#memory.delete(letter.id)));
     this.#port.opened(letter);
   }
 }
@@ -202,21 +207,56 @@ export const readLetter = (event: StoredEvent): DeadLetter => event.payload as D
 /** Calls `then` with the event's position once its write has ended, at once where none is under way; 0: not in the log. */
 export function onceWritten(envelope: Envelope, then: (position: number) => void): void {
   if (!envelope.writing) return then(envelope.position);
-  const earlier = envelope.whenStored;
-  envelope.whenStored = (position) => {
-    earlier?.(position);
-    then(position);
-  };
+  (envelope.whenStored ??= []).push(then);
 }
 
-function describe(thrown: unknown): DeadLetter['error'] {
-  const error = toError(thrown);
-  const code = (error as { code?: unknown }).code;
-  const plain = { name: error.name, message: error.message, ...(typeof code === 'string' && { code }) };
-  return toPlain({
-    ...plain,
-    ...(error.stack !== undefined && { stack: error.stack.slice(0, 8_192) }),
-  }) as DeadLetter['error'];
+// What was refused may have been refused for its very ids.
+function idOr(id: unknown, otherwise: string): string {
+  try {
+    return checkId(id);
+  } catch {
+    return otherwise;
+  }
+}
+
+// The chain of the letter is that of the event: what the caller said it comes from.
+function withCausation(cause: Cause | undefined, causationId: string): Cause {
+  const { correlationId, inherited, chain = NO_CHAIN, handling, owner } = cause ?? {};
+  return { correlationId, causationId, inherited, chain, handling, owner, running: 0 };
+}
+
+function checkQuery(query: unknown): number {
+  if (typeof query !== 'object' || query === null)
+    throw expected('INVALID_OPTION', 'the options of `deadLetters.list`', 'an object', query);
+  const { limit = 100, ...unknown } = query as LetterQuery;
+  const [key] = Object.keys(unknown);
+  if (key !== undefined)
+    throw expected(
+      'INVALID_OPTION',
+      `the option \`${key}\` of \`deadLetters.list\``,
+      'limit',
+      Reflect.get(unknown, key),
+    );
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIST) return limit;
+  throw expected('INVALID_OPTION', '`limit` of `deadLetters.list`', `an integer from 1 to ${MAX_LIST}`, limit);
+}
+
+async function readNewest(store: Store, limit: number): Promise<DeadLetter[]> {
+  const letters: DeadLetter[] = [];
+  let through = (await store.head()).position;
+  while (through > 0) {
+    const range = { after: 0, through, descending: true, limit: limit - letters.length };
+    const page = await store.page({ ...range, types: [LETTER_OPENED] });
+    for (const event of page.events) letters.push(readLetter(event));
+    if (page.done || letters.length === limit) break;
+    through = page.looked - 1;
+  }
+  return letters;
+}
+
+// Ids are UUIDv7 and decide between letters of one millisecond.
+function newestFirst(a: DeadLetter, b: DeadLetter): number {
+  return b.time - a.time || (a.id < b.id ? 1 : -1);
 }
 
 function escape(event: object): Pick<DeadLetter, 'escaped' | 'hash'> {

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import { TelltaleError } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
+import { Fifo } from '../mailbox/fifo.ts';
 import { retryDelayMs, type RetryPolicy } from '../retry.ts';
 import type { AppendReceipt, Expectation, PendingAppend, Store } from './port.ts';
 
@@ -14,6 +15,8 @@ export interface WriteOptions {
   readonly expect?: Expectation;
   /** Every id was made by this bus just now. */
   readonly fresh: boolean;
+  /** Delivered only if it is stored, come what may: a batch, or what was published with an expectation. */
+  readonly bound?: boolean;
   /** Called once, in the order of writing. */
   readonly done?: (outcome: WriteOutcome) => void;
 }
@@ -23,7 +26,7 @@ export interface WriterPort {
   readonly clock: Clock;
   readonly limits: { readonly events: number; readonly bytes: number };
   /** Every write, before its own `done`. */
-  ended(envelopes: readonly Envelope[], outcome: WriteOutcome): void;
+  ended(envelopes: readonly Envelope[], outcome: WriteOutcome, bound: boolean): void;
   /** The store could not take a commit; it is tried again in `retryMs`. */
   unavailable(error: TelltaleError, attempt: number, retryMs: number): void;
   /** The store has stopped for good. */
@@ -31,6 +34,14 @@ export interface WriterPort {
 }
 
 const BACKOFF: RetryPolicy = { attempts: Infinity, delayMs: 100, factor: 2, maxDelayMs: 30_000, jitter: 0.2 };
+
+interface Flush {
+  readonly last: Write;
+  readonly resolve: () => void;
+  readonly reject: (error: TelltaleError) => void;
+  /** Why an event that was delivered is not in the log. */
+  refusal: TelltaleError | undefined;
+}
 
 class Write implements PendingAppend {
   readonly events: readonly TelltaleEvent[];
@@ -40,7 +51,12 @@ class Write implements PendingAppend {
   readonly expect?: Expectation;
   fresh: boolean;
   readonly done: ((outcome: WriteOutcome) => void) | undefined;
+  readonly bound: boolean;
+  ended = false;
   readonly #writer: Writer;
+  /** By the store's clock, when the first attempt of ids that are not this bus's own was made. */
+  readonly #since: number;
+  #tried = false;
 
   constructor(writer: Writer, envelopes: readonly Envelope[], options: WriteOptions) {
     this.#writer = writer;
@@ -50,39 +66,61 @@ class Write implements PendingAppend {
     this.admitted = envelopes.every((envelope) => envelope.admitted);
     if (options.expect !== undefined) this.expect = options.expect;
     this.fresh = options.fresh;
+    this.bound = options.bound ?? false;
     this.done = options.done;
+    this.#since = options.fresh ? 0 : writer.now();
   }
 
   acknowledged(receipt: AppendReceipt): void {
-    this.#writer.end(this, { status: 'stored', receipt });
+    this.#writer.end(this, { status: 'stored', receipt: this.#asFirst(receipt) });
+  }
+
+  /** An attempt has failed and may have been carried out all the same. */
+  attempted(): void {
+    this.#tried = true;
+    this.fresh = false;
   }
 
   failed(error: TelltaleError): void {
     this.#writer.failed(this, error);
   }
+
+  // What an attempt of this very write has stored is no duplicate: nobody has been told of it yet.
+  #asFirst(receipt: AppendReceipt): AppendReceipt {
+    if (!receipt.duplicate || !this.#tried || receipt.storedAt < this.#since) return receipt;
+    return { ...receipt, duplicate: false };
+  }
 }
 
 /**
  * Writes behind the dispatch. Ordering: events reach the store in the order of `write`, also after an outage: a
- * failed commit fails everything queued behind it, all of it is held here and sent again in order, with the same ids
+ * failed commit fails everything queued behind it, all of it is kept here and sent again in order, with the same ids
  * and looked up. Capacity: `full` answers an error once the backlog has reached its limit; callers ask before they
  * deliver. Failure: `STORE_FAILED` is never tried again. Closing: `flush`, then close the store.
  */
 export class Writer {
   readonly #port: WriterPort;
-  /** Not acknowledged yet, in order. */
-  readonly #pending = new Set<Write>();
-  #held: Write[] = [];
+  /** Not acknowledged yet, in order; those answered out of turn stay until they come up. */
+  readonly #pending = new Fifo<Write>();
+  /** Nothing is with the store: everything pending waits for the next attempt. */
+  #holding = false;
   #events = 0;
   #bytes = 0;
+  #lost = 0;
   #attempt = 0;
   #stopped: TelltaleError | undefined;
   #lastError: TelltaleError | undefined;
   #cancelRetry: (() => void) | undefined;
-  readonly #flushes = new Set<{ readonly last: Write; resolve: () => void; reject: (error: TelltaleError) => void }>();
+  #newest: Write | undefined;
+  readonly #flushes = new Set<Flush>();
 
   constructor(port: WriterPort) {
     this.#port = port;
+  }
+
+  /** @internal */
+  now(): number {
+    return this.#port.clock.now();
   }
 
   get backlog(): { readonly events: number; readonly bytes: number } {
@@ -98,59 +136,72 @@ export class Writer {
     return this.#lastError;
   }
 
-  /** Why nothing more can be written now; undefined while there is room. */
-  full(): TelltaleError | undefined {
+  /** Events given up because the store has stopped, or was closed before it took them. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** Why `events` of `size` bytes more cannot be written now; undefined while there is room. */
+  full(events = 1, size = 0): TelltaleError | undefined {
     if (this.#stopped) return stoppedError(this.#stopped);
-    const { events, bytes } = this.#port.limits;
-    if (this.#events < events && this.#bytes < bytes) return undefined;
-    const text = `the store's backlog is full: ${this.#events} of ${events} events, ${this.#bytes} of ${bytes} bytes wait to be written`;
-    return new TelltaleError('STORE_BACKLOG_FULL', text, this.#lastError ? { cause: this.#lastError } : {});
+    const { limits } = this.#port;
+    // An empty backlog takes anything, so that no batch is too large for ever.
+    if (this.#events === 0) return undefined;
+    if (this.#events + events <= limits.events && this.#bytes + size <= limits.bytes) return undefined;
+    const text = `the store's backlog is full: ${this.#events} of ${limits.events} events, ${this.#bytes} of ${limits.bytes} bytes wait to be written`;
+    const details = { ...this.backlog, maxEvents: limits.events, maxBytes: limits.bytes };
+    return new TelltaleError('STORE_BACKLOG_FULL', text, {
+      details,
+      ...(this.#lastError && { cause: this.#lastError }),
+    });
   }
 
   write(envelopes: readonly Envelope[], options: WriteOptions): void {
     const write = new Write(this, envelopes, options);
-    this.#pending.add(write);
+    this.#pending.push(write);
+    this.#newest = write;
     this.#events += envelopes.length;
     this.#bytes += write.bytes;
     for (const envelope of envelopes) envelope.writing = true;
     if (this.#stopped) return this.end(write, { status: 'failed', error: stoppedError(this.#stopped) });
-    if (this.#held.length > 0) this.#held.push(write);
-    else this.#port.store.enqueue(write);
+    if (!this.#holding) this.#port.store.enqueue(write);
   }
 
   /** Resolves when everything written so far is in the log; rejects with what is not when the store does not take it. */
   flush(): Promise<void> {
-    if (this.#stopped && this.#pending.size > 0) return Promise.reject(stoppedError(this.#stopped));
-    const last = lastOf(this.#pending);
-    if (!last) return Promise.resolve();
-    if (this.#held.length > 0) this.#retryNow();
-    return new Promise((resolve, reject) => this.#flushes.add({ last, resolve, reject }));
+    if (this.#stopped) return Promise.reject(this.#unwritten(this.#stopped));
+    const last = this.#newest;
+    if (!last || last.ended) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#flushes.add({ last, resolve, reject, refusal: undefined });
+      if (this.#holding) this.#retryNow();
+    });
   }
 
-  /** Gives up what is not written: for closing. Answers how many events that were. */
+  /** Gives up what is not written, and everything to come: for closing. Answers how many events that were. */
   abandon(error: TelltaleError): number {
     this.#cancelRetry?.();
-    const count = this.#events;
-    this.#held = [];
-    for (const write of this.#pending) this.end(write, { status: 'failed', error });
-    return count;
+    const before = this.#lost;
+    this.#stopped ??= error;
+    this.#giveUp(error);
+    this.#failFlushes(error);
+    return this.#lost - before;
   }
 
   /** @internal */
   end(write: Write, outcome: WriteOutcome): void {
-    if (!this.#pending.delete(write)) return;
+    if (write.ended) return;
+    write.ended = true;
+    while (this.#pending.peek()?.ended) this.#pending.shift();
     this.#events -= write.envelopes.length;
     this.#bytes -= write.bytes;
     if (outcome.status === 'stored') this.#attempt = 0;
+    if (outcome.status === 'failed') this.#lost += write.envelopes.length;
     place(write, outcome);
-    this.#port.ended(write.envelopes, outcome);
+    this.#port.ended(write.envelopes, outcome, write.bound);
     write.done?.(outcome);
     notify(write);
-    for (const flush of this.#flushes) {
-      if (this.#pending.has(flush.last)) continue;
-      this.#flushes.delete(flush);
-      flush.resolve();
-    }
+    if (this.#flushes.size > 0) this.#settleFlushes(write, outcome);
   }
 
   /** @internal */
@@ -160,43 +211,77 @@ export class Writer {
     else this.end(write, { status: 'refused', error });
   }
 
+  // The writes behind this one fail in the same turn. Who hears of it may write again, and must come behind them all.
   #hold(write: Write, error: TelltaleError): void {
-    write.fresh = false;
-    this.#held.push(write);
+    write.attempted();
     this.#lastError = error;
-    if (this.#cancelRetry) return;
-    const retryMs = retryDelayMs(BACKOFF, ++this.#attempt);
-    this.#cancelRetry = this.#port.clock.after(retryMs, () => this.#retryNow());
-    this.#port.unavailable(error, this.#attempt, retryMs);
-    // The writes behind this one fail in the same turn; whoever flushes hears of all of them.
-    queueMicrotask(() => this.#failFlushes(error));
+    if (this.#holding) return;
+    this.#holding = true;
+    const attempt = ++this.#attempt;
+    queueMicrotask(() => {
+      if (!this.#holding || this.#attempt !== attempt) return;
+      const retryMs = retryDelayMs(BACKOFF, attempt);
+      this.#cancelRetry = this.#port.clock.after(retryMs, () => this.#retryNow());
+      this.#failFlushes(error);
+      this.#port.unavailable(error, attempt, retryMs);
+    });
   }
 
   #retryNow(): void {
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
-    const writes = this.#held;
-    this.#held = [];
-    for (const write of writes) if (this.#pending.has(write)) this.#port.store.enqueue(write);
+    this.#holding = false;
+    // A copy: what ends on the way leaves the queue.
+    const writes = Array.from(this.#pending);
+    for (const write of writes) if (!write.ended) this.#port.store.enqueue(write);
   }
 
   #stop(write: Write, error: TelltaleError): void {
     this.#lastError = error;
+    this.#cancelRetry?.();
     const first = this.#stopped === undefined;
     this.#stopped ??= error;
-    this.#cancelRetry?.();
-    if (first) this.#port.stopped(error);
     this.end(write, { status: 'failed', error: stoppedError(error) });
-    for (const held of this.#held.splice(0)) this.end(held, { status: 'failed', error: stoppedError(error) });
-    this.#failFlushes(error);
+    if (!first) return;
+    if (this.#holding) this.#giveUp(stoppedError(error));
+    queueMicrotask(() => {
+      this.#failFlushes(error);
+      this.#port.stopped(error);
+    });
+  }
+
+  #giveUp(error: TelltaleError): void {
+    const writes = Array.from(this.#pending);
+    for (const write of writes) this.end(write, { status: 'failed', error });
+  }
+
+  // A publish that is turned away hears of it itself; what was delivered and is not in the log, only a flush can tell.
+  #settleFlushes(write: Write, outcome: WriteOutcome): void {
+    const lost = outcome.status === 'refused' && !write.envelopes[0]!.deferred ? outcome.error : undefined;
+    for (const flush of this.#flushes) {
+      flush.refusal ??= lost;
+      if (!flush.last.ended || outcome.status === 'failed') continue;
+      this.#flushes.delete(flush);
+      if (flush.refusal) flush.reject(flush.refusal);
+      else flush.resolve();
+    }
   }
 
   #failFlushes(cause: TelltaleError): void {
-    const first = this.#pending.values().next().value?.events[0];
-    const what = `${this.#events} events are not stored, the first is \`${first?.type}\` ${first?.id}`;
-    const error = new TelltaleError(cause.code, what, { cause, details: { events: this.#events, firstId: first?.id } });
+    if (this.#flushes.size === 0) return;
+    const error = this.#unwritten(cause);
     for (const flush of this.#flushes) flush.reject(error);
     this.#flushes.clear();
+  }
+
+  #unwritten(cause: TelltaleError): TelltaleError {
+    const first = this.#pending.peek()?.events[0];
+    const events = this.#events + this.#lost;
+    const which = first ? `, the first of those still waiting is \`${first.type}\` ${first.id}` : '';
+    return new TelltaleError(cause.code, `${events} events are not stored${which}: ${cause.message}`, {
+      cause,
+      details: { events, ...(first && { firstId: first.id }) },
+    });
   }
 }
 
@@ -214,16 +299,10 @@ function notify({ envelopes }: Write): void {
   for (const envelope of envelopes) {
     const waiting = envelope.whenStored;
     envelope.whenStored = undefined;
-    waiting?.(envelope.position);
+    if (waiting) for (const listener of waiting) listener(envelope.position);
   }
 }
 
 function stoppedError(cause: TelltaleError): TelltaleError {
   return new TelltaleError('STORE_FAILED', `the store has stopped for good: ${cause.message}`, { cause });
-}
-
-function lastOf<T>(items: ReadonlySet<T>): T | undefined {
-  let last: T | undefined;
-  for (const item of items) last = item;
-  return last;
 }

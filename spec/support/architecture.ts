@@ -27,10 +27,12 @@ const LAYERS: readonly (readonly string[])[] = [
     'bus',
     'options',
     'api',
+    'carrier',
     'core',
     'listening',
     'pipelines',
     'reading',
+    'receipts',
     'recording',
     'scoping',
     'shutdown',
@@ -62,7 +64,7 @@ const PLACES: Readonly<Record<string, RegExp>> = {
 };
 
 /** The bus's interface names types of these packages. */
-const TYPE_PLACES: Readonly<Record<string, RegExp>> = { rxjs: /^lib\/api\.ts$/ };
+const TYPE_PLACES: Readonly<Record<string, RegExp>> = { rxjs: /^lib\/(?:api|listening)\.ts$/ };
 
 const MAX_LINES = 400;
 /** The files that grow when nobody watches. */
