@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { createVirtualClock } from '../../lib/clock.ts';
@@ -153,6 +154,9 @@ describe('join', () => {
     const aborted = refusal(join(bus.port, 'c', { a: 1 }, { signal: controller.signal, partial: true }));
     const closed = refusal(join(bus.port, 'c', { a: 1 }));
     const partial = join(bus.port, 'c', { a: 1 }, { partial: true });
+    const other = new AbortController();
+    await join(bus.port, 'c', { a: 0 }, { signal: other.signal });
+    expect(getEventListeners(other.signal, 'abort')).to.have.length(0);
     controller.abort();
     bus.close();
     expect((await aborted).code).to.equal('ABORTED');
