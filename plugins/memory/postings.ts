@@ -34,11 +34,13 @@ export class Postings {
   trim(key: string, first: number): void {
     const posting = this.#byKey.get(key);
     if (posting === undefined) return;
-    if (this.last(key) < first) this.#byKey.delete(key);
-    else if (typeof posting !== 'number') {
-      const gone = lowerBound(posting, first);
-      if (gone * 2 > posting.length) posting.splice(0, gone);
+    if (typeof posting === 'number') {
+      if (posting < first) this.#byKey.delete(key);
+      return;
     }
+    const gone = lowerBound(posting, first);
+    if (gone === posting.length) this.#byKey.delete(key);
+    else if (gone * 2 > posting.length) posting.splice(0, gone);
   }
 
   /** Keeps only the positions that `lives` answers true for. */
