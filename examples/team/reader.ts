@@ -1,0 +1,47 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { workerData } from 'node:worker_threads';
+import { createBus } from 'telltale';
+import { serveLink } from './link-worker.ts';
+import { parse } from './parse.ts';
+import type { FoundFile } from './events.ts';
+
+const MAX_BYTES = 16 * 1024 * 1024;
+const { name } = workerData as { name: string };
+const bus = await createBus({ source: name });
+
+// Runs in its own thread: reads one file, says what is in it. A file it cannot read makes it throw, and that is all.
+serveLink(bus, name, async (event) => {
+  const { root, path, stamp } = event.payload as FoundFile;
+  const options = event.entity === undefined ? {} : { entity: event.entity };
+  const text = await readText(join(root, path));
+  const read = bus.emit('file.read', { path, stamp, bytes: Buffer.byteLength(text) }, options);
+  bus.withContext({ correlationId: read.correlationId, causationId: read.id }, () =>
+    bus.emit('file.parsed', { path, facts: parse(path, text) }, options),
+  );
+});
+
+async function readText(file: string): Promise<string> {
+  const handle = await open(file, 'r');
+  try {
+    const { size } = await handle.stat();
+    if (size > MAX_BYTES) throw failure('FILE_TOO_LARGE', `too large: ${size} bytes, at most ${MAX_BYTES} are read`);
+    return decode(await handle.readFile());
+  } finally {
+    await handle.close();
+  }
+}
+
+function decode(bytes: Buffer): string {
+  const zero = bytes.indexOf(0);
+  if (zero >= 0) throw failure('FILE_BINARY', `binary: a NUL byte at offset ${zero}`);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw failure('FILE_NOT_UTF8', 'not UTF-8 text');
+  }
+}
+
+function failure(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}

@@ -1,0 +1,28 @@
+import { existsSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Root of this package, whether it is installed or a checkout. */
+export function packageRoot(): string {
+  let folder = new URL('.', import.meta.url);
+  while (!existsSync(new URL('package.json', folder))) folder = new URL('..', folder);
+  return resolve(fileURLToPath(folder));
+}
+
+/** What to type for another command of this program, the way it was started this time. */
+export function commandLine(...words: readonly string[]): string {
+  return [program(), ...words.map(quote)].join(' ');
+}
+
+function program(): string {
+  const script = process.argv[1] ?? '';
+  // Started by its name, globally or through npx.
+  if (process.env['npm_command'] === 'exec') return 'npx telltale';
+  if (!script.endsWith('main.js')) return 'telltale';
+  if (script.includes('/node_modules/')) return 'npx telltale';
+  return `node ${quote(relative(process.cwd(), script) || script)}`;
+}
+
+function quote(word: string): string {
+  return /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}

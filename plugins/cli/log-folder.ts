@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { Problem } from './problem.ts';
+
+/** Where logs go unless `--log` says otherwise: a folder in the current directory. */
+export const HOME = '.telltale';
+
+/** `.telltale/<name>-<six digits of its path>`: two folders of the same name have two logs. */
+export function defaultLog(subject: string): string {
+  const name =
+    basename(subject)
+      .replace(/[^\w.-]+/g, '-')
+      .slice(0, 60) || 'root';
+  const digits = createHash('sha256').update(resolve(subject)).digest('hex').slice(0, 6);
+  return join(HOME, `${name}-${digits}`);
+}
+
+/** Makes the folder, and keeps `.telltale` out of version control. */
+export async function prepareLog(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    if (basename(dirname(resolve(folder))) === HOME)
+      await writeFile(join(dirname(folder), '.gitignore'), '*\n', { flag: 'wx' }).catch(ignoreExisting);
+  } catch (error) {
+    throw new Problem(`the log folder ${folder} cannot be made: ${(error as Error).message}`);
+  }
+}
+
+export async function kindOf(path: string): Promise<'folder' | 'file' | 'other' | 'missing'> {
+  try {
+    const found = await stat(path);
+    if (found.isDirectory()) return 'folder';
+    return found.isFile() || found.isFIFO() ? 'file' : 'other';
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing';
+    throw new Problem(`${path} cannot be looked at: ${message}`);
+  }
+}
+
+function ignoreExisting(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error;
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { packageRoot } from './invocation.ts';
+import { Problem } from './problem.ts';
+
+const USAGE = 2;
+// Errors a user can put right; everything else keeps its stack.
+const WRONG_INPUT = new Set(['STORE_PATH', 'STORE_LOCKED', 'STORE_VERSION', 'STORE_CORRUPT', 'INVALID_OPTION']);
+
+const program = new Command('telltale')
+  .description('An event bus that remembers: run the demo team, take in a recorded log, look at a log.')
+  .version((JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version)
+  .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'telltale: ')) })
+  .showHelpAfterError('(telltale --help shows the commands)');
+
+program
+  .command('demo')
+  .description(
+    'a team of worker threads reads a folder; or a recorded log (.ndjson, or - for standard input) is taken in',
+  )
+  .argument('[folder]', "folder to read, or a recorded log; default: the package's own sources")
+  .option('--log <folder>', 'where the log is kept; default: .telltale/<name> in the current directory')
+  .option('--readers <n>', 'how many reader threads; default: one a core, 2 to 4')
+  .action(async (target: string | undefined, options: { log?: string; readers?: string }) => {
+    const { demo } = await import('./demo.ts');
+    process.exitCode = await demo(target, options);
+  });
+
+program
+  .command('import')
+  .description('take a recorded log (one JSON event a line) into a log folder, ids and times kept')
+  .argument('<file>', 'the recorded log, or - for standard input')
+  .option('--log <folder>', 'where the log is kept; default: .telltale/<name> in the current directory')
+  .action(async (file: string, options: { log?: string }) => {
+    const { importLog } = await import('./import.ts');
+    process.exitCode = await importLog(file, options);
+  });
+
+program
+  .command('show')
+  .description('look at a log, also while it is being written')
+  .argument('<folder>', 'the log folder')
+  .argument('[id]', 'a correlation, an event, or the beginning of one of these')
+  .option('--json', 'print JSON')
+  .action(async (folder: string, id: string | undefined, options: { json?: boolean }) => {
+    const { show } = await import('./show.ts');
+    process.exitCode = await show(folder, id, options);
+  });
+
+// A reader that stops reading (`| head`) is not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+function report(error: unknown): number {
+  // Commander has already said it.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+  const { message, code, stack } = error as Error & { code?: string };
+  if (error instanceof Problem || (code !== undefined && WRONG_INPUT.has(code))) {
+    process.stderr.write(`telltale: ${message}\n`);
+    return USAGE;
+  }
+  process.stderr.write(`telltale: ${code === undefined ? (stack ?? message) : `${message} (${code})`}\n`);
+  return 1;
+}
