@@ -3,23 +3,19 @@ import { createBus } from 'telltale';
 
 const bus = await createBus({ source: 'hello' });
 
-bus.on('$bus.handler.failed', ({ payload }) =>
-  console.log(`a handler of ${payload.pattern} failed: ${payload.error.message}`),
-);
+bus.on('$bus.handler.failed', ({ payload }) => console.log(`a handler failed: ${payload.error.message}`));
 bus.on('greeting.sent', () => {
   throw new Error('I do not like mornings');
 });
-bus.on('greeting.sent', ({ payload, id }) => {
+bus.on('greeting.sent', ({ payload }) => {
   console.log(`${payload.text}, ${payload.to}!`);
   bus.emit('greeting.answered', { by: payload.to });
-  return id;
 });
 // What a handler emits knows what it came from.
-bus.on('greeting.answered', (event) =>
-  console.log(`${event.payload.by} answers; cause known: ${event.causationId === greeting.id}`),
-);
+bus.on('greeting.answered', ({ payload, causationId }) => console.log(`${payload.by} answers ${causationId}`));
 
-const greeting = await bus.publish('greeting.sent', { text: 'Hello', to: 'world' }).then(({ event }) => event);
+const greeting = bus.emit('greeting.sent', { text: 'Hello', to: 'world' }, { id: 'greeting-1' });
 await bus.settled();
-console.log(`dead letters: ${(await bus.deadLetters.list()).length}`);
+const [letter] = await bus.deadLetters.list();
+console.log(`kept for later: ${letter.eventId === greeting.id ? 'the greeting' : 'nothing'}, ${letter.error.message}`);
 await bus.close();

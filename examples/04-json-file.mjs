@@ -20,7 +20,7 @@ const folder = await mkdtemp(join(tmpdir(), 'telltale-example-'));
 
 {
   const bus = await createBus({ source: 'reader', store: jsonFile(folder) });
-  const { events } = await bus.query({ type: 'entry.written', order: 'desc', limit: 2 });
+  const { events } = await bus.query({ type: 'entry.written', direction: 'backward', limit: 2 });
   console.log('the newest two:', events.map(({ payload, position }) => `${position} ${payload.text}`).join(', '));
   console.log('all in all:', await bus.count({ entity: 'diary/1' }));
   await bus.close();

@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { root } from './support/root.ts';
+
+const run = promisify(execFile);
+const folder = join(root, 'examples');
+const scripts = readdirSync(folder).filter((name) => name.endsWith('.mjs'));
+const lineCount = (path: string): number => readFileSync(join(folder, path), 'utf8').trimEnd().split('\n').length;
+
+/** What each example prints, line by line. */
+const PRINTED: Readonly<Record<string, readonly (string | RegExp)[]>> = {
+  '01-hello.mjs': [
+    'a handler failed: I do not like mornings',
+    'Hello, world!',
+    'world answers greeting-1',
+    'kept for later: the greeting, I do not like mornings',
+  ],
+  '02-patterns.mjs': [
+    'order.*      2  order.placed, order.placed',
+    'order.**     3  order.placed, order.placed, order.item.added',
+    '*.failed     1  payment.failed',
+    '**           4  order.placed, order.placed, order.item.added, payment.failed',
+    'big orders   1  order.placed',
+    'Ada or Bob   2  order.placed, order.item.added',
+    'until undone 2  order.placed, order.placed',
+  ],
+  '03-correlation.mjs': [
+    'order.placed',
+    'item.reserved',
+    'item.reserved',
+    'item.packed',
+    '$dead-letter.opened',
+    'all of one correlation: true',
+    'item.packed came from: item.reserved < order.placed',
+  ],
+  '04-json-file.mjs': [
+    'durability disk, duplicate true, positions 4 4',
+    'the newest two: 3 third, 2 second',
+    'all in all: 4',
+  ],
+  '05-join.mjs': ['complete: true, a.ts bb.ts ccc.ts', 'second scan: JOIN_FAILED'],
+  '06-custom-store.mjs': ['stored at position 1, revision 1 of note/1', /^# pass \d{2,}$/, '# fail 0'],
+};
+
+describe('the examples', function () {
+  this.timeout(60_000);
+
+  it('are all known here, short, and in order', () => {
+    expect(scripts.toSorted()).to.deep.equal(Object.keys(PRINTED));
+    for (const script of scripts) expect(lineCount(script), script).to.be.below(40);
+    expect(lineCount('06-custom-store/map-store.mjs')).to.be.below(150);
+  });
+
+  for (const [script, printed] of Object.entries(PRINTED))
+    it(`${script} prints what it says and ends by itself`, async () => {
+      const { stdout, stderr } = await run(process.execPath, [join(folder, script)], { cwd: root });
+      const lines = stdout.trimEnd().split('\n');
+      for (const expected of printed) {
+        const found = lines.some((line) => (typeof expected === 'string' ? line === expected : expected.test(line)));
+        expect(found, `${String(expected)} in\n${stdout}`).to.equal(true);
+      }
+      expect(stderr).to.equal('');
+      if (!script.startsWith('06')) expect(lines).to.have.members(printed as string[]);
+    });
+});
