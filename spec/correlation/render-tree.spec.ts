@@ -51,6 +51,11 @@ describe('renderTree', () => {
       node('b', 0, [], { outerCause: 'far' }),
       node('c', 0, [], { cyclic: true }),
     ]);
+    expect(
+      lines(text)
+        .filter((line) => /^[abc] /.test(line))
+        .map((line) => line[0]),
+    ).to.deep.equal(['a', 'b', 'c']);
     expect(text).to.include('its cause gone is missing');
     expect(text).to.include('its cause far lies elsewhere');
     expect(text).to.include('it and its causes name each other');
@@ -75,6 +80,7 @@ describe('renderTree', () => {
     const text = fc.string({
       unit: fc.constantFrom('a', '\u001b[31m', '\n', '漢', '😀', '\u202e', ' ', '\ud800'),
       maxLength: 200,
+      size: 'max',
     });
     fc.assert(
       fc.property(text, text, fc.integer({ min: 40, max: 120 }), (source, payload, width) => {
@@ -85,6 +91,10 @@ describe('renderTree', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('gives wide characters two columns', () => {
+    expect([widthOf('漢字'), widthOf('😀'), widthOf('a│é')]).to.deep.equal([4, 2, 3]);
   });
 
   it('draws a chain of 100,000 events without recursion and within its width', () => {
