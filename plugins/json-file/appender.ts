@@ -167,6 +167,7 @@ export class Appender {
     for (const record of records) {
       at = bytes.indexOf(10, at) + 1;
       index.add(record, segment.bytes + at);
+      if (record.entity !== undefined) this.#log.remember(record.entity, record.revision);
     }
     segment.count += records.length;
     segment.bytes += bytes.length;
@@ -186,7 +187,7 @@ export class Appender {
   /** A missing index is made again when it is asked for, so a failure here is only told. */
   async #writeIndex(segment: Segment, index: MemoryIndex): Promise<void> {
     try {
-      await segment.writeIndex(index);
+      await this.guard(() => segment.writeIndex(index));
       await this.#options.sealed();
     } catch (error) {
       this.#options.noticed(`the index of ${segment.path} could not be written: ${toError(error).message}`);

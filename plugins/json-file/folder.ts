@@ -5,7 +5,7 @@ import { errorCode } from './file-system.ts';
 import { readManifest } from './manifest.ts';
 import { Segment, firstOf, segmentName } from './segment.ts';
 import type { SegmentContext, SegmentFacts } from './segment.ts';
-import { readHeader } from './header.ts';
+import { damagedHeader, readHeader } from './header.ts';
 import type { SegmentHeader } from './header.ts';
 
 /** Throws `STORE_PATH` unless the folder is there, or may be made. */
@@ -137,11 +137,5 @@ async function checkFollows(before: number, first: number, headers: Headers, fol
   const message = `expected a segment with position ${before + 1} in ${folder}, found ${segmentName(first)}: a segment is missing or cut`;
   throw new TelltaleError('STORE_CORRUPT', message, {
     details: { path: folder, position: before + 1, offset: 0, count: first - before - 1 },
-  });
-}
-
-export function damagedHeader(path: string): TelltaleError {
-  return new TelltaleError('STORE_CORRUPT', `expected ${path} to begin with its header, found damage at byte 0`, {
-    details: { path, offset: 0 },
   });
 }

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import type { FileSystem } from './file-system.ts';
-import { damagedHeader, listFolder, loadSealed } from './folder.ts';
-import { decodeHeader } from './header.ts';
+import { listFolder, loadSealed } from './folder.ts';
+import { damagedHeader, decodeHeader } from './header.ts';
 import type { SegmentHeader } from './header.ts';
 import { readFully, readPath } from './io.ts';
 import { NEWLINE } from './line.ts';
 import type { Log } from './log.ts';
 import { MANIFEST } from './manifest.ts';
 import { MemoryIndex } from './memory-index.ts';
-import { decodeRecord } from './record.ts';
+import { decodeContent } from './record.ts';
 import { scanRecords } from './scan.ts';
 import { Segment, segmentName } from './segment.ts';
 
@@ -97,8 +97,7 @@ export class Follower {
     if (count === 0) return;
     let storedAt = 0;
     for (let i = 0; i < count; i++) {
-      const record = decodeRecord(bytes, scan.offsets[i]!, scan.offsets[i + 1]! - 1);
-      const content = (record.event ?? record.tombstone)!;
+      const content = decodeContent(bytes, scan.offsets[i]!, scan.offsets[i + 1]! - 1);
       this.#log.activeIndex.add(content, segment.bytes + scan.offsets[i + 1]!);
       ({ storedAt } = content);
     }

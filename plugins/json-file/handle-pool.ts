@@ -2,7 +2,14 @@ import type { FileSystem, OpenFile } from './file-system.ts';
 import { readHeader } from './header.ts';
 
 /** The file at this path is not any more the one that was asked for: it was rewritten. Look the segment up again. */
-export class Replaced extends Error {}
+export class Replaced extends Error {
+  readonly path: string;
+
+  constructor(path: string) {
+    super(`${path} was rewritten`);
+    this.path = path;
+  }
+}
 
 interface Entry {
   readonly file: Promise<OpenFile>;
@@ -55,7 +62,7 @@ export class HandlePool {
     const found = await readHeader(file, path).catch(() => undefined);
     if (found?.header.uid === uid) return file;
     await file.close();
-    throw new Replaced(`${path} was rewritten`);
+    throw new Replaced(path);
   }
 
   #shrink(): void {

@@ -1,4 +1,4 @@
-import { expected } from '../../lib/plugin.ts';
+import { TelltaleError, expected } from '../../lib/plugin.ts';
 import type { RemovedRange } from '../../lib/plugin.ts';
 import type { OpenFile } from './file-system.ts';
 import { readFully, readRest } from './io.ts';
@@ -49,4 +49,10 @@ export async function readHeader(
   if (bytes.length === HEADER_BYTES && !bytes.includes(NEWLINE)) bytes = await readRest(file);
   const header = decodeHeader(bytes, path);
   return header === undefined ? undefined : { header, start: bytes.indexOf(NEWLINE) + 1 };
+}
+
+export function damagedHeader(path: string): TelltaleError {
+  return new TelltaleError('STORE_CORRUPT', `expected ${path} to begin with its header, found damage at byte 0`, {
+    details: { path, offset: 0 },
+  });
 }

@@ -6,6 +6,8 @@ import type { JsonFileOptions } from './options.ts';
 import { JsonFileStore } from './store.ts';
 
 export type { JsonFileOptions } from './options.ts';
+export { salvage } from './salvage.ts';
+export type { SalvageReport } from './salvage.ts';
 
 /**
  * A log of events in a folder of JSON lines, for one writer and any number of readers.

@@ -39,15 +39,18 @@ export function hashKey(key: string): number {
   return hash >>> 0;
 }
 
-/** The key of a record under a field; `undefined` when it has none. */
-export function keyOf(record: StoredEvent | Tombstone, field: string): string | undefined {
-  if (field === 'id') return record.id;
-  if (field === 'entity') return record.entity;
+/** Reads a record's key under a field; `undefined` when it has none. */
+export type KeyReader = (record: StoredEvent | Tombstone) => string | undefined;
+
+/** Made once for each field: splitting paths for each event would cost more than reading them. */
+export function keyReader(field: string): KeyReader {
+  if (field === 'id') return (record) => record.id;
+  if (field === 'entity') return (record) => record.entity;
   // A removed event is found by its id and counted for its entity, nothing else.
-  if (!('type' in record)) return undefined;
-  if (field === 'correlationId') return record.correlationId;
-  if (field === 'causationId') return record.causationId;
-  return toKey(readPath(record, field));
+  if (field === 'correlationId') return (record) => ('type' in record ? record.correlationId : undefined);
+  if (field === 'causationId') return (record) => ('type' in record ? record.causationId : undefined);
+  const segments = field.split('.');
+  return (record) => ('type' in record ? toKey(readPath(record, segments)) : undefined);
 }
 
 /** Index keys keep JSON's types apart. Objects and arrays have none. */
@@ -57,9 +60,9 @@ export function toKey(value: unknown): string | undefined {
   return undefined;
 }
 
-function readPath(record: object, path: string): unknown {
+function readPath(record: object, segments: readonly string[]): unknown {
   let value: unknown = record;
-  for (const segment of path.split('.')) {
+  for (const segment of segments) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, segment)) return undefined;
     value = (value as Record<string, unknown>)[segment];
   }

@@ -1,10 +1,15 @@
 import { contentHash, recordRemoval } from '../../lib/plugin.ts';
-import type { Head, KnownId, Page, PageQuery, RemovedRange, StoredEvent } from '../../lib/plugin.ts';
+import type { Head, KnownId, Page, PageQuery, Range, RemovedRange, StoredEvent } from '../../lib/plugin.ts';
 import { Replaced } from './handle-pool.ts';
+import { damagedHeader } from './header.ts';
 import { MemoryIndex } from './memory-index.ts';
 import { PageBuilder, readSegment } from './paging.ts';
 import { planRead, rulesOut } from './read-plan.ts';
+import { RecentRevisions } from './recent-revisions.ts';
 import type { Segment, SegmentContext } from './segment.ts';
+
+const RECENT_ENTITIES = 32_768;
+const ATTEMPTS = 5;
 
 /**
  * The segments in order and everything that reads them. The last one is active. Readers see whole commits: a segment's
@@ -14,11 +19,13 @@ export class Log {
   readonly context: SegmentContext;
   #segments: readonly Segment[] = [];
   #active: MemoryIndex;
+  readonly #recent: RecentRevisions | undefined;
   #head: Head = { position: 0, storedAt: 0 };
 
   constructor(context: SegmentContext) {
     this.context = context;
     this.#active = new MemoryIndex(context.paths, 0);
+    if (!context.readOnly) this.#recent = new RecentRevisions(RECENT_ENTITIES);
   }
 
   get segments(): readonly Segment[] {
@@ -35,6 +42,11 @@ export class Log {
 
   get head(): Head {
     return this.#head;
+  }
+
+  /** The only writer says what it has written; a reader cannot know and has no such memory. */
+  remember(entity: string, revision: number): void {
+    this.#recent?.set(entity, revision);
   }
 
   moveHead(head: Head): void {
@@ -56,21 +68,39 @@ export class Log {
     this.#segments = this.#segments.map((segment) => (segment === before ? after : segment));
   }
 
-  async read(query: PageQuery): Promise<Page> {
-    for (;;) {
-      try {
-        return await this.#read(query);
-      } catch (error) {
-        if (!(error instanceof Replaced)) throw error;
-        await this.refresh();
-      }
-    }
+  read(query: PageQuery): Promise<Page> {
+    return this.#retrying(() => this.#read(query));
   }
 
   /** Learns about segments that another process rewrote; nothing to do for the only writer. */
   refresh: () => Promise<void> = async () => undefined;
 
-  async find(ids: readonly string[]): Promise<ReadonlyMap<string, KnownId>> {
+  find(ids: readonly string[]): Promise<ReadonlyMap<string, KnownId>> {
+    return this.#retrying(() => this.#find(ids));
+  }
+
+  revisions(entities: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return this.#retrying(() => this.#revisions(entities));
+  }
+
+  removed(range: Range): Promise<readonly RemovedRange[]> {
+    return this.#retrying(() => this.#removed(range));
+  }
+
+  /** A segment may be rewritten under a reader; one that is not found again after that is damaged. */
+  async #retrying<T>(work: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof Replaced)) throw error;
+        if (attempt === ATTEMPTS) throw damagedHeader(error.path);
+        await this.refresh();
+      }
+    }
+  }
+
+  async #find(ids: readonly string[]): Promise<ReadonlyMap<string, KnownId>> {
     const known = new Map<string, KnownId>();
     for (const id of ids) {
       const record = await this.#newest(
@@ -83,17 +113,19 @@ export class Log {
     return known;
   }
 
-  async revisions(entities: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  async #revisions(entities: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const revisions = new Map<string, number>();
     for (const entity of entities) {
-      const recent = await this.#active.revision(entity);
+      const recent = this.#recent?.get(entity);
       const revision = recent ?? (await this.#newest('entity', entity, () => true))?.revision;
-      if (revision !== undefined) revisions.set(entity, revision);
+      if (revision === undefined) continue;
+      revisions.set(entity, revision);
+      if (recent === undefined) this.#recent?.set(entity, revision);
     }
     return revisions;
   }
 
-  async removed(range: { readonly from: number; readonly to: number }): Promise<readonly RemovedRange[]> {
+  async #removed(range: Range): Promise<readonly RemovedRange[]> {
     const ranges: RemovedRange[] = [];
     for (let i = 0; i < this.#segments.length; i++) {
       const segment = this.#segments[i]!;
@@ -145,8 +177,7 @@ export class Log {
     for (let i = numbers.length - 1; i >= 0; i--) {
       if (numbers[i]! >= segment.count) continue;
       const [record] = await segment.records(numbers[i]!, numbers[i]!);
-      const content = (record!.event ?? record!.tombstone)!;
-      if (content[field] === key) return content;
+      if (record![field] === key) return record;
     }
     return undefined;
   }

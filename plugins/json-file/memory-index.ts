@@ -1,6 +1,6 @@
 import type { StoredEvent } from '../../lib/plugin.ts';
-import { ENVELOPE_KEYS, NO_TYPE, keyOf } from './key-index.ts';
-import type { KeyIndex, Summary } from './key-index.ts';
+import { ENVELOPE_KEYS, NO_TYPE, keyReader } from './key-index.ts';
+import type { KeyIndex, KeyReader, Summary } from './key-index.ts';
 import type { Tombstone } from './record.ts';
 
 type Postings = Map<string, number | number[]>;
@@ -13,12 +13,13 @@ export class MemoryIndex implements KeyIndex {
   readonly fields: readonly string[];
   readonly summary = undefined;
   readonly #offsets: number[];
-  readonly #columns: Map<string, (string | undefined)[]>;
+  /** Keys by record number, one column for each field. */
+  readonly #columns: readonly (string | undefined)[][];
+  readonly #readers: readonly KeyReader[];
   readonly #postings = new Map<string, { readonly map: Postings; next: number }>();
   readonly #types: string[] = [];
   readonly #typeNumbers = new Map<string, number>();
   readonly #typeOf: number[] = [];
-  readonly #revisions: number[] = [];
   #time: [number, number] | undefined;
   #storedAt = 0;
   /** Reads the records that were there before this process; see `fillLater`. */
@@ -28,7 +29,8 @@ export class MemoryIndex implements KeyIndex {
   constructor(paths: readonly string[], start: number) {
     this.fields = [...ENVELOPE_KEYS, ...paths];
     this.#offsets = [start];
-    this.#columns = new Map(this.fields.map((field) => [field, []]));
+    this.#columns = this.fields.map(() => []);
+    this.#readers = this.fields.map(keyReader);
   }
 
   get count(): number {
@@ -47,9 +49,8 @@ export class MemoryIndex implements KeyIndex {
   /** Takes records whose places are known and whose content `fill` reads when the first question comes. */
   fillLater(offsets: readonly number[], fill: () => Promise<readonly (StoredEvent | Tombstone)[]>): void {
     for (let i = 1; i < offsets.length; i++) this.#offsets.push(offsets[i]!);
-    for (const column of this.#columns.values()) column.length = this.count;
+    for (const column of this.#columns) column.length = this.count;
     this.#typeOf.length = this.count;
-    this.#revisions.length = this.count;
     if (this.count > 0) this.#fill = fill;
   }
 
@@ -58,7 +59,7 @@ export class MemoryIndex implements KeyIndex {
   }
 
   async lookUp(field: string, value: string): Promise<readonly number[] | undefined> {
-    if (!this.#columns.has(field)) return undefined;
+    if (!this.fields.includes(field)) return undefined;
     await this.ready();
     const found = this.#mapOf(field).get(value);
     return found === undefined ? [] : typeof found === 'number' ? [found] : found;
@@ -78,14 +79,6 @@ export class MemoryIndex implements KeyIndex {
     return this.#typeOf.flatMap((type, record) => (type === NO_TYPE ? [] : [record]));
   }
 
-  /** Current revision of an entity in this segment; `undefined` when it does not occur. */
-  async revision(entity: string): Promise<number | undefined> {
-    await this.ready();
-    const found = this.#mapOf('entity').get(entity);
-    if (found === undefined) return undefined;
-    return this.#revisions[typeof found === 'number' ? found : found[found.length - 1]!];
-  }
-
   /** Resolves when the keys of all records are known. */
   ready(): Promise<void> {
     if (this.#fill === undefined) return DONE;
@@ -99,7 +92,7 @@ export class MemoryIndex implements KeyIndex {
 
   /** Keys by record number, and the types; for the index file. Only after `ready`. */
   column(field: string): readonly (string | undefined)[] {
-    return this.#columns.get(field)!;
+    return this.#columns[this.fields.indexOf(field)]!;
   }
 
   typeNumbers(): { readonly names: readonly string[]; readonly ofRecord: readonly number[] } {
@@ -125,8 +118,7 @@ export class MemoryIndex implements KeyIndex {
   }
 
   #note(index: number, record: StoredEvent | Tombstone): void {
-    for (const [field, column] of this.#columns) column[index] = keyOf(record, field);
-    this.#revisions[index] = record.revision;
+    for (let i = 0; i < this.#columns.length; i++) this.#columns[i]![index] = this.#readers[i]!(record);
     this.#storedAt = Math.max(this.#storedAt, record.storedAt);
     if (!('type' in record)) {
       this.#typeOf[index] = NO_TYPE;
@@ -152,7 +144,7 @@ export class MemoryIndex implements KeyIndex {
   #mapOf(field: string): Postings {
     let postings = this.#postings.get(field);
     if (postings === undefined) this.#postings.set(field, (postings = { map: new Map(), next: 0 }));
-    const column = this.#columns.get(field)!;
+    const column = this.column(field);
     for (; postings.next < column.length; postings.next++) post(postings.map, column[postings.next], postings.next);
     return postings.map;
   }

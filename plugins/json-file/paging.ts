@@ -1,7 +1,8 @@
 import type { Page, PageQuery, StoredEvent } from '../../lib/plugin.ts';
 import { candidates } from './read-plan.ts';
 import type { ReadPlan } from './read-plan.ts';
-import type { StoredRecord } from './record.ts';
+import { isEvent } from './record.ts';
+import type { Tombstone } from './record.ts';
 import type { Segment } from './segment.ts';
 
 /** A page reads at most this many bytes of records, one record excepted. */
@@ -30,9 +31,9 @@ export class PageBuilder {
     return this.#bytes;
   }
 
-  add(records: readonly StoredRecord[], bytes: number): void {
+  add(records: readonly (StoredEvent | Tombstone)[], bytes: number): void {
     const ordered = this.descending ? records.toReversed() : records;
-    for (const { event } of ordered) if (event !== undefined) this.events.push(event);
+    for (const record of ordered) if (isEvent(record)) this.events.push(record);
     this.#looked = ordered[ordered.length - 1]!.position;
     this.#bytes -= bytes;
   }

@@ -23,11 +23,6 @@ export interface Tombstone {
   readonly hash: string;
 }
 
-export interface StoredRecord extends Marks {
-  readonly event?: StoredEvent;
-  readonly tombstone?: Tombstone;
-}
-
 const KEYS = ['{"crc":"00000000","position":', ',"commit":', ',"end":', ',"rest":'].map((key) => Buffer.from(key));
 
 /** The JSON of an event's line, checksum not included. Written out: a spread costs three times as much. */
@@ -58,13 +53,15 @@ export function tombstoneJson(tombstone: Tombstone, marks: Marks): string {
   return JSON.stringify({ position, commit, end, rest, revision, storedAt, id, entity, hash, removed: true });
 }
 
-/** The record of a line whose checksum has been found right. */
-export function decodeRecord(bytes: Buffer, start: number, end: number): StoredRecord {
+/** The event of a line whose checksum has been found right, or what is left of it. */
+export function decodeContent(bytes: Buffer, start: number, end: number): StoredEvent | Tombstone {
   const line = JSON.parse(bytes.toString('utf8', start, end)) as Line;
-  const { position, commit, end: last, rest } = line;
-  const marks = { position, commit, end: last, rest };
-  if (line.removed === true) return { ...marks, tombstone: toTombstone(line) };
-  return { ...marks, event: toEvent(line) };
+  return line.removed === true ? toTombstone(line) : toEvent(line);
+}
+
+/** Whether a record is an event and not what is left of one. */
+export function isEvent(record: StoredEvent | Tombstone): record is StoredEvent {
+  return 'type' in record;
 }
 
 /** The marks of the line at `start`, read from its first bytes; `undefined` when they are not legible. */

@@ -7,8 +7,8 @@ import { replaceFile } from './io.ts';
 import { encodeLine } from './line.ts';
 import type { Log } from './log.ts';
 import { dropManifest } from './manifest.ts';
-import { decodeRecord, eventJson, tombstoneJson } from './record.ts';
-import type { StoredRecord } from './record.ts';
+import { decodeContent, eventJson, isEvent, readMarks, tombstoneJson } from './record.ts';
+import type { Marks, Tombstone } from './record.ts';
 import { Segment } from './segment.ts';
 
 interface Range {
@@ -17,7 +17,7 @@ interface Range {
 }
 
 /** The JSON a record's line shall have from now on; `undefined` leaves the line as it is. */
-type Change = (record: StoredRecord) => string | undefined;
+type Change = (record: StoredEvent | Tombstone, marks: Marks) => string | undefined;
 
 /** Lines changed between two turns of the event loop. */
 const SLICE = 128;
@@ -36,12 +36,11 @@ export async function removeRanges(
   let removed = 0;
   for (const segment of await sealedSegments(log, appender, ranges)) {
     const within = clip(ranges, segment);
-    const change = (record: StoredRecord): string | undefined => {
-      const { event } = record;
-      if (event === undefined || !within.some(({ from, to }) => event.position >= from && event.position <= to))
-        return undefined;
+    const change: Change = (record, marks) => {
+      const { position } = record;
+      if (!isEvent(record) || !within.some(({ from, to }) => position >= from && position <= to)) return undefined;
       removed++;
-      return tombstoneJson({ ...event, hash: contentHash(event) }, record);
+      return tombstoneJson({ ...record, hash: contentHash(record) }, marks);
     };
     await replaceSegment(
       log,
@@ -59,9 +58,9 @@ export async function rewriteEvents(log: Log, appender: Appender, events: readon
   const byPosition = new Map(events.map((event) => [event.position, event]));
   const ranges = events.map(({ position }) => ({ from: position, to: position }));
   for (const segment of await sealedSegments(log, appender, ranges)) {
-    const change = (record: StoredRecord): string | undefined => {
+    const change: Change = (record, marks) => {
       const event = byPosition.get(record.position);
-      return event === undefined ? undefined : eventJson(event, record);
+      return event === undefined ? undefined : eventJson(event, marks);
     };
     await replaceSegment(log, appender, segment, change, []);
   }
@@ -115,7 +114,7 @@ async function changedLines(segment: Segment, change: Change): Promise<readonly 
   for (let i = 0; i < scan.count; i++) {
     if (i % SLICE === SLICE - 1) await new Promise((resolve) => setImmediate(resolve));
     const [start, end] = [scan.offsets[i]!, scan.offsets[i + 1]!];
-    const line = change(decodeRecord(bytes, start, end - 1));
+    const line = change(decodeContent(bytes, start, end - 1), readMarks(bytes, start, end)!);
     if (line === undefined) continue;
     if (start > kept) pieces.push(bytes.subarray(kept, start));
     pieces.push(encodeLine(line));

@@ -1,5 +1,5 @@
 import { NEWLINE, isIntact } from './line.ts';
-import { decodeRecord, intactMarks, legiblePosition } from './record.ts';
+import { decodeContent, intactMarks, legiblePosition } from './record.ts';
 import type { Marks } from './record.ts';
 
 /** What the bytes of a segment hold behind its header. Nothing here reads or writes a file. */
@@ -155,8 +155,7 @@ interface Rest {
 
 /** `storedAt` of the record that starts at `offset`. */
 export function storedAtOf(bytes: Buffer, offset: number): number {
-  const record = decodeRecord(bytes, offset, bytes.indexOf(NEWLINE, offset));
-  return (record.event ?? record.tombstone)!.storedAt;
+  return decodeContent(bytes, offset, bytes.indexOf(NEWLINE, offset)).storedAt;
 }
 
 /** Highest position legible in a quarantined tail, for the rule that a position is never given twice. */

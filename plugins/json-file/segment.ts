@@ -11,8 +11,8 @@ import { ENVELOPE_KEYS } from './key-index.ts';
 import type { KeyIndex, Summary } from './key-index.ts';
 import { NEWLINE } from './line.ts';
 import { MemoryIndex } from './memory-index.ts';
-import { decodeRecord, intactMarks } from './record.ts';
-import type { StoredRecord, Tombstone } from './record.ts';
+import { decodeContent, intactMarks } from './record.ts';
+import type { Tombstone } from './record.ts';
 import { scanRecords } from './scan.ts';
 import type { Scan } from './scan.ts';
 import type { SectionCache } from './section-cache.ts';
@@ -93,7 +93,7 @@ export class Segment {
 
   facts(): SegmentFacts {
     const { first, uid, count, bytes, start, removals } = this;
-    const summary = this.#summary;
+    const summary = this.#summary && briefly(this.#summary);
     return { first, uid, count, bytes, start, removals, ...(summary === undefined ? {} : { summary }) };
   }
 
@@ -110,12 +110,12 @@ export class Segment {
   }
 
   /** Records `from` to `to`, inclusive numbers, checksums checked. Throws `STORE_CORRUPT`. */
-  async records(from: number, to: number): Promise<StoredRecord[]> {
+  async records(from: number, to: number): Promise<(StoredEvent | Tombstone)[]> {
     const offsets = await this.ask((index) => index.offsets());
     const start = offsets[from]!;
     const length = offsets[to + 1]! - start;
     const bytes = await this.#use((file) => readFully(file, start, length));
-    const records: StoredRecord[] = [];
+    const records: (StoredEvent | Tombstone)[] = [];
     for (let i = from; i <= to; i++) records.push(this.#decode(bytes, offsets[i]! - start, offsets[i + 1]! - start, i));
     return records;
   }
@@ -181,11 +181,11 @@ export class Segment {
     return this.#index ?? index;
   }
 
-  #decode(bytes: Buffer, start: number, end: number, number: number): StoredRecord {
+  #decode(bytes: Buffer, start: number, end: number, number: number): StoredEvent | Tombstone {
     const intact = end <= bytes.length && bytes[end - 1] === NEWLINE ? intactMarks(bytes, start, end - 1) : undefined;
     const position = this.first + number;
     if (intact?.position !== position) throw this.corrupt(start, position, 1);
-    return decodeRecord(bytes, start, end - 1);
+    return decodeContent(bytes, start, end - 1);
   }
 
   #use<T>(work: (file: OpenFile) => Promise<T>): Promise<T> {
@@ -193,11 +193,18 @@ export class Segment {
   }
 }
 
+/** A summary fit for the manifest: thousands of types would make a cache of it that is slower than none. */
+function briefly(summary: Summary): Summary {
+  const { types, ...rest } = summary;
+  return types !== undefined && types.length <= MANIFEST_TYPES ? summary : rest;
+}
+
+const MANIFEST_TYPES = 256;
+
 export function decodeAll(bytes: Buffer, scan: Scan): (StoredEvent | Tombstone)[] {
   const records: (StoredEvent | Tombstone)[] = [];
   for (let i = 0; i < scan.count; i++) {
-    const record = decodeRecord(bytes, scan.offsets[i]!, scan.offsets[i + 1]! - 1);
-    records.push((record.event ?? record.tombstone)!);
+    records.push(decodeContent(bytes, scan.offsets[i]!, scan.offsets[i + 1]! - 1));
   }
   return records;
 }

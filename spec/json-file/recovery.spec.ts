@@ -194,6 +194,21 @@ describe('json-file: recovery', () => {
     await again.close();
   });
 
+  it('reports a sealed segment whose header is damaged', async () => {
+    const disk = new MemoryDisk();
+    const store = await openOn(disk, { segmentEvents: 16 });
+    for (let i = 0; i < 40; i++) await store.append([event()]);
+    await store.close();
+    const bytes = disk.bytes(FIRST_SEGMENT);
+    bytes[40]! ^= 1;
+    disk.damage(FIRST_SEGMENT, bytes);
+    const again = await openOn(disk);
+    const error = await rejection(idsOf(again));
+    expect(error).to.include({ code: 'STORE_CORRUPT' });
+    expect(error.message).to.include(FIRST_SEGMENT);
+    await again.close();
+  });
+
   it('reports damage in a sealed segment when it is read, never skips it', async () => {
     const disk = new MemoryDisk();
     const store = await openOn(disk, { segmentEvents: 16 });

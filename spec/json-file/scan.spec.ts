@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { decodeHeader } from '../../plugins/json-file/header.ts';
 import { NEWLINE, sealLine } from '../../plugins/json-file/line.ts';
-import { decodeRecord } from '../../plugins/json-file/record.ts';
+import { decodeContent } from '../../plugins/json-file/record.ts';
 import { scanRecords } from '../../plugins/json-file/scan.ts';
 import type { Scan } from '../../plugins/json-file/scan.ts';
 import { writeLog } from './log-on-disk.ts';
@@ -23,8 +23,8 @@ function read(bytes: Buffer, decodes = true): Reading {
   if (scan.damage !== undefined) return { refused: true, ids: [], scan };
   const ids: string[] = [];
   for (let i = 0; i < (decodes ? scan.count : 0); i++) {
-    const record = decodeRecord(bytes, scan.offsets[i]!, scan.offsets[i + 1]! - 1);
-    ids.push(`${record.event!.position} ${JSON.stringify(record.event)}`);
+    const record = decodeContent(bytes, scan.offsets[i]!, scan.offsets[i + 1]! - 1);
+    ids.push(`${record.position} ${JSON.stringify(record)}`);
   }
   return { refused: false, ids, scan };
 }

@@ -1,0 +1,127 @@
+import { join, resolve } from 'node:path';
+import { expected, subtractRanges, systemClock } from '../../lib/plugin.ts';
+import type { Range, RemovedRange } from '../../lib/plugin.ts';
+import { newUid } from './appender.ts';
+import type { FileSystem } from './file-system.ts';
+import { nodeFileSystem } from './file-system.ts';
+import { checkFolder, listFolder } from './folder.ts';
+import { encodeHeader } from './header.ts';
+import { readPath, replaceFile } from './io.ts';
+import { NEWLINE, decodeLine, encodeLine } from './line.ts';
+import { decodeContent, eventJson, intactMarks, isEvent, tombstoneJson } from './record.ts';
+import type { Marks } from './record.ts';
+import { segmentName } from './segment.ts';
+
+export interface SalvageReport {
+  /** Records copied, those of removed events included. */
+  readonly kept: number;
+  /** Lines that were not intact, or not in their place. */
+  readonly damaged: number;
+  /** Positions of which nothing is left; the new log records them as removed, reason `lost`. */
+  readonly lost: readonly RemovedRange[];
+}
+
+const SEGMENT_RECORDS = 32_768;
+
+/**
+ * Copies every intact record of a damaged log into a new one, in order, and keeps the original as it is. What lies in
+ * quarantine stays there. Batches of which a part is damaged come without that part.
+ *
+ * @param target a folder that is not there yet, or empty
+ * @throws `STORE_PATH`
+ */
+export async function salvage(folder: string, target: string, fs: FileSystem = nodeFileSystem): Promise<SalvageReport> {
+  const [from, to] = [resolve(folder), resolve(target)];
+  await checkFolder(fs, from, false);
+  await checkFolder(fs, to, true);
+  if ((await fs.list(to)).length > 0)
+    throw expected('STORE_PATH', to, 'an empty folder', 'a folder with files', { details: { path: to } });
+  const copy = new Copy(fs, to);
+  for (const first of (await listFolder(fs, from)).firsts) {
+    const bytes = await readPath(fs, join(from, segmentName(first)));
+    await copy.take(bytes, first);
+  }
+  await copy.flush();
+  const state = join(from, 'state.json');
+  const documents = (await fs.facts(state)) === undefined ? undefined : await readPath(fs, state);
+  if (documents !== undefined && decodeLine(documents) !== undefined)
+    await replaceFile(fs, join(to, 'state.json'), [documents]);
+  return copy.report();
+}
+
+/** Runs of records with consecutive positions become segments; a gap begins another one and is recorded in it. */
+class Copy {
+  readonly #fs: FileSystem;
+  readonly #folder: string;
+  readonly #lost: RemovedRange[] = [];
+  #known: readonly RemovedRange[] = [];
+  #run: Buffer[] = [];
+  #first = 1;
+  #position = 0;
+  #storedAt = 0;
+  #removed: RemovedRange[] = [];
+  #kept = 0;
+  #damaged = 0;
+
+  constructor(fs: FileSystem, folder: string) {
+    this.#fs = fs;
+    this.#folder = folder;
+  }
+
+  async take(bytes: Buffer, first: number): Promise<void> {
+    const start = bytes.indexOf(NEWLINE) + 1;
+    const header = start === 0 ? undefined : decodeLine(bytes);
+    await this.flush();
+    this.#known = (header?.['removed'] as readonly RemovedRange[] | undefined) ?? [];
+    for (let at = header?.['first'] === first ? start : 0; at < bytes.length;) {
+      const newline = bytes.indexOf(NEWLINE, at);
+      const end = newline < 0 ? bytes.length : newline;
+      const marks = intactMarks(bytes, at, end);
+      if (marks === undefined || marks.position <= this.#position) this.#damaged++;
+      else await this.#keep(bytes, at, end, marks.position);
+      at = end + 1;
+    }
+  }
+
+  async flush(): Promise<void> {
+    if (this.#run.length === 0) return;
+    const removed = [...this.#removed, ...clip(this.#known, { from: this.#first, to: this.#position })];
+    const header = { first: this.#first, uid: newUid(), created: systemClock.now(), storedAt: this.#storedAt, removed };
+    await replaceFile(this.#fs, join(this.#folder, segmentName(this.#first)), [encodeHeader(header), ...this.#run]);
+    this.#run = [];
+    this.#removed = [];
+  }
+
+  report(): SalvageReport {
+    return { kept: this.#kept, damaged: this.#damaged, lost: this.#lost };
+  }
+
+  async #keep(bytes: Buffer, start: number, end: number, position: number): Promise<void> {
+    if (position !== this.#position + 1 || this.#run.length >= SEGMENT_RECORDS) await this.flush();
+    if (this.#run.length === 0) this.#begin(position);
+    const content = decodeContent(bytes, start, end);
+    // Each stands alone now: the commit it came with may not be whole any more.
+    const alone: Marks = { position, commit: position, end: position, rest: 0 };
+    this.#run.push(encodeLine(isEvent(content) ? eventJson(content, alone) : tombstoneJson(content, alone)));
+    this.#storedAt = content.storedAt;
+    this.#position = position;
+    this.#kept++;
+  }
+
+  /** What is missing before `position` was removed, if the header says so, and is lost otherwise. */
+  #begin(position: number): void {
+    this.#first = position;
+    if (position === this.#position + 1) return;
+    const gap = { from: this.#position + 1, to: position - 1 };
+    const known = clip(this.#known, gap);
+    const lost = subtractRanges([gap], known).map((range) => ({ ...range, reason: 'lost', at: systemClock.now() }));
+    this.#lost.push(...lost);
+    this.#removed = [...known, ...lost].toSorted((a, b) => a.from - b.from);
+  }
+}
+
+function clip(ranges: readonly RemovedRange[], { from, to }: Range): RemovedRange[] {
+  return ranges
+    .filter((range) => range.from <= to && range.to >= from)
+    .map((range) => ({ ...range, from: Math.max(range.from, from), to: Math.min(range.to, to) }));
+}
