@@ -8,10 +8,12 @@ export interface Chain {
   readonly since: number;
   readonly sinceDepth: number;
   readonly recent: readonly string[] | undefined;
+  /** The event in whose handler this one was emitted, a transient one too. */
+  readonly emitter: string | undefined;
 }
 
 /** Above an event without a cause there is nothing. */
-export const NO_CHAIN: Chain = { depth: 0, since: 0, sinceDepth: 0, recent: undefined };
+export const NO_CHAIN: Chain = { depth: 0, since: 0, sinceDepth: 0, recent: undefined, emitter: undefined };
 
 /**
  * What an event emitted here and now comes from. Lives in the envelope of the event being handled; one
@@ -25,6 +27,8 @@ export interface Cause {
   /** Well-known metadata that goes down the chain (conversation, request, session, user, trace). */
   readonly inherited: Readonly<Record<string, unknown>> | undefined;
   readonly chain: Chain;
+  /** Id of the event being handled here; undefined outside of handlers. */
+  readonly handling: string | undefined;
   /** The bus whose handlers run in this context, and how many of them have not ended yet. */
   readonly owner: object | undefined;
   running: number;

@@ -3,48 +3,67 @@ import type { IterateOptions, ObserveOptions, OnceOptions } from './api.ts';
 import type { Core } from './core.ts';
 import { toMs } from './duration.ts';
 import { TelltaleError, expected } from './errors.ts';
+import type { Envelope } from './event/envelope.ts';
 import type { TelltaleEvent } from './event/event.ts';
 import { DEFAULT_MAILBOX } from './mailbox/overflow.ts';
 import { parseSubscribe, type ParsedSubscribe } from './options.ts';
 import { IsolatedObservable } from './router/isolated-observable.ts';
 import { iterate } from './router/iterate.ts';
 import { once, type OnceTerms } from './router/once.ts';
-import type { Handler } from './router/subscription.ts';
+import type { Handler, Subscription, SubscriptionOptions } from './router/subscription.ts';
 
-export interface ParsedOnce extends ParsedSubscribe, OnceTerms {}
+interface ParsedOnce extends ParsedSubscribe, OnceTerms {}
+
+interface Listening {
+  /** Undefined where the signal was aborted before. */
+  readonly subscription: Subscription | undefined;
+  readonly undo: () => void;
+}
 
 /** Subscribes until undone, aborted or the bus closes. */
-export function listen(core: Core, parsed: ParsedSubscribe, handler: Handler): () => void {
+export function listen(
+  core: Core,
+  parsed: ParsedSubscribe,
+  handler: Handler,
+  more?: Pick<SubscriptionOptions, 'held'>,
+): Listening {
   const { signal, ...options } = parsed;
-  if (signal?.aborted) return () => undefined;
-  const { undo } = core.router.subscribe({ ...options, handler });
-  if (!signal) return undo;
-  signal.addEventListener('abort', undo, { once: true });
-  return () => {
-    signal.removeEventListener('abort', undo);
-    undo();
-  };
-}
-
-/** The options of `once`, parsed. */
-export function parseOnce(pattern: unknown, options: unknown): ParsedOnce {
-  const { timeout, signal, ...rest } = (options ?? {}) as OnceOptions;
-  const parsed = parseSubscribe(pattern, Object.keys(rest).length > 0 ? rest : undefined, DEFAULT_MAILBOX);
+  if (signal?.aborted) return { subscription: undefined, undo: () => undefined };
+  const { subscription, undo } = core.router.subscribe({ ...options, ...more, handler });
+  if (!signal) return { subscription, undo };
+  const stopListening = onAbort(signal, undo);
   return {
-    ...parsed,
-    ...(timeout !== undefined && { timeoutMs: toMs(timeout, 'timeout') }),
-    ...(signal && { signal }),
+    subscription,
+    undo: () => {
+      stopListening();
+      undo();
+    },
   };
 }
 
-export function waitOnce(core: Core, terms: ParsedOnce): Promise<TelltaleEvent> {
-  const { signal: _, ...parsed } = terms;
-  const port = {
-    clock: core.options.clock,
-    subscribe: (listener: (event: TelltaleEvent) => void) => listen(core, parsed, listener),
-    onClose: (closed: () => void) => core.onClose(closed),
+function parseOnce(pattern: unknown, options: OnceOptions | undefined): ParsedOnce {
+  mustKnow(options, ['where', 'timeout', 'signal'], 'once');
+  const { timeout, ...rest } = options ?? {};
+  const parsed = parseSubscribe(pattern, options && rest, DEFAULT_MAILBOX);
+  return { ...parsed, ...(timeout !== undefined && { timeoutMs: toMs(timeout, 'timeout') }) };
+}
+
+/** The next event of a pattern. Rejects with what `parseOnce` throws, `TIMEOUT`, `ABORTED`, `BUS_CLOSED`. */
+export function waitOnce(core: Core, pattern: unknown, options: OnceOptions | undefined): Promise<TelltaleEvent> {
+  const start = async (): Promise<TelltaleEvent> => {
+    const terms = parseOnce(pattern, options);
+    const { signal: _, ...parsed } = terms;
+    const port = {
+      clock: core.options.clock,
+      subscribe: (listener: (event: TelltaleEvent) => void) => listen(core, parsed, listener).undo,
+      onClose: (closed: () => void) => core.onClose(closed),
+    };
+    return once(port, terms);
   };
-  return once(port, terms);
+  const event = start();
+  // Whoever awaits it sees the rejection too; one that nobody awaits must not end the process when the bus closes.
+  event.catch(() => undefined);
+  return event;
 }
 
 /** Events as an Observable; each subscriber is a subscription of its own and can hurt only itself. */
@@ -53,29 +72,31 @@ export function observeEvents(
   pattern: unknown,
   options: ObserveOptions | undefined,
 ): Observable<TelltaleEvent> {
-  const parsed = parseSubscribe(pattern, options, core.options.mailbox);
+  mustKnow(options, ['where', 'signal'], 'observe');
+  const { signal, ...parsed } = parseSubscribe(pattern, options, core.options.mailbox);
   // What a subscriber throws during delivery fails that delivery; what it throws later has no event to blame.
   let delivering = false;
   let thrown: { readonly error: unknown } | undefined;
+  const { pattern: key } = parsed;
+  const part = { owner: {}, key, thing: `a stream of \`observe('${key}')\``, about: { pattern: key } };
   const failed = (error: unknown): void => {
     if (delivering) thrown ??= { error };
-    else core.reports.say('$bus.stream.failed', parsed.pattern, { pattern: parsed.pattern, message: String(error) });
+    else core.reports.failed('$bus.stream.failed', part, error);
   };
   return new IsolatedObservable<TelltaleEvent>(failed, (subscriber) => {
-    const undo = [
-      core.onClose(() => subscriber.complete()),
-      listen(core, parsed, (event) => {
-        const outer = delivering;
-        delivering = true;
-        subscriber.next(event);
-        delivering = outer;
-        const failure = thrown;
-        thrown = undefined;
-        if (failure) throw failure.error;
-      }),
-    ];
+    const stopWaiting = onEnd(core, signal, () => subscriber.complete());
+    if (subscriber.closed) return stopWaiting;
+    const { undo } = listen(core, parsed, (event) => {
+      delivering = true;
+      subscriber.next(event);
+      delivering = false;
+      const failure = thrown;
+      thrown = undefined;
+      if (failure) throw failure.error;
+    });
     return () => {
-      for (const step of undo) step();
+      stopWaiting();
+      undo();
     };
   });
 }
@@ -86,18 +107,49 @@ export function iterateEvents(
   pattern: unknown,
   options: IterateOptions | undefined,
 ): AsyncIterableIterator<TelltaleEvent> {
-  const limits = { ...core.options.mailbox, overflow: 'lag' as const };
-  const parsed = parseSubscribe(pattern, options, limits);
+  mustKnow(options, ['where', 'signal', 'mailbox'], 'iterate');
+  const { signal, ...parsed } = parseSubscribe(pattern, options, { ...core.options.mailbox, overflow: 'lag' });
   const { mailbox } = parsed;
   if (mailbox.overflow !== 'lag' && mailbox.overflow !== 'reject') {
     throw expected('INVALID_OPTION', '`mailbox.overflow` of an iterator', "'lag' or 'reject'", mailbox.overflow);
   }
+  let subscription: Subscription | undefined;
   return iterate({
     limits: mailbox,
-    subscribe: (listener) => listen(core, parsed, (event, context) => listener(event, context.size)),
-    onClose: (closed) => core.onClose(closed),
+    subscribe: (listener, held) => {
+      const listening = listen(core, parsed, (_, context) => listener(context.envelope), { held });
+      subscription = listening.subscription;
+      return listening.undo;
+    },
+    onEnd: (ended) => onEnd(core, signal, ended),
+    lost: (envelopes: readonly Envelope[]) => subscription?.lose(envelopes),
     lagged: (missed, from, to) => core.makeReport('$bus.lagged', { missed, from, to }),
     full: (queued) =>
       new TelltaleError('MAILBOX_FULL', `iterator of \`${parsed.pattern}\` full: ${queued} of ${mailbox.max} events`),
   });
+}
+
+// Calls `ended` once, when the bus closes or the signal is aborted, at once where it is already.
+function onEnd(core: Core, signal: AbortSignal | undefined, ended: () => void): () => void {
+  const stopWaiting = core.onClose(ended);
+  if (!signal) return stopWaiting;
+  const stopListening = onAbort(signal, ended);
+  if (signal.aborted) ended();
+  return () => {
+    stopWaiting();
+    stopListening();
+  };
+}
+
+function onAbort(signal: AbortSignal, aborted: () => void): () => void {
+  signal.addEventListener('abort', aborted, { once: true });
+  return () => signal.removeEventListener('abort', aborted);
+}
+
+function mustKnow(options: unknown, known: readonly string[], of: string): void {
+  for (const key of Object.keys(options ?? {})) {
+    if (known.includes(key)) continue;
+    const text = `\`${key}\` is not an option of ${of}, expected one of: ${known.join(', ')}`;
+    throw new TelltaleError('INVALID_OPTION', text, { details: { option: key } });
+  }
 }

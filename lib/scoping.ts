@@ -19,19 +19,28 @@ export function deriveCause(around: Cause | undefined, given: ContextInfo): Caus
         Reflect.get(given, key),
       );
   }
-  const correlationId = given.correlationId === undefined ? around?.correlationId : checkId(given.correlationId);
+  const correlationId =
+    given.correlationId === undefined ? around?.correlationId : checkId(given.correlationId, '`correlationId`');
   // Another chain has other causes: the one around is handed on only within its own.
   const sameChain = correlationId === around?.correlationId;
   const causationId =
-    given.causationId === undefined ? (sameChain ? around?.causationId : undefined) : checkId(given.causationId);
+    given.causationId === undefined
+      ? sameChain
+        ? around?.causationId
+        : undefined
+      : checkId(given.causationId, '`causationId`');
   return {
     correlationId,
     causationId,
     inherited:
       given.metadata === undefined ? around?.inherited : { ...around?.inherited, ...checkMetadata(given.metadata) },
     chain: around?.chain ?? NO_CHAIN,
+    handling: around?.handling,
     owner: around?.owner,
-    running: around?.running ?? 0,
+    // Read when asked for: this context may outlive the handler it was made in.
+    get running() {
+      return around?.running ?? 0;
+    },
   };
 }
 

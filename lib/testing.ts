@@ -19,7 +19,7 @@ export interface TestBus<E> {
   /** Every event dispatched so far, in dispatch order; the bus's own (`$…`) left out. */
   readonly events: readonly TelltaleEvent[];
   /** The recorded events of a type. */
-  ofType(type: string): readonly TelltaleEvent[];
+  readonly ofType: (type: string) => readonly TelltaleEvent[];
 }
 
 /** Opens a bus with a memory store and a virtual clock; takes every option of `createBus` but these two. */

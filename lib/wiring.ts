@@ -4,10 +4,11 @@ import { TelltaleError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { ContextPort } from './invoke/handler-context.ts';
 import { channels } from './observe/channels.ts';
-import { parseOnce, waitOnce } from './listening.ts';
+import { waitOnce } from './listening.ts';
+import type { OnceOptions } from './api.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
-import { Router } from './router/router.ts';
-import type { Subscription, SubscriptionPort } from './router/subscription.ts';
+import { Router, type RouterPort } from './router/router.ts';
+import type { Subscription } from './router/subscription.ts';
 
 /** The router of a bus, told what to do with what its subscriptions report. */
 export function createRouter(core: Core): Router {
@@ -15,10 +16,11 @@ export function createRouter(core: Core): Router {
   const context: ContextPort = {
     emit: (cause, type, payload, options) => core.emit(cause, type, payload, options as EmitOptions),
     publish: (cause, type, payload, options) => core.publish(cause, type, payload, options as EmitOptions),
-    once: (pattern, options) => waitOnce(core, parseOnce(pattern, options)),
+    once: (pattern, options) => waitOnce(core, pattern, options as OnceOptions | undefined),
   };
-  const port: SubscriptionPort = {
+  const port: RouterPort = {
     clock,
+    dispatches: () => core.dispatcher.dispatches,
     context,
     failed: (subscription, envelope, { error, attempts }) =>
       handlerFailed(core, subscription, envelope, error, attempts),
@@ -72,5 +74,5 @@ function queueWaits(core: Core, subscription: Subscription, waitedMs: number): v
   const { pattern, key } = subscription.options;
   const { queued, running } = subscription.figures();
   const options = key ? ['concurrency'] : ['key with concurrency', 'concurrency (gives up order)', 'group'];
-  core.reports.sayOnce('$bus.subscription.waiting', pattern, { pattern, queued, running, waitedMs, options });
+  core.reports.say('$bus.subscription.waiting', pattern, { pattern, queued, running, waitedMs, options });
 }

@@ -18,8 +18,9 @@ export interface HandlerSite {
  */
 export class HandlerContext {
   attempt = 1;
-  // TypeScript's `private`: defining three real private fields would double the cost of a delivery.
-  private readonly envelope: Envelope;
+  /** @internal */
+  readonly envelope: Envelope;
+  // TypeScript's `private`: defining real private fields would double the cost of a delivery.
   private readonly port: ContextPort;
   private readonly site: HandlerSite;
 
@@ -37,11 +38,6 @@ export class HandlerContext {
   /** The event's position once it is stored; undefined before that and for transient events. */
   get position(): number | undefined {
     return this.envelope.position || undefined;
-  }
-
-  /** Estimated size of the event in bytes. */
-  get size(): number {
-    return this.envelope.bytes;
   }
 
   get emit(): (type: string, payload: unknown, options?: unknown) => unknown {

@@ -16,8 +16,8 @@ export interface Attempt {
 export interface RetryTerms {
   readonly policy: RetryPolicy;
   readonly clock: Clock;
-  /** Asked before each further attempt; false ends the retrying with the last failure. */
-  readonly wanted: () => boolean;
+  /** Aborted: no further attempt is made, the last failure stands. Cuts a wait short. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -43,10 +43,12 @@ function attempt<Event, Context extends Attempt>(
   try {
     const result = handler(event, context);
     if (!isThenable(result)) return undefined;
-    return Promise.resolve(result).then(
+    // The platform's own `then`, whatever the handler's promise has in its place: it settles once, and later.
+    return Promise.prototype.then.call(
+      Promise.resolve(result),
       () => undefined,
       (error: unknown) => ({ error, attempts: context.attempt }),
-    );
+    ) as Promise<undefined | Failure>;
   } catch (error) {
     return { error, attempts: context.attempt };
   }
@@ -59,16 +61,30 @@ async function tryAgain(
   retry: RetryTerms,
 ): Promise<undefined | Failure> {
   let failure = await first;
-  while (failure && context.attempt < retry.policy.attempts && retry.wanted()) {
-    const delay = retryDelayMs(retry.policy, context.attempt);
-    await new Promise<void>((resolve) => retry.clock.after(delay, resolve));
-    if (!retry.wanted()) break;
-    context.attempt++;
+  const { policy, clock, signal } = retry;
+  // Counted here: the context belongs to the handler, which may write to it.
+  for (let tried = 1; failure && tried < policy.attempts && !signal.aborted; tried++) {
+    await waitUnlessAborted(clock, retryDelayMs(policy, tried), signal);
+    if (signal.aborted) break;
+    context.attempt = tried + 1;
     failure = await again();
   }
   return failure;
 }
 
+function waitUnlessAborted(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    signal.addEventListener('abort', end);
+  });
+}
+
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  return typeof (value as { then?: unknown }).then === 'function';
 }

@@ -30,9 +30,9 @@ export class Fifo<T> {
     return item;
   }
 
-  /** Puts `items` in front of everything queued, in their order. */
-  unshift(items: readonly T[]): void {
-    this.#items = [...items, ...(this.#items.slice(this.#head) as T[])];
+  /** Keeps only what `wanted` holds for, in order. */
+  retain(wanted: (item: T) => boolean): void {
+    this.#items = (this.#items.slice(this.#head) as T[]).filter(wanted);
     this.#head = 0;
   }
 

@@ -9,6 +9,10 @@ export interface Mailbox<T> {
   /** Items waiting, without those being handled. */
   readonly length: number;
   readonly bytes: number;
+  /** Would `acquire` succeed? */
+  isFree(key: string | undefined): boolean;
+  /** Does anything wait for what runs under this key? */
+  hasBehind(key: string | undefined): boolean;
   /** Takes the lane for an item that need not wait; false where something of its lane runs or waits. */
   acquire(key: string | undefined): boolean;
   push(item: T, bytes: number, key: string | undefined): void;

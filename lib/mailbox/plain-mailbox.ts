@@ -23,6 +23,8 @@ export function createPlainMailbox<T>(): Mailbox<T> {
     get bytes() {
       return bytes;
     },
+    isFree: () => queue.length === 0,
+    hasBehind: () => queue.length > 0,
     acquire: () => queue.length === 0,
     push(item, size, key) {
       queue.push({ item, bytes: size, key });
@@ -31,16 +33,8 @@ export function createPlainMailbox<T>(): Mailbox<T> {
     take: shift,
     release() {},
     evict: () => shift()?.item,
-    evictKey(key) {
-      const kept: Entry<T>[] = [];
-      const evicted: T[] = [];
-      for (let entry = shift(); entry; entry = shift()) {
-        if (entry.key === key) evicted.push(entry.item);
-        else kept.push(entry);
-      }
-      for (const entry of kept) this.push(entry.item, entry.bytes, entry.key);
-      return evicted;
-    },
+    // Without lanes there are no keys to tell apart.
+    evictKey: () => [],
     clear() {
       const items = [...queue].map((entry) => entry.item);
       while (shift());

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { toError } from '../errors.ts';
+import { describeError } from '../event/describe-error.ts';
 import type { Envelope } from '../event/envelope.ts';
 
 export interface ReportPort {
@@ -14,6 +14,16 @@ interface Coalesced {
   count: number;
   last: Record<string, unknown>;
   readonly cancel: () => void;
+}
+
+/** A part of the bus that runs user code beside handlers. */
+export interface FailingPart {
+  /** Warned about once. */
+  readonly owner: object;
+  readonly key: string;
+  /** What it is called in a warning. */
+  readonly thing: string;
+  readonly about: Readonly<Record<string, unknown>>;
 }
 
 const COALESCE_MS = 1_000;
@@ -51,25 +61,40 @@ export class Reports {
   /** Reports a thing once in the life of the bus. */
   sayOnce(type: string, key: string, payload: Record<string, unknown>): void {
     const id = `${type} ${key}`;
-    if (this.#once.has(id) || this.#once.size >= MAX_KEYS) return;
+    // What nobody hears is not said yet.
+    if (this.#once.has(id) || this.#once.size >= MAX_KEYS || !this.#port.heard(type)) return;
     this.#once.add(id);
-    if (this.#port.heard(type)) this.#port.emit(type, payload);
+    this.#port.emit(type, payload);
   }
 
   /** Reports a failed handler; without a listener, warns once for each `owner`. */
   handlerFailed(owner: object, pattern: string, envelope: Envelope, error: unknown, attempts: number): void {
-    const { name, message, stack } = toError(error);
+    const { name, message, stack = message } = describeError(error);
     const { id, type, correlationId } = envelope.event;
     // A failure while handling the bus's own reports must not make more of them.
     if (type.startsWith('$')) return;
     if (this.#port.heard('$bus.handler.failed')) {
       const about = { pattern, eventId: id, eventType: type, correlationId, attempts };
-      return this.say('$bus.handler.failed', pattern, { ...about, error: { name, message, stack: stack ?? '' } });
+      return this.say('$bus.handler.failed', pattern, { ...about, error: { name, message, stack } });
     }
+    const text = `a handler of \`${pattern}\` failed on \`${type}\` ${id}: ${message} (told once per subscription; listen to $bus.handler.failed or look at bus.deadLetters for the rest)`;
+    this.#warn(owner, text, stack);
+  }
+
+  /** Reports a failure that no event is to blame for; without a listener, warns once for each owner if it should. */
+  failed(type: string, part: FailingPart, thrown: unknown, { warn } = { warn: true }): void {
+    const { owner, key, thing, about } = part;
+    const error = describeError(thrown);
+    if (this.#port.heard(type)) return this.say(type, key, { ...about, error });
+    if (!warn) return;
+    const text = `${thing} failed: ${error.message} (told once; listen to ${type} for the rest)`;
+    this.#warn(owner, text, error.stack ?? error.message);
+  }
+
+  #warn(owner: object, text: string, detail: string): void {
     if (this.#warned.has(owner)) return;
     this.#warned.add(owner);
-    const text = `a handler of \`${pattern}\` failed on \`${type}\` ${id}: ${message} (told once per subscription; listen to $bus.handler.failed or look at bus.deadLetters for the rest)`;
-    process.emitWarning(text, { type: 'TelltaleWarning', code: 'HANDLER_FAILED', detail: stack ?? message });
+    process.emitWarning(text, { type: 'TelltaleWarning', code: 'HANDLER_FAILED', detail });
   }
 
   /** Says what is still being summed up, and stops. */

@@ -33,7 +33,7 @@ const WAIT_MS = 5_000;
 export class Dispatcher {
   readonly #port: DispatcherPort;
   readonly #queue = new Fifo<Envelope>();
-  readonly #room = new Fifo<{ bytes: number; resolve: () => void }>();
+  readonly #room = new Fifo<{ readonly bytes: number; enter: () => void }>();
   #bytes = 0;
   #count = 0;
   #status: 'idle' | 'dispatching' | 'yielding' | 'waiting' = 'idle';
@@ -53,17 +53,29 @@ export class Dispatcher {
     return this.#status === 'idle' && this.#room.length === 0;
   }
 
+  /** Rises with every event that has targets; the number of the current one while it is being dispatched. */
+  get dispatches(): number {
+    return this.#count;
+  }
+
   /** Is there room for an event of this size? Handlers have the reserve; publishers that wait go before new events. */
   room(bytes: number, fromHandler: boolean): boolean {
-    if (this.#queue.length === 0) return true;
+    if (this.#queue.length === 0 && (fromHandler || this.#room.length === 0)) return true;
     const { max, maxBytes } = this.#port.limits;
     if (fromHandler) return this.#queue.length < 2 * max && this.#bytes + bytes <= 2 * maxBytes;
     return this.#room.length === 0 && this.#queue.length < max && this.#bytes + bytes <= maxBytes;
   }
 
-  /** Resolves when it is this caller's turn and there is room; the caller then pushes without asking again. */
-  whenRoom(bytes: number): Promise<void> {
-    return new Promise((resolve) => this.#room.push({ bytes, resolve }));
+  /**
+   * Calls `enter` when it is this caller's turn and there is room; it pushes at once, so that nobody comes in between.
+   * Returns the undo.
+   */
+  whenRoom(bytes: number, enter: () => void): () => void {
+    const place = { bytes, enter };
+    this.#room.push(place);
+    return () => {
+      place.enter = () => undefined;
+    };
   }
 
   push(envelope: Envelope): void {
@@ -76,6 +88,19 @@ export class Dispatcher {
     this.#dispatch(envelope);
     if (this.#queue.length > 0) this.#drain();
     else this.#rest();
+  }
+
+  /** Takes out what was not dispatched yet. */
+  clear(): readonly Envelope[] {
+    const rest = [...this.#queue];
+    while (this.#queue.shift());
+    this.#bytes = 0;
+    // Whoever dispatches or was about to comes to rest by himself.
+    if (this.#status === 'waiting') {
+      this.#stopWaiting?.();
+      this.#drain();
+    }
+    return rest;
   }
 
   /** A mailbox has room again. */
@@ -97,12 +122,14 @@ export class Dispatcher {
     const started = this.#port.clock.monotonic();
     for (let count = 0; ; count++) {
       const next = this.#queue.peek();
-      if (!next) return this.#rest();
+      if (!next && this.#room.length === 0) return this.#rest();
       if (count >= YIELD_EVENTS || this.#port.clock.monotonic() - started > YIELD_MS) return this.#yield();
-      if (this.#port.hasWaiters() && this.#mustWait(next)) return this.#waitFor(next);
-      this.#queue.shift();
-      this.#bytes -= next.bytes;
-      this.#dispatch(next);
+      if (next) {
+        if (this.#port.hasWaiters() && this.#mustWait(next)) return this.#waitFor(next);
+        this.#queue.shift();
+        this.#bytes -= next.bytes;
+        this.#dispatch(next);
+      }
       if (this.#room.length > 0) this.#letIn();
     }
   }
@@ -126,7 +153,6 @@ export class Dispatcher {
 
   #rest(): void {
     this.#status = 'idle';
-    if (this.#room.length > 0) this.#letIn();
     this.#port.idle();
   }
 
@@ -142,26 +168,23 @@ export class Dispatcher {
 
   #waitFor(envelope: Envelope): void {
     this.#status = 'waiting';
-    const cancel = this.#port.clock.after(WAIT_MS, () => {
+    this.#stopWaiting = this.#port.clock.after(WAIT_MS, () => {
       this.#overdue = envelope;
       this.#drain();
     });
-    this.#stopWaiting = () => {
-      cancel();
-      this.#stopWaiting = undefined;
-    };
   }
 
-  // Waiting publishes come in by turns; each is counted at once so that the next one sees what is left.
+  // Counted here: an event that is dispatched when it is stored takes up its room without being pushed yet.
   #letIn(): void {
     const { max, maxBytes } = this.#port.limits;
     let events = this.#queue.length;
     let bytes = this.#bytes;
-    while (this.#room.length > 0 && (events === 0 || (events < max && bytes + this.#room.peek()!.bytes <= maxBytes))) {
-      const next = this.#room.shift()!;
+    for (let next = this.#room.peek(); next; next = this.#room.peek()) {
+      if (events > 0 && (events >= max || bytes + next.bytes > maxBytes)) return;
+      this.#room.shift();
       events++;
       bytes += next.bytes;
-      next.resolve();
+      next.enter();
     }
   }
 }

@@ -1,4 +1,7 @@
+import { runWithCause } from '../context.ts';
 import type { Envelope } from '../event/envelope.ts';
+import type { TelltaleEvent } from '../event/event.ts';
+import { KeyFailure, laneKey } from './lane-key.ts';
 import type { Subscription } from './subscription.ts';
 import type { Target } from './target.ts';
 
@@ -9,68 +12,92 @@ interface Held {
 
 /**
  * Subscriptions of one pattern that share its events: exactly one live member gets each. Ordering: while events of a
- * key are outstanding, the next of that key goes to the same member; otherwise the least loaded one is picked, by
- * turns. Closing: what a removed member had queued goes to the others.
+ * key are outstanding, the next of that key goes to the same member; otherwise to the one with most free credit, by
+ * turns. The key is that of the member that joined first. Closing: what a removed member had queued goes to the others;
+ * a handler of it that still runs no longer holds its key.
  */
 export class Group implements Target {
-  readonly #members: Subscription[] = [];
+  /** Members, and the first dispatch each takes part in. */
+  readonly #members = new Map<Subscription, number>();
   readonly #held = new Map<string, Held>();
-  readonly #keyOf: ((event: Envelope['event']) => unknown) | undefined;
+  /** Keys of outstanding events: asked for once, because a key function may answer differently later. */
+  readonly #keys = new Map<Envelope, string>();
+  readonly #keyOf: ((event: TelltaleEvent) => unknown) | undefined;
+  readonly #dispatches: () => number;
   #turn = 0;
 
-  constructor(keyOf: ((event: Envelope['event']) => unknown) | undefined) {
+  constructor(keyOf: ((event: TelltaleEvent) => unknown) | undefined, dispatches: () => number) {
     this.#keyOf = keyOf;
+    this.#dispatches = dispatches;
   }
 
   get size(): number {
-    return this.#members.length;
+    return this.#members.size;
   }
 
   add(member: Subscription): void {
-    this.#members.push(member);
+    this.#members.set(member, this.#dispatches() + 1);
   }
 
   remove(member: Subscription, queued: readonly Envelope[]): void {
-    const index = this.#members.indexOf(member);
-    if (index >= 0) this.#members.splice(index, 1);
+    this.#members.delete(member);
     for (const [key, held] of this.#held) if (held.member === member) this.#held.delete(key);
-    for (const envelope of queued) this.offer(envelope);
+    for (const envelope of queued) {
+      this.#keys.delete(envelope);
+      runWithCause(envelope, () => this.#give(envelope, [...this.#members.keys()]), undefined);
+    }
   }
 
   congested(envelope: Envelope): boolean {
-    const able = this.#members.filter((member) => member.live && member.accepts(envelope.event));
+    const able = this.#present().filter((member) => member.live && member.accepts(envelope.event));
     return able.length > 0 && able.every((member) => member.congested(envelope));
   }
 
   offer(envelope: Envelope): void {
-    const key = this.#keyText(envelope);
-    const held = key === undefined ? undefined : this.#held.get(key);
-    const member = held?.member.live && held.member.accepts(envelope.event) ? held.member : this.#leastLoaded(envelope);
-    if (!member) return;
-    if (key !== undefined) this.#hold(key, member);
-    member.take(envelope);
+    this.#give(envelope, this.#present());
   }
 
   /** To be called once for every event a member has done with. */
-  ended(envelope: Envelope): void {
-    const key = this.#keyText(envelope);
-    const held = key === undefined ? undefined : this.#held.get(key);
-    if (key !== undefined && held && --held.outstanding === 0) this.#held.delete(key);
+  ended(member: Subscription, envelope: Envelope): void {
+    const key = this.#keys.get(envelope);
+    if (key === undefined) return;
+    const held = this.#held.get(key);
+    // Of a removed member: the key is another's now, or nobody's.
+    if (held?.member !== member) return;
+    this.#keys.delete(envelope);
+    if (--held.outstanding === 0) this.#held.delete(key);
   }
 
-  #hold(key: string, member: Subscription): void {
+  // Whoever joins during a dispatch takes part from the next one.
+  #present(): Subscription[] {
+    const now = this.#dispatches();
+    return [...this.#members].filter(([, from]) => from <= now).map(([member]) => member);
+  }
+
+  #give(envelope: Envelope, members: readonly Subscription[]): void {
+    const key = this.#keyText(envelope);
+    const held = key === undefined ? undefined : this.#held.get(key);
+    const member =
+      held?.member.live && held.member.accepts(envelope.event) ? held.member : this.#pick(envelope, members);
+    if (!member) return;
+    if (key !== undefined) this.#hold(envelope, key, member);
+    member.take(envelope);
+  }
+
+  #hold(envelope: Envelope, key: string, member: Subscription): void {
+    this.#keys.set(envelope, key);
     const held = this.#held.get(key);
     if (held?.member === member) held.outstanding++;
     else this.#held.set(key, { member, outstanding: 1 });
   }
 
-  #leastLoaded(envelope: Envelope): Subscription | undefined {
+  #pick(envelope: Envelope, members: readonly Subscription[]): Subscription | undefined {
     let found: Subscription | undefined;
-    const count = this.#members.length;
+    const count = members.length;
     for (let i = 0; i < count; i++) {
-      const member = this.#members[(this.#turn + i) % count]!;
+      const member = members[(this.#turn + i) % count]!;
       if (!member.live || !member.accepts(envelope.event)) continue;
-      if (!found || member.load < found.load) found = member;
+      if (!found || member.credit > found.credit) found = member;
     }
     this.#turn = count === 0 ? 0 : (this.#turn + 1) % count;
     return found;
@@ -79,10 +106,7 @@ export class Group implements Target {
   // A key that cannot be read is the member's failure to report; here it only means that the event has none.
   #keyText(envelope: Envelope): string | undefined {
     if (this.#keyOf === undefined) return undefined;
-    try {
-      return JSON.stringify(this.#keyOf(envelope.event));
-    } catch {
-      return undefined;
-    }
+    const key = laneKey(this.#keyOf, envelope.event);
+    return key instanceof KeyFailure ? undefined : key;
   }
 }

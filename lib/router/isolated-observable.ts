@@ -33,8 +33,8 @@ export class IsolatedObservable<T> extends Observable<T> {
     error?: ((reason: unknown) => void) | null,
     complete?: (() => void) | null,
   ): Subscription {
-    // What operators subscribe with is RxJS's own and passes errors on by itself.
-    if (observer instanceof Subscriber) return super.subscribe(observer);
+    // What operators subscribe with passes errors on by itself, and ends when its own subscriber does.
+    if (isSubscriber<T>(observer)) return super.subscribe(observer);
     const given: Partial<Observer<T>> = typeof observer === 'function' ? { next: observer } : (observer ?? {});
     return super.subscribe(this.#guard({ ...(error && { error }), ...(complete && { complete }) }, given));
   }
@@ -58,4 +58,12 @@ export class IsolatedObservable<T> extends Observable<T> {
       },
     };
   }
+}
+
+// As RxJS itself does it: an operator may come from another copy of the library.
+function isSubscriber<T>(value: unknown): value is Subscriber<T> {
+  if (value instanceof Subscriber) return true;
+  if (typeof value !== 'object' || value === null || !('closed' in value)) return false;
+  const { next, error, complete, add, remove, unsubscribe } = value as Record<string, unknown>;
+  return [next, error, complete, add, remove, unsubscribe].every((method) => typeof method === 'function');
 }

@@ -1,11 +1,19 @@
+import type { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import { offer, type MailboxLimits } from '../mailbox/overflow.ts';
 import { createPlainMailbox } from '../mailbox/plain-mailbox.ts';
 
 export interface IteratePort {
   readonly limits: MailboxLimits;
-  subscribe(listener: (event: TelltaleEvent, bytes: number) => void): () => void;
-  onClose(closed: () => void): () => void;
+  /** Calls `listener` for every event until undone; `held` says what is buffered. */
+  subscribe(
+    listener: (envelope: Envelope) => void,
+    held: () => { readonly events: number; readonly bytes: number },
+  ): () => void;
+  /** Calls `ended` when the bus closes or the reader's signal is aborted; returns the undo. */
+  onEnd(ended: () => void): () => void;
+  /** The buffer had no room for these. */
+  lost(envelopes: readonly Envelope[]): void;
   /** The in-band `$bus.lagged` event. */
   lagged(missed: number, from: string, to: string): TelltaleEvent;
   /** What an event fails with that a full buffer turns away, where the policy is `reject`. */
@@ -14,64 +22,88 @@ export interface IteratePort {
 
 interface Missed {
   count: number;
-  from: string;
+  readonly from: string;
   to: string;
 }
+
+type Result = IteratorResult<TelltaleEvent, undefined>;
+
+const DONE: Result = { value: undefined, done: true };
 
 /**
  * Events as an async iterable. Subscribes at once, so nothing between the call and the first `next` is missed.
  * Lagging: a reader slower than its events gets one in-band `$bus.lagged { missed, from, to }` where the gap is.
- * Closing: ends when the bus closes, after what was buffered; `break` unsubscribes.
+ * Closing: ends when the bus closes or the signal is aborted, after what was buffered; `break` ends it at once.
  */
 export function iterate(port: IteratePort): AsyncIterableIterator<TelltaleEvent> {
-  const mailbox = createPlainMailbox<{ event: TelltaleEvent; bytes: number }>();
-  const waiting: ((result: IteratorResult<TelltaleEvent>) => void)[] = [];
-  let missed: Missed | undefined;
-  let ended = false;
+  return new EventIterator(port);
+}
 
-  const miss = (events: readonly TelltaleEvent[]): void => {
-    if (events.length > 0 && port.limits.overflow === 'reject') throw port.full(mailbox.length);
-    for (const { id } of events) {
-      if (missed) Object.assign(missed, { count: missed.count + 1, to: id });
-      else missed = { count: 1, from: id, to: id };
+class EventIterator implements AsyncIterableIterator<TelltaleEvent> {
+  readonly #port: IteratePort;
+  readonly #buffer = createPlainMailbox<Envelope>();
+  readonly #readers: ((result: Result) => void)[] = [];
+  readonly #undo: (() => void)[] = [];
+  #missed: Missed | undefined;
+  #status: 'live' | 'ended' = 'live';
+
+  constructor(port: IteratePort) {
+    this.#port = port;
+    const held = () => ({ events: this.#buffer.length, bytes: this.#buffer.bytes });
+    this.#undo.push(port.subscribe((envelope) => this.#receive(envelope), held));
+    this.#undo.push(port.onEnd(() => this.#end()));
+    // It may have been ended before there was anything to undo.
+    if (this.#status === 'ended') this.#end();
+  }
+
+  next(): Promise<Result> {
+    const ready = this.#ready();
+    return ready ? Promise.resolve(ready) : new Promise((resolve) => this.#readers.push(resolve));
+  }
+
+  return(): Promise<Result> {
+    this.#end();
+    this.#buffer.clear();
+    this.#missed = undefined;
+    return Promise.resolve(DONE);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #receive(envelope: Envelope): void {
+    const reader = this.#readers.shift();
+    if (reader) return reader({ value: envelope.event, done: false });
+    const gone = offer(this.#buffer, this.#port.limits, envelope, envelope.bytes, undefined);
+    if (gone.length === 0) return;
+    // The newcomer itself was turned away: it fails like any event a handler does not want.
+    if (gone[0] === envelope) throw this.#port.full(this.#buffer.length);
+    this.#miss(gone);
+    this.#port.lost(gone);
+  }
+
+  #miss(gone: readonly Envelope[]): void {
+    const from = gone[0]!.event.id;
+    const to = gone.at(-1)!.event.id;
+    if (this.#missed) Object.assign(this.#missed, { count: this.#missed.count + gone.length, to });
+    else this.#missed = { count: gone.length, from, to };
+  }
+
+  #ready(): Result | undefined {
+    if (this.#missed) {
+      const { count, from, to } = this.#missed;
+      this.#missed = undefined;
+      return { value: this.#port.lagged(count, from, to), done: false };
     }
-  };
-  const receive = (event: TelltaleEvent, bytes: number): void => {
-    const reader = waiting.shift();
-    if (reader) return reader({ value: event, done: false });
-    miss(offer(mailbox, port.limits, { event, bytes }, bytes, undefined).map((gone) => gone.event));
-  };
-  const finish = (): void => {
-    if (ended) return;
-    ended = true;
-    for (const step of undo) step();
-    for (const reader of waiting.splice(0)) reader({ value: undefined, done: true });
-  };
-  const undo = [port.subscribe(receive), port.onClose(finish)];
-  const next = (): IteratorResult<TelltaleEvent> | undefined => {
-    if (missed) {
-      const { count, from, to } = missed;
-      missed = undefined;
-      return { value: port.lagged(count, from, to), done: false };
-    }
-    const taken = mailbox.take();
+    const taken = this.#buffer.take();
     if (taken) return { value: taken.item.event, done: false };
-    return ended ? { value: undefined, done: true } : undefined;
-  };
+    return this.#status === 'ended' ? DONE : undefined;
+  }
 
-  return {
-    next() {
-      const ready = next();
-      return ready ? Promise.resolve(ready) : new Promise((resolve) => waiting.push(resolve));
-    },
-    return() {
-      finish();
-      mailbox.clear();
-      missed = undefined;
-      return Promise.resolve({ value: undefined, done: true });
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+  #end(): void {
+    this.#status = 'ended';
+    for (const step of this.#undo.splice(0)) step();
+    for (const reader of this.#readers.splice(0)) reader(DONE);
+  }
 }

@@ -6,7 +6,7 @@ export interface OncePort {
   readonly clock: Clock;
   /** Calls `listener` for every event of the pattern until undone. */
   subscribe(listener: (event: TelltaleEvent) => void): () => void;
-  /** Calls `closed` when the bus closes; returns the undo. */
+  /** Calls `closed` when the bus closes, at once where it is closed; returns the undo. */
   onClose(closed: () => void): () => void;
 }
 
@@ -20,15 +20,19 @@ export interface OnceTerms {
 export function once(port: OncePort, terms: OnceTerms): Promise<TelltaleEvent> {
   const { pattern, timeoutMs, signal } = terms;
   return new Promise((resolve, reject) => {
+    let ended = false;
     const undo: (() => void)[] = [];
     const end = (finish: () => void): void => {
+      ended = true;
       for (const step of undo.splice(0)) step();
       finish();
     };
     const abort = (): void => end(() => reject(abortedError(pattern, signal)));
     if (signal?.aborted) return abort();
-    undo.push(port.subscribe((event) => end(() => resolve(event))));
     undo.push(port.onClose(() => end(() => reject(closedError(pattern)))));
+    // A bus that is closed already says so at once.
+    if (ended) return;
+    undo.push(port.subscribe((event) => end(() => resolve(event))));
     if (timeoutMs !== undefined)
       undo.push(port.clock.after(timeoutMs, () => end(() => reject(timeoutError(pattern, timeoutMs)))));
     if (signal) {

@@ -1,19 +1,22 @@
-import type { Observable } from 'rxjs';
+import type { Observable, Subscription } from 'rxjs';
 import { Subject, from } from 'rxjs';
 import type { Clock } from '../clock.ts';
 import type { Cause } from '../context.ts';
 import { NO_CHAIN, currentCause, runWithoutCause } from '../context.ts';
-import { expected } from '../errors.ts';
+import { TelltaleError, expected } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import { retryDelayMs, type RetryPolicy } from '../retry.ts';
 import { causesOf, type PipelineOutput } from './caused.ts';
+import { IsolatedObservable } from './isolated-observable.ts';
 
 export interface PipelinePort {
   readonly clock: Clock;
+  /** The bus its outputs belong to. */
+  readonly owner: object;
   /** Emits an output; throws the typed refusals. */
   emit(cause: Cause | undefined, output: PipelineOutput, causes: readonly string[] | undefined): void;
-  /** An operator failed outside the delivery of an event, or an output was refused. */
-  failed(error: unknown): void;
+  /** An operator failed or an output was refused. `told`: an event that was being delivered fails with the same error. */
+  failed(error: unknown, told: boolean): void;
   /** A plain output had no cause. */
   causeless(): void;
 }
@@ -21,22 +24,30 @@ export interface PipelinePort {
 export type PipelineBuild = (source: Observable<TelltaleEvent>) => Observable<PipelineOutput>;
 
 const BACKOFF: RetryPolicy = { attempts: Infinity, delayMs: 10, factor: 2, maxDelayMs: 30_000, jitter: 0.2 };
+/** After this long without a failure the backoff begins anew. */
+const STABLE_MS = 10_000;
 
 /**
  * A named RxJS pipeline from a pattern to new events. Failure: an operator's error never ends it: the event it failed
  * on fails like any handler's, the pipeline is built anew with backoff, and what comes meanwhile waits in the
- * subscription's mailbox. Closing: `complete` lets buffering operators give out what they hold.
+ * subscription's mailbox; what its operators held is gone. Closing: `complete` lets them give out what they hold.
  */
 export class Pipeline {
   readonly #build: PipelineBuild;
   readonly #port: PipelinePort;
   readonly #origin = new WeakMap<TelltaleEvent, Cause>();
   #source = new Subject<TelltaleEvent>();
-  #status: 'running' | 'down' | 'done' = 'running';
+  #running: Subscription | undefined;
+  #status: 'running' | 'down' | 'completing' | 'ended' = 'running';
   #delivering: Cause | undefined;
   #failure: { readonly error: unknown } | undefined;
   #failures = 0;
+  #startedMs = 0;
   #up: Promise<void> = Promise.resolve();
+  #cancelRebuild: (() => void) | undefined;
+  #whenEnded: () => void = () => undefined;
+  /** Resolves when no operator has anything left to give out. */
+  readonly ended = new Promise<void>((resolve) => (this.#whenEnded = resolve));
 
   constructor(build: PipelineBuild, port: PipelinePort) {
     this.#build = build;
@@ -51,18 +62,30 @@ export class Pipeline {
     this.#feed(event, cause);
   };
 
+  /** Takes nothing more and lets operators give out what they hold. */
   complete(): void {
-    this.#status = 'done';
-    runWithoutCause(() => this.#source.complete());
+    if (this.#status === 'down') this.#end();
+    if (this.#status === 'running') {
+      this.#status = 'completing';
+      runWithoutCause(() => this.#source.complete());
+    }
+  }
+
+  /** Gives out what can be given out at once, and cuts the rest. */
+  stop(): void {
+    this.complete();
+    this.#running?.unsubscribe();
+    this.#end();
   }
 
   async #feedWhenUp(event: TelltaleEvent, cause: Cause | undefined): Promise<void> {
     while (this.#status === 'down') await this.#up;
+    if (this.#status !== 'running') throw new TelltaleError('ABORTED', 'the pipeline was ended while it was down');
     this.#feed(event, cause);
   }
 
   #feed(event: TelltaleEvent, cause: Cause | undefined): void {
-    if (this.#status === 'done') return;
+    if (this.#status !== 'running') return;
     if (cause) this.#origin.set(event, cause);
     this.#failure = undefined;
     this.#delivering = cause;
@@ -70,7 +93,6 @@ export class Pipeline {
     this.#delivering = undefined;
     const failure = this.#takeFailure();
     if (failure) throw failure.error;
-    this.#failures = 0;
   }
 
   // Read through a method: `next` above changes the field, which the compiler cannot see.
@@ -82,15 +104,31 @@ export class Pipeline {
 
   #start(): void {
     this.#status = 'running';
-    this.#source = new Subject();
+    this.#startedMs = this.#port.clock.monotonic();
+    const subject = new Subject<TelltaleEvent>();
+    this.#source = subject;
+    // Isolated, because `build` may subscribe to it by itself as well.
+    const source = new IsolatedObservable<TelltaleEvent>(
+      (error) => this.#port.failed(error, false),
+      (subscriber) => {
+        const inner = subject.subscribe(subscriber);
+        return () => inner.unsubscribe();
+      },
+    );
     // Outside every context: operators with timers would otherwise carry the first event's to all later ones.
-    runWithoutCause(() =>
-      from(this.#build(this.#source.asObservable())).subscribe({
+    this.#running = runWithoutCause(() =>
+      from(this.#build(source)).subscribe({
         next: (output) => this.#output(output),
         error: (error: unknown) => this.#fail(error),
-        complete: () => void (this.#status = 'done'),
+        complete: () => this.#end(),
       }),
     );
+  }
+
+  #end(): void {
+    this.#status = 'ended';
+    this.#cancelRebuild?.();
+    this.#whenEnded();
   }
 
   #output(output: PipelineOutput): void {
@@ -99,44 +137,55 @@ export class Pipeline {
         throw expected('INVALID_OPTION', "a pipeline's output", '{ type, payload, options? }', output);
       }
       const causes = causesOf(output);
-      if (causes)
-        return this.#port.emit(
-          this.#joined(causes),
-          output,
-          causes.length > 1 ? causes.map(({ id }) => id) : undefined,
-        );
+      if (causes) return this.#emitCaused(causes, output);
       if (!this.#delivering) this.#port.causeless();
       this.#port.emit(this.#delivering, output, undefined);
     } catch (error) {
-      this.#port.failed(error);
+      this.#port.failed(error, false);
     }
   }
 
-  // The last cause stands for all: it completed the group.
-  #joined(causes: readonly TelltaleEvent[]): Cause {
+  // The last cause stands for all: it completed the group. A transient one is replaced by what is stored above it.
+  #emitCaused(causes: readonly TelltaleEvent[], output: PipelineOutput): void {
     const last = causes.at(-1)!;
     const agreed = causes.every(({ correlationId }) => correlationId === last.correlationId);
+    const ids = [...new Set(causes.map((event) => this.#storedId(event)).filter((id) => id !== undefined))];
     const known = this.#origin.get(last);
-    return {
+    const cause: Cause = {
       correlationId: agreed ? last.correlationId : undefined,
-      causationId: known ? known.causationId : last.id,
+      causationId: ids.at(-1),
       inherited: agreed ? known?.inherited : undefined,
       chain: known?.chain ?? NO_CHAIN,
-      owner: known?.owner,
-      running: 0,
+      handling: last.id,
+      owner: this.#port.owner,
+      // As good as a handler: it has the reserve, and may still give out what it holds while the bus closes.
+      running: 1,
     };
+    this.#port.emit(cause, output, ids.length > 1 ? ids : undefined);
+  }
+
+  #storedId(event: TelltaleEvent): string | undefined {
+    const known = this.#origin.get(event);
+    return known ? known.causationId : event.id;
   }
 
   #fail(error: unknown): void {
-    if (this.#delivering) this.#failure = { error };
-    else this.#port.failed(error);
+    const told = this.#delivering !== undefined;
+    if (told) this.#failure = { error };
+    this.#port.failed(error, told);
+    if (this.#status !== 'running') return this.#end();
     this.#status = 'down';
-    const delay = retryDelayMs(BACKOFF, ++this.#failures);
+    const { clock } = this.#port;
+    if (clock.monotonic() - this.#startedMs >= STABLE_MS) this.#failures = 0;
     this.#up = new Promise((resolve) => {
-      this.#port.clock.after(delay, () => {
+      const stopWaiting = clock.after(retryDelayMs(BACKOFF, ++this.#failures), () => {
         if (this.#status === 'down') this.#rebuild();
         resolve();
       });
+      this.#cancelRebuild = () => {
+        stopWaiting();
+        resolve();
+      };
     });
   }
 

@@ -5,18 +5,23 @@ import type { SubscriptionOptions, SubscriptionPort } from './subscription.ts';
 import { Subscription } from './subscription.ts';
 import type { Target } from './target.ts';
 
+export interface RouterPort extends SubscriptionPort {
+  /** Rises with every dispatch that reaches anybody; the number of the current one while it is under way. */
+  dispatches(): number;
+}
+
 /**
  * Who hears what. Ordering: targets in the order they subscribed. A subscription added while an event is being
  * dispatched sees the next one; a removed one is not called any more.
  */
 export class Router {
-  readonly #port: SubscriptionPort;
+  readonly #port: RouterPort;
   readonly #trie = new TopicTrie<Target>();
   readonly #groups = new Map<string, { readonly group: Group; readonly leave: () => void }>();
   readonly #subscriptions = new Set<Subscription>();
   #waiters = 0;
 
-  constructor(port: SubscriptionPort) {
+  constructor(port: RouterPort) {
     this.#port = port;
   }
 
@@ -36,8 +41,8 @@ export class Router {
   /** Adds a subscription; `remove` it through the undo, which may be called again without effect. */
   subscribe(options: SubscriptionOptions): { readonly subscription: Subscription; readonly undo: () => void } {
     const joined = options.group === undefined ? undefined : this.#groupFor(options, options.group);
-    const own = joined ? { ...options, onEnd: (envelope: Envelope) => joined.ended(envelope) } : options;
-    const subscription = new Subscription(own, this.#port);
+    const onEnd = (envelope: Envelope): void => joined?.ended(subscription, envelope);
+    const subscription = new Subscription(joined ? { ...options, onEnd } : options, this.#port);
     const leave = joined ? this.#join(joined, subscription) : this.#trie.add(options.pattern, subscription);
     this.#subscriptions.add(subscription);
     if (options.mailbox.overflow === 'wait') this.#waiters++;
@@ -47,8 +52,8 @@ export class Router {
   #remove(subscription: Subscription, leave: () => void, joined: Group | undefined): void {
     if (!this.#subscriptions.delete(subscription)) return;
     if (subscription.options.mailbox.overflow === 'wait') this.#waiters--;
-    const queued = subscription.remove();
-    joined?.remove(subscription, queued);
+    // Before anything else is dispatched, so that a group keeps the order of what it hands over.
+    subscription.remove((queued) => joined?.remove(subscription, queued));
     leave();
   }
 
@@ -56,7 +61,7 @@ export class Router {
     const id = `${name}\u0000${options.pattern}`;
     const known = this.#groups.get(id);
     if (known) return known.group;
-    const group = new Group(options.key);
+    const group = new Group(options.key, () => this.#port.dispatches());
     const leaveTrie = this.#trie.add(options.pattern, group);
     const leave = (): void => {
       this.#groups.delete(id);

@@ -12,6 +12,7 @@ import type { MailboxLimits } from '../mailbox/overflow.ts';
 import { isFull, offer } from '../mailbox/overflow.ts';
 import { createPlainMailbox } from '../mailbox/plain-mailbox.ts';
 import type { RetryPolicy } from '../retry.ts';
+import { KeyFailure, laneKey } from './lane-key.ts';
 import type { SubscriptionFigures } from './subscription-figures.ts';
 import { createCounts } from './subscription-figures.ts';
 import type { Target } from './target.ts';
@@ -29,6 +30,8 @@ export interface SubscriptionOptions {
   readonly mailbox: MailboxLimits;
   /** An event taken is done with: handled, failed or dropped. */
   readonly onEnd?: (envelope: Envelope) => void;
+  /** What a reader behind the handler has not read yet: it counts as queued, not as handled. */
+  readonly held?: () => { readonly events: number; readonly bytes: number };
 }
 
 /** What a subscription tells the rest of the bus. None of it may throw. */
@@ -45,6 +48,11 @@ export interface SubscriptionPort {
 
 const WAITING_REPORT_MS = 1_000;
 
+interface Run {
+  readonly key: string | undefined;
+  readonly startedMs: number;
+}
+
 /**
  * One live listener. Ordering: its events in dispatch order, one at a time; with `key`, in order within a key;
  * with `concurrency` alone, in no promised order. Capacity: a mailbox for what arrives while the handler is busy.
@@ -56,7 +64,8 @@ export class Subscription implements Target {
   readonly counts = createCounts();
   readonly #port: SubscriptionPort;
   readonly #mailbox: Mailbox<Envelope>;
-  readonly #running = new Set<Envelope>();
+  /** Asynchronous handlers that have not ended. */
+  readonly #running = new Map<Envelope, Run>();
   #status: 'live' | 'removed' = 'live';
   #abort: AbortController | undefined;
   #watch: 'off' | 'armed' | 'reported' = 'off';
@@ -74,9 +83,19 @@ export class Subscription implements Target {
     return this.#status === 'live';
   }
 
-  /** Running and queued events: the credit a group looks at. */
+  /** Running and queued events. */
   get load(): number {
     return this.counts.running + this.#mailbox.length;
+  }
+
+  /** Events whose asynchronous handlers have not ended. */
+  get handling(): Iterable<Envelope> {
+    return this.#running.keys();
+  }
+
+  /** How many more events it could handle at once; negative where events wait. */
+  get credit(): number {
+    return this.options.concurrency - this.load;
   }
 
   get signal(): AbortSignal {
@@ -90,11 +109,14 @@ export class Subscription implements Target {
   }
 
   congested(envelope: Envelope): boolean {
-    if (this.options.mailbox.overflow !== 'wait' || !this.live || !this.accepts(envelope.event)) return false;
-    if (this.counts.running < this.options.concurrency && this.#mailbox.length === 0) return false;
+    const { mailbox, concurrency } = this.options;
+    if (mailbox.overflow !== 'wait' || !this.live || !isFull(this.#mailbox, mailbox, envelope.bytes)) return false;
+    if (!this.accepts(envelope.event)) return false;
     // A handler must never wait for its own mailbox: what it emits is turned away instead.
-    for (const running of this.#running) if (running.event.id === envelope.event.causationId) return false;
-    return isFull(this.#mailbox, this.options.mailbox, envelope.bytes);
+    const { emitter } = envelope.chain;
+    if (emitter !== undefined) for (const { event } of this.#running.keys()) if (event.id === emitter) return false;
+    const key = this.#keyOf(envelope);
+    return !(key instanceof KeyFailure) && !(this.counts.running < concurrency && this.#mailbox.isFree(key));
   }
 
   offer(envelope: Envelope): void {
@@ -106,9 +128,11 @@ export class Subscription implements Target {
   take(envelope: Envelope): void {
     this.counts.routed++;
     const key = this.#keyOf(envelope);
-    if (key instanceof Refusal) return this.#refuse(envelope, key.failure);
+    if (key instanceof KeyFailure) return this.#refuse(envelope, key.failure);
     if (this.counts.running < this.options.concurrency && this.#mailbox.acquire(key)) {
       this.#start(envelope, key);
+      // A synchronous handler may have been handed events meanwhile: those of a member of its group that it removed.
+      if (this.#mailbox.length > 0) this.#pump();
       return;
     }
     const gone = offer(this.#mailbox, this.options.mailbox, envelope, envelope.bytes, key);
@@ -120,32 +144,46 @@ export class Subscription implements Target {
     if (this.#watch === 'off') this.#watchQueue();
   }
 
-  /** Ends the subscription; answers what was queued. Running handlers finish, their signal is aborted. */
-  remove(): readonly Envelope[] {
+  /**
+   * Ends the subscription; answers what was queued, which `handOver` may give to others. Running handlers finish, their
+   * signal is aborted, and they are not tried again.
+   */
+  remove(handOver?: (queued: readonly Envelope[]) => void): readonly Envelope[] {
     if (!this.live) return [];
     this.#status = 'removed';
     this.#unwatch?.();
     this.#abort?.abort();
     const queued = this.#mailbox.clear();
     this.counts.cancelled += queued.length;
+    handOver?.(queued);
     this.#port.eased(this);
     return queued;
   }
 
-  figures(): SubscriptionFigures {
-    const { pattern, group } = this.options;
-    const queue = { queued: this.#mailbox.length, queuedBytes: this.#mailbox.bytes };
-    return { pattern, ...(group !== undefined && { group }), ...this.counts, ...queue };
+  /** A reader behind the handler had no room for events it had taken: they count as dropped. */
+  lose(envelopes: readonly Envelope[]): void {
+    this.counts.handled -= envelopes.length;
+    this.counts.dropped += envelopes.length;
+    this.#port.dropped(this, envelopes);
   }
 
-  // A key function is user code and runs as alone as a handler.
-  #keyOf(envelope: Envelope): string | undefined | Refusal {
+  figures(): SubscriptionFigures {
+    const { pattern, group, key, concurrency, held } = this.options;
+    const unread = held?.() ?? { events: 0, bytes: 0 };
+    return {
+      pattern,
+      ...(group !== undefined && { group }),
+      order: key ? 'key' : concurrency === 1 ? 'dispatch' : 'none',
+      ...this.counts,
+      handled: this.counts.handled - unread.events,
+      queued: this.#mailbox.length + unread.events,
+      queuedBytes: this.#mailbox.bytes + unread.bytes,
+    };
+  }
+
+  #keyOf(envelope: Envelope): string | undefined | KeyFailure {
     const { key } = this.options;
-    if (key === undefined) return undefined;
-    let value: unknown;
-    const failure = invoke((event) => void (value = key(event)), envelope.event, { attempt: 0 });
-    if (failure === undefined) return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
-    return new Refusal(failure as Failure);
+    return key && laneKey(key, envelope.event);
   }
 
   #refuse(envelope: Envelope, failure: Failure): void {
@@ -160,18 +198,18 @@ export class Subscription implements Target {
     this.counts.running++;
     envelope.running++;
     const context = new HandlerContext(envelope, this.#port.context, this);
-    const terms = retry && { policy: retry, clock: this.#port.clock, wanted: () => this.live };
+    const terms = retry && { policy: retry, clock: this.#port.clock, signal: this.signal };
     const outcome = invoke(handler, envelope.event, context, terms);
     if (outcome instanceof Promise) this.#await(envelope, key, outcome);
     else this.#end(envelope, key, outcome);
   }
 
   #await(envelope: Envelope, key: string | undefined, outcome: Promise<Failure | undefined>): void {
-    const started = this.#port.clock.monotonic();
-    this.#running.add(envelope);
+    const startedMs = this.#port.clock.monotonic();
+    this.#running.set(envelope, { key, startedMs });
     void outcome.then((failure) => {
       this.#running.delete(envelope);
-      this.#port.handled(this, this.#port.clock.monotonic() - started);
+      this.#port.handled(this, this.#port.clock.monotonic() - startedMs);
       this.#end(envelope, key, failure);
       this.#pump();
       return undefined;
@@ -199,22 +237,22 @@ export class Subscription implements Target {
     this.#port.eased(this);
   }
 
-  // One timer while something waits: the longest-running handler is the one that holds the queue up.
+  // One timer while something waits, set anew until one handler has been in the way for all of its time.
   #watchQueue(): void {
     this.#watch = 'armed';
-    const completed = this.counts.handled + this.counts.failed;
     this.#unwatch = this.#port.clock.after(WAITING_REPORT_MS, () => {
-      const stuck = this.#mailbox.length > 0 && completed === this.counts.handled + this.counts.failed;
+      const stuck = this.#isStuck();
       this.#watch = stuck ? 'reported' : 'off';
       if (stuck) this.#port.waiting(this, WAITING_REPORT_MS);
       else if (this.#mailbox.length > 0) this.#watchQueue();
     });
   }
-}
 
-class Refusal {
-  readonly failure: Failure;
-  constructor(failure: Failure) {
-    this.failure = failure;
+  // With keys one slow handler holds up its lane; without, a queue moves on as long as any of them ends.
+  #isStuck(): boolean {
+    const runs = [...this.#running.values()];
+    const limitMs = this.#port.clock.monotonic() - WAITING_REPORT_MS;
+    const isInTheWay = ({ key, startedMs }: Run): boolean => startedMs <= limitMs && this.#mailbox.hasBehind(key);
+    return this.options.key ? runs.some(isInTheWay) : runs.length > 0 && runs.every(isInTheWay);
   }
 }
