@@ -1,4 +1,8 @@
 import { expect } from 'chai';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { jsonFile } from '../../plugins/json-file/index.ts';
 import { MemoryDisk } from '../support/fault-fs.ts';
 import { FIRST_SEGMENT, FOLDER, commit, event, idsOf, openOn, rejection, sized, writeLog } from './log-on-disk.ts';
 
@@ -22,10 +26,10 @@ describe('json-file: recovery', () => {
     await store.close();
   });
 
-  it('opens after a cut at every 23rd byte, keeps whole batches and gives no legible position twice', async () => {
+  it('opens after a cut at every 41st byte, keeps whole batches and gives no legible position twice', async () => {
     const { disk, bytes, batches } = await writeLog(4_096);
     const start = bytes.indexOf(10) + 1;
-    for (let length = start; length < bytes.length; length += 23) {
+    for (let length = start; length < bytes.length; length += 41) {
       const copy = disk.killed();
       copy.damage(FIRST_SEGMENT, bytes.subarray(0, length));
       const store = await openOn(copy);
@@ -45,6 +49,28 @@ describe('json-file: recovery', () => {
         });
       else expect(lost).to.deep.equal([]);
       await store.close();
+    }
+  });
+
+  it('opens after 200 cuts of real files', async function () {
+    this.timeout(60_000);
+    const { bytes, batches } = await writeLog(4_096);
+    const start = bytes.indexOf(10) + 1;
+    const folder = mkdtempSync(join(tmpdir(), 'telltale-cut-'));
+    try {
+      for (let i = 0; i < 200; i++) {
+        const length = start + Math.floor(((bytes.length - start) * i) / 200);
+        writeFileSync(join(folder, '0000000000000001.ndjson'), bytes.subarray(0, length));
+        const store = jsonFile(folder);
+        await store.open();
+        const kept = (await idsOf(store)).length;
+        await store.close();
+        const complete = bytes.subarray(start, length).toString('latin1').split('\n').length - 1;
+        expect(kept, `cut at ${length}`).to.equal(batches.findLast((end) => end <= complete) ?? 0);
+        for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
     }
   });
 
