@@ -9,7 +9,7 @@ import type { Reports } from './observe/reports.ts';
 import type { ParsedBusOptions } from './options.ts';
 import type { Dispatcher } from './router/dispatcher.ts';
 import { LETTER_OPENED, onceWritten, type DeadLetters } from './store/dead-letters.ts';
-import type { Expectation } from './store/port.ts';
+import type { AppendReceipt, Expectation } from './store/port.ts';
 import { Writer, type WriteOutcome } from './store/writer.ts';
 
 /** Told how an event ended up: in the log, turned away, or kept nowhere. */
@@ -71,7 +71,7 @@ export class Carrier {
       const terms = { fresh, deferred: true, bound: true, ...(expect !== undefined && { expect }) };
       this.#write(envelopes, terms, (outcome) =>
         outcome.status === 'stored'
-          ? resolve(outcome.receipt)
+          ? resolve(batchReceiptOf(outcome.receipt))
           : reject('error' in outcome ? outcome.error : storeRequired()),
       );
     });
@@ -206,6 +206,10 @@ export class Carrier {
     this.#parts.counters.refused += count;
     return error;
   }
+}
+
+function batchReceiptOf({ position, revisions, durability, duplicate }: AppendReceipt): BatchReceipt {
+  return { position, revisions, durability, duplicate };
 }
 
 function storeRequired(): TelltaleError {

@@ -31,11 +31,11 @@ export function listen(
   if (signal?.aborted) return { subscription: undefined, undo: () => undefined };
   const { subscription, undo } = core.router.subscribe({ ...options, ...more, handler });
   if (!signal) return { subscription, undo };
-  const stopListening = onAbort(signal, undo);
+  const stopWaiting = onEnd(core, signal, undo);
   return {
     subscription,
     undo: () => {
-      stopListening();
+      stopWaiting();
       undo();
     },
   };
@@ -131,14 +131,20 @@ export function iterateEvents(
 
 // Calls `ended` once, when the bus closes or the signal is aborted, at once where it is already.
 function onEnd(core: Core, signal: AbortSignal | undefined, ended: () => void): () => void {
-  const stopWaiting = core.onClose(ended);
-  if (!signal) return stopWaiting;
-  const stopListening = onAbort(signal, ended);
-  if (signal.aborted) ended();
-  return () => {
-    stopWaiting();
-    stopListening();
+  const steps: (() => void)[] = [];
+  const stop = (): void => {
+    for (const step of steps.splice(0)) step();
   };
+  // Whichever comes first leaves nothing behind on the other.
+  const end = (): void => {
+    stop();
+    ended();
+  };
+  steps.push(core.onClose(end));
+  if (!signal) return stop;
+  steps.push(onAbort(signal, end));
+  if (signal.aborted) end();
+  return stop;
 }
 
 function onAbort(signal: AbortSignal, aborted: () => void): () => void {

@@ -19,6 +19,7 @@ export interface BatchPort<Receipt> {
 }
 
 const MAX_BATCH_ID_BYTES = 240;
+const PLAIN: ReadonlySet<unknown> = new Set([Object.prototype, null]);
 
 /**
  * Events that are stored all or not at all, at consecutive positions. Each is checked when it is added; nothing is
@@ -88,9 +89,9 @@ export function parseBatchId(options: unknown): string | undefined {
 /** The options of an event that becomes part of a batch. */
 export function inBatch(given: EmitOptions | undefined, { id, eventId }: BatchPlace): EmitOptions {
   const { metadata = {} } = given ?? {};
-  // Anything else admission refuses as it is.
-  const isObject = typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata);
-  const marked = isObject ? { ...metadata, batchId: id } : metadata;
+  // Anything else is left as it is for admission to refuse: a copy of a Map or an instance would look plain.
+  const isPlain = typeof metadata === 'object' && metadata !== null && PLAIN.has(Object.getPrototypeOf(metadata));
+  const marked = isPlain ? { ...metadata, batchId: id } : metadata;
   return { ...(eventId !== undefined && { id: eventId }), ...given, metadata: marked };
 }
 
