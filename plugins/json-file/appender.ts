@@ -92,8 +92,7 @@ export class Appender {
     const header = { first, uid: newUid(), created: this.#clock.now(), storedAt, removed };
     const bytes = encodeHeader(header);
     const path = join(context.folder, segmentName(first));
-    await this.guard(() => replaceFile(context.fs, path, [bytes]));
-    const file = await context.fs.open(path, 'update');
+    const file = await this.#create(path, bytes);
     await this.#file?.close().catch(() => undefined);
     this.#file = file;
     this.#push({ first, uid: header.uid, removals: removed.length }, bytes.length, before);
@@ -114,6 +113,21 @@ export class Appender {
       return await work();
     } catch (error) {
       throw error instanceof SyncFailure ? this.#stop(error) : error;
+    }
+  }
+
+  /** Once the next segment is there, a record behind the one before it would be read by nobody: on, or not at all. */
+  async #create(path: string, header: Buffer): Promise<OpenFile> {
+    const { fs } = this.#log.context;
+    try {
+      await replaceFile(fs, path, [header]);
+      return await fs.open(path, 'update');
+    } catch (error) {
+      const mayBeThere = await fs.facts(path).then(
+        (facts) => facts !== undefined,
+        () => true,
+      );
+      throw mayBeThere || error instanceof SyncFailure ? this.#stop(toError(error)) : error;
     }
   }
 

@@ -69,6 +69,25 @@ describe('json-file: faults', () => {
     await store.close();
   });
 
+  it('appends nothing behind a segment whose successor is there already', async () => {
+    for (const name of ['open', 'rename', 'syncFolder'] as const) {
+      const disk = new MemoryDisk();
+      const store = await openOn(disk, OPTIONS);
+      for (let i = 0; i < 15; i++) await store.append([event()]);
+      let failed = false;
+      disk.fault = (operation) => (operation.name === name && !failed && (failed = true) ? 'EIO' : undefined);
+      expect((await rejection(store.append([event(), event(), event()]))).code).to.match(/STORE_(FAILED|UNAVAILABLE)/);
+      const last = event();
+      const acknowledged = new Map<string, number>();
+      await store.append([last]).then(
+        ({ position }) => acknowledged.set(last.id, position),
+        () => undefined,
+      );
+      expect(await loss(disk.killed(), acknowledged), name).to.deep.equal([]);
+      await store.close();
+    }
+  });
+
   it('stops for good when a failed write cannot be cut off again', async () => {
     const disk = new MemoryDisk();
     const store = await openOn(disk);

@@ -3,6 +3,7 @@ import type { FileFacts, FileSystem, OpenFile, OpenMode } from '../../plugins/js
 
 export type OperationName =
   | 'create'
+  | 'open'
   | 'write'
   | 'datasync'
   | 'truncate'
@@ -97,6 +98,7 @@ export class MemoryDisk implements FileSystem {
       this.#may('create', path);
       this.#names.set(path, { number: ++inodes, data: Buffer.alloc(0), synced: Buffer.alloc(0) });
     }
+    if (mode === 'update') this.#may('open', path);
     return this.#openFile(this.#inode(path), path);
   }
 
