@@ -31,6 +31,7 @@ interface Scene {
   readonly root: string;
   readonly skip: readonly string[];
   readonly readers: number;
+  readonly signal: AbortSignal;
   readonly look: Look;
 }
 
@@ -54,10 +55,13 @@ export async function demo(target: string | undefined, options: DemoOptions): Pr
   await prepareLog(folder);
   const store = jsonFile(folder);
   const bus = await createBus({ source: 'team', store });
+  const interrupt = listenForInterrupt(() => say('\nstopping: what is being read is finished first'));
   try {
-    return await run({ bus, store, folder, root, skip, readers, look: lookOf(process.stdout) });
+    const { signal } = interrupt;
+    return await run({ bus, store, folder, root, skip, readers, signal, look: lookOf(process.stdout) });
   } finally {
     await bus.close();
+    interrupt.dispose();
   }
 }
 
@@ -87,20 +91,18 @@ async function run(scene: Scene): Promise<number> {
 }
 
 async function watch(scene: Scene, known: Awaited<ReturnType<typeof recall>>) {
-  const interrupt = listenForInterrupt(() => say('\nstopping: what is being read is finished first'));
   const team = startTeam(scene.bus, known, {
     root: scene.root,
     readers: scene.readers,
     skipNames: new Set([...SKIPPED, ...scene.skip]),
     skipPaths: new Set([resolve(scene.folder)]),
-    signal: interrupt.signal,
+    signal: scene.signal,
   });
   const line = startProgressLine(process.stdout, () => progressText(team.progress()));
   try {
     return await team.result;
   } finally {
     line.stop();
-    interrupt.dispose();
   }
 }
 

@@ -19,7 +19,8 @@ function program(): string {
   // Started by its name, globally or through npx.
   if (process.env['npm_command'] === 'exec') return 'npx telltale';
   if (!script.endsWith('main.js')) return 'telltale';
-  if (script.includes('/node_modules/')) return 'npx telltale';
+  // In the checkout npx finds the package it stands in.
+  if (script.includes('/node_modules/') || process.cwd() === packageRoot()) return 'npx telltale';
   return `node ${quote(relative(process.cwd(), script) || script)}`;
 }
 

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Problem } from './problem.ts';
 
 /** Where logs go unless `--log` says otherwise: a folder in the current directory. */
 export const HOME = '.telltale';
+
+const SEGMENT = /^\d{16}\.ndjson$/;
 
 /** `.telltale/<name>-<six digits of its path>`: two folders of the same name have two logs. */
 export function defaultLog(subject: string): string {
@@ -20,11 +22,28 @@ export function defaultLog(subject: string): string {
 export async function prepareLog(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
+    if (!(await isLog(folder)) && (await readdir(folder)).length > 0)
+      throw new Problem(`${folder} is not empty and holds no log; choose another folder with --log`);
     if (basename(dirname(resolve(folder))) === HOME)
       await writeFile(join(dirname(folder), '.gitignore'), '*\n', { flag: 'wx' }).catch(ignoreExisting);
   } catch (error) {
+    if (error instanceof Problem) throw error;
     throw new Problem(`the log folder ${folder} cannot be made: ${(error as Error).message}`);
   }
+}
+
+/** Throws a `Problem` that names the logs inside, if the folder is none itself. */
+export async function checkIsLog(folder: string): Promise<void> {
+  if (await isLog(folder)) return;
+  const inside = [];
+  for (const name of await readdir(folder)) if (await isLog(join(folder, name))) inside.push(join(folder, name));
+  const hint = inside.length === 0 ? '' : `; did you mean ${inside.slice(0, 3).join(' or ')}?`;
+  throw new Problem(`${folder} holds no log${hint}`);
+}
+
+async function isLog(folder: string): Promise<boolean> {
+  const names = await readdir(folder).catch((): string[] => []);
+  return names.some((name) => SEGMENT.test(name));
 }
 
 export async function kindOf(path: string): Promise<'folder' | 'file' | 'other' | 'missing'> {

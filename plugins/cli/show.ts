@@ -1,7 +1,7 @@
 import { jsonFile } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
 import { commandLine } from './invocation.ts';
-import { kindOf } from './log-folder.ts';
+import { checkIsLog, kindOf } from './log-folder.ts';
 import { lookUp } from './look-up.ts';
 import { overviewOf } from './overview.ts';
 import { Problem } from './problem.ts';
@@ -54,4 +54,5 @@ async function checkFolder(folder: string): Promise<void> {
   if (kind === 'file')
     throw new Problem(`${folder} is a file; name the folder of a log, or take it in: ${commandLine('import', folder)}`);
   if (kind !== 'folder') throw new Problem(`${folder} is not a folder`);
+  await checkIsLog(folder);
 }

@@ -1,0 +1,229 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { createBus, jsonFile } from 'telltale';
+import { root } from '../support/root.ts';
+
+const main = join(root, 'dist/plugins/cli/main.js');
+const awkward = join(root, 'spec/cli/fixtures/awkward.ndjson');
+
+// Whoever runs the specs through npx must not change what the commands say about npx.
+const env = { ...process.env, NO_COLOR: '1', npm_command: undefined };
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+interface RunOptions {
+  readonly input?: string;
+  /** Sent as soon as the first line is there. */
+  readonly signal?: NodeJS.Signals;
+}
+
+function expectWithin80Columns(text: string): void {
+  // A command to copy is not cut, and neither is a path.
+  const long = text.split('\n').filter((line) => line.length > 80 && !line.includes('main.js'));
+  expect(long).to.deep.equal([]);
+}
+
+const grouped = (value: number): string => value.toLocaleString('en-US');
+
+describe('the command line', function () {
+  this.timeout(60_000);
+  let home: string;
+
+  beforeEach(async () => (home = await mkdtemp(join(tmpdir(), 'telltale-cli-'))));
+  afterEach(() => rm(home, { recursive: true }));
+
+  function telltale(words: readonly string[], options: RunOptions = {}): Promise<Ended> {
+    const child = spawn(process.execPath, [main, ...words], { cwd: home, env });
+    let [out, err] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (out === '' && options.signal) child.kill(options.signal);
+      out += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+    child.stdin.end(options.input ?? '');
+    return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
+  }
+
+  async function makeFolder(files: number): Promise<void> {
+    await mkdir(join(home, 'src/node_modules'), { recursive: true });
+    await writeFile(join(home, 'src/node_modules/skipped.js'), '');
+    for (let i = 0; i < files; i++) await writeFile(join(home, `src/f${i}.ts`), `export function f${i}() {\n}\n`);
+    await writeFile(join(home, 'src/bad.bin'), Buffer.from([0, 255]));
+  }
+
+  describe('demo', () => {
+    it('reads a folder, sums up, names the failure and the next command', async () => {
+      await makeFolder(30);
+      const { code, out, err } = await telltale(['demo', 'src']);
+      expect([code, err]).to.deep.equal([0, '']);
+      expect(out).to.match(/^telltale demo {2}scout, \d reader threads, reviewer, reporter\n/);
+      expect(out).to.match(/ {2}log {4}\.telltale\/src-[0-9a-f]{6} {2}\(durability disk: survives a power cut\)/);
+      expect(out).to.contain('31 of 31 files · backlog 0 · 1 failed');
+      expect(out).to.match(/31 files in .*: \d+ events stored, [\d,]+ events per second/);
+      expect(out).to.match(/bad\.bin +binary: a NUL byte at offset 0/);
+      expect(out).to.match(/└─ file\.read +reader-\d +[\d.]+ m?s/);
+      expect(out).to.match(/report rebuilt from \d+ stored events, no file opened: identical/);
+      expectWithin80Columns(out);
+      expect(await readdir(join(home, '.telltale'))).to.include('.gitignore');
+      const lookAtIt = /look at it: node \S+ show (\S+) (\S+)/.exec(out)!;
+      const shown = await telltale(['show', lookAtIt[1]!, lookAtIt[2]!]);
+      expect(shown.out).to.contain('✗ dead letter').and.contain('binary: a NUL byte at offset 0');
+      expectWithin80Columns(shown.out);
+    });
+
+    it('stops at Ctrl-C with exit code 130 and goes on the next time', async () => {
+      await makeFolder(40);
+      const first = await telltale(['demo', 'src'], { signal: 'SIGINT' });
+      expect(first.code).to.equal(130);
+      expect(first.out).to.contain('stopped.').and.contain('The same command goes on from there');
+      const second = await telltale(['demo', 'src']);
+      expect(second.code).to.equal(0);
+      expect(second.out).to.contain('41 of 41 files').and.contain('identical');
+      const third = await telltale(['demo', 'src']);
+      expect(third.out).to.contain('nothing to do: all 41 files are in the log already').and.contain('identical');
+    });
+  });
+
+  describe('import', () => {
+    it('takes in what can be taken in and keeps every refused line as a dead letter', async () => {
+      const { code, out, err } = await telltale(['import', awkward, '--log', 'log']);
+      expect([code, err]).to.deep.equal([0, '']);
+      expect(out).to.contain('19 lines in').and.contain('5 stored · 1 duplicate · 13 refused');
+      expect(out).to.contain('1 line had no time').and.contain('1 event names a cause that is not in the log');
+      for (const reason of [
+        '3 × IMPORT_REFUSED',
+        '1 × EVENT_CONFLICT',
+        '1 × INVALID_TIME',
+        '1 × INVALID_TYPE',
+        '1 × INVALID_ID',
+        '2 × RESERVED_TYPE',
+        '1 × PAYLOAD_FORBIDDEN_KEY',
+        '1 × PAYLOAD_BAD_NUMBER',
+        '2 × PAYLOAD_BAD_STRING',
+      ])
+        expect(out).to.contain(reason);
+      expectWithin80Columns(out);
+      const store = jsonFile(join(home, 'log'), { readOnly: true });
+      const bus = await createBus({ store });
+      const letters = await bus.deadLetters.list();
+      expect(letters).to.have.length(13);
+      expect(letters.every(({ escaped }) => escaped !== undefined)).to.equal(true);
+      expect(letters.some(({ escaped }) => escaped!.includes('line 16 is not JSON'))).to.equal(true);
+      const stored = await bus.get('a2');
+      expect(stored).to.include({ entity: 'order/1', time: Date.parse('2026-01-01T09:00:01Z'), causationId: 'a1' });
+      await bus.close();
+    });
+
+    it('takes the same log twice without storing anything twice', async () => {
+      const line = '{"id":"x1","type":"order.placed","time":"2026-01-01T10:00:00Z","payload":{}}\n';
+      await telltale(['import', '-', '--log', 'log'], { input: line });
+      const { out } = await telltale(['demo', '-', '--log', 'log'], { input: line });
+      expect(out).to.contain('0 stored · 1 duplicate · 0 refused');
+    });
+
+    const shared = join(root, '../shared/data');
+    const counts = join(shared, 'expected-counts.json');
+    const sets = ['swe-agent', 'tau-airline', 'zipkin-traces', 'inspect-evals'];
+    for (const name of sets)
+      it(`agrees with the expected counts of ${name}`, async function () {
+        if (!existsSync(counts)) {
+          process.stderr.write(`SKIPPED import of ${name}: the data sets are not at ../shared/data\n`);
+          this.skip();
+        }
+        const facts = (JSON.parse(readFileSync(counts, 'utf8')) as Record<string, Record<string, number>>)[name]!;
+        const converter = spawn(process.execPath, [join(shared, `convert-${name}.mjs`)]);
+        let input = '';
+        for await (const chunk of converter.stdout.setEncoding('utf8')) input += chunk as string;
+        const { code, out, err } = await telltale(['demo', '-', '--log', 'log'], { input });
+        expect([code, err]).to.deep.equal([0, '']);
+        const { events, distinctIds, repeatedIds, correlations, danglingCauses, withoutTime, types } = facts;
+        expect(out)
+          .to.contain(`${grouped(events!)} lines in`)
+          .and.contain(`(${types} types)`);
+        expect(out).to.contain(`${grouped(distinctIds!)} stored · 0 duplicates · ${repeatedIds} refused`);
+        expect(out).to.contain(`the largest of ${correlations} correlations`);
+        for (const [type, count] of Object.entries(facts['topTypes'] as unknown as Record<string, number>))
+          expect(out).to.match(new RegExp(`  ${type.replaceAll('.', '\\.')} +${grouped(count)}  █`));
+        if (danglingCauses! > 0) expect(out).to.contain(`${danglingCauses} events name a cause that is not in the log`);
+        if (withoutTime! > 0) expect(out).to.contain(`${withoutTime} lines had no time`);
+        expectWithin80Columns(out);
+      });
+  });
+
+  describe('show', () => {
+    it('looks at a log while it is being written', async () => {
+      const bus = await createBus({ source: 'writer', store: await logIn(join(home, 'log')) });
+      const { event } = await bus.publish('order.placed', { n: 1 });
+      const first = await telltale(['show', 'log']);
+      expect(first.out).to.contain('1 event in 1 correlation');
+      await bus.publish('order.failed', { reason: 'no money' }, { correlationId: event.id, causationId: event.id });
+      const second = await telltale(['show', 'log', event.id]);
+      expect(second.out).to.contain('└─ ✗ order.failed').and.contain('no money');
+      const json = await telltale(['show', 'log', '--json']);
+      expect(JSON.parse(json.out)).to.include({ events: 2, correlations: 1, failed: 1 });
+      await bus.close();
+    });
+  });
+
+  describe('wrong input', () => {
+    const cases: readonly (readonly [string, readonly string[], RegExp])[] = [
+      ['a folder that does not exist', ['demo', 'nowhere'], /^telltale: nowhere does not exist; name a folder/],
+      ['an unknown option', ['demo', '--bogus'], /^telltale: unknown option '--bogus'\n\(telltale --help/],
+      ['an unknown command', ['bogus'], /^telltale: unknown command 'bogus'\n/],
+      [
+        'a number of readers out of range',
+        ['demo', '--readers', '0'],
+        /^telltale: expected --readers to be an integer from 1 to 64, got "0"\n$/,
+      ],
+      [
+        'a file that is no recorded log',
+        ['demo', 'prose.txt'],
+        /^telltale: prose\.txt is not a recorded log: its only line is not a JSON object with a `type`\n$/,
+      ],
+      ['an empty recorded log', ['import', 'empty.txt'], /^telltale: empty\.txt holds no events: it is empty\n$/],
+      ['a log that does not exist', ['show', 'nowhere'], /^telltale: nowhere does not exist; name the folder of a log/],
+      ['a folder that is no log', ['show', 'home'], /^telltale: home holds no log; did you mean home\/log\?\n$/],
+      [
+        'an id nobody has',
+        ['show', 'home/log', 'zebra'],
+        /^telltale: no event and no correlation in home\/log has the id zebra; /,
+      ],
+      [
+        'a log folder that is something else',
+        ['demo', 'home', '--log', 'home'],
+        /^telltale: home is not empty and holds no log; choose another/,
+      ],
+      [
+        'a log folder that is a file',
+        ['import', 'good.ndjson', '--log', 'prose.txt'],
+        /^telltale: the log folder prose\.txt cannot be made: /,
+      ],
+    ];
+    for (const [what, words, message] of cases)
+      it(`is told in one clear line with exit code 2: ${what}`, async () => {
+        const bus = await createBus({ source: 'spec', store: await logIn(join(home, 'home/log')) });
+        await bus.publish('note.written', {});
+        await bus.close();
+        await writeFile(join(home, 'prose.txt'), 'Dear diary');
+        await writeFile(join(home, 'empty.txt'), '\n');
+        await writeFile(join(home, 'good.ndjson'), '{"type":"note.written"}\n');
+        const { code, err, out } = await telltale(words);
+        expect(err).to.match(message);
+        expect(code).to.equal(2);
+        expect(out).to.equal('');
+      });
+  });
+});
+
+async function logIn(folder: string) {
+  await mkdir(folder, { recursive: true });
+  return jsonFile(folder);
+}
