@@ -1,0 +1,262 @@
+import { expect } from 'chai';
+import PQueue from 'p-queue';
+import { Subject, concatMap, from } from 'rxjs';
+import type { TelltaleEvent } from '../../lib/event/event.ts';
+import { createTestBus } from '../../lib/testing.ts';
+import { turn } from '../support/turns.ts';
+
+/** A bus with a handler of `job` that emits `done` with the job's payload by way of `how`. */
+async function startJobs(how: (emit: () => TelltaleEvent, payload: unknown) => unknown, options: object = {}) {
+  const test = await createTestBus();
+  test.bus.on(
+    'job',
+    (event) => how(() => test.bus.emit('done', event.payload), event.payload) as Promise<void>,
+    options,
+  );
+  const causesAreRight = (): boolean[] =>
+    test.ofType('done').map(({ payload, causationId, correlationId }) => {
+      const job = test.ofType('job').find((one) => one.payload === payload)!;
+      return causationId === job.id && correlationId === job.correlationId;
+    });
+  return { ...test, causesAreRight };
+}
+
+const ways: Readonly<Record<string, (emit: () => TelltaleEvent) => unknown>> = {
+  'at once': (emit) => emit(),
+  'behind an await': async (emit) => {
+    await Promise.resolve();
+    await turn();
+    emit();
+  },
+  'in a promise’s callback': (emit) => Promise.resolve().then(emit),
+  'in setTimeout': (emit) => new Promise((resolve) => setTimeout(() => resolve(emit()), 0)),
+  'in setImmediate': (emit) => new Promise((resolve) => setImmediate(() => resolve(emit()))),
+  'in process.nextTick': (emit) => new Promise((resolve) => process.nextTick(() => resolve(emit()))),
+  'in queueMicrotask': (emit) => new Promise((resolve) => queueMicrotask(() => resolve(emit()))),
+  'after the handler has returned': (emit) => void setImmediate(emit),
+  'in a promise that is one of several': (emit) => Promise.all([turn(), turn().then(emit)]),
+};
+
+describe('the context of an event', () => {
+  for (const [where, how] of Object.entries(ways)) {
+    it(`gives what a handler emits ${where} its correlation and cause`, async () => {
+      const { bus, causesAreRight } = await startJobs(how, { concurrency: 4 });
+      for (const payload of [1, 2, 3, 4, 5]) bus.emit('job', payload);
+      await bus.settled();
+      await turn();
+      await turn();
+      expect(causesAreRight()).to.deep.equal([true, true, true, true, true]);
+    });
+  }
+
+  it('is the event’s own in a lane, though another event’s handler has made room for it', async () => {
+    const { bus, causesAreRight } = await startJobs(async (emit) => {
+      await turn();
+      emit();
+    });
+    for (const payload of [1, 2, 3]) bus.emit('job', payload);
+    await bus.settled();
+    expect(causesAreRight()).to.deep.equal([true, true, true]);
+  });
+
+  it('is carried by `context.emit` and `context.publish`, wherever they are called', async () => {
+    const { bus, ofType } = await createTestBus();
+    const later: (() => unknown)[] = [];
+    bus.on('job', (_, { emit, publish }) => {
+      later.push(
+        () => emit('done', 1),
+        () => publish('done', 2),
+      );
+    });
+    const job = bus.emit('job', null);
+    await bus.withContext({ correlationId: 'elsewhere' }, () => Promise.all(later.map((call) => call())));
+    for (const done of ofType('done')) {
+      expect(done).to.deep.include({ causationId: job.id, correlationId: job.correlationId });
+    }
+    expect(ofType('done')).to.have.length(2);
+  });
+
+  it('hands on conversation, request, session, user and trace, and nothing else of the metadata', async () => {
+    const { bus, ofType } = await startJobs((emit) => emit());
+    const known = { conversationId: 'c', requestId: 'r', sessionId: 's', userId: 'u', traceparent: 't' };
+    bus.emit('job', 1, { metadata: { ...known, tags: ['x'], own: 1 } });
+    expect(ofType('done')[0]!.metadata).to.deep.equal(known);
+  });
+
+  it('passes over transient events: they are never a cause', async () => {
+    const { bus, ofType } = await createTestBus();
+    bus.on('job', (_, { emit }) => void emit('token', null, { transient: true }));
+    bus.on('token', (_, { emit }) => void emit('done', null));
+    const job = bus.emit('job', null);
+    expect(ofType('token')[0]).to.deep.include({ causationId: job.id });
+    expect(ofType('done')[0]).to.deep.include({ causationId: job.id, correlationId: job.id });
+    bus.emit('token', null, { transient: true });
+    const [, orphan] = ofType('done');
+    expect(orphan).to.not.have.property('causationId');
+    expect(orphan!.correlationId).to.equal(ofType('token')[1]!.id);
+  });
+
+  it('is one for the process: what a handler emits to another bus has the cause too', async () => {
+    const one = await createTestBus();
+    const other = await createTestBus();
+    one.bus.on('job', () => void other.bus.emit('done', null));
+    const job = one.bus.emit('job', null);
+    expect(other.ofType('done')[0]).to.deep.include({ causationId: job.id, correlationId: job.id });
+  });
+});
+
+describe('withContext and context', () => {
+  it('put what is emitted inside into a chain, and say which', async () => {
+    const { bus, ofType } = await createTestBus();
+    expect(bus.context()).to.equal(undefined);
+    const given = { correlationId: 'chain', causationId: 'above', metadata: { userId: 'u' } };
+    const answer = await bus.withContext(given, async () => {
+      await turn();
+      expect(bus.context()).to.deep.equal(given);
+      bus.emit('a', null);
+      return 42;
+    });
+    expect(answer).to.equal(42);
+    expect(ofType('a')[0]).to.deep.include({ correlationId: 'chain', causationId: 'above' });
+    expect(ofType('a')[0]!.metadata).to.deep.equal({ userId: 'u' });
+    expect(bus.context()).to.equal(undefined);
+  });
+
+  it('keep the cause around within one chain and drop it in another', async () => {
+    const { bus, ofType } = await createTestBus();
+    bus.on('job', () => {
+      bus.withContext({ metadata: { userId: 'u' } }, () => bus.emit('same', null));
+      bus.withContext({ correlationId: 'other' }, () => bus.emit('other', null));
+    });
+    const job = bus.emit('job', null);
+    expect(ofType('same')[0]).to.deep.include({ correlationId: job.id, causationId: job.id });
+    expect(ofType('other')[0]).to.deep.include({ correlationId: 'other' }).and.not.have.property('causationId');
+  });
+
+  it('say inside a handler what its event says', async () => {
+    const { bus } = await createTestBus();
+    const seen: unknown[] = [];
+    bus.on('job', () => void seen.push(bus.context()));
+    const job = bus.emit('job', null, { metadata: { requestId: 'r' } });
+    expect(seen).to.deep.equal([{ correlationId: job.id, causationId: job.id, metadata: { requestId: 'r' } }]);
+  });
+
+  it('count as inside a handler only while it runs', async () => {
+    const { bus } = await createTestBus();
+    const outcomes: unknown[] = [];
+    let late: (() => Promise<unknown>) | undefined;
+    bus.on('job', async () => {
+      await bus.withContext({ metadata: {} }, async () => {
+        outcomes.push(await bus.flush().catch((error: { code: string }) => error.code));
+        late = bus.bind(async () => bus.flush());
+      });
+    });
+    bus.emit('job', null);
+    await bus.settled();
+    await late!();
+    expect(outcomes).to.deep.equal(['WOULD_DEADLOCK']);
+  });
+
+  it('refuse what is no context', async () => {
+    const { bus } = await createTestBus();
+    for (const given of [
+      null,
+      { correlation: 'x' },
+      { correlationId: '' },
+      { metadata: { $own: 1 } },
+      { metadata: 1 },
+    ]) {
+      expect(() => bus.withContext(given as object, () => undefined))
+        .to.throw()
+        .with.property('code');
+    }
+  });
+});
+
+/**
+ * Facts about other people's code, each with the remedy. A p-queue 9 shared by handlers that run side by side, and
+ * `concatMap` behind a subject, call later tasks in the context in which an earlier one ended.
+ */
+describe('pools and operators that mix contexts up', () => {
+  for (const [name, create] of Object.entries({ 'a shared p-queue 9': queued, concatMap: mapped })) {
+    it(`${name} gives later tasks the first one’s context where Node has it so`, async function () {
+      if (await mixesUp(create())) return;
+      // 20 is the oldest supported and known to do it; a later one that does not needs no remedy.
+      expect(Number(process.versions.node.split('.')[0])).to.be.greaterThan(20);
+      console.warn(`skipped: Node ${process.versions.node} keeps the contexts of ${name} apart by itself`);
+      this.skip();
+    });
+
+    it(`${name} is right with bus.bind`, async () => {
+      const enqueue = create();
+      const { bus, causesAreRight } = await startJobs(
+        (emit) =>
+          enqueue(
+            bus.bind(async () => {
+              emit();
+              await turn();
+            }),
+          ),
+        { concurrency: 5 },
+      );
+      for (const payload of [1, 2, 3]) bus.emit('job', payload);
+      for (let i = 0; i < 10; i++) await turn();
+      expect(causesAreRight()).to.deep.equal([true, true, true]);
+    });
+
+    it(`${name} is right with context.emit`, async () => {
+      const enqueue = create();
+      const { bus, ofType } = await createTestBus();
+      bus.on(
+        'job',
+        ({ payload }, { emit }) => {
+          enqueue(async () => {
+            emit('done', payload);
+            await turn();
+          });
+        },
+        { concurrency: 5 },
+      );
+      const jobs = [1, 2, 3].map((payload) => bus.emit('job', payload));
+      for (let i = 0; i < 10; i++) await turn();
+      expect(ofType('done').map(({ causationId }) => causationId)).to.deep.equal(jobs.map(({ id }) => id));
+    });
+  }
+
+  it('bus.bind passes arguments, `this` and answers on', async () => {
+    const { bus } = await createTestBus();
+    const bound = bus.bind(function (this: { base: number }, a: number, b: number) {
+      return this.base + a + b;
+    });
+    expect(bound.call({ base: 1 }, 2, 3)).to.equal(6);
+  });
+});
+
+/** Whether Node itself mixes contexts up there; 24 has another AsyncLocalStorage, which need not. */
+async function mixesUp(enqueue: Enqueue): Promise<boolean> {
+  const { bus, causesAreRight } = await startJobs(
+    (emit) =>
+      enqueue(async () => {
+        emit();
+        await turn();
+      }),
+    { concurrency: 5 },
+  );
+  for (const payload of [1, 2, 3]) bus.emit('job', payload);
+  for (let i = 0; i < 10; i++) await turn();
+  expect(causesAreRight()).to.have.length(3);
+  return causesAreRight().includes(false);
+}
+
+type Enqueue = (task: () => Promise<void>) => unknown;
+
+function queued(): Enqueue {
+  const queue = new PQueue({ concurrency: 1 });
+  return (task) => queue.add(task);
+}
+
+function mapped(): Enqueue {
+  const tasks = new Subject<() => Promise<void>>();
+  tasks.pipe(concatMap((task) => from(task()))).subscribe();
+  return (task) => tasks.next(task);
+}
