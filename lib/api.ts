@@ -1,4 +1,8 @@
 import type { Observable } from 'rxjs';
+import type { EffectsOptions } from './correlation/chain.ts';
+import type { JoinOptions } from './correlation/join-options.ts';
+import type { JoinResult } from './correlation/join.ts';
+import type { TreeNode } from './correlation/tree.ts';
 import type { Duration } from './duration.ts';
 import type { StoredEvent, TelltaleEvent } from './event/event.ts';
 import type { SchemaRegistry } from './event/schema-registry.ts';
@@ -128,6 +132,19 @@ export interface Reading {
   /** `await` it for one page of 100, or go over all events with `for await`. */
   query(options?: QueryOptions): Query;
   count(selection?: Selection): Promise<number>;
+  /** The stored events of a correlation, in position order. */
+  timeline(correlationId: string): Promise<readonly StoredEvent[]>;
+  /** The tree of a correlation, or of an event and its effects. */
+  tree(id: string): Promise<readonly TreeNode[]>;
+  /** Everything an event came from, nearest first. */
+  causes(id: string): Promise<readonly StoredEvent[]>;
+  /** Everything that came from an event, in position order. */
+  effects(id: string, options?: EffectsOptions): Promise<readonly StoredEvent[]>;
+  /**
+   * Waits until a correlation has so many events of each pattern, stored and live ones together. Rejects with
+   * `JOIN_FAILED`, `TIMEOUT`, `BUS_CLOSED`, `ABORTED`; `partial: true` resolves instead, but for the last.
+   */
+  join(correlationId: string, wanted: Readonly<Record<string, number>>, options?: JoinOptions): Promise<JoinResult>;
 }
 
 /** One event bus. Made by `createBus`; `E` maps types to payloads. */

@@ -19,6 +19,10 @@ export type {
 export { createBus } from './bus.ts';
 export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
+export type { EffectsOptions } from './correlation/chain.ts';
+export type { JoinOptions } from './correlation/join-options.ts';
+export type { JoinResult } from './correlation/join.ts';
+export type { TreeNode } from './correlation/tree.ts';
 export type { Duration } from './duration.ts';
 export { ERRORS, TelltaleError, isTelltaleError } from './errors.ts';
 export type { ErrorCode } from './errors.ts';
