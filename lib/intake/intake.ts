@@ -1,19 +1,19 @@
 import { NO_CHAIN, type Cause, type Chain } from '../context.ts';
 import { TelltaleError, expected } from '../errors.ts';
-import { Envelope } from '../event/envelope.ts';
-import { admit, checkUserMetadata } from '../event/admission.ts';
-import { contentHash } from '../event/content-hash.ts';
+import { admit, type Admitted } from '../event/admission.ts';
 import type { PayloadMode } from '../event/define-events.ts';
+import { Envelope } from '../event/envelope.ts';
 import type { Metadata, TelltaleEvent } from '../event/event.ts';
-import { checkEntity, checkId, toTime } from '../event/identity.ts';
+import { checkEntity } from '../event/identity.ts';
+import { NO_METADATA } from '../event/inherit.ts';
 import type { SchemaRegistry } from '../event/schema-registry.ts';
 import { toPlain } from '../event/to-plain.ts';
 import { checkType, isReserved } from '../event/type-name.ts';
 import type { IdSource } from '../ids.ts';
 import { growChain, suspectedCycle } from './chain.ts';
 import type { EmitOptions } from './emit-options.ts';
-import { NO_METADATA } from '../event/inherit.ts';
 import { runStages, type NamedStage } from './stages.ts';
+import { admitMetadata, stampEvent, tooLarge, withContent, withInherited, type Stamp } from './stamp.ts';
 
 export interface IntakeConfig {
   readonly owner: object;
@@ -35,6 +35,18 @@ export interface Dropped {
   readonly event: TelltaleEvent;
 }
 
+/** An event whose type and payload have been looked at. */
+interface Checked {
+  readonly cause: Cause | undefined;
+  readonly type: string;
+  readonly options: EmitOptions | undefined;
+  readonly stamp: Stamp;
+  readonly value: unknown;
+  readonly bytes: number;
+  readonly transient: boolean;
+  readonly admitted: boolean;
+}
+
 /** What an event costs beside payload and metadata: as much as stores count, which must take what is delivered. */
 const ENVELOPE_BYTES = 256;
 /** The bus's own events are small; the limit of users' events does not hold for them. */
@@ -51,101 +63,84 @@ export class Intake {
     this.#config = config;
   }
 
+  /**
+   * Takes an event in. Most have neither options nor a cause, and their way is kept short: what only the others need
+   * is in functions of its own, so that the compiler can put the whole of it into one.
+   */
   accept(
     cause: Cause | undefined,
     type: string,
     payload: unknown,
     options: EmitOptions | undefined,
   ): Envelope | Dropped {
-    checkType(type);
-    if (isReserved(type)) {
-      throw expected(
-        'RESERVED_TYPE',
-        'the event type',
-        'a name of your own (types that begin with $ are the bus’s)',
-        type,
-      );
+    checkNames(type, options);
+    const { schemas, source, newId, now: clock, payload: general, stages, owner } = this.#config;
+    const mode = schemas.payloadMode(type) ?? general;
+    const schemaVersion = options?.schemaVersion ?? schemas.version(type);
+    const transient = options?.transient ?? schemas.isTransient(type);
+    let value = schemas.check(type, schemaVersion, payload);
+    let bytes = ENVELOPE_BYTES;
+    if (mode !== 'trust') {
+      const admitted = this.#admit(value, mode);
+      value = admitted.value;
+      bytes += admitted.bytes;
     }
-    if (options?.entity !== undefined && isReserved(checkEntity(options.entity))) {
-      throw expected(
-        'RESERVED_TYPE',
-        'the entity',
-        'a name of your own (entities that begin with $ are the bus’s)',
-        options.entity,
-      );
+    const now = clock();
+    const id = newId(now);
+    if (options !== undefined || cause !== undefined || stages.length > 0) {
+      const stamp = { id, source, now, schemaVersion };
+      return this.#complete({ cause, type, options, stamp, value, bytes, transient, admitted: mode !== 'trust' });
     }
-    return this.#admit(cause, type, payload, options);
+    const event = {
+      id,
+      type,
+      source,
+      time: now,
+      correlationId: id,
+      schemaVersion,
+      payload: value,
+      metadata: NO_METADATA,
+    };
+    return new Envelope(Object.freeze(event), bytes, transient, mode !== 'trust', NO_CHAIN, owner);
   }
 
   /** An event of the bus itself: the same stamp, no schema, no stages. */
   internal(cause: Cause | undefined, type: string, payload: unknown, options: EmitOptions): Envelope {
     const { value, bytes } = admit(toPlain(payload), 'payload', INTERNAL_BYTES);
-    const event = Object.freeze(this.#stamp(cause, type, value, NO_METADATA, options, this.#config.now()));
-    const chain = cause === undefined ? NO_CHAIN : growChain(cause, type, event.time, undefined);
-    return new Envelope(event, ENVELOPE_BYTES + bytes, options.transient === true, true, chain, this.#config.owner);
+    const { source, newId, owner } = this.#config;
+    const now = this.#config.now();
+    const stamp = { id: newId(now), source, now, schemaVersion: 1 };
+    const event = Object.freeze(stampEvent(stamp, type, value, NO_METADATA, cause, options));
+    const chain = cause === undefined ? NO_CHAIN : growChain(cause, type, now, undefined);
+    return new Envelope(event, ENVELOPE_BYTES + bytes, options.transient === true, true, chain, owner);
   }
 
-  #admit(
-    cause: Cause | undefined,
-    type: string,
-    payload: unknown,
-    options: EmitOptions | undefined,
-  ): Envelope | Dropped {
-    const { schemas, stages, maxEventBytes } = this.#config;
-    const mode = schemas.payloadMode(type) ?? this.#config.payload;
-    const version = options?.schemaVersion ?? schemas.version(type);
-    const transient = options?.transient ?? schemas.isTransient(type);
-    let value = schemas.check(type, version, payload);
-    let own = NO_METADATA;
-    let bytes = ENVELOPE_BYTES;
-    if (mode !== 'trust') {
-      const admitted = admit(mode === 'plain' ? toPlain(value) : value, 'payload', maxEventBytes - ENVELOPE_BYTES);
-      value = admitted.value;
-      bytes += admitted.bytes;
-    }
-    if (options?.metadata !== undefined) {
-      const admitted = admitMetadata(options.metadata, maxEventBytes);
-      own = admitted.value;
-      bytes += admitted.bytes;
-    }
+  #admit(value: unknown, mode: PayloadMode): Admitted {
+    return admit(mode === 'plain' ? toPlain(value) : value, 'payload', this.#config.maxEventBytes - ENVELOPE_BYTES);
+  }
+
+  #complete(given: Checked): Envelope | Dropped {
+    const { cause, type, options, stamp, value, transient, admitted } = given;
+    const { maxEventBytes, stages, maxChain, loopSuspected, owner } = this.#config;
+    const own = admitMetadata(options?.metadata, maxEventBytes);
+    let bytes = given.bytes + own.bytes;
     if (bytes > maxEventBytes) throw tooLarge(type, bytes, maxEventBytes);
-    const now = this.#config.now();
-    const metadata = withInherited(cause, own);
-    let event = this.#stamp(cause, type, value, metadata, options, now, version);
-    if (options?.id !== undefined && metadata !== own) event = withContent(event, { ...event, metadata: own });
+    const metadata = withInherited(cause, own.value);
+    let event = stampEvent(stamp, type, value, metadata, cause, options);
+    if (options?.id !== undefined && metadata !== own.value) {
+      event = withContent(event, { ...event, metadata: own.value });
+    }
     Object.freeze(event);
     if (stages.length > 0) {
       const staged = runStages(stages, event);
       if (typeof staged === 'string') return { dropped: staged, event };
       if (staged !== event) [event, bytes] = this.#readmit(event, staged);
     }
-    return this.#envelope(event, bytes, transient, mode !== 'trust', cause, now);
-  }
-
-  #stamp(
-    cause: Cause | undefined,
-    type: string,
-    payload: unknown,
-    metadata: Metadata,
-    options: EmitOptions | undefined,
-    now: number,
-    schemaVersion = 1,
-  ): TelltaleEvent {
-    const id = options?.id === undefined ? this.#config.newId(now) : checkId(options.id);
-    const time = options?.time === undefined ? now : toTime(options.time);
-    const { source } = this.#config;
-    const correlationId = correlationOf(cause, options) ?? id;
-    const causationId =
-      options?.causationId === undefined ? cause?.causationId : checkId(options.causationId, '`causationId`');
-    const entity = options?.entity;
-    // Four literals, so that each kind of event has one shape and an absent field is absent.
-    if (entity === undefined) {
-      if (causationId === undefined) return { id, type, source, time, correlationId, schemaVersion, payload, metadata };
-      return { id, type, source, time, correlationId, causationId, schemaVersion, payload, metadata };
-    }
-    if (causationId === undefined)
-      return { id, type, source, time, entity, correlationId, schemaVersion, payload, metadata };
-    return { id, type, source, time, entity, correlationId, causationId, schemaVersion, payload, metadata };
+    if (cause === undefined) return new Envelope(event, bytes, transient, admitted, NO_CHAIN, owner);
+    const chain = growChain(cause, type, stamp.now, maxChain);
+    const cycle = chain.recent && suspectedCycle(chain);
+    if (cycle) loopSuspected(cycle, chain, event.correlationId);
+    return new Envelope(event, bytes, transient, admitted, chain, owner);
   }
 
   // Only what a stage may change is taken from its answer, and the content stays what the caller gave.
@@ -171,52 +166,15 @@ export class Intake {
     const changed = { ...given, payload: payload.value, metadata: metadata.value as Metadata };
     return [Object.freeze(withContent(changed, given)), bytes];
   }
-
-  #envelope(
-    event: TelltaleEvent,
-    bytes: number,
-    transient: boolean,
-    admitted: boolean,
-    cause: Cause | undefined,
-    now = event.time,
-  ): Envelope {
-    const { owner, maxChain, loopSuspected } = this.#config;
-    if (cause === undefined) return new Envelope(event, bytes, transient, admitted, NO_CHAIN, owner);
-    const chain = growChain(cause, event.type, now, maxChain);
-    const cycle = chain.recent && suspectedCycle(chain);
-    if (cycle) loopSuspected(cycle, chain, event.correlationId);
-    return new Envelope(event, bytes, transient, admitted, chain, owner);
-  }
 }
 
-function admitMetadata(given: unknown, maxBytes: number): { readonly value: Metadata; readonly bytes: number } {
-  const { value, bytes } = admit(given, 'metadata', maxBytes);
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw expected('PAYLOAD_NOT_PLAIN', '`metadata`', 'an object', given);
-  }
-  checkUserMetadata(value);
-  return { value: value as Metadata, bytes };
+function checkNames(type: string, options: EmitOptions | undefined): void {
+  checkType(type);
+  if (isReserved(type)) throw reserved('the event type', 'types', type);
+  if (options === undefined || options.entity === undefined) return;
+  if (isReserved(checkEntity(options.entity))) throw reserved('the entity', 'entities', options.entity);
 }
 
-function tooLarge(type: string, bytes: number, maxBytes: number): TelltaleError {
-  const text = `\`${type}\` with its metadata`;
-  return expected('PAYLOAD_TOO_LARGE', text, `at most ${maxBytes} bytes`, bytes, {
-    details: { type, bytes, maxBytes },
-  });
-}
-
-function correlationOf(cause: Cause | undefined, options: EmitOptions | undefined): string | undefined {
-  return options?.correlationId === undefined
-    ? cause?.correlationId
-    : checkId(options.correlationId, '`correlationId`');
-}
-
-function withInherited(cause: Cause | undefined, own: Metadata): Metadata {
-  if (cause?.inherited === undefined) return own;
-  return Object.freeze({ ...cause.inherited, ...own });
-}
-
-// The hash is that of what the caller gave, so that a retry from another context or past other stages is a duplicate.
-function withContent(event: TelltaleEvent, given: TelltaleEvent): TelltaleEvent {
-  return { ...event, metadata: Object.freeze({ ...event.metadata, $content: contentHash(given) }) };
+function reserved(thing: string, kind: string, name: string): TelltaleError {
+  return expected('RESERVED_TYPE', thing, `a name of your own (${kind} that begin with $ are the bus’s)`, name);
 }
