@@ -1,5 +1,5 @@
 import type { Store, StoredEvent } from '../../lib/plugin.ts';
-import { isFailure, isWithoutTime, reasonOf } from './render/tree.ts';
+import { isDeadLetter, isFailure, isWithoutTime, reasonOf } from './render/tree.ts';
 import { Tally } from './tally.ts';
 
 /** One correlation in an overview. */
@@ -27,8 +27,10 @@ export interface Overview {
   readonly correlations: number;
   /** There are more correlations than were counted one by one. */
   readonly moreCorrelations: boolean;
+  /** Events whose type ends in `.failed`. */
   readonly failed: number;
-  /** The latest failures, newest first. */
+  readonly deadLetters: number;
+  /** The latest of both, newest first. */
   readonly failures: readonly { readonly type: string; readonly correlationId: string; readonly reason: string }[];
   readonly newest: readonly CorrelationLine[];
 }
@@ -47,6 +49,7 @@ export async function overviewOf(store: Store): Promise<Overview> {
   const failures: Overview['failures'][number][] = [];
   let events = 0;
   let failed = 0;
+  let deadLetters = 0;
   let first: StoredEvent | undefined;
   let last: StoredEvent | undefined;
   for await (const event of store.read({ through: position })) {
@@ -55,7 +58,8 @@ export async function overviewOf(store: Store): Promise<Overview> {
     last = event;
     types.add(event.type);
     if (isFailure(event)) {
-      failed++;
+      if (isDeadLetter(event)) deadLetters++;
+      else failed++;
       failures.push({ type: event.type, correlationId: event.correlationId, reason: reasonOf(event.payload) });
       if (failures.length > FAILURES) failures.shift();
     }
@@ -77,6 +81,7 @@ export async function overviewOf(store: Store): Promise<Overview> {
     correlations: seen.size,
     moreCorrelations: seen.overflow > 0,
     failed,
+    deadLetters,
     failures: failures.toReversed(),
     newest: await Promise.all(newest.map((id) => correlationLine(store, id, position))),
   };

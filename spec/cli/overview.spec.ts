@@ -45,7 +45,7 @@ describe('looking at a log', () => {
 
   it('counts events, types, correlations and failures, the newest first', async () => {
     const overview = await overviewOf(store);
-    expect(overview).to.deep.include({ events: 4, position: 4, correlations: 2, failed: 1 });
+    expect(overview).to.deep.include({ events: 4, position: 4, correlations: 2, failed: 1, deadLetters: 0 });
     expect(overview.types).to.deep.equal([
       { type: 'order.placed', events: 2 },
       { type: 'item.packed', events: 1 },

@@ -3,6 +3,7 @@ import { counted, integer, milliseconds, moment } from './figures.ts';
 import { bars, table } from './table.ts';
 import { clean, cut, paint } from './text.ts';
 import type { Look } from './text.ts';
+import { isDeadLetter } from './tree.ts';
 
 export interface OverviewFacts {
   readonly look: Look;
@@ -69,11 +70,15 @@ function newestCorrelations(look: Look, { newest }: Overview): string[] {
   return [paint(look, 'bold', 'newest correlations'), ...table(look, columns, rows)];
 }
 
-function failures(look: Look, { failed, failures: latest }: Overview): string[] {
-  if (failed === 0) return ['no failures', ''];
+function failures(look: Look, { failed, deadLetters, failures: latest }: Overview): string[] {
+  if (failed + deadLetters === 0) return ['no failures, no dead letters', ''];
   const lines = latest.flatMap(({ type, correlationId, reason }) => [
-    `  ${cut(`✗ ${type === '$dead-letter.opened' ? 'dead letter' : clean(type)}  ${clean(correlationId)}`, look.width - 2)}`,
+    `  ${cut(`✗ ${isDeadLetter({ type }) ? 'dead letter' : clean(type)}  ${clean(correlationId)}`, look.width - 2)}`,
     ...(reason === '' ? [] : [paint(look, 'dim', `    ${cut(clean(reason), look.width - 4)}`)]),
   ]);
-  return [paint(look, 'red', `${counted(failed, 'failure')}, the newest:`), ...lines, ''];
+  return [
+    paint(look, 'red', `${counted(failed, 'failure')} and ${counted(deadLetters, 'dead letter')}, the newest:`),
+    ...lines,
+    '',
+  ];
 }

@@ -23,7 +23,11 @@ const TIME_WIDTH = 11;
 
 /** Failures as the log tells them: a type that ends in `.failed`, or a dead letter. */
 export function isFailure({ type }: { readonly type: string }): boolean {
-  return type.endsWith('.failed') || type === DEAD_LETTER;
+  return type.endsWith('.failed') || isDeadLetter({ type });
+}
+
+export function isDeadLetter({ type }: { readonly type: string }): boolean {
+  return type === DEAD_LETTER;
 }
 
 /** Whether the log was taken in from a recorded one that gave this event no time. */
@@ -63,7 +67,7 @@ export function drawTree(look: Look, events: readonly StoredEvent[], limit: numb
 }
 
 function label(event: StoredEvent): string {
-  if (event.type === DEAD_LETTER) return '✗ dead letter';
+  if (isDeadLetter(event)) return '✗ dead letter';
   return isFailure(event) ? `✗ ${clean(event.type)}` : clean(event.type);
 }
 
