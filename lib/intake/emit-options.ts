@@ -10,6 +10,8 @@ export interface EmitOptions {
   readonly id?: string;
   /** When it happened. Default: now. */
   readonly time?: number | string | Date;
+  /** Who says so: for events that are passed on or taken in from elsewhere. Default: the bus's `source`. */
+  readonly source?: string;
   /** What it is about, `kind/id`. */
   readonly entity?: string;
   /** Default: that of the event being handled, otherwise the event's own id. */
@@ -26,6 +28,7 @@ export interface EmitOptions {
 const KNOWN: ReadonlySet<string> = new Set([
   'id',
   'time',
+  'source',
   'entity',
   'correlationId',
   'causationId',

@@ -5,6 +5,7 @@ import { contentHash } from '../event/content-hash.ts';
 import type { Metadata, TelltaleEvent } from '../event/event.ts';
 import { checkId, toTime } from '../event/identity.ts';
 import { NO_METADATA } from '../event/inherit.ts';
+import { isWellFormed } from '../event/well-formed.ts';
 import type { EmitOptions } from './emit-options.ts';
 
 /** What the bus says about an event by itself. */
@@ -15,9 +16,9 @@ export interface Stamp {
   readonly schemaVersion: number;
 }
 
-/** The record of an event with options or a cause, not frozen yet. Throws `INVALID_ID`, `INVALID_TIME`. */
+/** The record of an event with options or a cause, not frozen yet. Throws `INVALID_ID`, `INVALID_TIME`, `INVALID_OPTION`. */
 export function stampEvent(
-  { id: ownId, source, now, schemaVersion }: Stamp,
+  { id: ownId, source: ownSource, now, schemaVersion }: Stamp,
   type: string,
   payload: unknown,
   metadata: Metadata,
@@ -25,6 +26,7 @@ export function stampEvent(
   options: EmitOptions = NO_OPTIONS,
 ): TelltaleEvent {
   const id = options.id === undefined ? ownId : checkId(options.id);
+  const source = options.source === undefined ? ownSource : checkSource(options.source);
   const time = options.time === undefined ? now : toTime(options.time);
   const correlationId = correlationOf(cause, options) ?? id;
   const causationId =
@@ -69,6 +71,11 @@ export function tooLarge(type: string, bytes: number, maxBytes: number): Telltal
 }
 
 const NO_OPTIONS: EmitOptions = {};
+
+function checkSource(source: unknown): string {
+  if (typeof source === 'string' && source.length > 0 && source.length <= 256 && isWellFormed(source)) return source;
+  throw expected('INVALID_OPTION', '`source`', 'a well-formed string of 1 to 256 characters', source);
+}
 
 function correlationOf(cause: Cause | undefined, options: EmitOptions): string | undefined {
   if (options.correlationId === undefined) return cause?.correlationId;

@@ -32,7 +32,7 @@ export function invoke<Event, Context extends Attempt>(
 ): undefined | Failure | Promise<undefined | Failure> {
   const first = attempt(handler, event, context);
   if (first === undefined || !retry || retry.policy.attempts <= 1) return first;
-  return tryAgain(first, () => attempt(handler, event, context), context, retry);
+  return tryAgain(first, { handler, event, context }, retry);
 }
 
 function attempt<Event, Context extends Attempt>(
@@ -43,21 +43,31 @@ function attempt<Event, Context extends Attempt>(
   try {
     const result = handler(event, context);
     if (!isThenable(result)) return undefined;
-    // The platform's own `then`, whatever the handler's promise has in its place: it settles once, and later.
-    return Promise.prototype.then.call(
-      Promise.resolve(result),
-      () => undefined,
-      (error: unknown) => ({ error, attempts: context.attempt }),
-    ) as Promise<undefined | Failure>;
+    return settlement(result, context);
   } catch (error) {
     return { error, attempts: context.attempt };
   }
 }
 
-async function tryAgain(
+// In a function of its own: a closure in `attempt` would cost every synchronous handler an allocation.
+function settlement(result: PromiseLike<unknown>, context: Attempt): Promise<undefined | Failure> {
+  // The platform's own `then`, whatever the handler's promise has in its place: it settles once, and later.
+  return Promise.prototype.then.call(
+    Promise.resolve(result),
+    () => undefined,
+    (error: unknown) => ({ error, attempts: context.attempt }),
+  ) as Promise<undefined | Failure>;
+}
+
+interface Call<Event, Context extends Attempt> {
+  readonly handler: (event: Event, context: Context) => unknown;
+  readonly event: Event;
+  readonly context: Context;
+}
+
+async function tryAgain<Event, Context extends Attempt>(
   first: Failure | Promise<undefined | Failure>,
-  again: () => undefined | Failure | Promise<undefined | Failure>,
-  context: Attempt,
+  { handler, event, context }: Call<Event, Context>,
   retry: RetryTerms,
 ): Promise<undefined | Failure> {
   let failure = await first;
@@ -67,7 +77,7 @@ async function tryAgain(
     await waitUnlessAborted(clock, retryDelayMs(policy, tried), signal);
     if (signal.aborted) break;
     context.attempt = tried + 1;
-    failure = await again();
+    failure = await attempt(handler, event, context);
   }
   return failure;
 }
