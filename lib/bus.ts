@@ -2,12 +2,12 @@ import { AsyncResource } from 'node:async_hooks';
 import type * as Api from './api.ts';
 import { currentCause, runWithCause, runWithoutCause } from './context.ts';
 import { Core } from './core.ts';
-import { toMs, type Duration } from './duration.ts';
+import type { Duration } from './duration.ts';
 import { TelltaleError } from './errors.ts';
 import type { EventDeclarations, PayloadsOf } from './event/define-events.ts';
 import { Batch, parseBatchId } from './intake/batch.ts';
 import { iterateEvents, listen, observeEvents, waitOnce } from './listening.ts';
-import { parseBusOptions, parseSubscribe, type BusOptions } from './options.ts';
+import { parseBusOptions, parseSettled, parseSubscribe, type BusOptions } from './options.ts';
 import { createReading } from './reading.ts';
 import { addPipeline, type RunningPipeline } from './pipelines.ts';
 import { describeContext, deriveCause } from './scoping.ts';
@@ -97,7 +97,7 @@ function buildBus(core: Core): object {
     },
     settled: async (given: { readonly timeout?: Duration } = {}) => {
       mustNotBeInside('settled');
-      const timeoutMs = given.timeout === undefined ? 2 ** 31 - 1 : toMs(given.timeout, 'timeout');
+      const timeoutMs = parseSettled(given);
       if (await untilSettled(core, timeoutMs)) return;
       throw new TelltaleError('TIMEOUT', `handlers still run after ${timeoutMs} ms: ${busyPatterns(core)}`);
     },

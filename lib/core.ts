@@ -315,8 +315,9 @@ export class Core {
       entity: letterEntity(letter.id),
       ...correlation,
     });
-    // A letter that does not fit any more stays in memory.
-    if (this.writer.full(1, envelope.bytes)) return undefined;
+    // A letter that does not fit stays in memory.
+    const { maxEventBytes } = this.options.store!.supports;
+    if (envelope.bytes > maxEventBytes || this.writer.full(1, envelope.bytes)) return undefined;
     this.carrier.carry(envelope, true);
     return envelope;
   }

@@ -118,16 +118,13 @@ const duration = z.custom<Duration>(
   (value) => typeof value === 'number' || typeof value === 'string',
   "milliseconds or a string such as '30s'",
 );
-const mailboxSchema = z
-  .strictObject(
-    {
-      max: count().optional(),
-      maxBytes: count().optional(),
-      overflow: oneOf('reject', 'drop-oldest', 'latest-by-key', 'wait', 'lag').optional(),
-    },
-    'an object',
-  )
-  .optional();
+const mailboxWith = <const Policies extends readonly [Overflow, ...Overflow[]]>(...policies: Policies) =>
+  z
+    .strictObject(
+      { max: count().optional(), maxBytes: count().optional(), overflow: oneOf(...policies).optional() },
+      'an object',
+    )
+    .optional();
 
 const busSchema = z.strictObject(
   {
@@ -151,13 +148,14 @@ const busSchema = z.strictObject(
     maxEventBytes: count(1_024).optional(),
     dispatch: oneOf('immediate', 'committed').optional(),
     ingress: z.strictObject({ max: count().optional(), maxBytes: count().optional() }, 'an object').optional(),
-    mailbox: mailboxSchema,
+    // The default of all subscriptions: what needs a key, or a reader, is said where that is.
+    mailbox: mailboxWith('reject', 'drop-oldest', 'wait'),
     backlog: z.strictObject({ events: count().optional(), bytes: count().optional() }, 'an object').optional(),
     onStoreFailure: oneOf('refuse', 'live').optional(),
     maxChain: count(2).optional(),
     closeTimeout: duration.optional(),
     clock: z
-      .custom<Clock>((value) => isObject(value) && typeof value['monotonic'] === 'function', 'a clock')
+      .custom<Clock>((value) => isObject(value) && CLOCK.every((name) => typeof value[name] === 'function'), 'a clock')
       .optional(),
   },
   'an object',
@@ -180,7 +178,7 @@ const subscribeSchema = z.strictObject(
         'an object, a number of attempts or a boolean',
       )
       .optional(),
-    mailbox: mailboxSchema,
+    mailbox: mailboxWith('reject', 'drop-oldest', 'latest-by-key', 'wait', 'lag'),
     signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'an AbortSignal').optional(),
   },
   'an object',
@@ -217,6 +215,11 @@ export function parseSubscribe(pattern: unknown, options: unknown, defaults: Mai
   const given = parseWith(subscribeSchema, options, `on(${JSON.stringify(text)})`);
   const retry = parseRetry(given.retry);
   const mailbox = mailboxLimits(given.mailbox, defaults);
+  if (mailbox.overflow === 'lag' && defaults.overflow !== 'lag') {
+    const policies =
+      "'reject', 'drop-oldest', 'latest-by-key' or 'wait' ('lag' is for readers of observables and iterators)";
+    throw expected('INVALID_OPTION', `\`mailbox.overflow\` of on(${JSON.stringify(text)})`, policies, 'lag');
+  }
   if (mailbox.overflow === 'latest-by-key' && given.key === undefined) {
     throw new TelltaleError(
       'INVALID_OPTION',
@@ -233,6 +236,14 @@ export function parseSubscribe(pattern: unknown, options: unknown, defaults: Mai
     ...(retry && { retry }),
     ...(given.signal !== undefined && { signal: given.signal }),
   };
+}
+
+const settledSchema = z.strictObject({ timeout: duration.optional() }, 'an object');
+
+/** How long `settled` waits; Infinity where nothing is said. Throws `INVALID_OPTION`, `INVALID_DURATION`. */
+export function parseSettled(options: unknown): number {
+  const { timeout } = parseWith(settledSchema, options, 'settled');
+  return timeout === undefined ? Infinity : toMs(timeout, 'timeout');
 }
 
 /** Runs a strict schema and turns its first issue into one `INVALID_OPTION`. */
@@ -272,4 +283,5 @@ function valueAt(value: unknown, path: readonly string[]): unknown {
   return current;
 }
 
+const CLOCK = ['now', 'monotonic', 'after'];
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

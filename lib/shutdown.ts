@@ -13,7 +13,9 @@ export async function untilSettled(core: Core, timeoutMs: number): Promise<boole
       stopListening();
       resolve(settled);
     };
-    const stopTimer = core.options.clock.after(timeoutMs, () => end(false));
+    // A timer takes at most 2³¹ − 1 ms.
+    const waitMs = Math.min(timeoutMs, 2 ** 31 - 1);
+    const stopTimer = core.options.clock.after(waitMs, () => end(false));
     const stopListening = core.onRest(() => {
       if (core.isSettled) end(true);
     });

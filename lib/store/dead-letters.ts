@@ -111,7 +111,7 @@ export class DeadLetters {
   open(envelope: Envelope, draft: LetterDraft): void {
     if (envelope.transient) return;
     onceWritten(envelope, (position) => {
-      const about = position > 0 ? { position } : escape(envelope.event);
+      const about = position > 0 ? { position } : this.#escape(envelope.event);
       this.#keep(this.#letter(envelope.event, draft, about), envelope);
     });
   }
@@ -152,7 +152,7 @@ export class DeadLetters {
     };
     const causationId = idOr(attempted['causationId'], '');
     const above = causationId === '' ? cause : withCausation(cause, causationId);
-    this.#keep(this.#letter(named, { reason: 'refused', error }, escape(attempted)), above);
+    this.#keep(this.#letter(named, { reason: 'refused', error }, this.#escape(attempted)), above);
   }
 
   /** The letters, newest first. */
@@ -171,6 +171,14 @@ export class DeadLetters {
     for await (const event of store.read({ entity: letterEntity(id), types: [LETTER_OPENED], limit: 1 }))
       return readLetter(event);
     return undefined;
+  }
+
+  #escape(event: object): Pick<DeadLetter, 'escaped' | 'hash'> {
+    const text = JSON.stringify(toPlain(event));
+    // A store for small events takes small letters.
+    const maxBytes = Math.min(ESCAPED_BYTES, (this.#port.store?.supports.maxEventBytes ?? Infinity) / 4);
+    const hash = createHash('sha256').update(text).digest('base64url');
+    return { escaped: Buffer.byteLength(text) <= maxBytes ? text : cutText(text, maxBytes), hash };
   }
 
   #sumUp(key: string): void {
@@ -259,16 +267,10 @@ function newestFirst(a: DeadLetter, b: DeadLetter): number {
   return b.time - a.time || (a.id < b.id ? 1 : -1);
 }
 
-function escape(event: object): Pick<DeadLetter, 'escaped' | 'hash'> {
-  const text = JSON.stringify(toPlain(event));
-  const hash = createHash('sha256').update(text).digest('base64url');
-  return { escaped: Buffer.byteLength(text) <= ESCAPED_BYTES ? text : cutText(text), hash };
-}
-
 // Cut by bytes; a character torn at the cut is left out.
-function cutText(text: string): string {
+function cutText(text: string, maxBytes: number): string {
   return Buffer.from(text)
-    .subarray(0, ESCAPED_BYTES)
+    .subarray(0, maxBytes)
     .toString()
     .replace(/\uFFFD+$/, '');
 }

@@ -131,7 +131,7 @@ describe('a full mailbox', () => {
     ),
     { maxLength: 80 },
   );
-  const overflow = fc.constantFrom('reject', 'drop-oldest', 'latest-by-key', 'wait', 'lag');
+  const overflow = fc.constantFrom('reject', 'drop-oldest', 'latest-by-key', 'wait');
 
   it('stays within its bounds, and its books balance to the event, under every policy', async () => {
     const terms = { max: fc.integer({ min: 1, max: 6 }), maxBytes: fc.integer({ min: 300, max: 20_000 }), overflow };
