@@ -81,8 +81,8 @@ class KeyedMailbox<T extends object> implements Mailbox<T> {
   take(): { readonly item: T; readonly key: string } | undefined {
     for (let lane = this.#ready.shift(); lane; lane = this.#ready.shift()) {
       lane.listed = false;
-      // Its items may have been evicted, and it may have been acquired since.
-      if (lane.busy || lane.waiting === 0) continue;
+      // Its items may have been evicted since.
+      if (lane.waiting === 0) continue;
       lane.busy = true;
       return { item: this.#leave(next(lane.queue)!), key: lane.key };
     }

@@ -6,6 +6,7 @@ import type { TelltaleEvent } from '../../lib/event/event.ts';
 import { createTestBus } from '../../lib/testing.ts';
 import { createGate, turn, type Gate } from '../support/turns.ts';
 import { createLaneModel, type LaneModel, type Policy } from '../support/lane-model.ts';
+import { refuseUnhandledRejections } from '../support/unhandled.ts';
 
 interface Job {
   readonly key: string;
@@ -13,6 +14,8 @@ interface Job {
 }
 
 describe('asynchronous handlers', () => {
+  refuseUnhandledRejections();
+
   it('run one at a time, in order', async () => {
     const { bus } = await createTestBus();
     const log: string[] = [];
@@ -108,24 +111,30 @@ describe('asynchronous handlers', () => {
 
   it('keep to the model of lanes under random load: order, width, retries, drops and books', async () => {
     await fc.assert(
-      fc.asyncProperty(terms, fc.array(command, { minLength: 1, maxLength: 60 }), async (limits, commands) => {
-        const run = await startRun(limits);
-        let number = 0;
-        for (const one of commands) {
-          if (one.do === 'emit') run.emit({ key: one.key, number: number++ });
-          else if (one.do === 'finish') run.finish(one.pick, one.ok);
-          else await run.clock.advance(RETRY_MS);
-          await turn();
-          run.check();
-        }
-        await run.drain();
-      }),
-      { numRuns: 150 },
+      fc.asyncProperty(
+        terms,
+        fc.array(command, { minLength: 1, maxLength: 60, size: 'max' }),
+        async (limits, commands) => {
+          const run = await startRun(limits);
+          let number = 0;
+          for (const one of commands) {
+            if (one.do === 'emit') run.emit({ key: one.key, number: number++ });
+            else if (one.do === 'finish') run.finish(one.pick, one.ok);
+            else await run.clock.advance(RETRY_MS);
+            await turn();
+            run.check();
+          }
+          await run.drain();
+        },
+      ),
+      { numRuns: 60 },
     );
   });
 });
 
 describe('a queue that waits', () => {
+  refuseUnhandledRejections();
+
   type Waiting = { pattern: string; queued: number; running: number; waitedMs: number; options: string[] };
 
   async function startWaiting(options: object) {

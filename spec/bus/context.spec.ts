@@ -4,6 +4,7 @@ import { Subject, concatMap, from } from 'rxjs';
 import type { TelltaleEvent } from '../../lib/event/event.ts';
 import { createTestBus } from '../../lib/testing.ts';
 import { turn } from '../support/turns.ts';
+import { refuseUnhandledRejections } from '../support/unhandled.ts';
 
 /** A bus with a handler of `job` that emits `done` with the job's payload by way of `how`. */
 async function startJobs(how: (emit: () => TelltaleEvent, payload: unknown) => unknown, options: object = {}) {
@@ -38,6 +39,8 @@ const ways: Readonly<Record<string, (emit: () => TelltaleEvent) => unknown>> = {
 };
 
 describe('the context of an event', () => {
+  refuseUnhandledRejections();
+
   for (const [where, how] of Object.entries(ways)) {
     it(`gives what a handler emits ${where} its correlation and cause`, async () => {
       const { bus, causesAreRight } = await startJobs(how, { concurrency: 4 });
@@ -106,6 +109,8 @@ describe('the context of an event', () => {
 });
 
 describe('withContext and context', () => {
+  refuseUnhandledRejections();
+
   it('put what is emitted inside into a chain, and say which', async () => {
     const { bus, ofType } = await createTestBus();
     expect(bus.context()).to.equal(undefined);
@@ -178,6 +183,8 @@ describe('withContext and context', () => {
  * `concatMap` behind a subject, call later tasks in the context in which an earlier one ended.
  */
 describe('pools and operators that mix contexts up', () => {
+  refuseUnhandledRejections();
+
   for (const [name, create] of Object.entries({ 'a shared p-queue 9': queued, concatMap: mapped })) {
     it(`${name} gives later tasks the first one’s context where Node has it so`, async function () {
       if (await mixesUp(create())) return;

@@ -4,10 +4,11 @@ import { runInNewContext } from 'node:vm';
 import type { TelltaleEvent } from '../../lib/event/event.ts';
 import { createTestBus } from '../../lib/testing.ts';
 import { createGate, turn, warningsOf } from '../support/turns.ts';
+import { refuseUnhandledRejections } from '../support/unhandled.ts';
 
 type Report = { readonly pattern: string; readonly count: number; readonly error: { readonly message: string } };
 
-/** Everything a handler can do wrong. Mocha itself fails a test that leaves a rejection or an exception uncaught. */
+/** Everything a handler can do wrong. None of it may end up unhandled. */
 const failures: Readonly<Record<string, () => unknown>> = {
   'throws an Error': () => {
     throw new Error('boom');
@@ -62,6 +63,8 @@ const failures: Readonly<Record<string, () => unknown>> = {
 };
 
 describe('isolation of handlers', () => {
+  refuseUnhandledRejections();
+
   for (const [what, fail] of Object.entries(failures)) {
     it(`counts, reports and keeps the event when a handler ${what}; nobody else notices`, async () => {
       const { bus } = await createTestBus();
@@ -164,6 +167,8 @@ describe('isolation of handlers', () => {
 });
 
 describe('reports of failed handlers', () => {
+  refuseUnhandledRejections();
+
   it('are coalesced: one at once, then one a second with a count', async () => {
     const { bus, clock } = await createTestBus();
     const reports: Report[] = [];
@@ -207,6 +212,19 @@ describe('reports of failed handlers', () => {
     expect(letters.map(({ eventType }) => eventType)).to.deep.equal(['a']);
   });
 
+  it('make no letters of letters when a handler of letters fails', async () => {
+    const { bus } = await createTestBus();
+    let heard = 0;
+    bus.on('$bus.handler.failed', () => undefined);
+    bus.on('$dead-letter.opened', () => raise(new Error(`letter ${++heard}`)));
+    bus.on('a', () => raise(new Error('boom')));
+    bus.emit('a', null);
+    await bus.settled();
+    await bus.flush();
+    expect(heard).to.equal(1);
+    expect(await bus.deadLetters.list()).to.have.length(1);
+  });
+
   it('refuses to let users emit the bus’s own types', async () => {
     const { bus } = await createTestBus();
     expect(() => bus.emit('$bus.handler.failed', null))
@@ -216,6 +234,8 @@ describe('reports of failed handlers', () => {
 });
 
 describe('retry', () => {
+  refuseUnhandledRejections();
+
   it('tries again with backoff, telling the attempt, and keeps the event as a letter only at the end', async () => {
     const { bus, clock } = await createTestBus();
     const attempts: number[] = [];
@@ -302,6 +322,8 @@ describe('retry', () => {
 });
 
 describe('a subscription’s signal', () => {
+  refuseUnhandledRejections();
+
   it('is aborted when the subscription is removed', async () => {
     const { bus } = await createTestBus();
     const gate = createGate();

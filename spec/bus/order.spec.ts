@@ -5,8 +5,11 @@ import { createVirtualClock } from '../../lib/clock.ts';
 import { createTestBus } from '../../lib/testing.ts';
 import { createGate, turn, turnsUntil } from '../support/turns.ts';
 import { codeOf } from '../support/code-of.ts';
+import { refuseUnhandledRejections } from '../support/unhandled.ts';
 
 describe('the order of delivery', () => {
+  refuseUnhandledRejections();
+
   it('has delivered to every subscriber before `emit` returns on an idle bus', async () => {
     const { bus } = await createTestBus();
     const seen: string[] = [];
@@ -161,6 +164,8 @@ describe('the order of delivery', () => {
 });
 
 describe('subscribing during a dispatch', () => {
+  refuseUnhandledRejections();
+
   it('shows a subscription added by a handler the next event that is dispatched', async () => {
     const { bus } = await createTestBus();
     const seen: string[] = [];

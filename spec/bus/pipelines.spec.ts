@@ -17,6 +17,7 @@ import type { TelltaleEvent } from '../../lib/event/event.ts';
 import { caused } from '../../lib/router/caused.ts';
 import { createTestBus } from '../../lib/testing.ts';
 import { createGate, turn, turnsUntil, warningsOf } from '../support/turns.ts';
+import { refuseUnhandledRejections } from '../support/unhandled.ts';
 
 type Source = Observable<TelltaleEvent>;
 
@@ -34,6 +35,8 @@ async function startPipelines() {
 }
 
 describe('a pipeline', () => {
+  refuseUnhandledRejections();
+
   it('turns the events of a pattern into new ones', async () => {
     const { bus, outputs } = await startPipelines();
     bus.pipeline('odd', 'in', (source$) =>
@@ -111,6 +114,8 @@ describe('a pipeline', () => {
 });
 
 describe('the cause of a pipeline’s output', () => {
+  refuseUnhandledRejections();
+
   it('is the event that is being delivered, for a plain output', async () => {
     const { bus, outputs } = await startPipelines();
     bus.pipeline('p', 'in', (source$: Source) =>
@@ -221,6 +226,8 @@ describe('the cause of a pipeline’s output', () => {
 });
 
 describe('a failing pipeline', () => {
+  refuseUnhandledRejections();
+
   it('is reported, fails the event it failed on, and loses nothing that comes meanwhile', async () => {
     const { bus, clock, outputs, failed, figures } = await startPipelines();
     bus.pipeline('p', 'in', fragile('at once'));
@@ -306,6 +313,8 @@ describe('a failing pipeline', () => {
 });
 
 describe('closing with pipelines', () => {
+  refuseUnhandledRejections();
+
   it('gives out what buffers hold, and lets it be handled and stored', async () => {
     const { bus, outputs } = await startPipelines();
     const handled: unknown[] = [];

@@ -1,8 +1,10 @@
 import { expect } from 'chai';
+import { getEventListeners } from 'node:events';
 import { concatMap, firstValueFrom, map, mergeMap, share, take, tap, toArray } from 'rxjs';
 import type { TelltaleEvent } from '../../lib/event/event.ts';
 import { createTestBus } from '../../lib/testing.ts';
 import { createGate, turn, warningsOf } from '../support/turns.ts';
+import { refuseUnhandledRejections } from '../support/unhandled.ts';
 
 /** The figures of the subscriptions of `a`. */
 const figuresOf = (bus: { metrics(): { subscriptions: readonly { pattern: string }[] } }) =>
@@ -18,6 +20,8 @@ async function startObserved() {
 }
 
 describe('observe', () => {
+  refuseUnhandledRejections();
+
   it('gives every subscriber the events from then on, and completes when the bus closes', async () => {
     const { bus } = await createTestBus();
     const seen: unknown[] = [];
@@ -218,6 +222,8 @@ describe('observe', () => {
 });
 
 describe('iterate', () => {
+  refuseUnhandledRejections();
+
   it('misses nothing between the call and the first `next`', async () => {
     const { bus } = await createTestBus();
     const iterator = bus.iterate('a');
@@ -325,11 +331,14 @@ describe('iterate', () => {
     abort.abort();
     expect(await waiting).to.deep.equal(['end']);
     expect(await read(bus.iterate('a', { signal: abort.signal }), 1)).to.deep.equal(['end']);
+    expect(getEventListeners(abort.signal, 'abort')).to.deep.equal([]);
     expect(figuresOf(bus)).to.deep.equal([]);
   });
 });
 
 describe('once', () => {
+  refuseUnhandledRejections();
+
   it('resolves with the next event of the pattern and leaves nothing behind', async () => {
     const { bus } = await createTestBus();
     const abort = new AbortController();
@@ -337,6 +346,7 @@ describe('once', () => {
     for (const payload of [1, 2, 3]) bus.emit('a', payload);
     expect(figuresOf(bus)).to.deep.equal([]);
     expect((await next).payload).to.equal(2);
+    expect(getEventListeners(abort.signal, 'abort')).to.deep.equal([]);
   });
 
   it('rejects with TIMEOUT, ABORTED or BUS_CLOSED, and leaves nothing behind', async () => {

@@ -26,7 +26,7 @@ describe('Fifo', () => {
     const step = fc.oneof(fc.constant('push'), fc.constant('shift'), fc.constant('retain'));
     const rounds = fc.record({ step, times: fc.integer({ min: 1, max: 3_000 }) });
     fc.assert(
-      fc.property(fc.array(rounds, { maxLength: 12 }), (list) => {
+      fc.property(fc.array(rounds, { maxLength: 12, size: 'max' }), (list) => {
         const fifo = new Fifo<number>();
         let model: number[] = [];
         let next = 0;
@@ -62,7 +62,7 @@ describe('a mailbox', () => {
 
   it('with lanes keeps to a list of what waits and a set of busy keys', () => {
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 100 }), (commands) => {
+      fc.property(fc.array(command, { maxLength: 100, size: 'max' }), (commands) => {
         const mailbox = createKeyedMailbox<Item>({ evicts: true });
         let waiting: Item[] = [];
         const busy = new Set<string>();
