@@ -117,9 +117,9 @@ export interface ContextInfo {
 }
 
 export interface CloseReport {
-  /** Events that were queued for handlers and are dead letters now. */
+  /** Events that were queued for handlers, or waited to be dispatched, and are dead letters now. */
   readonly cut: number;
-  /** Handlers that were still running when their time was over. */
+  /** Handlers that were still running when their time was over; their events are dead letters too. */
   readonly stillRunning: number;
   /** Events that could not be stored. */
   readonly unstored: number;
@@ -161,6 +161,10 @@ export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading {
   emit<T extends TypeOf<E>>(type: T, payload: E[T], options?: EmitOptions): TelltaleEvent<T, E[T]>;
   /** On disk when it resolves. Waits for room; safe to retry with the same `id`. Nobody has to await it. */
   publish<T extends TypeOf<E>>(type: T, payload: E[T], options?: PublishOptions): Promise<Receipt<T, E[T]>>;
+  /**
+   * Events that are stored all or not at all. With an `id` of your own (at most 240 bytes) the batch is safe to retry:
+   * its events have ids that follow from it, and the same batch again is answered with its first receipt.
+   */
   batch(options?: { readonly id?: string }): Batch<E>;
 
   /** Calls `handler` for every event of the pattern, in order, one at a time unless `key` or `concurrency` say otherwise. */
@@ -181,12 +185,16 @@ export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading {
   /** Runs `fn` between `name.started` and `name.finished` or `name.failed`; answers and throws as `fn` does. */
   record<Result>(name: string, details: unknown, fn: () => Result): Result;
 
-  /** Everything emitted so far is stored; rejects with what is not. */
+  /** Everything emitted so far is stored; rejects with what is not. Tries a store that has failed again at once. */
   flush(): Promise<void>;
   /** Every handler has ended and nothing waits, what they caused included. Rejects with `TIMEOUT`. */
   settled(options?: { readonly timeout?: Duration }): Promise<void>;
   health(): Health;
   metrics(): Metrics<SubscriptionFigures>;
-  /** Lets running handlers finish, stores what was accepted, closes the store. The same promise every time. */
+  /**
+   * Lets running handlers finish, stores what was accepted, closes the store; each phase within `closeTimeout`. May be
+   * called again: the answer is the same. Rejects with `STORE_FAILED` where something could not be stored or closed,
+   * the report in its `details`; with `WOULD_DEADLOCK` inside a handler.
+   */
   close(): Promise<CloseReport>;
 }

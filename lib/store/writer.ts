@@ -211,7 +211,7 @@ export class Writer {
     else this.end(write, { status: 'refused', error });
   }
 
-  // The writes behind this one fail in the same turn. Who hears of it may write again, and must come behind them all.
+  // The writes behind this one fail in the same turn; it is told when all of them are held.
   #hold(write: Write, error: TelltaleError): void {
     write.attempted();
     this.#lastError = error;

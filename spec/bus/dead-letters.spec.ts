@@ -177,6 +177,15 @@ describe('dead letters', () => {
       expect(letter!.hash).to.equal(createHash('sha256').update(whole).digest('base64url'));
     });
 
+    it('stay in memory where the store has no room for an event of their size', async () => {
+      const store = memory({ maxEventBytes: 1_024 });
+      const { bus } = await createTestBus({ store });
+      expect(codeOf(() => bus.emit('a', { text: 'x'.repeat(200), at: new Date(0) }))).to.equal('PAYLOAD_NOT_PLAIN');
+      await bus.flush();
+      expect(await logged(store, true)).to.deep.equal([]);
+      expect(await bus.deadLetters.list()).to.have.length(1);
+    });
+
     it('belong to the chain of the handler that tried, and name its event as the cause', async () => {
       const store = memory();
       const { bus } = await createTestBus({ store });
@@ -201,7 +210,8 @@ describe('dead letters', () => {
     });
 
     it('are written whatever the refused event was called, and the caller hears the first refusal', async () => {
-      const { bus } = await createTestBus({ maxChain: 2, maxEventBytes: 1_024 });
+      const store = memory();
+      const { bus } = await createTestBus({ store, maxChain: 2, maxEventBytes: 1_024 });
       quiet.on(bus);
       const hostile = '\ud800\u0000'.repeat(200);
       const attempts: readonly (readonly [string, () => unknown])[] = [
@@ -219,7 +229,9 @@ describe('dead letters', () => {
       bus.on('b', () => bus.emit('c', null));
       bus.emit('a', null);
       await bus.flush();
-      const letters = await bus.deadLetters.list();
+      const letters = (await logged(store, true))
+        .filter(({ type }) => type === '$dead-letter.opened')
+        .map(({ payload }) => payload as DeadLetter);
       expect(letters.filter(({ reason }) => reason === 'refused').map(({ error }) => error.code)).to.have.members([
         ...attempts.map(([code]) => code),
         'CAUSATION_TOO_DEEP',

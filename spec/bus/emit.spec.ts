@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
+import { TelltaleError } from '../../lib/errors.ts';
 import { createTestBus } from '../../lib/testing.ts';
 import { memory } from '../../plugins/memory/index.ts';
 import { codeOf, refusalOf } from '../support/code-of.ts';
@@ -85,6 +87,36 @@ describe('bus.emit', () => {
     expect(event).to.deep.include({ id: 'mine', time: time.getTime(), entity: 'task/1', schemaVersion: 3 });
     expect(event).to.deep.include({ correlationId: 'chain', causationId: 'before', metadata: { userId: 'u' } });
     expect(bus.emit('task.created', null, { time: '2026-02-01T11:00:00.250+01:00' }).time).to.equal(time.getTime());
+  });
+
+  it('accepts what round-trips exactly: subscribers and the log have the same (property)', async () => {
+    const store = memory();
+    const { bus, events } = await createTestBus({ store });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.jsonValue({ maxDepth: 6 }),
+        fc.dictionary(fc.string(), fc.jsonValue()),
+        async (payload, metadata) => {
+          const before = events.length;
+          try {
+            bus.emit('a', payload, { metadata });
+          } catch (error) {
+            if (!(error instanceof TelltaleError)) throw error;
+            expect(error.code).to.match(/^PAYLOAD_|^RESERVED_TYPE$/);
+            return;
+          }
+          await bus.flush();
+          const {
+            events: [stored],
+          } = await store.page({ after: 0, through: Infinity, descending: true, limit: 1 });
+          expect(stored!.id).to.equal(events[before]!.id);
+          expect(stored!.payload).to.deep.equal(events[before]!.payload);
+          expect(JSON.stringify(stored!.payload)).to.equal(JSON.stringify(payload));
+          expect(stored!.metadata).to.deep.equal(events[before]!.metadata);
+        },
+      ),
+      { numRuns: 200 },
+    );
   });
 
   describe('transient events', () => {

@@ -48,6 +48,19 @@ describe('a store that fails for a while', () => {
     expect(events).to.have.length(2);
   });
 
+  it('still tells a duplicate that was there before', async () => {
+    const store = new FlakyStore();
+    const { bus, clock, events } = await createTestBus({ store });
+    await bus.publish('a', 1, { id: 'mine' });
+    await clock.advance(1_000);
+    store.faults.push({ before: new Error('busy') });
+    bus.emit('b', null);
+    const again = bus.publish('a', 1, { id: 'mine' });
+    await clock.advance(MINUTE);
+    expect(await again).to.include({ position: 1, duplicate: true });
+    expect(events.map(({ type }) => type)).to.deep.equal(['a', 'b']);
+  });
+
   it('keeps the order when somebody emits the moment he hears of the failure', async () => {
     const store = new FlakyStore();
     const { bus, clock } = await createTestBus({ store });
