@@ -312,6 +312,7 @@ export class Core {
     const correlation = letter.correlationId === '' ? {} : { correlationId: letter.correlationId };
     const envelope = this.#intake.internal(cause, LETTER_OPENED, letter, {
       id: letter.id,
+      time: letter.time,
       entity: letterEntity(letter.id),
       ...correlation,
     });

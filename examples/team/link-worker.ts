@@ -7,7 +7,7 @@ import type { FailureRecord, FromWorker, Outcome, ToWorker } from './link.ts';
  * it emits on `bus` carries the right correlation and cause. What was emitted goes back with the acknowledgement, and
  * only then: of an event that was not finished nothing is left behind.
  */
-export function serveLink(bus: Bus, worker: string, handler: (event: TelltaleEvent) => Promise<void>): void {
+export function serveLink(bus: Bus, worker: string, handler: (event: TelltaleEvent) => Promise<void> | void): void {
   const port = parentPort;
   if (!port) throw new Error('serveLink runs in a worker thread only');
   const queue: TelltaleEvent[] = [];

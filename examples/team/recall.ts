@@ -13,7 +13,7 @@ export interface Recall {
   readonly settled: ReadonlyMap<string, string>;
   /** Parsed, over a limit and not flagged: the earlier run ended in between. */
   readonly unreviewed: readonly StoredEvent[];
-  /** Event ids worth showing: the first flagged (or parsed) file's correlation, and the first failed one's. */
+  /** Event ids worth showing: the correlations of the newest flagged (or parsed) and the newest failed file. */
   readonly story?: string;
   readonly storyPath?: string;
   readonly failure?: string;
@@ -36,11 +36,11 @@ export async function recall(log: AsyncIterable<StoredEvent>): Promise<Recall> {
     if (event.type === 'file.read' || event.type === 'file.failed') settled.set(payload.path, payload.stamp ?? '');
     if (event.type === 'file.failed') failure = event.correlationId;
     if (event.type === 'file.flagged') {
-      flagged ??= { id: event.correlationId, path: payload.path };
+      flagged = { id: event.correlationId, path: payload.path };
       unreviewed.delete(event.causationId ?? '');
     }
     if (event.type === 'file.parsed') {
-      parsed ??= { id: event.correlationId, path: payload.path };
+      parsed = { id: event.correlationId, path: payload.path };
       if (review(event.payload as Parameters<typeof review>[0]).length > 0) unreviewed.set(event.id, event);
     }
   }

@@ -1,6 +1,5 @@
 import type { Bus, TelltaleEvent } from 'telltale';
 import type { ReportFold } from './report.ts';
-import { by } from './speaker.ts';
 
 const EVERY = 500;
 
@@ -22,5 +21,5 @@ export function sayReport(bus: Bus, fold: ReportFold, scan: TelltaleEvent | unde
   const { read, lines, todos, failures, flags } = fold.toReport();
   const summary = { read, lines, todos, failed: failures.length, flagged: flags.length };
   const { correlationId, id: causationId } = scan;
-  bus.emit('report.updated', summary, { ...by('reporter'), correlationId, causationId });
+  bus.emit('report.updated', summary, { source: 'reporter', correlationId, causationId });
 }

@@ -2,7 +2,6 @@ import type { Bus, TelltaleEvent } from 'telltale';
 import type { TeamEvents } from './events.ts';
 import type { FileFacts } from './parse.ts';
 import type { Flag } from './report.ts';
-import { by } from './speaker.ts';
 
 /** What a file may have before it is flagged. */
 export const LIMITS = { lines: 400, functionLines: 60, todos: 5 } as const;
@@ -11,7 +10,7 @@ export const LIMITS = { lines: 400, functionLines: 60, todos: 5 } as const;
 export function startReviewer(bus: Bus): void {
   bus.on('file.parsed', (event, context) => {
     for (const flag of review(event.payload as TeamEvents['file.parsed']))
-      context.emit('file.flagged', flag, { ...by('reviewer'), ...entity(event) });
+      context.emit('file.flagged', flag, { source: 'reviewer', ...entity(event) });
   });
 }
 
@@ -19,7 +18,7 @@ export function startReviewer(bus: Bus): void {
 export function reviewLate(bus: Bus, event: TelltaleEvent): void {
   const { correlationId, id: causationId } = event;
   for (const flag of review(event.payload as TeamEvents['file.parsed']))
-    bus.emit('file.flagged', flag, { ...by('reviewer'), correlationId, causationId, ...entity(event) });
+    bus.emit('file.flagged', flag, { source: 'reviewer', correlationId, causationId, ...entity(event) });
 }
 
 export function review({ path, facts }: { readonly path: string; readonly facts: FileFacts }): readonly Flag[] {

@@ -3,7 +3,6 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bus } from 'telltale';
 import type { Room } from './room.ts';
-import { by } from './speaker.ts';
 
 export interface ScoutOptions {
   readonly root: string;
@@ -34,7 +33,7 @@ export async function scout(bus: Bus, options: ScoutOptions): Promise<void> {
     if (options.isSettled(path, stamp)) continue;
     if (announced++ === 0) options.onFirst();
     if (!(await options.room.enter(options.signal))) return;
-    bus.emit('file.found', { root: options.root, path, stamp }, { ...by('scout'), entity: entityOf(path) });
+    bus.emit('file.found', { root: options.root, path, stamp }, { source: 'scout', entity: entityOf(path) });
   }
 }
 
@@ -53,7 +52,7 @@ async function list(bus: Bus, options: ScoutOptions, folder: string) {
     return await readdir(join(options.root, folder), { withFileTypes: true });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    bus.emit('folder.failed', { path: folder || '.', reason }, { ...by('scout') });
+    bus.emit('folder.failed', { path: folder || '.', reason }, { source: 'scout' });
     return [];
   }
 }

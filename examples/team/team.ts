@@ -10,7 +10,6 @@ import { sayReport, startReporter } from './reporter.ts';
 import { reviewLate, startReviewer } from './reviewer.ts';
 import { Room } from './room.ts';
 import { scout } from './scout.ts';
-import { by } from './speaker.ts';
 
 export interface TeamOptions {
   readonly root: string;
@@ -83,7 +82,7 @@ export function startTeam(bus: Bus, known: Recall, options: TeamOptions): Team {
       ...options,
       room,
       isSettled: (path, stamp) => known.settled.get(path) === stamp && ++count.earlier > 0,
-      onFirst: () => (scan = bus.emit('scan.started', { root: options.root, readers: names }, { ...by('scout') })),
+      onFirst: () => (scan = bus.emit('scan.started', { root: options.root, readers: names }, { source: 'scout' })),
       onFile: () => void count.found++,
     });
     await room.empty();
@@ -127,7 +126,7 @@ function failFile(bus: Bus, event: TelltaleEvent, { worker, error }: Outcome): n
   const { path, stamp } = event.payload as TeamEvents['file.found'];
   const { message: reason = 'unknown', code = 'UNKNOWN' } = error ?? {};
   const entity = event.entity === undefined ? {} : { entity: event.entity };
-  bus.emit('file.failed', { path, stamp, reason, code }, { ...by(worker), ...entity });
+  bus.emit('file.failed', { path, stamp, reason, code }, { source: worker, ...entity });
   // The bus turns this into a dead letter; nobody else notices.
   throw Object.assign(new Error(reason), { code });
 }
@@ -135,8 +134,7 @@ function failFile(bus: Bus, event: TelltaleEvent, { worker, error }: Outcome): n
 // All or nothing: a file counts as read only together with what was found in it.
 async function accept(bus: Bus, emitted: readonly TelltaleEvent[]): Promise<void> {
   const batch = bus.batch();
-  for (const { type, payload, source, metadata, ...envelope } of emitted)
-    batch.add(type, payload, { ...envelope, ...by(source, metadata) });
+  for (const { type, payload, ...envelope } of emitted) batch.add(type, payload, envelope);
   await batch.commit();
 }
 
@@ -152,7 +150,7 @@ async function finishScan(
     const type = result.interrupted ? 'scan.interrupted' : 'scan.finished';
     const { correlationId, id: causationId } = scan;
     const counts = { found: result.progress.found, read, failed: failures.length };
-    bus.emit(type, counts, { ...by('scout'), correlationId, causationId });
+    bus.emit(type, counts, { source: 'scout', correlationId, causationId });
   }
   await bus.flush();
   return { ...result, report: fold.toReport() };

@@ -16,7 +16,7 @@ export type LetterReason = 'handler-failed' | 'mailbox-full' | 'dropped' | 'refu
 export interface DeadLetter {
   readonly id: string;
   readonly reason: LetterReason;
-  /** Epoch ms. */
+  /** When it happened, epoch ms; the letter is stored some time later. */
   readonly time: number;
   readonly eventId: string;
   readonly eventType: string;
@@ -110,9 +110,10 @@ export class DeadLetters {
    */
   open(envelope: Envelope, draft: LetterDraft): void {
     if (envelope.transient) return;
+    const time = this.#port.clock.now();
     onceWritten(envelope, (position) => {
       const about = position > 0 ? { position } : this.#escape(envelope.event);
-      this.#keep(this.#letter(envelope.event, draft, about), envelope);
+      this.#keep(this.#letter(envelope.event, draft, { time, ...about }), envelope);
     });
   }
 

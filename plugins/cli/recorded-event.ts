@@ -26,7 +26,7 @@ export function toRecordedEvent(line: Line, importedAt: number): RecordedEvent {
   const options = {
     time: hasTime ? time : importedAt,
     ...(entity !== undefined && { entity }),
-    ...present(fields, ['id', 'correlationId', 'causationId', 'schemaVersion']),
+    ...present(fields, ['id', 'source', 'correlationId', 'causationId', 'schemaVersion']),
     metadata: toMetadata(fields, hasTime),
   };
   return { type, payload, options, hasTime };
@@ -55,14 +55,10 @@ function toEntity(subject: unknown): unknown {
   return `subject/${subject}`;
 }
 
-/** The bus stamps its own source on what it takes in; that of the line is kept beside it. */
-function toMetadata({ metadata = {}, source }: Fields, hasTime: boolean): unknown {
-  if (!isObject(metadata)) return metadata;
-  return {
-    ...metadata,
-    ...(source !== undefined && source !== null && { speaker: source }),
-    ...(!hasTime && { timeMissing: true }),
-  };
+// The mark is content like all metadata: the same line without a time always has it, so that it stays the same event.
+function toMetadata(fields: Fields, hasTime: boolean): unknown {
+  const metadata = fields['metadata'] ?? {};
+  return hasTime || !isObject(metadata) ? metadata : { ...metadata, timeMissing: true };
 }
 
 function present(fields: Fields, keys: readonly string[]): Fields {

@@ -81,6 +81,23 @@ describe('dead letters', () => {
       expect((await bus.deadLetters.list())[0]).to.include({ position: 1 });
     });
 
+    it('bear the time of the failure, not of their writing', async () => {
+      const store = memory();
+      const { bus, clock } = await createTestBus({ store });
+      const append = store.append.bind(store);
+      store.append = async (...given) => {
+        await clock.advance(500);
+        return append(...given);
+      };
+      quiet.on(bus);
+      bus.on('a', () => fail());
+      const a = bus.emit('a', null);
+      await bus.flush();
+      const [letter] = await bus.deadLetters.list();
+      const stored = (await logged(store, true)).find(({ type }) => type === '$dead-letter.opened')!;
+      expect([letter!.time - a.time, stored.time - a.time]).to.deep.equal([0, 0]);
+    });
+
     it('are listed newest first, those in memory among those in the log', async () => {
       const { bus, clock } = await createTestBus();
       quiet.on(bus);

@@ -122,11 +122,23 @@ describe('the command line', function () {
       await bus.close();
     });
 
-    it('takes the same log twice without storing anything twice', async () => {
-      const line = '{"id":"x1","type":"order.placed","time":"2026-01-01T10:00:00Z","payload":{}}\n';
-      await telltale(['import', '-', '--log', 'log'], { input: line });
-      const { out } = await telltale(['demo', '-', '--log', 'log'], { input: line });
-      expect(out).to.contain('0 stored · 1 duplicate · 0 refused');
+    it('takes the same log twice without storing anything twice, lines without a time or a source included', async () => {
+      const lines = [
+        '{"id":"x1","type":"order.placed","source":"shop","time":"2026-01-01T10:00:00Z","payload":{}}',
+        '{"id":"x2","type":"order.paid","source":"bank","causationId":"x1","correlationId":"x1","payload":{}}',
+        '{"id":"x3","type":"order.sent","metadata":{"priority":"low"},"payload":{}}',
+      ];
+      const input = `${lines.join('\n')}\n`;
+      const first = await telltale(['import', '-', '--log', 'log'], { input });
+      expect(first.out).to.contain('3 stored · 0 duplicates · 0 refused').and.contain('2 lines had no time');
+      const { out } = await telltale(['demo', '-', '--log', 'log'], { input });
+      expect(out).to.contain('0 stored · 3 duplicates · 0 refused');
+      const shown = await telltale(['show', 'log', 'x1', '--json']);
+      const { events } = JSON.parse(shown.out) as { events: { source: string; metadata: object }[] };
+      expect(events.map(({ source, metadata }) => [source, metadata])).to.deep.equal([
+        ['shop', {}],
+        ['bank', { timeMissing: true }],
+      ]);
     });
 
     const shared = join(root, '../shared/data');

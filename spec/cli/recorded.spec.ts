@@ -74,7 +74,8 @@ describe('a recorded event', () => {
       time: '2024-04-01T00:00:00Z',
       correlationId: 'c',
       causationId: 'd',
-      metadata: { speaker: 's' },
+      source: 's',
+      metadata: {},
     });
   });
 

@@ -58,9 +58,7 @@ describe('the team', function () {
     const story = events.filter(({ correlationId }) => correlationId === rebuilt.story);
     expect(story.map(({ type }) => type)).to.deep.equal(['file.found', 'file.read', 'file.parsed', 'file.flagged']);
     for (const [index, event] of story.entries()) expect(event.causationId).to.equal(story[index - 1]?.id);
-    const readers = new Set(
-      events.filter(({ type }) => type === 'file.read').map(({ metadata }) => metadata['speaker']),
-    );
+    const readers = new Set(events.filter(({ type }) => type === 'file.read').map(({ source }) => source));
     expect([...readers]).to.have.members(['reader-1', 'reader-2']);
   });
 

@@ -3,7 +3,7 @@ import { treeLines } from '../correlation-tree.ts';
 import { counted, milliseconds, moment } from './figures.ts';
 import { clean, cut, paint } from './text.ts';
 import type { Look } from './text.ts';
-import { isFailure, isWithoutTime, speakerOf } from './tree.ts';
+import { isFailure, isWithoutTime } from './tree.ts';
 
 export interface FoundFacts {
   readonly look: Look;
@@ -31,10 +31,10 @@ export function correlationLines({ look }: FoundFacts, { correlationId, events }
 
 /** One event: its record, what it came from, what it led to. */
 export function eventLines({ look, folder, command }: FoundFacts, { event, causes, effects }: FoundEvent): string[] {
-  const { type, id, entity, time, storedAt, position, revision, correlationId, causationId } = event;
+  const { type, id, source, entity, time, storedAt, position, revision, correlationId, causationId } = event;
   const fields: readonly (readonly [string, string | undefined])[] = [
     ['id', id],
-    ['source', speakerOf(event)],
+    ['source', source],
     ['entity', entity === undefined ? undefined : `${entity} (revision ${revision})`],
     ['time', isWithoutTime(event) ? `none; stored ${exactly(storedAt)}` : exactly(time)],
     ['stored', `position ${position}, ${exactly(storedAt)}`],

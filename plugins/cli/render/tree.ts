@@ -35,11 +35,6 @@ export function isWithoutTime({ metadata }: StoredEvent): boolean {
   return metadata['timeMissing'] === true;
 }
 
-/** Who said it: a name in the metadata goes before the bus's own. */
-export function speakerOf({ source, metadata }: StoredEvent): string {
-  return typeof metadata['speaker'] === 'string' ? metadata['speaker'] : source;
-}
-
 /** One line an event: type under its cause, source, and how long after the first event. Failures say their reason. */
 export function drawTree(look: Look, events: readonly StoredEvent[], limit: number): Drawing {
   const all = rows(events);
@@ -53,7 +48,7 @@ export function drawTree(look: Look, events: readonly StoredEvent[], limit: numb
   const lines = shown.flatMap((row) => {
     const { event, prefix, below } = row;
     const text = pad(cut(prefix + label(event), name), name);
-    const from = pad(cut(clean(speakerOf(event)), source, 'end'), source);
+    const from = pad(cut(clean(event.source), source, 'end'), source);
     const after = isWithoutTime(event) ? 'no time' : milliseconds(event.time - began);
     const line = `${paintLabel(look, event, prefix, text)}  ${paint(look, 'dim', from)}  ${pad(after, TIME_WIDTH, 'right')}`;
     const reason = isFailure(event) ? reasonOf(event.payload) : '';
