@@ -14,7 +14,7 @@ import type { Health } from './observe/health.ts';
 import type { Metrics } from './observe/metrics.ts';
 import type { QueryOptions, Selection } from './history/query-options.ts';
 import type { Query } from './history/query.ts';
-import type { SubscriptionFigures } from './router/subscription-figures.ts';
+import type { RemovedFigures, SubscriptionFigures } from './router/subscription-figures.ts';
 import type { DeadLetter, LetterQuery } from './store/dead-letters.ts';
 import type { Durability, Expectation } from './store/port.ts';
 
@@ -190,7 +190,7 @@ export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading {
   /** Every handler has ended and nothing waits, what they caused included. Rejects with `TIMEOUT`. */
   settled(options?: { readonly timeout?: Duration }): Promise<void>;
   health(): Health;
-  metrics(): Metrics<SubscriptionFigures>;
+  metrics(): Metrics<SubscriptionFigures, RemovedFigures>;
   /**
    * Lets running handlers finish, stores what was accepted, closes the store; each phase within `closeTimeout`. May be
    * called again: the answer is the same. Rejects with `STORE_FAILED` where something could not be stored or closed,

@@ -107,6 +107,7 @@ function buildBus(core: Core): object {
         ingress: core.dispatcher.queued,
         backlog: core.writer?.backlog ?? { events: 0, bytes: 0 },
         subscriptions: [...core.router.subscriptions].map((subscription) => subscription.figures()),
+        removed: core.router.removed,
         deadLetters: core.letters.opened,
       }),
     close,

@@ -45,7 +45,7 @@ export type { BusOptions, MailboxOptions, SubscribeOptions } from './options.ts'
 export type { RetryOptions } from './retry.ts';
 export { caused } from './router/caused.ts';
 export type { CausedOutput, PipelineOutput } from './router/caused.ts';
-export type { SubscriptionFigures } from './router/subscription-figures.ts';
+export type { RemovedFigures, SubscriptionFigures } from './router/subscription-figures.ts';
 export type { DeadLetter, LetterReason } from './store/dead-letters.ts';
 export type { Durability, Expectation, Store } from './store/port.ts';
 export { jsonFile } from '../plugins/json-file/index.ts';

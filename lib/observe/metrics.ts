@@ -6,7 +6,7 @@ import { Histogram } from './histogram.ts';
  * offered = accepted + refused; accepted = stored + waiting + transient + unstored; and for each subscription
  * routed = handled + failed + running + queued + dropped + cancelled.
  */
-export interface Metrics<Subscription> {
+export interface Metrics<Subscription, Removed = unknown> {
   /** Events somebody tried to emit, publish or commit, the bus's own letters included. */
   readonly offered: number;
   readonly accepted: number;
@@ -36,6 +36,8 @@ export interface Metrics<Subscription> {
   readonly ingress: { readonly events: number; readonly bytes: number };
   readonly backlog: { readonly events: number; readonly bytes: number };
   readonly subscriptions: readonly Subscription[];
+  /** The books of all subscriptions that were removed and have ended, summed up. */
+  readonly removed: Removed;
   readonly latencies: {
     /** One event to all its synchronous handlers; every 64th dispatch is timed. */
     readonly dispatch: HistogramSnapshot;
@@ -72,9 +74,9 @@ export class Counters {
     this.#transientDropped.set(name, (this.#transientDropped.get(name) ?? 0) + 1);
   }
 
-  snapshot<Subscription>(
-    now: Pick<Metrics<Subscription>, 'ingress' | 'backlog' | 'subscriptions' | 'deadLetters'>,
-  ): Metrics<Subscription> {
+  snapshot<Subscription, Removed>(
+    now: Pick<Metrics<Subscription, Removed>, 'ingress' | 'backlog' | 'subscriptions' | 'removed' | 'deadLetters'>,
+  ): Metrics<Subscription, Removed> {
     return {
       offered: this.offered,
       accepted: this.offered - this.refused,

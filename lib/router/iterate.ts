@@ -52,8 +52,6 @@ class EventIterator implements AsyncIterableIterator<TelltaleEvent> {
     const held = () => ({ events: this.#buffer.length, bytes: this.#buffer.bytes });
     this.#undo.push(port.subscribe((envelope) => this.#receive(envelope), held));
     this.#undo.push(port.onEnd(() => this.#end()));
-    // It may have been ended before there was anything to undo.
-    if (this.#status === 'ended') this.#end();
   }
 
   next(): Promise<Result> {

@@ -1,6 +1,7 @@
 import type { Envelope } from '../event/envelope.ts';
 import { TopicTrie } from '../event/topic-trie.ts';
 import { Group } from './group.ts';
+import { NONE_REMOVED, addRemoved, type RemovedFigures } from './subscription-figures.ts';
 import type { SubscriptionOptions, SubscriptionPort } from './subscription.ts';
 import { Subscription } from './subscription.ts';
 import type { Target } from './target.ts';
@@ -19,10 +20,17 @@ export class Router {
   readonly #trie = new TopicTrie<Target>();
   readonly #groups = new Map<string, { readonly group: Group; readonly leave: () => void }>();
   readonly #subscriptions = new Set<Subscription>();
+  /** Removed, and one of their handlers has not ended. */
+  readonly #leaving = new Set<Subscription>();
+  #removed = NONE_REMOVED;
   #waiters = 0;
 
   constructor(port: RouterPort) {
-    this.#port = port;
+    const eased = (subscription: Subscription): void => {
+      if (this.#leaving.has(subscription)) this.#forgetIfEnded(subscription);
+      port.eased(subscription);
+    };
+    this.#port = { ...port, eased };
   }
 
   /** Is there a subscription for whose mailbox publishers wait? */
@@ -30,8 +38,14 @@ export class Router {
     return this.#waiters > 0;
   }
 
+  /** The live ones, and removed ones until their handlers have ended. */
   get subscriptions(): ReadonlySet<Subscription> {
     return this.#subscriptions;
+  }
+
+  /** What those amounted to that are gone. */
+  get removed(): RemovedFigures {
+    return this.#removed;
   }
 
   targets(type: string): readonly Target[] {
@@ -50,11 +64,19 @@ export class Router {
   }
 
   #remove(subscription: Subscription, leave: () => void, joined: Group | undefined): void {
-    if (!this.#subscriptions.delete(subscription)) return;
+    if (!this.#subscriptions.has(subscription) || this.#leaving.has(subscription)) return;
+    this.#leaving.add(subscription);
     if (subscription.options.mailbox.overflow === 'wait') this.#waiters--;
     // Before anything else is dispatched, so that a group keeps the order of what it hands over.
     subscription.remove((queued) => joined?.remove(subscription, queued));
     leave();
+    this.#forgetIfEnded(subscription);
+  }
+
+  #forgetIfEnded(subscription: Subscription): void {
+    if (subscription.counts.running > 0 || !this.#leaving.delete(subscription)) return;
+    this.#subscriptions.delete(subscription);
+    this.#removed = addRemoved(this.#removed, subscription.figures());
   }
 
   #groupFor(options: SubscriptionOptions, name: string): Group {

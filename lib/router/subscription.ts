@@ -226,6 +226,7 @@ export class Subscription implements Target {
       this.#port.failed(this, envelope, failure);
     }
     this.options.onEnd?.(envelope);
+    if (!this.live) this.#port.eased(this);
   }
 
   #pump(): void {

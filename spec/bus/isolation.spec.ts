@@ -106,6 +106,18 @@ describe('isolation of handlers', () => {
     expect(bus.metrics().subscriptions.at(-1)).to.deep.include({ handled: 1, failed: 0, running: 0 });
   });
 
+  it('counts and reports a failed transient event, and writes it nowhere', async () => {
+    const { bus } = await createTestBus();
+    const reports: unknown[] = [];
+    bus.on('$bus.handler.failed', ({ payload }) => void reports.push(payload));
+    bus.on('a', () => raise(new Error('boom')));
+    bus.emit('a', null, { transient: true });
+    await bus.flush();
+    expect(reports).to.have.length(1);
+    expect(await bus.deadLetters.list()).to.deep.equal([]);
+    expect(bus.metrics().stored).to.equal(0);
+  });
+
   it('lets a handler that never settles hold up only itself', async () => {
     const { bus, ofType } = await createTestBus();
     bus.on('a', () => ({ then: () => undefined }));

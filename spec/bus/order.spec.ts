@@ -204,10 +204,49 @@ describe('subscribing during a dispatch', () => {
     undo();
     undo();
     expect(aborted).to.equal(true);
-    gate.open();
+    const leaving = bus.metrics().subscriptions.find(({ pattern }) => pattern === 'a');
+    expect(leaving).to.deep.include({ routed: 5, running: 1, queued: 0, cancelled: 4 });
+    let settled = false;
+    const settling = bus.settled().then(() => (settled = true));
     await clock.advance(0);
+    expect(settled, 'a handler is still running').to.equal(false);
+    gate.open();
+    await settling;
     expect(handled).to.equal(1);
-    await bus.settled();
+    expect(bus.metrics().subscriptions.map(({ pattern }) => pattern)).to.deep.equal(['**']);
+    expect(bus.metrics().removed).to.deep.equal({
+      subscriptions: 1,
+      routed: 5,
+      handled: 1,
+      failed: 0,
+      dropped: 0,
+      cancelled: 4,
+    });
+  });
+
+  it('forgets a synchronous subscription that removes itself, its books summed up', async () => {
+    const { bus } = await createTestBus();
+    for (let i = 0; i < 3; i++) {
+      const undo = bus.on('a', () => {
+        undo();
+      });
+      bus.emit('a', null);
+    }
+    expect(bus.metrics().subscriptions.map(({ pattern }) => pattern)).to.deep.equal(['**']);
+    expect(bus.metrics().removed).to.deep.include({ subscriptions: 3, routed: 3, handled: 3, cancelled: 0 });
+  });
+
+  it('waits on closing for a handler whose subscription has been removed', async () => {
+    const { bus, ofType } = await createTestBus();
+    const undo = bus.on('a', async (_, { emit }) => {
+      undo();
+      await turn();
+      emit('b', null);
+    });
+    bus.emit('a', null);
+    await bus.close();
+    expect(ofType('b')).to.have.length(1);
+    expect(bus.metrics()).to.deep.include({ stored: 2, refused: 0 });
   });
 
   it('gives a member that joins a group during a dispatch the next event, not the current one', async () => {

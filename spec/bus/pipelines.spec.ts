@@ -301,8 +301,8 @@ describe('a failing pipeline', () => {
     const undo = bus.pipeline('p', 'in', fragile('at once'));
     for (const payload of ['bad', 1]) bus.emit('in', payload);
     undo();
-    await clock.advance(1_000);
     await bus.settled();
+    await clock.advance(1_000);
     expect(outputs()).to.deep.equal([]);
     await bus.flush();
     expect((await bus.deadLetters.list()).map(({ error }) => error.code ?? error.message)).to.have.members([
@@ -380,8 +380,16 @@ describe('closing with pipelines', () => {
     expect(payloadsOf(outputs())).to.deep.equal(['later']);
     await clock.advance(10_000);
     await closed;
+    const { offered } = bus.metrics();
     scheduler.flush();
-    expect(payloadsOf(outputs())).to.deep.equal(['later']);
+    expect(bus.metrics().offered).to.equal(offered);
+  });
+
+  it('does not wait for a pipeline that is down and for which nothing waits', async () => {
+    const { bus } = await startPipelines();
+    bus.pipeline('p', 'in', (source$: Source) => source$.pipe(map(() => raise('operator'))));
+    bus.emit('in', 1);
+    await bus.close();
   });
 
   it('feeds what waits for a pipeline that is down before it ends', async () => {

@@ -158,6 +158,21 @@ describe('what a full mailbox keeps hold of', () => {
       expect(pass(20_000, 300_000) - before).to.be.lessThan(1_000_000);
     });
   }
+
+  it('does not grow while every item is taken and none has to go', () => {
+    const mailbox: Mailbox<object> = createKeyedMailbox({ evicts: true });
+    const item = {};
+    const pass = (count: number): number => {
+      for (let i = 0; i < count; i++) {
+        offer(mailbox, limits('drop-oldest', 10), item, 1, `key ${i}`);
+        mailbox.release(mailbox.take()!.key);
+      }
+      collectGarbage();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = pass(20_000);
+    expect(pass(300_000) - before).to.be.lessThan(1_000_000);
+  });
 });
 
 function collectGarbage(): void {
