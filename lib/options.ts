@@ -4,6 +4,7 @@ import { systemClock } from './clock.ts';
 import { toMs, type Duration } from './duration.ts';
 import { expected, TelltaleError } from './errors.ts';
 import type { PayloadMode } from './event/define-events.ts';
+import { isId } from './event/identity.ts';
 import { parsePath, readPath } from './event/path.ts';
 import { parsePattern } from './event/pattern.ts';
 import type { TelltaleEvent } from './event/event.ts';
@@ -128,7 +129,7 @@ const mailboxWith = <const Policies extends readonly [Overflow, ...Overflow[]]>(
 
 const busSchema = z.strictObject(
   {
-    source: z.string('a non-empty string').min(1, 'a non-empty string').max(256, 'at most 256 characters').optional(),
+    source: z.custom<string>(isId, 'a well-formed string of 1 to 256 bytes').optional(),
     store: z
       .custom<Store>(
         (value) => isObject(value) && typeof value['enqueue'] === 'function',

@@ -8,9 +8,14 @@ const MAX_MS = 8.64e15;
 const ISO =
   /^(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,](\d{1,9}))?)?(Z|([+-])([01]\d|2[0-3]):?([0-5]\d))$/;
 
+/** Well-formed, 1 to 256 bytes in UTF-8: what ids and sources must be. */
+export function isId(value: unknown): value is string {
+  return isText(value, MAX_ID_BYTES);
+}
+
 /** A caller's event id, or another one that `name` says: well-formed, 1 to 256 bytes in UTF-8. Throws `INVALID_ID`. */
 export function checkId(id: unknown, name = 'the event id'): string {
-  if (isText(id, MAX_ID_BYTES)) return id;
+  if (isId(id)) return id;
   throw expected('INVALID_ID', name, 'a well-formed string of 1 to 256 bytes', id);
 }
 

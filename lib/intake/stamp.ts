@@ -3,9 +3,8 @@ import { expected, type TelltaleError } from '../errors.ts';
 import { admit, checkUserMetadata } from '../event/admission.ts';
 import { contentHash } from '../event/content-hash.ts';
 import type { Metadata, TelltaleEvent } from '../event/event.ts';
-import { checkId, toTime } from '../event/identity.ts';
+import { checkId, isId, toTime } from '../event/identity.ts';
 import { NO_METADATA } from '../event/inherit.ts';
-import { isWellFormed } from '../event/well-formed.ts';
 import type { EmitOptions } from './emit-options.ts';
 
 /** What the bus says about an event by itself. */
@@ -73,8 +72,8 @@ export function tooLarge(type: string, bytes: number, maxBytes: number): Telltal
 const NO_OPTIONS: EmitOptions = {};
 
 function checkSource(source: unknown): string {
-  if (typeof source === 'string' && source.length > 0 && source.length <= 256 && isWellFormed(source)) return source;
-  throw expected('INVALID_OPTION', '`source`', 'a well-formed string of 1 to 256 characters', source);
+  if (isId(source)) return source;
+  throw expected('INVALID_OPTION', '`source`', 'a well-formed string of 1 to 256 bytes', source);
 }
 
 function correlationOf(cause: Cause | undefined, options: EmitOptions): string | undefined {
