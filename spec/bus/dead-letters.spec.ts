@@ -6,8 +6,10 @@ import type { DeadLetter } from '../../lib/store/dead-letters.ts';
 import { createTestBus } from '../../lib/testing.ts';
 import { memory } from '../../plugins/memory/index.ts';
 import { codeOf } from '../support/code-of.ts';
+import { FlakyStore } from '../support/flaky-store.ts';
 import { logged } from '../support/logged.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
+import { stall } from '../support/stall.ts';
 import { turn } from '../support/turn.ts';
 
 const fail = (message = 'no'): never => {
@@ -82,16 +84,14 @@ describe('dead letters', () => {
     });
 
     it('bear the time of the failure, not of their writing', async () => {
-      const store = memory();
+      const store = new FlakyStore();
       const { bus, clock } = await createTestBus({ store });
-      const append = store.append.bind(store);
-      store.append = async (...given) => {
-        await clock.advance(500);
-        return append(...given);
-      };
+      const goOn = stall(store);
       quiet.on(bus);
       bus.on('a', () => fail());
       const a = bus.emit('a', null);
+      await clock.advance(500);
+      goOn();
       await bus.flush();
       const [letter] = await bus.deadLetters.list();
       const stored = (await logged(store, true)).find(({ type }) => type === '$dead-letter.opened')!;
