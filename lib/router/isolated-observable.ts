@@ -8,7 +8,8 @@ export type StreamFailure = (error: unknown) => void;
  * An Observable whose subscribers can hurt only themselves. RxJS rethrows what a `next` callback throws as an uncaught
  * exception, and an operator's error without an `error` callback as well: both would end the process. Here the first
  * is reported and the subscription goes on; the second ends that stream and is reported. What is piped from it keeps
- * the guard, because operators make their result with `lift`.
+ * the guard, because operators make their result with `lift`. What creation functions (`merge`, `combineLatest`) make of
+ * it is plain RxJS again: give those an error callback, and subscribers that do not throw.
  */
 export class IsolatedObservable<T> extends Observable<T> {
   readonly #failed: StreamFailure;
