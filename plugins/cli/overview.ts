@@ -1,5 +1,5 @@
 import type { Store, StoredEvent } from '../../lib/plugin.ts';
-import { isDeadLetter, isFailure, isWithoutTime, reasonOf } from './render/tree.ts';
+import { failureOf, isDeadLetter, isFailure, isWithoutTime } from './render/tree.ts';
 import { Tally } from './tally.ts';
 
 /** One correlation in an overview. */
@@ -60,7 +60,7 @@ export async function overviewOf(store: Store): Promise<Overview> {
     if (isFailure(event)) {
       if (isDeadLetter(event)) deadLetters++;
       else failed++;
-      failures.push({ type: event.type, correlationId: event.correlationId, reason: reasonOf(event.payload) });
+      failures.push({ type: event.type, correlationId: event.correlationId, reason: failureOf(event) });
       if (failures.length > FAILURES) failures.shift();
     }
     seen.add(event.correlationId);

@@ -39,10 +39,10 @@ describe('a correlation drawn as a tree', () => {
     expect(drawTree(look, events, 99).lines.map((line) => line.replace(/ {2,}/g, '  '))).to.deep.equal(
       [
         'file.found  scout  0 ms',
-        '├─ file.read  reader-1  1.0 ms',
-        '│  └─ file.parsed  reader-1  2.0 ms',
+        '├─ file.read  reader-1  1 ms',
+        '│  └─ file.parsed  reader-1  2 ms',
         '│  └─ file.flagged  reviewer  1000 ms'.replace('│  └─', '│     └─').replace('1000 ms', '1.0 s'),
-        '└─ note.taken  reader-1  4.0 ms',
+        '└─ note.taken  reader-1  4 ms',
       ].map((line) => line.replace(/ {2,}/g, '  ')),
     );
     expect(drawTree(look, events, 99).lines.every((line) => line.length <= 78)).to.equal(true);
@@ -52,13 +52,15 @@ describe('a correlation drawn as a tree', () => {
     const events = [
       event('a', 'file.found'),
       event('b', 'file.failed', 'a', { payload: { reason: 'binary\u001b[2J' } }),
-      event('c', '$dead-letter.opened', 'a', { payload: { reason: 'handler-failed', error: { message: 'no good' } } }),
+      event('c', '$dead-letter.opened', 'a', {
+        payload: { reason: 'handler-failed', recipient: 'file.*', error: { message: 'no good' } },
+      }),
     ];
     const { lines } = drawTree(look, events, 99);
     expect(lines[1]).to.match(/^├─ ✗ file\.failed/);
     expect(lines[2]).to.equal('│    binary\\x1b[2J');
     expect(lines[3]).to.match(/^└─ ✗ dead letter/);
-    expect(lines[4]).to.equal('     no good');
+    expect(lines[4]).to.equal('     handler of file.*: no good');
   });
 
   it('shows what has a cause outside the log, or only each other as causes, once', () => {

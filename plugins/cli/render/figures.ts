@@ -10,11 +10,11 @@ export function counted(value: number, noun: string, plural = `${noun}s`): strin
   return `${integer(value)} ${value === 1 ? noun : plural}`;
 }
 
-/** `0.4 ms`, `120 ms`, `2.5 s`, `3 min 05 s`, `2 h 10 min`, `12 d 4 h`. */
+/** `3 ms`, `0.4 ms`, `120 ms`, `2.5 s`, `3 min 05 s`, `2 h 10 min`, `12 d 4 h`. */
 export function milliseconds(value: number): string {
   const ms = Math.abs(value);
   const sign = value < 0 ? '-' : '';
-  if (ms < 10) return `${sign}${ms.toFixed(ms === 0 ? 0 : 1)} ms`;
+  if (ms < 10) return `${sign}${ms.toFixed(Number.isInteger(ms) ? 0 : 1)} ms`;
   if (ms < 999.5) return `${sign}${Math.round(ms)} ms`;
   if (ms < 59_950) return `${sign}${(ms / 1_000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1_000);

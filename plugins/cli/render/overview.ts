@@ -76,8 +76,12 @@ function failures(look: Look, { failed, deadLetters, failures: latest }: Overvie
     `  ${cut(`✗ ${isDeadLetter({ type }) ? 'dead letter' : clean(type)}  ${clean(correlationId)}`, look.width - 2)}`,
     ...(reason === '' ? [] : [paint(look, 'dim', `    ${cut(clean(reason), look.width - 4)}`)]),
   ]);
+  const counts = [
+    ...(failed > 0 ? [counted(failed, 'failure')] : []),
+    ...(deadLetters > 0 ? [counted(deadLetters, 'dead letter')] : []),
+  ];
   return [
-    paint(look, 'red', `${counted(failed, 'failure')} and ${counted(deadLetters, 'dead letter')}, the newest:`),
+    paint(look, 'red', `${counts.join(' and ')}${failed + deadLetters > 1 ? ', the newest:' : ':'}`),
     ...lines,
     '',
   ];

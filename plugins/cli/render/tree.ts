@@ -51,7 +51,7 @@ export function drawTree(look: Look, events: readonly StoredEvent[], limit: numb
     const from = pad(cut(clean(event.source), source, 'end'), source);
     const after = isWithoutTime(event) ? 'no time' : milliseconds(event.time - began);
     const line = `${paintLabel(look, event, prefix, text)}  ${paint(look, 'dim', from)}  ${pad(after, TIME_WIDTH, 'right')}`;
-    const reason = isFailure(event) ? reasonOf(event.payload) : '';
+    const reason = isFailure(event) ? failureOf(event) : '';
     if (reason === '') return [line.trimEnd()];
     return [
       line.trimEnd(),
@@ -115,6 +115,14 @@ function childrenOf(events: readonly StoredEvent[]): ReadonlyMap<string, StoredE
 
 function byTime(a: StoredEvent, b: StoredEvent): number {
   return Number(isWithoutTime(a)) - Number(isWithoutTime(b)) || a.time - b.time || a.position - b.position;
+}
+
+/** Why it failed: for a dead letter of a handler also which handler it was. */
+export function failureOf({ type, payload }: StoredEvent): string {
+  const reason = reasonOf(payload);
+  if (!isDeadLetter({ type })) return reason;
+  const { reason: category, recipient } = payload as { readonly reason?: unknown; readonly recipient?: unknown };
+  return category === 'handler-failed' && typeof recipient === 'string' ? `handler of ${recipient}: ${reason}` : reason;
 }
 
 /** The first of a payload's usual places for a reason, as one line; empty where there is none. */

@@ -1,0 +1,42 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { root } from './support/root.ts';
+
+const run = promisify(execFile);
+const main = join(root, 'dist/plugins/cli/main.js');
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+// Within the package, so that `telltale` resolves to it; of this process alone, so that runs do not meet.
+const folder = join(root, 'build/readme-tree', String(process.pid));
+
+const firstBlock = (language: string): string =>
+  new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'm').exec(readme)![1]!;
+
+/** Lines without what differs from run to run: the milliseconds, however wide they are. */
+const withoutTimes = (lines: readonly string[]): string[] =>
+  lines.map((line) => line.replace(/ +\d[\d.]* m?s$/, '  … ms'));
+
+describe('the first program of the README', function () {
+  this.timeout(20_000);
+
+  before(() => mkdirSync(folder, { recursive: true }));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('leaves the tree that the README shows, failure and cause included', async () => {
+    writeFileSync(join(folder, 'first.mjs'), firstBlock('js'));
+    const { stdout } = await run(process.execPath, ['first.mjs'], { cwd: folder });
+    const [, log, id] = /^npx telltale show (\S+) (\S+)$/m.exec(stdout)!;
+    const shown = await run(process.execPath, [main, 'show', log!, id!], { cwd: folder });
+    const [head, tree] = shown.stdout.trimEnd().split('\n\n');
+    expect(head).to.match(/^correlation \S+\n {2}4 events, began .* UTC, took .*\n {2}1 failure, marked ✗$/);
+    const printed = tree!.split('\n').map((line) => line.slice(2));
+    expect(withoutTimes(printed)).to.deep.equal(withoutTimes(firstBlock('text').trimEnd().split('\n')));
+    expect(printed.at(-1)).to.contain('mail server is down');
+  });
+
+  it('has at most ten lines', () => {
+    expect(firstBlock('js').trimEnd().split('\n').length).to.be.at.most(10);
+  });
+});
