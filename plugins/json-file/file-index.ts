@@ -142,41 +142,24 @@ export class DamagedIndex extends Error {}
 
 /** Hashes in rising order, then record numbers: one array, halves of equal length. */
 function sortKeys(column: readonly (string | undefined)[]): Uint32Array {
-  const hashes = new Uint32Array(column.length);
-  const records = new Uint32Array(column.length);
+  // Hash and record in one number below 2^48: sorting numbers is native, and records of one hash stay in rising order.
+  const keys = new Float64Array(column.length);
   let count = 0;
   for (let i = 0; i < column.length; i++) {
     const key = column[i];
-    if (key === undefined) continue;
-    hashes[count] = hashKey(key);
-    records[count++] = i;
+    if (key !== undefined) keys[count++] = hashKey(key) * RECORDS + i;
   }
-  // Radix sort, lower half first; it is stable, so records of one hash stay in rising order.
-  const once = sortByHalf(hashes.subarray(0, count), records.subarray(0, count), 0);
-  const twice = sortByHalf(once.hashes, once.records, 16);
+  const sorted = keys.subarray(0, count).toSorted();
   const section = new Uint32Array(count * 2);
-  section.set(twice.hashes);
-  section.set(twice.records, count);
+  for (let i = 0; i < count; i++) {
+    section[i] = Math.floor(sorted[i]! / RECORDS);
+    section[count + i] = sorted[i]! % RECORDS;
+  }
   return section;
 }
 
-interface Keys {
-  readonly hashes: Uint32Array;
-  readonly records: Uint32Array;
-}
-
-function sortByHalf(hashes: Uint32Array, records: Uint32Array, shift: 0 | 16): Keys {
-  const next = new Uint32Array(65_537);
-  for (const hash of hashes) next[((hash >>> shift) & 0xffff) + 1]!++;
-  for (let i = 1; i < next.length; i++) next[i]! += next[i - 1]!;
-  const sorted = { hashes: new Uint32Array(hashes.length), records: new Uint32Array(hashes.length) };
-  for (let i = 0; i < hashes.length; i++) {
-    const at = next[(hashes[i]! >>> shift) & 0xffff]!++;
-    sorted.hashes[at] = hashes[i]!;
-    sorted.records[at] = records[i]!;
-  }
-  return sorted;
-}
+/** A segment has no more records. */
+const RECORDS = 65_536;
 
 function findKey(section: Uint32Array, hash: number): readonly number[] {
   const count = section.length / 2;

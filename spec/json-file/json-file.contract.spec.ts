@@ -1,16 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { testStore } from '../../plugins/contract/index.ts';
 import { jsonFile } from '../../plugins/json-file/index.ts';
 import { MemoryDisk } from '../support/fault-fs.ts';
+import { quickFolder } from '../support/quick-folder.ts';
 import { storeOn } from './log-on-disk.ts';
 
 const runner = { describe, it, before, after };
 const folders: string[] = [];
 
 function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'telltale-contract-'));
+  const folder = mkdtempSync(join(quickFolder(), 'telltale-contract-'));
   folders.push(folder);
   return folder;
 }

@@ -41,7 +41,7 @@ describe('json-file: lock', function () {
 
   /** Another process that has the log open and has appended. */
   async function otherWriter(): Promise<ChildProcess> {
-    const child = spawn(process.execPath, [WRITER, folder, '7', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [WRITER, '7', '0', folder], { stdio: ['ignore', 'pipe', 'inherit'] });
     children.push(child);
     let text = '';
     for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
@@ -92,7 +92,7 @@ describe('json-file: lock', function () {
   it('lets one of four processes win a dead lock', async () => {
     writeLock({ pid: 2 ** 22 + 1, token: 'dead' });
     const contenders = Array.from({ length: 4 }, (_, i) =>
-      spawn(process.execPath, [WRITER, folder, String(i), '0'], { stdio: ['ignore', 'pipe', 'pipe'] }),
+      spawn(process.execPath, [WRITER, String(i), '0', folder], { stdio: ['ignore', 'pipe', 'pipe'] }),
     );
     children.push(...contenders);
     const outcomes = await Promise.all(

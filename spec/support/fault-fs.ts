@@ -30,6 +30,7 @@ let inodes = 0;
 interface Inode {
   readonly number: number;
   data: Buffer;
+  /** May be the beginning of the same memory: what was synced is never written over in place. */
   synced: Buffer;
 }
 
@@ -175,10 +176,8 @@ export class MemoryDisk implements FileSystem {
     const room = this.capacity - this.#used() + Math.max(0, inode.data.length - position);
     if (room <= 0) throw failure('ENOSPC', path);
     const count = Math.min(short ? Math.floor(bytes.length / 2) : bytes.length, room);
-    // A copy each time, so that what was synced before stays what it was.
-    const data = resized(inode.data, Math.max(inode.data.length, position + count));
-    bytes.copy(data, position, 0, count);
-    inode.data = data;
+    inode.data = writable(inode, position, position + count);
+    bytes.copy(inode.data, position, 0, count);
     if (this.#crashed) throw new Crash(path);
     return count;
   }
@@ -226,6 +225,21 @@ export class MemoryDisk implements FileSystem {
 export function failure(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: planted, '${path}'`), { code });
 }
+
+/** The file's bytes, long enough, at a place where a write cannot change what was synced before. */
+function writable({ data, synced }: Inode, from: number, end: number): Buffer {
+  const length = Math.max(data.length, end);
+  if (from < synced.length || from !== data.length) return resized(data, length);
+  const room = data.buffer.byteLength - data.byteOffset;
+  if (length <= room && OWN.has(data.buffer)) return Buffer.from(data.buffer, data.byteOffset, length);
+  const grown = Buffer.from(new ArrayBuffer(Math.max(4_096, length * 2)));
+  OWN.add(grown.buffer);
+  data.copy(grown);
+  return grown.subarray(0, length);
+}
+
+/** Memory of one file alone, so that what follows its end is free. */
+const OWN = new WeakSet<ArrayBufferLike>();
 
 function resized(data: Buffer, length: number): Buffer {
   const copy = Buffer.alloc(length);

@@ -20,30 +20,57 @@ export interface KillReport {
 }
 
 /**
- * Kills one writer after another over one folder, so that each recovers what the one before it left, and compares the
- * log with what was acknowledged. `torn`: each tears a record and dies by itself; otherwise it is killed at random.
+ * Kills writers, one after another over the same folders, so that each recovers what the one before it left, and
+ * compares the logs with what was acknowledged. A process has several logs open, because starting it costs most of its
+ * life: `kills` counts logs whose writer was killed. Every few processes the folders are compared and new ones begun.
+ * `torn`: each process tears a record in each log and dies of it; otherwise it is killed at random.
  */
 export async function killChain(kills: number, seed: number, torn: boolean): Promise<KillReport> {
-  const folder = await mkdtemp(join(tmpdir(), 'telltale-kill-'));
+  const reports: KillReport[] = [];
+  for (let left = kills; left > 0; left -= LOGS * DEATHS) {
+    const deaths = Math.ceil(Math.min(left, LOGS * DEATHS) / LOGS);
+    reports.push(...(await killOverFolders(deaths, seed * 10_000 + left, torn)));
+  }
+  return joinReports(reports);
+}
+
+export function joinReports(reports: readonly KillReport[]): KillReport {
+  return {
+    kills: reports.reduce((sum, { kills }) => sum + kills, 0),
+    acknowledged: reports.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
+    tornTails: reports.reduce((sum, { tornTails }) => sum + tornTails, 0),
+    lost: reports.flatMap(({ lost }) => lost),
+    doubled: reports.flatMap(({ doubled }) => doubled),
+    split: reports.flatMap(({ split }) => split),
+    failedStarts: reports.flatMap(({ failedStarts }) => failedStarts),
+  };
+}
+
+const LOGS = 4;
+/** Processes that die over the same folders: logs stay small, and quick to open. */
+const DEATHS = 7;
+
+async function killOverFolders(deaths: number, seed: number, torn: boolean): Promise<KillReport[]> {
   const random = randomSource(seed);
-  const acknowledged = new Map<string, number>();
+  const folders = await Promise.all(Array.from({ length: LOGS }, () => mkdtemp(join(tmpdir(), 'telltale-kill-'))));
+  const acknowledged = folders.map(() => new Map<string, number>());
   const failedStarts: string[] = [];
   try {
-    for (let i = 0; i < kills; i++) {
-      const lines = 1 + Math.floor(random() * 12);
-      const answer = await killOne(
-        [folder, String(seed * 100_000 + i), torn ? String(1 + (i % 7)) : '0'],
-        torn ? Infinity : lines,
-      );
-      if (!answer.lines[0]?.startsWith('open ')) failedStarts.push(answer.errors);
-      for (const line of answer.lines.slice(1)) acknowledged.set(line.split(' ')[0]!, Number(line.split(' ')[1]));
+    for (let i = 0; i < deaths; i++) {
+      const after = torn ? Infinity : LOGS + 1 + Math.floor(random() * 8 * LOGS);
+      const { lines, errors } = await killOne([`${seed}${i}`, torn ? String(1 + (i % 7)) : '0', ...folders], after);
+      if (lines.filter((line) => line.startsWith('open ')).length < LOGS) failedStarts.push(errors);
+      for (const [id, position] of lines.filter((line) => !line.startsWith('open ')).map((line) => line.split(' ')))
+        acknowledged[Number(id![0])]!.set(id!, Number(position));
     }
-    return { kills, failedStarts, ...(await compare(folder, acknowledged)) };
+    const found = await Promise.all(folders.map((folder, log) => compare(folder, acknowledged[log]!)));
+    return found.map((report, log) => ({ ...report, kills: deaths, failedStarts: log === 0 ? failedStarts : [] }));
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    for (const folder of folders) await rm(folder, { recursive: true, force: true });
   }
 }
 
+/** Kills the process when all logs are open and it has written `after` lines. */
 function killOne(args: readonly string[], after: number): Promise<{ lines: string[]; errors: string }> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [WRITER, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -51,7 +78,7 @@ function killOne(args: readonly string[], after: number): Promise<{ lines: strin
     child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
     child.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString();
-      if (text.split('\n').length > after) child.kill('SIGKILL');
+      if (text.split('\n').length > after && text.split('open ').length > LOGS) child.kill('SIGKILL');
     });
     // A line is only complete with its newline: the last piece is what the kill left of one, or nothing.
     child.on('close', () => resolve({ lines: text.split('\n').slice(0, -1), errors }));

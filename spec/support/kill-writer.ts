@@ -1,17 +1,20 @@
 /**
- * A process that appends until it is killed and says on its standard output what was acknowledged: `open <position>`,
- * then `<id> <position>` for each event, written before the next append begins. Arguments: folder, seed, and the write
- * of the log at which it tears a record and kills itself (0 for never).
+ * A process that appends to several logs until it is killed and says on its standard output what was acknowledged:
+ * `open <log>` for each, then `<id> <position>` for each event, written before the next append of its lane begins; ids
+ * begin with the number of their log. Arguments: seed; the write of each log at which it tears a record (0 for never),
+ * to kill itself once all of them are torn; the folders.
  */
 import { writeSync } from 'node:fs';
+import type { Store } from '../../lib/plugin.ts';
 import { nodeFileSystem } from '../../plugins/json-file/file-system.ts';
 import type { FileSystem, OpenFile } from '../../plugins/json-file/file-system.ts';
 import type { ParsedOptions } from '../../plugins/json-file/options.ts';
 import { JsonFileStore } from '../../plugins/json-file/store.ts';
 import { randomSource } from '../json-file/random.ts';
 
-const [folder = '', seed = '1', tornWrite = '0'] = process.argv.slice(2);
+const [seed = '1', tornWrite = '0', ...folders] = process.argv.slice(2);
 const random = randomSource(Number(seed));
+let torn = 0;
 const IN_FLIGHT = 3;
 /** Written out: loading zod would take half of a writer's short life. */
 const OPTIONS: ParsedOptions = {
@@ -25,10 +28,10 @@ const OPTIONS: ParsedOptions = {
   pollMs: 250,
 };
 
-/** The real disk, except that the Nth write of a log is cut in the middle by the death of the process. */
+/** The real disk, except that the Nth write of the log stays half done until the process dies of the last such write. */
 function tearing(nth: number): FileSystem {
   let writes = 0;
-  const torn = (file: OpenFile): OpenFile => ({
+  const tears = (file: OpenFile): OpenFile => ({
     read: (target, position) => file.read(target, position),
     datasync: () => file.datasync(),
     truncate: (bytes) => file.truncate(bytes),
@@ -37,7 +40,8 @@ function tearing(nth: number): FileSystem {
     write: async (bytes, position) => {
       if (++writes === nth) {
         await file.write(bytes.subarray(0, Math.ceil(bytes.length * random())), position);
-        process.kill(process.pid, 'SIGKILL');
+        if (++torn === folders.length) process.kill(process.pid, 'SIGKILL');
+        await new Promise(() => undefined);
       }
       return file.write(bytes, position);
     },
@@ -46,7 +50,7 @@ function tearing(nth: number): FileSystem {
     ...nodeFileSystem,
     open: async (path, mode) => {
       const file = await nodeFileSystem.open(path, mode);
-      return mode === 'update' ? torn(file) : file;
+      return mode === 'update' ? tears(file) : file;
     },
   };
 }
@@ -56,15 +60,10 @@ function payload(): string {
   return 'x'.repeat(Math.floor(2 ** (8 + random() * 9)));
 }
 
-const files = tornWrite === '0' ? nodeFileSystem : tearing(Number(tornWrite));
-const store = new JsonFileStore(folder, OPTIONS, files, 'kill-writer');
-await store.open();
-writeSync(1, `open ${(await store.head()).position}\n`);
-
-async function appendForEver(lane: number): Promise<void> {
+async function appendForEver(store: Store, lane: string): Promise<void> {
   for (let n = 0; ; n++) {
     const events = Array.from({ length: 1 + Math.floor(random() * 3) }, (_, i) => {
-      const id = `${seed}-${lane}-${n}-${i}`;
+      const id = `${lane}-${n}-${i}`;
       const entity = `lane/${lane}`;
       return {
         id,
@@ -79,8 +78,16 @@ async function appendForEver(lane: number): Promise<void> {
       };
     });
     const { position } = await store.append(events);
-    writeSync(1, events.map(({ id }, i) => `${id} ${position + i} ${events.length}\n`).join(''));
+    writeSync(1, events.map(({ id }, i) => `${id} ${position + i}\n`).join(''));
   }
 }
 
-await Promise.all(Array.from({ length: IN_FLIGHT }, (_, lane) => appendForEver(lane)));
+async function write(folder: string, log: number): Promise<void> {
+  const files = tornWrite === '0' ? nodeFileSystem : tearing(Number(tornWrite));
+  const store = new JsonFileStore(folder, OPTIONS, files, 'kill-writer');
+  await store.open();
+  writeSync(1, `open ${log}\n`);
+  await Promise.all(Array.from({ length: IN_FLIGHT }, (_, lane) => appendForEver(store, `${log}-${seed}-${lane}`)));
+}
+
+await Promise.all(folders.map(write));
