@@ -95,6 +95,17 @@ export function isTelltaleError(value: unknown, code?: ErrorCode): value is Tell
   return value instanceof TelltaleError && (code === undefined || value.code === code);
 }
 
+/** Makes an error without a stack, for refusals that come in thousands and of which no line of code is the cause. */
+export function withoutStack<Made extends Error>(make: () => Made): Made {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}
+
 /** A caught value as an Error, so that `cause` and messages always have one. */
 export function toError(value: unknown): Error {
   return value instanceof Error ? value : new Error(typeof value === 'string' ? value : show(value));

@@ -1,6 +1,6 @@
 import { runWithoutCause } from './context.ts';
 import type { Core } from './core.ts';
-import { TelltaleError } from './errors.ts';
+import { TelltaleError, withoutStack } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { ContextPort } from './invoke/handler-context.ts';
 import { channels } from './observe/channels.ts';
@@ -58,11 +58,10 @@ function mailboxFull(core: Core, subscription: Subscription, envelopes: readonly
   const { pattern, mailbox } = subscription.options;
   const { queued, queuedBytes, dropped } = subscription.figures();
   const text = `mailbox of \`${pattern}\` full: ${queued} of ${mailbox.max} events, ${queuedBytes} of ${mailbox.maxBytes} bytes, ${dropped} dropped (${mailbox.overflow})`;
-  const error = new TelltaleError('MAILBOX_FULL', text, {
-    details: { pattern, queued, dropped, overflow: mailbox.overflow },
-  });
+  const details = { pattern, queued, dropped, overflow: mailbox.overflow };
+  const error = withoutStack(() => new TelltaleError('MAILBOX_FULL', text, { details }));
   const reason = mailbox.overflow === 'reject' || mailbox.overflow === 'wait' ? 'mailbox-full' : 'dropped';
-  core.reports.say('$bus.mailbox.full', pattern, { pattern, queued, dropped, overflow: mailbox.overflow });
+  core.reports.say('$bus.mailbox.full', pattern, details);
   for (const envelope of envelopes) {
     if (envelope.transient) core.counters.dropTransient(envelope.event.type);
     else if (!envelope.event.type.startsWith('$'))
