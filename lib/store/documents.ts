@@ -13,7 +13,13 @@ const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
 export interface DocumentPort {
   read(collection: string, key: string): Promise<StoredDocument | undefined>;
   /** Compares and sets in one step; answers the new etag, `undefined` when the comparison failed. */
-  write(collection: string, key: string, value: unknown, etag: string | null | undefined): Promise<string | undefined>;
+  write(
+    collection: string,
+    key: string,
+    value: unknown,
+    etag: string | null | undefined,
+    named: number,
+  ): Promise<string | undefined>;
   list(collection: string): Promise<readonly StoredDocument[]>;
   erase(collection: string, key: string, etag: string | undefined): Promise<boolean>;
   /** Resolves when the log is synced up to a position. */
@@ -48,7 +54,7 @@ export class Documents {
       await this.checkFence(options.fence);
       // First the log, then what points into it: a document must never name a position that a crash takes back.
       if (options.position !== undefined) await this.#port.syncTo(options.position);
-      const etag = await this.#port.write(collection, key, admitted, options.etag);
+      const etag = await this.#port.write(collection, key, admitted, options.etag, options.position ?? 0);
       if (etag === undefined) throw await this.#conflict(collection, key, options.etag);
       return etag;
     });

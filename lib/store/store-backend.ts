@@ -30,12 +30,16 @@ export abstract class StoreBackend {
   /** Replaces payload, metadata and schemaVersion of events that exist. */
   protected abstract _rewrite(events: readonly StoredEvent[]): Promise<void>;
   protected abstract _document(collection: string, key: string): Promise<Port.StoredDocument | undefined>;
-  /** Compares and sets in one step (see `PutOptions.etag`); answers the new etag, `undefined` if the comparison failed. */
+  /**
+   * Compares and sets in one step (see `PutOptions.etag`); answers the new etag, `undefined` if the comparison failed.
+   * `named` is the position that the value names, 0 for none: a log that can lose its tail must never give it again.
+   */
   protected abstract _putDocument(
     collection: string,
     key: string,
     value: unknown,
     etag: string | null | undefined,
+    named: number,
   ): Promise<string | undefined>;
   protected abstract _listDocuments(collection: string): Promise<readonly Port.StoredDocument[]>;
   protected abstract _deleteDocument(collection: string, key: string, etag: string | undefined): Promise<boolean>;

@@ -9,14 +9,14 @@ import { HOSTILE_STRINGS, PLAIN_VALUES, REFUSED_VALUES } from './hostile-corpus.
 const MOST_BYTES = 64 * 1024 * 1024;
 
 export const admitting: Chapter = (test) => {
-  test('gives back every plain payload and metadata exactly', async ({ store, reopen }) => {
+  test('gives back every plain payload and metadata exactly', async ({ store, nowAndReopened }) => {
     const events = PLAIN_VALUES.map((value) => buildEvent({ payload: value, metadata: { value } }));
     for (const event of events) await store.append([event]);
-    for (const opened of [store, await reopen()]) await assertSame(await readAll(opened), events);
+    await nowAndReopened(async (opened) => assertSame(await readAll(opened), events));
     assertPrototypeIsClean();
   });
 
-  test('gives back hostile text in every field exactly', async ({ store, reopen }) => {
+  test('gives back hostile text in every field exactly', async ({ store, nowAndReopened }) => {
     const texts = HOSTILE_STRINGS.filter((text) => text.length > 0 && Buffer.byteLength(text) <= 200);
     const events = texts.map((text) =>
       buildEvent({
@@ -29,7 +29,7 @@ export const admitting: Chapter = (test) => {
       }),
     );
     await store.append(events);
-    for (const opened of [store, await reopen()]) {
+    await nowAndReopened(async (opened) => {
       await assertSame(await readAll(opened), events);
       for (const text of texts) {
         assert.deepEqual(await idsOf(opened, { ids: [text] }), [text]);
@@ -38,7 +38,7 @@ export const admitting: Chapter = (test) => {
         assert.deepEqual(await idsOf(opened, { where: { 'metadata.userId': text } }), [text]);
         assert.equal(await opened.revision(`task/${text}`), 1);
       }
-    }
+    });
     assertPrototypeIsClean();
   });
 

@@ -41,6 +41,8 @@ export interface StoreTest extends ContractContext {
   readonly store: Store;
   /** Closes the store, opens it anew over the same data, and answers it. */
   readonly reopen: () => Promise<Store>;
+  /** Runs `check` on the open store, and again on what opening anew makes of it. */
+  readonly nowAndReopened: (check: (store: Store) => Promise<void>) => Promise<void>;
   /** Ends the test as skipped. */
   readonly skip: (reason: string) => never;
 }
@@ -81,6 +83,10 @@ async function runWithStore(
       store = (await options.reopen?.(store, context)) ?? store;
       await store.open(context);
       return store;
+    },
+    async nowAndReopened(check) {
+      await check(store);
+      await check(await test.reopen());
     },
     skip(reason) {
       throw new Skipped(reason);

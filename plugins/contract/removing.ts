@@ -154,18 +154,18 @@ export const removing: Chapter = (test) => {
     assert.deepEqual(await positionsOf(store), [1]);
   });
 
-  test('rewrites payload and metadata in place', async ({ store, reopen }) => {
+  test('rewrites payload and metadata in place', async ({ store, nowAndReopened }) => {
     await store.append(buildEvents(3, { entity, payload: { name: 'Ada' } }));
     const [, event] = await readAll(store);
     await store.rewrite([{ ...event!, payload: { name: 'x' }, metadata: { erased: true } }]);
-    for (const opened of [store, await reopen()]) {
+    await nowAndReopened(async (opened) => {
       const [first, second, third] = await readAll(opened);
       const { $content, ...metadata } = second!.metadata;
       assert.deepEqual({ ...second, metadata }, { ...event, payload: { name: 'x' }, metadata: { erased: true } });
       assert.equal(typeof $content, 'string');
       assert.deepEqual([first!.payload, third!.payload], [{ name: 'Ada' }, { name: 'Ada' }]);
       assert.deepEqual(await positionsOf(opened, { entity }), upTo(3));
-    }
+    });
   });
 
   test('takes a retry of an event that was rewritten for a duplicate', async ({ store, reopen }) => {

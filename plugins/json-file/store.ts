@@ -5,7 +5,6 @@ import type {
   KnownId,
   Page,
   PageQuery,
-  PutOptions,
   RemovedRange,
   StoreSupports,
   StoredDocument,
@@ -51,8 +50,6 @@ export class JsonFileStore extends AbstractStore {
   #follower: Follower | undefined;
   #documents!: DocumentFiles;
   #notices: string[] = [];
-  /** Positions that documents on their way name. */
-  #naming: number[] = [];
   #free: { bytes: number | undefined; at: number } = { bytes: undefined, at: -Infinity };
 
   constructor(folder: string, options: ParsedOptions, fs: FileSystem, opener: string) {
@@ -71,15 +68,9 @@ export class JsonFileStore extends AbstractStore {
     };
   }
 
-  override putDocument(collection: string, key: string, value: unknown, options: PutOptions = {}): Promise<string> {
-    if (options.position !== undefined) this.#naming.push(options.position);
-    return super.putDocument(collection, key, value, options);
-  }
-
   protected async _open(): Promise<void> {
     const { readOnly, create, force } = this.#options;
     this.#notices = [];
-    this.#naming = [];
     this.#build();
     await checkFolder(this.#fs, this.#folder, create && !readOnly);
     if (readOnly) return this.#follow();
@@ -155,11 +146,9 @@ export class JsonFileStore extends AbstractStore {
     key: string,
     value: unknown,
     etag: string | null | undefined,
+    named: number,
   ): Promise<string | undefined> {
     this.#mustWrite();
-    // A position beyond the head was refused before this; it must not be remembered.
-    const named = Math.max(0, ...this.#naming.filter((position) => position <= this.#log.head.position));
-    this.#naming = [];
     return this.#appender.guard(() => this.#documents.put(collection, key, value, etag, named));
   }
 

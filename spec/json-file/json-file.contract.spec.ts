@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Store } from '../../lib/plugin.ts';
 import { testStore } from '../../plugins/contract/index.ts';
 import { jsonFile } from '../../plugins/json-file/index.ts';
 import { MemoryDisk } from '../support/fault-fs.ts';
@@ -7,18 +8,27 @@ import { quickFolder } from '../support/quick-folder.ts';
 import { storeOn } from './log-on-disk.ts';
 
 const runner = { describe, it, before, after };
-const folders: string[] = [];
+const folders = new WeakMap<Store, string>();
+const disks = new WeakMap<Store, MemoryDisk>();
 
-function newFolder(): string {
-  const folder = mkdtempSync(join(quickFolder(), 'telltale-contract-'));
-  folders.push(folder);
-  return folder;
+function inFolder(folder: string): Store {
+  const store = jsonFile(folder);
+  folders.set(store, folder);
+  return store;
 }
 
-testStore('json-file', () => jsonFile(newFolder()), runner, {
-  cleanUp: () => {
-    for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-  },
+function onDisk(disk: MemoryDisk): Store {
+  const store = storeOn(disk, { segmentEvents: 16 });
+  disks.set(store, disk);
+  return store;
+}
+
+testStore('json-file', () => inFolder(mkdtempSync(join(quickFolder(), 'telltale-contract-'))), runner, {
+  reopen: (store) => inFolder(folders.get(store)!),
+  cleanUp: (store) => rmSync(folders.get(store)!, { recursive: true, force: true }),
 });
 
-testStore('json-file with segments of 16 events', () => storeOn(new MemoryDisk(), { segmentEvents: 16 }), runner);
+// Opened anew from what a power cut leaves, so that nothing it answers with was only in memory.
+testStore('json-file with segments of 16 events', () => onDisk(new MemoryDisk()), runner, {
+  reopen: (store) => onDisk(disks.get(store)!.powerCut()),
+});

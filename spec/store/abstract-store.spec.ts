@@ -159,10 +159,10 @@ describe('AbstractStore', () => {
     await store.putDocument('checkpoints', 'a', 2, { position: 2 });
     await store.putDocument('checkpoints', 'b', 3, { position: 3 });
     await store.putDocument('other', 'c', 1);
-    expect(store.calls).to.deep.equal(['sync', 'put', 'put', 'put']);
+    expect(store.calls).to.deep.equal(['sync', 'put naming 2', 'put naming 3', 'put naming 0']);
     await store.append([buildEvent()]);
     await store.putDocument('checkpoints', 'a', 4, { position: 4 });
-    expect(store.calls.slice(-2)).to.deep.equal(['sync', 'put']);
+    expect(store.calls.slice(-2)).to.deep.equal(['sync', 'put naming 4']);
   });
 
   it('survives callbacks and listeners that throw, and reports them', async () => {

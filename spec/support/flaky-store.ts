@@ -54,8 +54,9 @@ export class FlakyStore extends MemoryStore {
     key: string,
     value: unknown,
     etag: string | null | undefined,
+    named = 0,
   ): Promise<string | undefined> {
-    this.calls.push('put');
+    this.calls.push(`put naming ${named}`);
     return super._putDocument(collection, key, value, etag);
   }
 
