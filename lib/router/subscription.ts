@@ -127,14 +127,24 @@ export class Subscription implements Target {
   /** Takes an event that has passed the filter. */
   take(envelope: Envelope): void {
     this.counts.routed++;
+    if (this.options.key !== undefined) return this.#takeKeyed(envelope);
+    // Without keys nothing but the number of running handlers is in the way: most events pass here and nowhere else.
+    if (this.counts.running >= this.options.concurrency || this.#mailbox.length > 0) return this.#queue(envelope);
+    this.#start(envelope, undefined);
+    if (this.#mailbox.length > 0) this.#pump();
+  }
+
+  #takeKeyed(envelope: Envelope): void {
     const key = this.#keyOf(envelope);
     if (key instanceof KeyFailure) return this.#refuse(envelope, key.failure);
-    if (this.counts.running < this.options.concurrency && this.#mailbox.acquire(key)) {
-      this.#start(envelope, key);
-      // A synchronous handler may have been handed events meanwhile: those of a member of its group that it removed.
-      if (this.#mailbox.length > 0) this.#pump();
-      return;
-    }
+    if (this.counts.running >= this.options.concurrency || !this.#mailbox.acquire(key))
+      return this.#queue(envelope, key);
+    this.#start(envelope, key);
+    // A synchronous handler may have been handed events meanwhile: those of a member of its group that it removed.
+    if (this.#mailbox.length > 0) this.#pump();
+  }
+
+  #queue(envelope: Envelope, key?: string): void {
     const gone = offer(this.#mailbox, this.options.mailbox, envelope, envelope.bytes, key);
     if (gone.length > 0) {
       this.counts.dropped += gone.length;
