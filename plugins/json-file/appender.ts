@@ -10,6 +10,9 @@ import { MemoryIndex } from './memory-index.ts';
 import { LineBuffer, eventJson } from './record.ts';
 import { Segment, segmentName } from './segment.ts';
 
+/** Fewer records are read again more quickly than their index is written. */
+const CHECKPOINT_EVENTS = 1_024;
+
 /** Distinguishes one content of a segment from the next. */
 export function newUid(): string {
   return randomBytes(9).toString('base64url');
@@ -59,6 +62,7 @@ export class Appender {
 
   async close(): Promise<void> {
     await this.#sealing;
+    await this.#saveCheckpoint();
     await this.#file?.close();
     this.#file = undefined;
   }
@@ -196,6 +200,13 @@ export class Appender {
     if (before === undefined) return;
     // The old index answers until the new one is beside the segment, so this may take its time; one at a time.
     this.#sealing = this.#sealing.then(() => this.#writeIndex(before, activeIndex));
+  }
+
+  /** The first look-up after the next opening reads this instead of the records. */
+  async #saveCheckpoint(): Promise<void> {
+    const { active, activeIndex } = this.#log;
+    if (this.#failure !== undefined || this.#file === undefined || activeIndex.unsaved < CHECKPOINT_EVENTS) return;
+    await active!.saveIndex(activeIndex).catch(() => undefined);
   }
 
   /** A missing index is made again when it is asked for, so a failure here is only told. */

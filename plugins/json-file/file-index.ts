@@ -1,19 +1,26 @@
 import { crc32 } from 'node:zlib';
 import type { FileSystem } from './file-system.ts';
 import { readFully, replaceFile } from './io.ts';
-import { NO_TYPE, hashKey } from './key-index.ts';
+import { ENVELOPE_KEYS, NO_TYPE, hashKey } from './key-index.ts';
 import type { KeyIndex, Summary } from './key-index.ts';
 import { NEWLINE, decodeLine, encodeLine } from './line.ts';
-import type { MemoryIndex } from './memory-index.ts';
+import type { KnownKeys, MemoryIndex } from './memory-index.ts';
 import type { SectionCache } from './section-cache.ts';
+import { findKey, mayHold, toFilter } from './sections.ts';
 
 /**
- * Index of a sealed segment: a line of JSON that says what follows, then sections of 32-bit little-endian numbers.
- * `offsets`: where each record starts, and where the last ends. A key field: hashes in rising order, then the record
- * of each. `types`: the number of each record's type. Sections are read when asked for and kept in a bounded cache.
+ * Index of a segment: a line of JSON that says what follows, then sections of 32-bit little-endian numbers, see
+ * sections.ts. `offsets`: where each record starts, and where the last ends. A key field: its section; with `?` behind
+ * the name, its filter. `types`: the number of each record's type. Sections are read when asked for and kept in a
+ * bounded cache; filters stay in memory as far as there is an allowance for them.
+ *
+ * Beside a sealed segment it covers all records. Beside the active one it is a checkpoint of the first of them.
  */
 export interface IndexHeader {
   readonly uid: string;
+  /** Where the last record ends, and its checksum: whether the segment still begins with what was indexed. */
+  readonly end: number;
+  readonly seal: string;
   readonly summary: Summary;
   readonly sections: readonly Section[];
 }
@@ -28,8 +35,10 @@ interface Section {
 
 const HEADER_BYTES = 16 * 1024;
 
-export async function writeIndex(fs: FileSystem, path: string, uid: string, index: MemoryIndex): Promise<IndexHeader> {
-  await index.ready();
+/** What an index file says of the content it covers. */
+export type Covered = Pick<IndexHeader, 'uid' | 'end' | 'seal'>;
+
+export async function writeIndex(fs: FileSystem, path: string, covered: Covered, index: MemoryIndex): Promise<void> {
   const parts: Buffer[] = [];
   const sections: Section[] = [];
   let at = 0;
@@ -40,15 +49,26 @@ export async function writeIndex(fs: FileSystem, path: string, uid: string, inde
     at += bytes.length;
   };
   add('offsets', Uint32Array.from(index.starts()));
-  add('types', Uint32Array.from(index.typeNumbers().ofRecord));
+  add('types', Uint32Array.from(index.typeNumbers()));
   for (const field of index.fields) {
-    add(field, sortKeys(index.column(field)));
+    const section = index.section(field);
+    add(field, section);
+    if (isFiltered(field)) add(`${field}?`, toFilter(section));
     // Each section costs some ms of sorting: let the event loop turn in between.
     await new Promise((resolve) => setImmediate(resolve));
   }
-  const header = { uid, summary: index.summarize(), sections };
+  const header = { ...covered, summary: index.summarize(), sections };
   await replaceFile(fs, path, [encodeLine(JSON.stringify({ index: 1, ...header })), ...parts]);
-  return header;
+}
+
+function isFiltered(field: string): boolean {
+  return (ENVELOPE_KEYS as readonly string[]).includes(field);
+}
+
+/** An index file's header, and the length of its line. */
+export interface FoundIndex {
+  readonly header: IndexHeader;
+  readonly bytes: number;
 }
 
 /** The index file's header; `undefined` when there is none that fits the segment and has all fields. */
@@ -57,7 +77,7 @@ export async function readIndexHeader(
   path: string,
   uid: string,
   fields: readonly string[],
-): Promise<{ readonly header: IndexHeader; readonly bytes: number } | undefined> {
+): Promise<FoundIndex | undefined> {
   if ((await fs.facts(path)) === undefined) return undefined;
   const file = await fs.open(path, 'read');
   try {
@@ -65,7 +85,8 @@ export async function readIndexHeader(
     if (!bytes.includes(NEWLINE)) bytes = await readFully(file, 0, await file.size());
     const header = decodeLine(bytes) as IndexHeader | undefined;
     if (header?.uid !== uid) return undefined;
-    if (!fields.every((field) => header.sections.some(({ name }) => name === field))) return undefined;
+    const names = new Set(header.sections.map(({ name }) => name));
+    if (!fields.every((field) => names.has(field) && (!isFiltered(field) || names.has(`${field}?`)))) return undefined;
     return { header, bytes: bytes.indexOf(NEWLINE) + 1 };
   } finally {
     await file.close();
@@ -77,10 +98,11 @@ export class FileIndex implements KeyIndex {
   readonly #path: string;
   readonly #fs: FileSystem;
   readonly #cache: SectionCache;
+  readonly #filters = new Map<string, Uint32Array>();
   readonly #header: IndexHeader;
   readonly #start: number;
 
-  constructor(fs: FileSystem, path: string, found: { header: IndexHeader; bytes: number }, cache: SectionCache) {
+  constructor(fs: FileSystem, path: string, found: FoundIndex, cache: SectionCache) {
     this.#fs = fs;
     this.#path = path;
     this.#header = found.header;
@@ -96,6 +118,32 @@ export class FileIndex implements KeyIndex {
   async lookUp(field: string, value: string): Promise<readonly number[] | undefined> {
     const section = await this.#section(field);
     return section === undefined ? undefined : findKey(section, hashKey(value));
+  }
+
+  excludes(field: string, hash: number): boolean | undefined {
+    const filter = this.#filters.get(field);
+    if (filter !== undefined) return filter.length > 0 && !mayHold(filter, hash);
+    return isFiltered(field) ? undefined : false;
+  }
+
+  async prepare(field: string): Promise<void> {
+    const filter = await this.#read(this.#sectionOf(`${field}?`)!);
+    if (!this.#filters.has(field)) this.#filters.set(field, this.#cache.allow(filter.byteLength) ? filter : NO_FILTER);
+  }
+
+  /** Gives back what the filters were allowed. */
+  release(): void {
+    for (const filter of this.#filters.values()) this.#cache.allow(-filter.byteLength);
+    this.#filters.clear();
+  }
+
+  /** All keys, for an index that goes on where this one ends. Past the cache: the file will be written again. */
+  async everything(): Promise<KnownKeys> {
+    const sections = new Map<string, Uint32Array>();
+    for (const section of this.#header.sections)
+      if (!section.name.endsWith('?') && section.name !== 'offsets')
+        sections.set(section.name, await this.#read(section));
+    return { summary: this.summary, sections, types: sections.get('types')! };
   }
 
   async ofTypes(types: readonly string[]): Promise<readonly number[] | undefined> {
@@ -117,10 +165,14 @@ export class FileIndex implements KeyIndex {
   }
 
   async #section(name: string): Promise<Uint32Array | undefined> {
-    const section = this.#header.sections.find((candidate) => candidate.name === name);
+    const section = this.#sectionOf(name);
     if (section === undefined) return undefined;
     const key = `${this.#header.uid}/${name}`;
     return this.#cache.get(key) ?? this.#cache.put(key, await this.#read(section));
+  }
+
+  #sectionOf(name: string): Section | undefined {
+    return this.#header.sections.find((candidate) => candidate.name === name);
   }
 
   async #read(section: Section): Promise<Uint32Array> {
@@ -137,39 +189,7 @@ export class FileIndex implements KeyIndex {
   }
 }
 
+const NO_FILTER = new Uint32Array(0);
+
 /** The index can be made again from its segment, so this never reaches a caller. */
 export class DamagedIndex extends Error {}
-
-/** Hashes in rising order, then record numbers: one array, halves of equal length. */
-function sortKeys(column: readonly (string | undefined)[]): Uint32Array {
-  // Hash and record in one number below 2^48: sorting numbers is native, and records of one hash stay in rising order.
-  const keys = new Float64Array(column.length);
-  let count = 0;
-  for (let i = 0; i < column.length; i++) {
-    const key = column[i];
-    if (key !== undefined) keys[count++] = hashKey(key) * RECORDS + i;
-  }
-  const sorted = keys.subarray(0, count).toSorted();
-  const section = new Uint32Array(count * 2);
-  for (let i = 0; i < count; i++) {
-    section[i] = Math.floor(sorted[i]! / RECORDS);
-    section[count + i] = sorted[i]! % RECORDS;
-  }
-  return section;
-}
-
-/** A segment has no more records. */
-const RECORDS = 65_536;
-
-function findKey(section: Uint32Array, hash: number): readonly number[] {
-  const count = section.length / 2;
-  let [low, high] = [0, count];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (section[middle]! < hash) low = middle + 1;
-    else high = middle;
-  }
-  const found: number[] = [];
-  for (let i = low; i < count && section[i] === hash; i++) found.push(section[count + i]!);
-  return found;
-}

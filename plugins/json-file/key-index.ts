@@ -24,6 +24,9 @@ export interface KeyIndex {
   offsets(): Promise<ArrayLike<number>>;
   /** Record numbers in rising order, a superset; `undefined` when the field is not indexed. */
   lookUp(field: string, value: string): Promise<readonly number[] | undefined>;
+  /** Whether no record can have a key of this hash; `undefined` when that has to be read first, by `prepare`. */
+  excludes(field: string, hash: number): boolean | undefined;
+  prepare(field: string): Promise<void>;
   /** Records of these types in rising order; `undefined` when types are not indexed. */
   ofTypes(types: readonly string[]): Promise<readonly number[] | undefined>;
   /** Records that were not removed, in rising order; `undefined` means all. */

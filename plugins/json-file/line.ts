@@ -6,6 +6,9 @@ import { crc32 } from 'node:zlib';
  * `grep` read the files as they are.
  */
 export const PREFIX_BYTES = 18;
+/** Where the checksum is in a line. */
+export const SEAL_AT = 8;
+export const SEAL_BYTES = 8;
 const OPENING = Buffer.from('{"crc":"');
 const CLOSING = Buffer.from('",');
 export const NEWLINE = 10;

@@ -2,9 +2,10 @@ import { contentHash, recordRemoval } from '../../lib/plugin.ts';
 import type { Head, KnownId, Page, PageQuery, Range, RemovedRange, StoredEvent } from '../../lib/plugin.ts';
 import { Replaced } from './handle-pool.ts';
 import { damagedHeader } from './header.ts';
+import { hashKey } from './key-index.ts';
 import { MemoryIndex } from './memory-index.ts';
 import { PageBuilder, readSegment } from './paging.ts';
-import { planRead, rulesOut } from './read-plan.ts';
+import { hasNone, planRead, rulesOut } from './read-plan.ts';
 import { RecentRevisions } from './recent-revisions.ts';
 import type { Segment, SegmentContext } from './segment.ts';
 
@@ -65,6 +66,7 @@ export class Log {
   }
 
   replace(before: Segment, after: Segment): void {
+    before.release();
     this.#segments = this.#segments.map((segment) => (segment === before ? after : segment));
   }
 
@@ -151,7 +153,7 @@ export class Log {
     for (const segment of segments) {
       const from = Math.max(first, segment.first) - segment.first;
       const to = Math.min(last, segment.last) - segment.first;
-      if (rulesOut(plan, segment.summary)) continue;
+      if (rulesOut(plan, segment.summary) || (await hasNone(plan, segment))) continue;
       if (!(await readSegment(segment, from, to, plan, page))) return page.cut();
     }
     return page.done(query.descending ? first : Math.max(last, query.after));
@@ -163,9 +165,11 @@ export class Log {
     key: string,
     mayHold: (summary: NonNullable<Segment['summary']>) => boolean,
   ): Promise<(KnownId & { entity?: string }) | StoredEvent | undefined> {
+    const hash = hashKey(key);
     for (let i = this.#segments.length - 1; i >= 0; i--) {
       const segment = this.#segments[i]!;
       if (segment.summary !== undefined && !mayHold(segment.summary)) continue;
+      if (segment.excludes(field, hash) ?? (await segment.holdsNo(field, hash))) continue;
       const found = await this.#lastIn(segment, field, key);
       if (found !== undefined) return found;
     }

@@ -1,30 +1,48 @@
 import type { StoredEvent } from '../../lib/plugin.ts';
-import { ENVELOPE_KEYS, NO_TYPE, keyReader } from './key-index.ts';
+import { ENVELOPE_KEYS, NO_TYPE, hashKey, keyReader } from './key-index.ts';
 import type { KeyIndex, KeyReader, Summary } from './key-index.ts';
 import type { Tombstone } from './record.ts';
+import { NO_KEY, findKey, toSection } from './sections.ts';
 
-type Postings = Map<string, number | number[]>;
+type Postings = Map<number, number | number[]>;
+
+/** Keys of the first records, as an index file has them. */
+export interface KnownKeys {
+  readonly summary: Summary;
+  readonly sections: ReadonlyMap<string, Uint32Array>;
+  readonly types: Uint32Array;
+}
+
+/** What `fillLater` reads: the keys of some first records, and the records behind those. */
+export interface Filling {
+  readonly known?: KnownKeys;
+  readonly records: readonly (StoredEvent | Tombstone)[];
+}
 
 /**
- * Index of the active segment. Adding a record only notes its keys; the maps that find them are built when the first
- * question comes, and catch up from there. Bounded by the size of a segment.
+ * Index of the active segment. Adding a record only notes the hashes of its keys; the maps that find them are built
+ * when the first question comes, and catch up from there. Bounded by the size of a segment.
  */
 export class MemoryIndex implements KeyIndex {
   readonly fields: readonly string[];
   readonly summary = undefined;
   readonly #offsets: number[];
-  /** Keys by record number, one column for each field. */
-  readonly #columns: readonly (string | undefined)[][];
+  /** Hashes by record number, one column for each field. */
+  readonly #columns: readonly number[][];
   readonly #readers: readonly KeyReader[];
   readonly #postings = new Map<string, { readonly map: Postings; next: number }>();
   readonly #types: string[] = [];
   readonly #typeNumbers = new Map<string, number>();
   readonly #typeOf: number[] = [];
   #time: [number, number] | undefined;
+  #ids: [string, string] | undefined;
   #storedAt = 0;
+  /** Keys of the records before those in the columns. */
+  #known: KnownKeys | undefined;
   /** Reads the records that were there before this process; see `fillLater`. */
-  #fill: (() => Promise<readonly (StoredEvent | Tombstone)[]>) | undefined;
+  #fill: (() => Promise<Filling>) | undefined;
   #filling: Promise<void> | undefined;
+  #saved = 0;
 
   constructor(paths: readonly string[], start: number) {
     this.fields = [...ENVELOPE_KEYS, ...paths];
@@ -41,16 +59,22 @@ export class MemoryIndex implements KeyIndex {
     return this.#offsets[this.#offsets.length - 1]!;
   }
 
+  /** Records whose keys are in memory and in no index file. */
+  get unsaved(): number {
+    return this.count - this.#saved;
+  }
+
   add(record: StoredEvent | Tombstone, end: number): void {
     this.#note(this.count, record);
     this.#offsets.push(end);
   }
 
   /** Takes records whose places are known and whose content `fill` reads when the first question comes. */
-  fillLater(offsets: readonly number[], fill: () => Promise<readonly (StoredEvent | Tombstone)[]>): void {
+  fillLater(offsets: readonly number[], fill: () => Promise<Filling>): void {
     for (let i = 1; i < offsets.length; i++) this.#offsets.push(offsets[i]!);
     for (const column of this.#columns) column.length = this.count;
     this.#typeOf.length = this.count;
+    this.#saved = this.count;
     if (this.count > 0) this.#fill = fill;
   }
 
@@ -60,16 +84,26 @@ export class MemoryIndex implements KeyIndex {
 
   async lookUp(field: string, value: string): Promise<readonly number[] | undefined> {
     if (!this.fields.includes(field)) return undefined;
-    await this.ready();
-    const found = this.#mapOf(field).get(value);
-    return found === undefined ? [] : typeof found === 'number' ? [found] : found;
+    if (this.#fill !== undefined) await this.ready();
+    const hash = hashKey(value);
+    const section = this.#known?.sections.get(field);
+    const found = this.#mapOf(field).get(hash) ?? [];
+    const later = typeof found === 'number' ? [found] : found;
+    return section === undefined ? later : [...findKey(section, hash), ...later];
   }
+
+  // Looking up costs no more than asking.
+  excludes(): boolean {
+    return false;
+  }
+
+  async prepare(): Promise<void> {}
 
   async ofTypes(types: readonly string[]): Promise<readonly number[]> {
     await this.ready();
-    const wanted = new Set(types.map((type) => this.#typeNumbers.get(type)));
+    const wanted = new Set(types.map((type) => this.#typeNumbers.get(type) ?? NO_TYPE + 1));
     const found: number[] = [];
-    for (let i = 0; i < this.#typeOf.length; i++) if (wanted.has(this.#typeOf[i])) found.push(i);
+    for (let i = 0; i < this.#typeOf.length; i++) if (wanted.has(this.#typeOf[i]!)) found.push(i);
     return found;
   }
 
@@ -90,42 +124,67 @@ export class MemoryIndex implements KeyIndex {
     return this.#offsets;
   }
 
-  /** Keys by record number, and the types; for the index file. Only after `ready`. */
-  column(field: string): readonly (string | undefined)[] {
-    return this.#columns[this.fields.indexOf(field)]!;
+  /** The keys of a field, and the types by record number; for the index file. Only after `ready`. */
+  section(field: string): Uint32Array {
+    return toSection(this.#columns[this.fields.indexOf(field)]!, this.#known?.sections.get(field));
   }
 
-  typeNumbers(): { readonly names: readonly string[]; readonly ofRecord: readonly number[] } {
-    return { names: this.#types, ofRecord: this.#typeOf };
+  typeNumbers(): readonly number[] {
+    return this.#typeOf;
   }
 
   summarize(): Summary {
-    const ids = this.column('id') as readonly string[];
-    const bounds = ids.length === 0 ? undefined : ([ids.reduce(lower), ids.reduce(higher)] as const);
     return {
       count: this.count,
       storedAt: this.#storedAt,
       ...(this.#types.length < NO_TYPE ? { types: this.#types } : {}),
       ...(this.#time === undefined ? {} : { time: this.#time }),
-      ...(bounds === undefined ? {} : { ids: bounds }),
+      ...(this.#ids === undefined ? {} : { ids: this.#ids }),
     };
   }
 
   async #runFill(): Promise<void> {
-    const records = await this.#fill!();
-    for (let i = 0; i < records.length; i++) this.#note(i, records[i]!);
+    const { known, records } = await this.#fill!();
+    if (known !== undefined) this.#take(known);
+    const first = known?.summary.count ?? 0;
+    for (let i = 0; i < records.length; i++) this.#note(first + i, records[i]!);
+    this.#saved = first;
     this.#fill = undefined;
   }
 
+  /** What was added meanwhile already has type numbers of its own: those of the file are translated. */
+  #take(known: KnownKeys): void {
+    const { types, time, ids, storedAt } = known.summary;
+    const numbers = (types ?? []).map((type) => this.#numberOf(type));
+    known.types.forEach((type, record) => (this.#typeOf[record] = type === NO_TYPE ? NO_TYPE : numbers[type]!));
+    this.#storedAt = Math.max(this.#storedAt, storedAt);
+    if (time !== undefined) for (const one of time) this.#noteTime(one);
+    if (ids !== undefined) for (const one of ids) this.#noteId(one);
+    this.#known = known;
+  }
+
   #note(index: number, record: StoredEvent | Tombstone): void {
-    for (let i = 0; i < this.#columns.length; i++) this.#columns[i]![index] = this.#readers[i]!(record);
-    this.#storedAt = Math.max(this.#storedAt, record.storedAt);
+    for (let i = 0; i < this.#columns.length; i++) {
+      const key = this.#readers[i]!(record);
+      this.#columns[i]![index] = key === undefined ? NO_KEY : hashKey(key);
+    }
+    if (record.storedAt > this.#storedAt) this.#storedAt = record.storedAt;
+    this.#noteId(record.id);
     if (!('type' in record)) {
       this.#typeOf[index] = NO_TYPE;
       return;
     }
     this.#typeOf[index] = this.#numberOf(record.type);
-    const { time } = record;
+    this.#noteTime(record.time);
+  }
+
+  #noteId(id: string): void {
+    if (this.#ids === undefined) this.#ids = [id, id];
+    else if (id > this.#ids[1]) this.#ids[1] = id;
+    else if (id < this.#ids[0]) this.#ids[0] = id;
+  }
+
+  #noteTime(time: number): void {
     if (this.#time === undefined) this.#time = [time, time];
     else if (time < this.#time[0]) this.#time[0] = time;
     else if (time > this.#time[1]) this.#time[1] = time;
@@ -143,27 +202,20 @@ export class MemoryIndex implements KeyIndex {
 
   #mapOf(field: string): Postings {
     let postings = this.#postings.get(field);
-    if (postings === undefined) this.#postings.set(field, (postings = { map: new Map(), next: 0 }));
-    const column = this.column(field);
-    for (; postings.next < column.length; postings.next++) post(postings.map, column[postings.next], postings.next);
+    const next = this.#known?.summary.count ?? 0;
+    if (postings === undefined) this.#postings.set(field, (postings = { map: new Map(), next }));
+    const column = this.#columns[this.fields.indexOf(field)]!;
+    for (; postings.next < column.length; postings.next++) post(postings.map, column[postings.next]!, postings.next);
     return postings.map;
   }
 }
 
 const DONE = Promise.resolve();
 
-function post(map: Postings, key: string | undefined, record: number): void {
-  if (key === undefined) return;
-  const found = map.get(key);
-  if (found === undefined) map.set(key, record);
-  else if (typeof found === 'number') map.set(key, [found, record]);
+function post(map: Postings, hash: number, record: number): void {
+  if (hash === NO_KEY) return;
+  const found = map.get(hash);
+  if (found === undefined) map.set(hash, record);
+  else if (typeof found === 'number') map.set(hash, [found, record]);
   else found.push(record);
-}
-
-function lower(a: string, b: string): string {
-  return a < b ? a : b;
-}
-
-function higher(a: string, b: string): string {
-  return a > b ? a : b;
 }

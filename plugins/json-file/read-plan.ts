@@ -1,5 +1,5 @@
 import type { Filter, PageQuery } from '../../lib/plugin.ts';
-import { ENVELOPE_KEYS, toKey } from './key-index.ts';
+import { ENVELOPE_KEYS, hashKey, toKey } from './key-index.ts';
 import type { KeyIndex, Summary } from './key-index.ts';
 
 /** What a query lets us look up. Everything it finds is a superset: the abstract store filters again. */
@@ -34,6 +34,22 @@ export function rulesOut(plan: ReadPlan, summary: Summary | undefined): boolean 
   return (
     plan.types !== undefined && summary.types !== undefined && !plan.types.some((type) => summary.types!.includes(type))
   );
+}
+
+/** Whether a segment's filters say that it has nothing of what must be there. */
+export async function hasNone({ keys }: ReadPlan, segment: Filtered): Promise<boolean> {
+  for (const { field, values } of keys) {
+    let some = false;
+    for (const hash of values.map(hashKey))
+      some ||= !(segment.excludes(field, hash) ?? (await segment.holdsNo(field, hash)));
+    if (!some) return true;
+  }
+  return false;
+}
+
+interface Filtered {
+  excludes(field: string, hash: number): boolean | undefined;
+  holdsNo(field: string, hash: number): Promise<boolean>;
 }
 
 /** Numbers of the records to read, rising; `undefined` means all. */

@@ -2,17 +2,21 @@ import { join } from 'node:path';
 import type { Clock, RemovedRange } from '../../lib/plugin.ts';
 import { TelltaleError } from '../../lib/plugin.ts';
 import type { Appender } from './appender.ts';
+import { DamagedIndex, FileIndex, readIndexHeader } from './file-index.ts';
+import type { FoundIndex } from './file-index.ts';
+import { ENVELOPE_KEYS } from './key-index.ts';
 import { listFolder, loadSealed } from './folder.ts';
 import type { FolderListing } from './folder.ts';
 import { mustSync, readPath, readRest, removeIfThere, replaceFile } from './io.ts';
 import type { Log } from './log.ts';
 import { MemoryIndex } from './memory-index.ts';
+import type { Filling } from './memory-index.ts';
 import { damagedHeader, decodeHeader } from './header.ts';
 import type { SegmentHeader } from './header.ts';
-import { NEWLINE } from './line.ts';
+import { NEWLINE, SEAL_AT, SEAL_BYTES } from './line.ts';
 import { highestPosition, scanRecords, storedAtOf } from './scan.ts';
 import type { Scan } from './scan.ts';
-import { Segment, decodeAll, segmentName } from './segment.ts';
+import { Segment, segmentName } from './segment.ts';
 import type { SegmentContext } from './segment.ts';
 
 /** What opening found and did; for the store's health. */
@@ -46,7 +50,7 @@ export async function recover(log: Log, appender: Appender, clock: Clock, named:
   const sealed = await loadSealed(context, firsts, active?.header);
   if (active !== undefined) {
     notices.push(...(await cutTail(context, active)));
-    adopt(log, sealed, active);
+    await adopt(log, sealed, active);
     await appender.open();
   }
   const quarantined = found === 'headless' || active?.scan.tail !== undefined;
@@ -112,7 +116,7 @@ async function freeName(fs: SegmentContext['fs'], target: string, content: Buffe
   }
 }
 
-function adopt(log: Log, sealed: readonly Segment[], { header, start, bytes, scan }: Active): void {
+async function adopt(log: Log, sealed: readonly Segment[], { header, start, bytes, scan }: Active): Promise<void> {
   const { context } = log;
   const index = new MemoryIndex(context.paths, start);
   const { first, uid, removed } = header;
@@ -122,13 +126,55 @@ function adopt(log: Log, sealed: readonly Segment[], { header, start, bytes, sca
     { first, uid, count: scan.count, bytes: end, start, removals: removed.length },
     index,
   );
-  index.fillLater(scan.offsets, async () => {
-    const all = await segment.all();
-    return decodeAll(all.bytes, { ...all.scan, count: scan.count });
-  });
+  const checkpoint = await findCheckpoint(log, segment, bytes, scan);
+  const last = scan.count - 1;
+  index.fillLater(scan.offsets, () => readActiveKeys(context, segment, last, checkpoint));
   log.load([...sealed, segment], index);
   const storedAt = scan.count === 0 ? header.storedAt : storedAtOf(bytes, scan.offsets[scan.count - 1]!);
   log.moveHead({ position: segment.last, storedAt });
+}
+
+/**
+ * The index file that the last close left, if the segment still begins with what it covers. Any other is deleted: the
+ * segment may grow to the same length with other content.
+ */
+async function findCheckpoint(
+  { context }: Log,
+  segment: Segment,
+  bytes: Buffer,
+  { offsets, count }: Scan,
+): Promise<FoundIndex | undefined> {
+  const { fs, paths } = context;
+  const found = await readIndexHeader(fs, segment.indexPath, segment.uid, [...ENVELOPE_KEYS, ...paths]);
+  const covered = found?.header.summary.count ?? 0;
+  const start = (offsets[covered - 1] ?? 0) + SEAL_AT;
+  const fits =
+    covered > 0 &&
+    covered <= count &&
+    found!.header.end === offsets[covered] &&
+    found!.header.seal === bytes.toString('latin1', start, start + SEAL_BYTES) &&
+    found!.header.summary.types !== undefined;
+  if (fits) return found;
+  if (await removeIfThere(fs, segment.indexPath)) await fs.syncFolder(context.folder);
+  return undefined;
+}
+
+/** The keys of the records up to `last`: those of the checkpoint are not read again. */
+async function readActiveKeys(
+  context: SegmentContext,
+  segment: Segment,
+  last: number,
+  checkpoint: FoundIndex | undefined,
+): Promise<Filling> {
+  if (checkpoint === undefined) return { records: await segment.records(0, last) };
+  try {
+    const known = await new FileIndex(context.fs, segment.indexPath, checkpoint, context.cache).everything();
+    const { count } = known.summary;
+    return { known, records: count > last ? [] : await segment.records(count, last) };
+  } catch (error) {
+    if (!(error instanceof DamagedIndex)) throw error;
+    return readActiveKeys(context, segment, last, undefined);
+  }
 }
 
 /** Tails of older segments were answered for when the next segment was begun. */

@@ -1,11 +1,23 @@
-/** Least recently used sections of index files, bounded by bytes, shared by all segments of a log. */
+/**
+ * Least recently used sections of index files, bounded by bytes, shared by all segments of a log; and the allowance of
+ * those that are never let go, the filters.
+ */
 export class SectionCache {
   readonly #limit: number;
+  #allowance: number;
   readonly #sections = new Map<string, Uint32Array>();
   #bytes = 0;
 
-  constructor(limitBytes: number) {
+  constructor(limitBytes: number, allowanceBytes: number) {
     this.#limit = limitBytes;
+    this.#allowance = allowanceBytes;
+  }
+
+  /** Whether so many bytes more may stay in memory outside the cache; negative bytes are given back. */
+  allow(bytes: number): boolean {
+    if (bytes > this.#allowance) return false;
+    this.#allowance -= bytes;
+    return true;
   }
 
   get(key: string): Uint32Array | undefined {

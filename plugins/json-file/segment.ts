@@ -9,7 +9,7 @@ import type { SegmentHeader } from './header.ts';
 import { readFully, readRest } from './io.ts';
 import { ENVELOPE_KEYS } from './key-index.ts';
 import type { KeyIndex, Summary } from './key-index.ts';
-import { NEWLINE } from './line.ts';
+import { NEWLINE, SEAL_AT, SEAL_BYTES } from './line.ts';
 import { MemoryIndex } from './memory-index.ts';
 import { decodeContent, intactMarks } from './record.ts';
 import type { Tombstone } from './record.ts';
@@ -135,13 +135,42 @@ export class Segment {
     return { bytes, scan };
   }
 
+  /** Whether no record can have a key of this hash; `undefined` when a file has to be asked, see `holdsNo`. */
+  excludes(field: string, hash: number): boolean | undefined {
+    return this.#index?.excludes(field, hash);
+  }
+
+  holdsNo(field: string, hash: number): Promise<boolean> {
+    return this.ask(async (index) => {
+      if (index.excludes(field, hash) === undefined) await index.prepare(field);
+      return index.excludes(field, hash) === true;
+    });
+  }
+
+  /** It was replaced. */
+  release(): void {
+    if (this.#index instanceof FileIndex) this.#index.release();
+  }
+
+  /** Writes the index of what is in the segment by now. */
+  async saveIndex(index: MemoryIndex): Promise<void> {
+    await index.ready();
+    const starts = index.starts();
+    const seal =
+      index.count === 0
+        ? Buffer.alloc(0)
+        : await this.#use((file) => readFully(file, starts[index.count - 1]! + SEAL_AT, SEAL_BYTES));
+    const covered = { uid: this.uid, end: index.end, seal: seal.toString('latin1') };
+    await writeIndex(this.#context.fs, this.indexPath, covered, index);
+  }
+
   /** Writes the index beside the segment and lets go of the one in memory. */
   async writeIndex(index: MemoryIndex): Promise<void> {
     const { fs, cache } = this.#context;
-    await writeIndex(fs, this.#indexPath, this.uid, index);
-    const found = await readIndexHeader(fs, this.#indexPath, this.uid, []);
+    await this.saveIndex(index);
+    const found = await readIndexHeader(fs, this.indexPath, this.uid, []);
     if (found === undefined) return;
-    this.#index = new FileIndex(fs, this.#indexPath, found, cache);
+    this.#index = new FileIndex(fs, this.indexPath, found, cache);
     this.#summary = found.header.summary;
   }
 
@@ -150,7 +179,7 @@ export class Segment {
     return new TelltaleError('STORE_CORRUPT', message, { details: { path: this.path, offset, position, count } });
   }
 
-  get #indexPath(): string {
+  get indexPath(): string {
     return this.path.replace(/\.ndjson$/, '.index');
   }
 
@@ -168,8 +197,10 @@ export class Segment {
 
   async #load(): Promise<KeyIndex> {
     const { fs, cache, paths } = this.#context;
-    const found = await readIndexHeader(fs, this.#indexPath, this.uid, [...ENVELOPE_KEYS, ...paths]);
-    return found === undefined ? this.#rebuild() : new FileIndex(fs, this.#indexPath, found, cache);
+    const found = await readIndexHeader(fs, this.indexPath, this.uid, [...ENVELOPE_KEYS, ...paths]);
+    // A process that died while it sealed the segment left a checkpoint of its beginning.
+    if (found?.header.summary.count !== this.count) return this.#rebuild();
+    return new FileIndex(fs, this.indexPath, found, cache);
   }
 
   async #rebuild(): Promise<KeyIndex> {

@@ -27,11 +27,16 @@ import { removeRanges, rewriteEvents } from './rewrite.ts';
 import { SectionCache } from './section-cache.ts';
 
 const LOCK = 'lock';
-const INDEX_CACHE_BYTES = 64 * 1024 * 1024;
 const OPEN_FILES = 16;
 const FREE_SPACE_EVERY_MS = 5_000;
 const BUILT_IN_PATHS = ['metadata.conversationId', 'metadata.requestId', 'metadata.sessionId'];
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+
+/** Memory for what is read of index files: sections come and go, filters stay. */
+export const LIMITS: { readonly indexCacheBytes: number; readonly filterBytes: number } = {
+  indexCacheBytes: 64 * 1024 * 1024,
+  filterBytes: 64 * 1024 * 1024,
+};
 
 /**
  * The log of one folder. Order, atomicity and failure are the appender's contract, opening is recovery's, reading the
@@ -44,6 +49,7 @@ export class JsonFileStore extends AbstractStore {
   readonly #options: ParsedOptions;
   readonly #fs: FileSystem;
   readonly #opener: string;
+  readonly #limits: typeof LIMITS;
   #lock: Lock | undefined;
   #log!: Log;
   #appender!: Appender;
@@ -52,8 +58,9 @@ export class JsonFileStore extends AbstractStore {
   #notices: string[] = [];
   #free: { bytes: number | undefined; at: number } = { bytes: undefined, at: -Infinity };
 
-  constructor(folder: string, options: ParsedOptions, fs: FileSystem, opener: string) {
+  constructor(folder: string, options: ParsedOptions, fs: FileSystem, opener: string, limits = LIMITS) {
     super();
+    this.#limits = limits;
     this.#folder = resolve(folder);
     this.#options = options;
     this.#fs = fs;
@@ -192,7 +199,7 @@ export class JsonFileStore extends AbstractStore {
     const fs = this.#fs;
     const { readOnly, index, durability, segmentBytes, segmentEvents } = this.#options;
     const paths = [...new Set([...BUILT_IN_PATHS, ...index])];
-    const cache = new SectionCache(INDEX_CACHE_BYTES);
+    const cache = new SectionCache(this.#limits.indexCacheBytes, this.#limits.filterBytes);
     this.#log = new Log({ fs, folder: this.#folder, paths, cache, handles: new HandlePool(fs, OPEN_FILES), readOnly });
     this.#documents = new DocumentFiles(fs, this.#folder, readOnly);
     this.#appender = new Appender(this.#log, this.clock, {

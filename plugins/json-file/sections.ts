@@ -1,0 +1,83 @@
+/**
+ * The two forms in which keys lie in an index file. A section: hashes in rising order, then the record of each, halves
+ * of equal length. A filter: a Bloom filter over the same hashes, 12 bits for each distinct one, which says of most
+ * keys that a segment does not hold that they are not there (all but about 4 in 1,000).
+ */
+
+/** Stands for "no key" among hashes. */
+export const NO_KEY = -1;
+
+/** A segment has no more records. */
+const RECORDS = 65_536;
+const BITS_PER_KEY = 12;
+const PROBES = 6;
+
+/** A section of the keys in `base`, if any, and of those in `column`: hashes by record number, with holes. */
+export function toSection(column: readonly number[], base: Uint32Array | undefined): Uint32Array {
+  const known = base === undefined ? 0 : base.length / 2;
+  // Hash and record in one number below 2^48: sorting numbers is native, and records of one hash stay in rising order.
+  const keys = new Float64Array(known + column.length);
+  let count = 0;
+  for (; count < known; count++) keys[count] = base![count]! * RECORDS + base![known + count]!;
+  for (let i = 0; i < column.length; i++) {
+    const hash = column[i];
+    if (hash !== undefined && hash !== NO_KEY) keys[count++] = hash * RECORDS + i;
+  }
+  const sorted = keys.subarray(0, count).toSorted();
+  const section = new Uint32Array(count * 2);
+  for (let i = 0; i < count; i++) {
+    section[i] = Math.floor(sorted[i]! / RECORDS);
+    section[count + i] = sorted[i]! % RECORDS;
+  }
+  return section;
+}
+
+/** Records with this hash, rising. */
+export function findKey(section: Uint32Array, hash: number): number[] {
+  const count = section.length / 2;
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (section[middle]! < hash) low = middle + 1;
+    else high = middle;
+  }
+  const found: number[] = [];
+  for (let i = low; i < count && section[i] === hash; i++) found.push(section[count + i]!);
+  return found;
+}
+
+export function toFilter(section: Uint32Array): Uint32Array {
+  const count = section.length / 2;
+  let distinct = 0;
+  for (let i = 0; i < count; i++) if (i === 0 || section[i] !== section[i - 1]) distinct++;
+  const filter = new Uint32Array(Math.max(1, Math.ceil((distinct * BITS_PER_KEY) / 32)));
+  const bits = filter.length * 32;
+  for (let i = 0; i < count; i++) {
+    let bit = section[i]!;
+    const step = spread(bit);
+    for (let probe = 0; probe < PROBES; probe++, bit = (bit + step) >>> 0) {
+      const at = bit % bits;
+      filter[at >>> 5]! |= 1 << (at & 31);
+    }
+  }
+  return filter;
+}
+
+/** False when the filter's segment surely has no key with this hash. */
+export function mayHold(filter: Uint32Array, hash: number): boolean {
+  const bits = filter.length * 32;
+  const step = spread(hash);
+  let bit = hash;
+  for (let probe = 0; probe < PROBES; probe++, bit = (bit + step) >>> 0) {
+    const at = bit % bits;
+    if ((filter[at >>> 5]! & (1 << (at & 31))) === 0) return false;
+  }
+  return true;
+}
+
+/** A second hash out of the first (the finalizer of MurmurHash3): odd, so that the probes differ. */
+function spread(hash: number): number {
+  let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return ((mixed ^ (mixed >>> 16)) | 1) >>> 0;
+}
