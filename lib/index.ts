@@ -37,6 +37,7 @@ export type { Filter } from './filter/language.ts';
 export type { Query, QueryPage } from './history/query.ts';
 export type { QueryOptions, Selection } from './history/query-options.ts';
 export type { EmitOptions } from './intake/emit-options.ts';
+export { redact } from './intake/redact.ts';
 export type { AdmitStage } from './intake/stages.ts';
 export type { Health } from './observe/health.ts';
 export type { HistogramSnapshot } from './observe/histogram.ts';
