@@ -27,7 +27,7 @@ import { removeRanges, rewriteEvents } from './rewrite.ts';
 import { SectionCache } from './section-cache.ts';
 
 const LOCK = 'lock';
-const OPEN_FILES = 16;
+const OPEN_FILES = 64;
 const FREE_SPACE_EVERY_MS = 5_000;
 const BUILT_IN_PATHS = ['metadata.conversationId', 'metadata.requestId', 'metadata.sessionId'];
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
