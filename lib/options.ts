@@ -12,7 +12,8 @@ import { compileFilter } from './filter/compile.ts';
 import type { Filter } from './filter/language.ts';
 import type { AdmitStage, NamedStage } from './intake/stages.ts';
 import { DEFAULT_MAILBOX, type MailboxLimits, type Overflow } from './mailbox/overflow.ts';
-import { parseRetry, type RetryOptions, type RetryPolicy } from './retry.ts';
+import { parseRetry, type RetryOptions } from './retry.ts';
+import type { SubscriptionOptions } from './router/subscription.ts';
 import type { Store } from './store/port.ts';
 
 const MIB = 1024 * 1024;
@@ -98,14 +99,8 @@ export interface ParsedBusOptions {
   readonly clock: Clock;
 }
 
-export interface ParsedSubscribe {
-  readonly pattern: string;
-  readonly where?: (event: TelltaleEvent) => boolean;
-  readonly key?: (event: TelltaleEvent) => unknown;
-  readonly concurrency: number;
-  readonly group?: string;
-  readonly retry?: RetryPolicy;
-  readonly mailbox: MailboxLimits;
+/** A subscription as `on` was told of it, without what the bus adds. */
+export interface ParsedSubscribe extends Omit<SubscriptionOptions, 'handler' | 'onEnd' | 'held'> {
   readonly signal?: AbortSignal;
 }
 

@@ -4,10 +4,12 @@ import { parseFilter, type Condition } from './parse.ts';
 /** What a filter says about the fields stores have indexes for. A superset: whatever satisfies the filter satisfies these. */
 export interface FilterHints {
   readonly ids?: readonly string[];
+  /** Exact types; absent when the query has a wildcard. */
   readonly types?: readonly string[];
   readonly entity?: string;
   readonly correlationId?: string;
   readonly causationId?: string;
+  /** Event time, inclusive bounds, epoch ms. */
   readonly time?: { readonly from?: number; readonly to?: number };
 }
 

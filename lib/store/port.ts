@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { TelltaleError } from '../errors.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
+import type { FilterHints } from '../filter/hints.ts';
 import type { Filter } from '../filter/language.ts';
 
 /** How safe an acknowledged event is: lost with the process, with the machine, or only with the disk. */
@@ -69,15 +70,7 @@ export interface Head {
 }
 
 /** Conditions a store may use to look at fewer events. They are a superset: the abstract store filters again. */
-export interface PageHints {
-  readonly ids?: readonly string[];
-  /** Exact types; absent when the query has a wildcard. */
-  readonly types?: readonly string[];
-  readonly entity?: string;
-  readonly correlationId?: string;
-  readonly causationId?: string;
-  /** Event time, inclusive bounds, epoch ms. */
-  readonly time?: { readonly from?: number; readonly to?: number };
+export interface PageHints extends FilterHints {
   /** The whole filter, for stores that translate it. */
   readonly where?: Filter;
 }
