@@ -54,9 +54,21 @@ describe('the examples', function () {
     expect(lineCount('06-custom-store/map-store.mjs')).to.be.below(150);
   });
 
+  // All at once, as they do not meet.
+  const ended = new Map<string, Promise<{ readonly stdout: string; readonly stderr: string }>>();
+  before(() => {
+    const options = { cwd: root, timeout: 20_000 };
+    for (const script of scripts) {
+      const running = run(process.execPath, [join(folder, script)], options);
+      // Its own test tells of a failure.
+      running.catch(() => undefined);
+      ended.set(script, running);
+    }
+  });
+
   for (const [script, printed] of Object.entries(PRINTED))
     it(`${script} prints what it says and ends by itself`, async () => {
-      const { stdout, stderr } = await run(process.execPath, [join(folder, script)], { cwd: root });
+      const { stdout, stderr } = await ended.get(script)!;
       const lines = stdout.trimEnd().split('\n');
       for (const expected of printed) {
         const found = lines.some((line) => (typeof expected === 'string' ? line === expected : expected.test(line)));

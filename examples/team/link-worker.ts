@@ -1,14 +1,26 @@
 import { parentPort } from 'node:worker_threads';
-import type { Bus, TelltaleEvent } from 'telltale';
+import type { TelltaleEvent } from 'telltale';
+import type { TeamBus, TeamEvents } from './events.ts';
 import type { FailureRecord, FromWorker, Outcome, ToWorker } from './link.ts';
 
+/** What a worker does about each type; of other types it hears nothing. */
+export type Duties = {
+  readonly [T in keyof TeamEvents]?: (event: TelltaleEvent<T, TeamEvents[T]>) => Promise<void> | void;
+};
+
+export interface ServeOptions {
+  /** `inherit`: what is emitted is caused by the event that is handled. `new`: it begins a chain of its own. @default 'inherit' */
+  readonly chain?: 'inherit' | 'new';
+}
+
 /**
- * The worker's end of a link: runs `handler` for one event after the other, inside that event's context, so that what
- * it emits on `bus` carries the right correlation and cause. What was emitted goes back with the acknowledgement, and
+ * The worker's end of a link: does its duty for one event after the other, inside that event's context, so that what
+ * is emitted on `bus` carries the right correlation and cause. What was emitted goes back with the acknowledgement, and
  * only then: of an event that was not finished nothing is left behind.
  */
-export function serveLink(bus: Bus, worker: string, handler: (event: TelltaleEvent) => Promise<void> | void): void {
+export function serveLink(bus: TeamBus, duties: Duties, { chain = 'inherit' }: ServeOptions = {}): void {
   const port = parentPort;
+  const worker = bus.source;
   if (!port) throw new Error('serveLink runs in a worker thread only');
   const queue: TelltaleEvent[] = [];
   let settled: { id: string; outcome: Outcome }[] = [];
@@ -41,11 +53,21 @@ export function serveLink(bus: Bus, worker: string, handler: (event: TelltaleEve
   async function handle(event: TelltaleEvent): Promise<Outcome> {
     emitted = [];
     try {
-      await bus.withContext({ correlationId: event.correlationId, causationId: event.id }, () => handler(event));
+      if (chain === 'new') await dutyOf(event)?.(event);
+      else await bus.withContext(causeOf(event), () => dutyOf(event)?.(event));
       return { worker, emitted };
     } catch (error) {
       return { worker, emitted, error: toRecord(error) };
     }
+  }
+
+  function dutyOf({ type }: TelltaleEvent): ((event: TelltaleEvent) => Promise<void> | void) | undefined {
+    return duties[type as keyof TeamEvents] as ((event: TelltaleEvent) => Promise<void> | void) | undefined;
+  }
+
+  // A transient event is written nowhere, so nothing names it as its cause.
+  function causeOf({ id, type, correlationId }: TelltaleEvent): { correlationId: string; causationId?: string } {
+    return bus.schemas.isTransient(type) ? { correlationId } : { correlationId, causationId: id };
   }
 
   function post(): void {

@@ -40,6 +40,8 @@ export interface LinkOptions {
   readonly names: readonly string[];
   /** Events a worker may have at once. */
   readonly credits: number;
+  /** What every worker finds in its `workerData`, beside its `name`. */
+  readonly data?: object;
 }
 
 /** What goes over the wire, towards the worker and back. */
@@ -148,7 +150,10 @@ class WorkerLink implements Link {
   }
 
   #start(seat: Seat): void {
-    const worker = new Worker(this.#options.script, { workerData: { name: seat.name }, name: seat.name });
+    const worker = new Worker(this.#options.script, {
+      workerData: { ...this.#options.data, name: seat.name },
+      name: seat.name,
+    });
     seat.worker = worker;
     seat.cause = undefined;
     worker.on('message', (message: FromWorker) => this.#settle(seat, message));

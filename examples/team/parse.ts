@@ -1,13 +1,4 @@
-/** What a reader finds out about one source file. */
-export interface FileFacts {
-  readonly language: string;
-  readonly lines: number;
-  readonly imports: number;
-  readonly exports: number;
-  readonly todos: number;
-  /** The longest function; absent where there is none or the language is not understood. */
-  readonly longest?: { readonly name: string; readonly at: number; readonly lines: number };
-}
+import type { FileFacts } from './events.ts';
 
 interface Language {
   readonly name: string;

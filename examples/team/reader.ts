@@ -2,23 +2,24 @@ import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import { createBus } from 'telltale';
+import { teamEvents } from './events.ts';
 import { serveLink } from './link-worker.ts';
 import { parse } from './parse.ts';
-import type { FoundFile } from './events.ts';
 
 const MAX_BYTES = 16 * 1024 * 1024;
 const { name } = workerData as { name: string };
-const bus = await createBus({ source: name });
+const bus = await createBus({ source: name, events: teamEvents });
 
 // Runs in its own thread: reads one file, says what is in it. A file it cannot read makes it throw, and that is all.
-serveLink(bus, name, (event) => {
-  const { root, path, stamp } = event.payload as FoundFile;
-  const options = event.entity === undefined ? {} : { entity: event.entity };
-  const text = readText(join(root, path));
-  const read = bus.emit('file.read', { path, stamp, bytes: Buffer.byteLength(text) }, options);
-  bus.withContext({ correlationId: read.correlationId, causationId: read.id }, () =>
-    bus.emit('file.parsed', { path, facts: parse(path, text) }, options),
-  );
+serveLink(bus, {
+  'file.found': ({ payload: { root, path, stamp }, entity }) => {
+    const options = entity === undefined ? {} : { entity };
+    const text = readText(join(root, path));
+    const read = bus.emit('file.read', { path, stamp, bytes: Buffer.byteLength(text) }, options);
+    bus.withContext({ correlationId: read.correlationId, causationId: read.id }, () =>
+      bus.emit('file.parsed', { path, facts: parse(path, text) }, options),
+    );
+  },
 });
 
 // Synchronous: nobody else waits for this thread, and the process has four threads for all asynchronous file calls.

@@ -1,41 +1,10 @@
-import type { FileFacts } from './parse.ts';
+import { createHash } from 'node:crypto';
+import type { Failure, FileFacts, Flag, Report, Totals } from './events.ts';
 
 /** The least an event needs for the report. Live and stored events have it alike. */
 export interface ReportEvent {
   readonly type: string;
   readonly payload: unknown;
-}
-
-export interface Failure {
-  readonly path: string;
-  readonly reason: string;
-}
-
-export interface Flag {
-  readonly path: string;
-  readonly rule: string;
-  readonly value: number;
-  readonly limit: number;
-  readonly where?: string;
-}
-
-/** What the team has found out. Plain data in a fixed order, whatever order the events came in. */
-export interface Report {
-  readonly read: number;
-  readonly bytes: number;
-  readonly lines: number;
-  readonly imports: number;
-  readonly exports: number;
-  readonly todos: number;
-  readonly languages: readonly { readonly name: string; readonly files: number; readonly lines: number }[];
-  readonly longestFunctions: readonly {
-    readonly path: string;
-    readonly name: string;
-    readonly at: number;
-    readonly lines: number;
-  }[];
-  readonly flags: readonly Flag[];
-  readonly failures: readonly Failure[];
 }
 
 interface Entry {
@@ -45,12 +14,13 @@ interface Entry {
   readonly flags: readonly Flag[];
 }
 
-const LISTED = 5;
+const LONGEST = 5;
+const LISTED = 100;
 
 /**
  * The report as a fold over events: `file.read`, `file.parsed`, `file.flagged`, `file.failed` and `folder.failed`, in
- * any order. Keeps one small entry per file. The running report and the one rebuilt from the log are both made by this
- * code and nothing else, so that they can be compared.
+ * any order of files; told twice they change nothing. Keeps one small entry per file. The running report and the one
+ * rebuilt from the log are both made by this code and nothing else, so that they can be compared.
  */
 export class ReportFold {
   readonly #entries = new Map<string, Entry>();
@@ -64,24 +34,32 @@ export class ReportFold {
     if (after) this.#entries.set(path, after);
   }
 
+  /** The figures alone: one walk, nothing sorted. */
+  toTotals(): Totals {
+    const totals = { read: 0, lines: 0, todos: 0, failed: 0, flagged: 0 };
+    for (const { facts, failure, flags } of this.#entries.values()) {
+      if (facts) totals.read++;
+      totals.lines += facts?.lines ?? 0;
+      totals.todos += facts?.todos ?? 0;
+      if (failure !== undefined) totals.failed++;
+      totals.flagged += flags.length;
+    }
+    return totals;
+  }
+
   toReport(): Report {
     const entries = [...this.#entries].toSorted(([a], [b]) => compare(a, b));
     const read = entries.flatMap(([path, { bytes, facts }]) => (facts ? [{ path, bytes, facts }] : []));
-    const total = (pick: (facts: FileFacts) => number): number => sum(read.map(({ facts }) => pick(facts)));
     return {
-      read: read.length,
+      ...this.toTotals(),
       bytes: sum(read.map(({ bytes }) => bytes)),
-      lines: total((facts) => facts.lines),
-      imports: total((facts) => facts.imports),
-      exports: total((facts) => facts.exports),
-      todos: total((facts) => facts.todos),
+      imports: sum(read.map(({ facts }) => facts.imports)),
+      exports: sum(read.map(({ facts }) => facts.exports)),
       languages: languages(read.map(({ facts }) => facts)),
-      longestFunctions: read
-        .flatMap(({ path, facts }) => (facts.longest ? [{ path, ...facts.longest }] : []))
-        .toSorted((a, b) => b.lines - a.lines || compare(a.path, b.path))
-        .slice(0, LISTED),
-      flags: entries.flatMap(([, { flags }]) => flags.toSorted((a, b) => compare(a.rule, b.rule))),
-      failures: entries.flatMap(([path, { failure }]) => (failure === undefined ? [] : [{ path, reason: failure }])),
+      longestFunctions: longestFunctions(read),
+      flags: worst(entries.flatMap(([, { flags }]) => flags)),
+      failures: entries.flatMap(([path, entry]) => failureOf(path, entry)).slice(0, LISTED),
+      digest: digest(entries),
     };
   }
 }
@@ -95,7 +73,8 @@ function change(before: Entry, type: string, payload: Record<string, unknown>): 
       return { ...before, facts: payload['facts'] as FileFacts };
     case 'file.flagged': {
       const flag = payload as unknown as Flag;
-      return { ...before, flags: [...before.flags.filter(({ rule }) => rule !== flag.rule), flag] };
+      const flags = [...before.flags.filter(({ rule }) => rule !== flag.rule), flag];
+      return { ...before, flags: flags.toSorted((a, b) => compare(a.rule, b.rule)) };
     }
     case 'file.failed':
     case 'folder.failed':
@@ -112,6 +91,32 @@ function languages(read: readonly FileFacts[]): Report['languages'] {
     found.set(language, { name: language, files: entry.files + 1, lines: entry.lines + lines });
   }
   return [...found.values()].toSorted((a, b) => b.lines - a.lines || compare(a.name, b.name));
+}
+
+function longestFunctions(read: readonly { path: string; facts: FileFacts }[]): Report['longestFunctions'] {
+  return read
+    .flatMap(({ path, facts }) => (facts.longest ? [{ path, ...facts.longest }] : []))
+    .toSorted((a, b) => b.lines - a.lines || compare(a.path, b.path))
+    .slice(0, LONGEST);
+}
+
+function worst(flags: readonly Flag[]): readonly Flag[] {
+  return flags.toSorted((a, b) => b.value / b.limit - a.value / a.limit).slice(0, LISTED);
+}
+
+function failureOf(path: string, { failure }: Entry): readonly Failure[] {
+  return failure === undefined ? [] : [{ path, reason: failure }];
+}
+
+function digest(entries: readonly (readonly [string, Entry])[]): string {
+  const hash = createHash('sha256');
+  for (const [path, { bytes, facts, failure, flags }] of entries)
+    hash.update(JSON.stringify([path, bytes, facts ? Object.entries(facts).toSorted(byName) : null, failure, flags]));
+  return hash.digest('base64url');
+}
+
+function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return compare(a, b);
 }
 
 // By code unit: the same on every machine, whatever its language.

@@ -1,25 +1,55 @@
-import type { Bus, TelltaleEvent } from 'telltale';
-import type { ReportFold } from './report.ts';
+import { workerData } from 'node:worker_threads';
+import { createBus, jsonFile } from 'telltale';
+import type { TelltaleEvent } from 'telltale';
+import { teamEvents } from './events.ts';
+import { serveLink } from './link-worker.ts';
+import { recall } from './recall.ts';
 
 const EVERY = 500;
+const { log } = workerData as { log: string };
+const bus = await createBus({ source: 'reporter', events: teamEvents });
 
-/** Keeps the running report up to date, and says how far it is after every 500 files. */
-export function startReporter(bus: Bus, fold: ReportFold, scanOf: () => TelltaleEvent | undefined): void {
-  let files = 0;
-  const keep = (event: TelltaleEvent): void => {
-    fold.apply(event);
-    if (event.type !== 'file.parsed' || ++files % EVERY !== 0) return;
-    sayReport(bus, fold, scanOf());
-  };
-  bus.on('file.*', keep);
-  bus.on('folder.failed', keep);
+// Runs in its own thread and keeps the running report. Begins with what the log knows: the files of earlier runs, or,
+// where a reporter died and this one took its place, those of this run.
+const { fold, ...known } = await recallLog();
+let scan: TelltaleEvent | undefined = known.scan;
+let files = 0;
+let heard = false;
+
+serveLink(bus, {
+  'scan.started': (event) => void (scan = event),
+  'file.read': hear,
+  'file.flagged': hear,
+  'file.failed': hear,
+  'folder.failed': hear,
+  'file.parsed': (event) => {
+    hear(event);
+    if (++files % EVERY === 0) sayTotals();
+  },
+  'report.wanted': () => {
+    if (heard) sayTotals();
+    bus.emit('report.made', fold.toReport());
+  },
+});
+
+function hear(event: TelltaleEvent): void {
+  fold.apply(event);
+  heard = true;
 }
 
 /** Belongs to the scan's correlation, not to that of the file that happened to be read last. */
-export function sayReport(bus: Bus, fold: ReportFold, scan: TelltaleEvent | undefined): void {
+function sayTotals(): void {
   if (!scan) return;
-  const { read, lines, todos, failures, flags } = fold.toReport();
-  const summary = { read, lines, todos, failed: failures.length, flagged: flags.length };
   const { correlationId, id: causationId } = scan;
-  bus.emit('report.updated', summary, { source: 'reporter', correlationId, causationId });
+  bus.emit('report.updated', fold.toTotals(), { correlationId, causationId });
+}
+
+async function recallLog() {
+  const store = jsonFile(log, { readOnly: true });
+  await store.open();
+  try {
+    return await recall(store.read());
+  } finally {
+    await store.close();
+  }
 }

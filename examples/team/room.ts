@@ -1,4 +1,4 @@
-/** A bounded number of places: `enter` waits while all are taken. */
+/** A bounded number of places for what is under way. */
 export class Room {
   readonly #places: number;
   #taken = 0;
@@ -8,18 +8,23 @@ export class Room {
     this.#places = places;
   }
 
-  /** Resolves true with a place taken, or, once aborted, false without one. */
-  async enter(signal: AbortSignal): Promise<boolean> {
+  /**
+   * How many places are free, once that is at least half of them, so that they are filled in few rounds; 0 once the
+   * signal is aborted.
+   */
+  async free(signal: AbortSignal): Promise<number> {
     const wake = (): void => this.#wake();
     signal.addEventListener('abort', wake);
     try {
-      while (this.#taken >= this.#places && !signal.aborted) await this.#change();
+      while (this.#taken * 2 > this.#places && !signal.aborted) await this.#change();
     } finally {
       signal.removeEventListener('abort', wake);
     }
-    if (signal.aborted) return false;
-    this.#taken++;
-    return true;
+    return signal.aborted ? 0 : this.#places - this.#taken;
+  }
+
+  enter(count: number): void {
+    this.#taken += count;
   }
 
   leave(): void {

@@ -1,77 +1,65 @@
 import { createHash } from 'node:crypto';
-import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Bus } from 'telltale';
-import type { Room } from './room.ts';
+import { workerData } from 'node:worker_threads';
+import { createBus } from 'telltale';
+import { teamEvents } from './events.ts';
+import type { TeamEvents } from './events.ts';
+import { serveLink } from './link-worker.ts';
+import { walk } from './walk.ts';
+import type { Step, WalkOptions } from './walk.ts';
 
-export interface ScoutOptions {
-  readonly root: string;
-  /** Names of folders that are not entered, wherever they are. */
-  readonly skipNames: ReadonlySet<string>;
-  /** Absolute paths that are not entered: the log itself. */
-  readonly skipPaths: ReadonlySet<string>;
-  /** Whether the log already has an outcome for this file as it is now. */
-  isSettled(path: string, stamp: string): boolean;
-  /** Called before the first file is announced. */
-  onFirst(): void;
-  /** Called for every file, announced or not. */
-  onFile(): void;
-  readonly room: Room;
-  readonly signal: AbortSignal;
+/** What a scout is told when its thread starts. */
+export interface ScoutData extends WalkOptions {
+  /** Path → stamp of the files whose outcome is in the log. */
+  readonly settled: ReadonlyMap<string, string>;
+  /** Names, for the record. */
+  readonly readers: readonly string[];
 }
 
-/**
- * Walks the folder and announces every file that has no outcome yet as `file.found`, each the beginning of its own
- * correlation. Waits while too many announced files are unfinished, so its memory does not grow with the folder.
- */
-export async function scout(bus: Bus, options: ScoutOptions): Promise<void> {
-  let announced = 0;
-  for await (const path of walk(bus, options, '')) {
-    if (options.signal.aborted) return;
-    const stamp = await stampOf(join(options.root, path));
-    options.onFile();
-    if (options.isSettled(path, stamp)) continue;
-    if (announced++ === 0) options.onFirst();
-    if (!(await options.room.enter(options.signal))) return;
-    bus.emit('file.found', { root: options.root, path, stamp }, { source: 'scout', entity: entityOf(path) });
+// So that somebody who watches sees it move, however many files are known already.
+const MOST_AT_ONCE = 2_000;
+const { settled, readers, ...options } = workerData as ScoutData;
+const bus = await createBus({ source: 'scout', events: teamEvents });
+let steps: Generator<Step, void, undefined> | undefined;
+
+// Runs in its own thread: walks the folder as far as it is asked to, and announces every file that has no outcome yet,
+// each the beginning of its own correlation. It knows where it is; a new thread in its place is told by `after`.
+serveLink(bus, { 'files.wanted': ({ payload }) => look(payload) }, { chain: 'new' });
+
+function look({ count, after, started }: TeamEvents['files.wanted']): void {
+  steps ??= walk({ ...options, ...(after !== undefined && { after }) });
+  const listed = { looked: 0, known: 0, done: false };
+  let last = after;
+  for (let announced = 0; announced < count && listed.looked < MOST_AT_ONCE;) {
+    const next = steps.next();
+    if (next.done === true) {
+      listed.done = true;
+      break;
+    }
+    const step = next.value;
+    last = step.path;
+    if ('reason' in step) {
+      bus.emit('folder.failed', step);
+      continue;
+    }
+    listed.looked++;
+    if (settled.get(step.path) === step.stamp) {
+      listed.known++;
+      continue;
+    }
+    announce(step, announced === 0 && !started);
+    announced++;
   }
+  bus.emit('files.listed', { ...listed, ...(last !== undefined && { after: last }) });
 }
 
-async function* walk(bus: Bus, options: ScoutOptions, folder: string): AsyncGenerator<string> {
-  const entries = await list(bus, options, folder);
-  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-    // Links are not followed: they may lead round in circles. Pipes and sockets would never end.
-    if (entry.isFile()) yield path;
-    else if (entry.isDirectory() && !isSkipped(options, path, entry.name)) yield* walk(bus, options, path);
-  }
-}
-
-async function list(bus: Bus, options: ScoutOptions, folder: string) {
-  try {
-    return await readdir(join(options.root, folder), { withFileTypes: true });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    bus.emit('folder.failed', { path: folder || '.', reason }, { source: 'scout' });
-    return [];
-  }
-}
-
-function isSkipped(options: ScoutOptions, path: string, name: string): boolean {
-  return options.skipNames.has(name) || options.skipPaths.has(join(options.root, path));
-}
-
-async function stampOf(file: string): Promise<string> {
-  try {
-    const { size, mtimeMs } = await lstat(file);
-    return `${size}-${Math.round(mtimeMs)}`;
-  } catch {
-    return 'unknown'; // Gone since: the reader will say so.
-  }
+function announce({ path, stamp }: { readonly path: string; readonly stamp: string }, first: boolean): void {
+  const { root } = options;
+  if (first) bus.emit('scan.started', { root, readers });
+  bus.emit('file.found', { root, path, stamp }, { entity: entityOf(path) });
 }
 
 /** An entity holds at most 512 bytes; a longer path is named by its end and a hash. */
-export function entityOf(path: string): string {
+function entityOf(path: string): string {
   if (Buffer.byteLength(path) <= 400) return `file/${path}`;
   return `file/${createHash('sha256').update(path).digest('hex').slice(0, 16)}/${Buffer.from(path.slice(-80)).toString()}`;
 }

@@ -1,27 +1,13 @@
 import { createReadStream } from 'node:fs';
-import { createBus, jsonFile } from '../../lib/index.ts';
-import type { Store } from '../../lib/plugin.ts';
-import { correlationTree } from './correlation-tree.ts';
-import { importStream } from './import-stream.ts';
-import type { ImportResult } from './import-stream.ts';
 import { commandLine } from './invocation.ts';
 import { readLines } from './lines.ts';
 import { HOME, defaultLog, kindOf, prepareLog } from './log-folder.ts';
 import { Problem } from './problem.ts';
-import { startProgressLine } from './progress-line.ts';
 import { recordedLog } from './recorded-log.ts';
-import { counted } from './render/figures.ts';
-import { importSummary } from './render/import-summary.ts';
-import type { LargestCorrelation } from './render/import-summary.ts';
-import { clean, lookOf, paint } from './render/text.ts';
-import type { Look } from './render/text.ts';
-import { say } from './say.ts';
 
 export interface ImportLogOptions {
   readonly log?: string;
 }
-
-const TREE_LINES = 20;
 
 /** Takes a recorded log into a log folder and says what came of it. Answers the exit code. */
 export async function importLog(file: string, options: ImportLogOptions): Promise<number> {
@@ -29,24 +15,9 @@ export async function importLog(file: string, options: ImportLogOptions): Promis
   const lines = await recordedLog(name, readLines(await openInput(file)));
   const folder = options.log ?? (file === '-' ? stdinLog() : defaultLog(file));
   await prepareLog(folder);
-  const look = lookOf(process.stdout);
-  const store = jsonFile(folder);
-  const bus = await createBus({ source: 'import', store });
-  try {
-    say(`${paint(look, 'bold', 'telltale import')}  ${clean(name)}`);
-    say(`  log  ${clean(folder)}  (durability ${store.supports.durability})`);
-    const began = performance.now();
-    const importing = importStream(bus, lines);
-    const progress = startProgressLine(process.stdout, () => `${counted(importing.read(), 'line')} read`);
-    const result = await importing.result.finally(() => progress.stop());
-    const elapsedMs = performance.now() - began;
-    const dangling = await danglingCauses(store);
-    const largest = await largestTree(store, result, look);
-    importSummary({ look, result, dangling, largest, elapsedMs, folder, command: commandLine }).forEach(say);
-    return 0;
-  } finally {
-    await bus.close();
-  }
+  // Wrong input has been told by now, without loading the bus.
+  const { runImport } = await import('./import-run.ts');
+  return runImport({ name, lines, folder });
 }
 
 async function openInput(file: string): Promise<AsyncIterable<Buffer>> {
@@ -61,33 +32,4 @@ async function openInput(file: string): Promise<AsyncIterable<Buffer>> {
 // Standard input has no name to find its log by: every time another one.
 function stdinLog(): string {
   return `${HOME}/stdin-${new Date().toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')}-${process.pid}`;
-}
-
-/** Causes that name an event the log does not have, counted once for each event that names them. */
-async function danglingCauses(store: Store): Promise<number> {
-  let dangling = 0;
-  let causes: string[] = [];
-  const check = async (): Promise<void> => {
-    const known = await store.find([...new Set(causes)]);
-    dangling += causes.filter((id) => !known.has(id)).length;
-    causes = [];
-  };
-  for await (const { type, causationId } of store.read()) {
-    if (causationId === undefined || type.startsWith('$')) continue;
-    causes.push(causationId);
-    if (causes.length >= 1_000) await check();
-  }
-  await check();
-  return dangling;
-}
-
-async function largestTree(
-  store: Store,
-  { correlations }: ImportResult,
-  look: Look,
-): Promise<LargestCorrelation | undefined> {
-  const [largest] = correlations.top(1);
-  if (!largest) return undefined;
-  const [correlationId, events] = largest;
-  return { correlationId, events, tree: await correlationTree(store, correlationId, { look, limit: TREE_LINES }) };
 }

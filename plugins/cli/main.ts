@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { packageRoot } from './invocation.ts';
+import { commandLine, packageRoot } from './invocation.ts';
 import { Problem } from './problem.ts';
 
 const USAGE = 2;
@@ -64,9 +64,18 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
   const { message, code, stack } = error as Error & { code?: string };
   if (error instanceof Problem || (code !== undefined && WRONG_INPUT.has(code))) {
-    process.stderr.write(`telltale: ${message}\n`);
+    process.stderr.write(`telltale: ${message}\n${hintOf(error)}`);
     return USAGE;
   }
   process.stderr.write(`telltale: ${code === undefined ? (stack ?? message) : `${message} (${code})`}\n`);
   return 1;
+}
+
+/** What to type now, where the error itself cannot know that it came from a command. */
+function hintOf(error: unknown): string {
+  const { code, details = {} } = error as { code?: string; details?: { path?: unknown } };
+  if (code === 'STORE_VERSION') return '(written by a newer telltale: npm i telltale@latest)\n';
+  if (code !== 'STORE_LOCKED' || typeof details.path !== 'string') return '';
+  const folder = relative(process.cwd(), dirname(details.path)) || '.';
+  return `(meanwhile to look at it: ${commandLine('show', folder)})\n`;
 }

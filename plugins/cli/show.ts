@@ -1,4 +1,3 @@
-import { jsonFile } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
 import { commandLine } from './invocation.ts';
 import { checkIsLog, kindOf } from './log-folder.ts';
@@ -16,6 +15,7 @@ export interface ShowOptions {
 /** Looks at a log without taking its lock, so that somebody else may be writing it. Answers the exit code. */
 export async function show(folder: string, id: string | undefined, options: ShowOptions): Promise<number> {
   await checkFolder(folder);
+  const { jsonFile } = await import('../json-file/index.ts');
   const store = jsonFile(folder, { readOnly: true });
   await store.open();
   try {

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { createBus, jsonFile } from 'telltale';
+import { encodeLine } from '../../plugins/json-file/line.ts';
 import { root } from '../support/root.ts';
 
 const main = join(root, 'dist/plugins/cli/main.js');
@@ -23,12 +24,27 @@ interface RunOptions {
   readonly input?: string;
   /** Sent as soon as the first line is there. */
   readonly signal?: NodeJS.Signals;
+  /** @default the folder of the test */
+  readonly cwd?: string;
 }
 
 function expectWithin80Columns(text: string): void {
   // A command to copy is not cut, and neither is a path.
   const long = text.split('\n').filter((line) => line.length > 80 && !line.includes('main.js'));
   expect(long).to.deep.equal([]);
+}
+
+function expectSummary(out: string): void {
+  expect(out).to.match(/^telltale demo {2}\d worker threads: scout, \d readers, reviewer, reporter\n/);
+  expect(out).to.match(/ {2}log {4}\.telltale\/src-[0-9a-f]{6} {2}\(durability disk: survives a power cut\)/);
+  expect(out).to.match(/^41 of 41 files found · backlog 0 · \d failed$/m);
+  expect(out).to.match(
+    /^\d+ files? in .*, after .* to start the threads\n\d+ events stored, [\d,]+ events per second$/m,
+  );
+  expect(out).to.match(/bad\.bin +binary: a NUL byte at offset 0/);
+  expect(out).to.match(/└─ file\.read +reader-\d +[\d.]+ m?s/);
+  expect(out).to.match(/report rebuilt from \d+ stored events, no file opened: identical/);
+  expectWithin80Columns(out);
 }
 
 const grouped = (value: number): string => value.toLocaleString('en-US');
@@ -41,7 +57,7 @@ describe('the command line', function () {
   afterEach(() => rm(home, { recursive: true }));
 
   function telltale(words: readonly string[], options: RunOptions = {}): Promise<Ended> {
-    const child = spawn(process.execPath, [main, ...words], { cwd: home, env });
+    const child = spawn(process.execPath, [main, ...words], { cwd: options.cwd ?? home, env });
     let [out, err] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       if (out === '' && options.signal) child.kill(options.signal);
@@ -60,35 +76,25 @@ describe('the command line', function () {
   }
 
   describe('demo', () => {
-    it('reads a folder, sums up, names the failure and the next command', async () => {
-      await makeFolder(30);
-      const { code, out, err } = await telltale(['demo', 'src']);
-      expect([code, err]).to.deep.equal([0, '']);
-      expect(out).to.match(/^telltale demo {2}scout, \d reader threads, reviewer, reporter\n/);
-      expect(out).to.match(/ {2}log {4}\.telltale\/src-[0-9a-f]{6} {2}\(durability disk: survives a power cut\)/);
-      expect(out).to.contain('31 of 31 files · backlog 0 · 1 failed');
-      expect(out).to.match(/31 files in .*: \d+ events stored, [\d,]+ events per second/);
-      expect(out).to.match(/bad\.bin +binary: a NUL byte at offset 0/);
-      expect(out).to.match(/└─ file\.read +reader-\d +[\d.]+ m?s/);
-      expect(out).to.match(/report rebuilt from \d+ stored events, no file opened: identical/);
-      expectWithin80Columns(out);
-      expect(await readdir(join(home, '.telltale'))).to.include('.gitignore');
-      const lookAtIt = /look at it: node \S+ show (\S+) (\S+)/.exec(out)!;
-      const shown = await telltale(['show', lookAtIt[1]!, lookAtIt[2]!]);
-      expect(shown.out).to.contain('✗ dead letter').and.contain('binary: a NUL byte at offset 0');
-      expectWithin80Columns(shown.out);
-    });
-
-    it('stops at Ctrl-C with exit code 130 and goes on the next time', async () => {
+    it('stops at Ctrl-C with exit code 130, goes on the next time, sums up, and then has nothing to do', async () => {
       await makeFolder(40);
       const first = await telltale(['demo', 'src'], { signal: 'SIGINT' });
-      expect(first.code).to.equal(130);
+      expect([first.code, first.err]).to.deep.equal([130, '']);
       expect(first.out).to.contain('stopped.').and.contain('The same command goes on from there');
+
       const second = await telltale(['demo', 'src']);
-      expect(second.code).to.equal(0);
-      expect(second.out).to.contain('41 of 41 files').and.contain('identical');
+      expect([second.code, second.err]).to.deep.equal([0, '']);
+      expectSummary(second.out);
+      expect(await readdir(join(home, '.telltale'))).to.include('.gitignore');
+
       const third = await telltale(['demo', 'src']);
       expect(third.out).to.contain('nothing to do: all 41 files are in the log already').and.contain('identical');
+
+      const [, folder, id] = /look at it: node \S+ show (\S+) (\S+)/.exec(second.out)!;
+      const shown = await telltale(['show', folder!, id!]);
+      expect(shown.out).to.contain('✗ file.failed').and.contain('✗ dead letter');
+      expect(shown.out).to.contain('handler of file.found: binary: a NUL byte at offset 0');
+      expectWithin80Columns(shown.out);
     });
   });
 
@@ -144,17 +150,29 @@ describe('the command line', function () {
     const shared = join(root, '../shared/data');
     const counts = join(shared, 'expected-counts.json');
     const sets = ['swe-agent', 'tau-airline', 'zipkin-traces', 'inspect-evals'];
+    // All at once, as they do not meet.
+    const takeIn = async (name: string): Promise<Ended> => {
+      const converter = spawn(process.execPath, [join(shared, `convert-${name}.mjs`)]);
+      let input = '';
+      for await (const chunk of converter.stdout.setEncoding('utf8')) input += chunk as string;
+      return telltale(['demo', '-', '--log', name], { input, cwd: kept });
+    };
+    const taken = new Map<string, Promise<Ended>>();
+    let kept: string;
+    before(async () => {
+      kept = await mkdtemp(join(tmpdir(), 'telltale-sets-'));
+      if (existsSync(counts)) for (const name of sets) taken.set(name, takeIn(name));
+    });
+    after(() => rm(kept, { recursive: true }));
+
     for (const name of sets)
       it(`agrees with the expected counts of ${name}`, async function () {
-        if (!existsSync(counts)) {
+        if (!taken.has(name)) {
           process.stderr.write(`SKIPPED import of ${name}: the data sets are not at ../shared/data\n`);
           this.skip();
         }
         const facts = (JSON.parse(readFileSync(counts, 'utf8')) as Record<string, Record<string, number>>)[name]!;
-        const converter = spawn(process.execPath, [join(shared, `convert-${name}.mjs`)]);
-        let input = '';
-        for await (const chunk of converter.stdout.setEncoding('utf8')) input += chunk as string;
-        const { code, out, err } = await telltale(['demo', '-', '--log', 'log'], { input });
+        const { code, out, err } = await taken.get(name)!;
         expect([code, err]).to.deep.equal([0, '']);
         const { events, distinctIds, repeatedIds, correlations, danglingCauses, withoutTime, types } = facts;
         expect(out)
@@ -204,6 +222,16 @@ describe('the command line', function () {
       ['a log that does not exist', ['show', 'nowhere'], /^telltale: nowhere does not exist; name the folder of a log/],
       ['a folder that is no log', ['show', 'home'], /^telltale: home holds no log; did you mean home\/log\?\n$/],
       [
+        'a log from a newer version',
+        ['show', 'newer'],
+        /^telltale: expected the format of \S+ to be at most 1, got 99 \(number\)\n\(written by a newer telltale/,
+      ],
+      [
+        'a newer log to write to',
+        ['import', 'good.ndjson', '--log', 'newer'],
+        /^telltale: expected the format of \S+ to be at most 1, got 99/,
+      ],
+      [
         'an id nobody has',
         ['show', 'home/log', 'zebra'],
         /^telltale: no event and no correlation in home\/log has the id zebra; /,
@@ -219,19 +247,49 @@ describe('the command line', function () {
         /^telltale: the log folder prose\.txt cannot be made: /,
       ],
     ];
-    for (const [what, words, message] of cases)
+    // All at once: none of them changes anything.
+    const ended = new Map<string, Promise<Ended>>();
+    let place: string;
+    before(async () => {
+      place = await mkdtemp(join(tmpdir(), 'telltale-wrong-'));
+      const bus = await createBus({ source: 'spec', store: await logIn(join(place, 'home/log')) });
+      await bus.publish('note.written', {});
+      await bus.close();
+      const newer = join(place, 'newer/0000000000000001.ndjson');
+      await mkdir(dirname(newer));
+      const header = await readFile(join(place, 'home/log/0000000000000001.ndjson'), 'utf8');
+      await writeFile(
+        newer,
+        encodeLine(
+          header
+            .split('\n')[0]!
+            .replace(/"crc":"\w+",/, '')
+            .replace('"format":1', '"format":99'),
+        ),
+      );
+      await writeFile(join(place, 'prose.txt'), 'Dear diary');
+      await writeFile(join(place, 'empty.txt'), '\n');
+      await writeFile(join(place, 'good.ndjson'), '{"type":"note.written"}\n');
+      for (const [what, words] of cases) ended.set(what, telltale(words, { cwd: place }));
+    });
+    after(() => rm(place, { recursive: true }));
+
+    for (const [what, , message] of cases)
       it(`is told in one clear line with exit code 2: ${what}`, async () => {
-        const bus = await createBus({ source: 'spec', store: await logIn(join(home, 'home/log')) });
-        await bus.publish('note.written', {});
-        await bus.close();
-        await writeFile(join(home, 'prose.txt'), 'Dear diary');
-        await writeFile(join(home, 'empty.txt'), '\n');
-        await writeFile(join(home, 'good.ndjson'), '{"type":"note.written"}\n');
-        const { code, err, out } = await telltale(words);
+        const { code, err, out } = await ended.get(what)!;
         expect(err).to.match(message);
         expect(code).to.equal(2);
         expect(out).to.equal('');
       });
+
+    it('is told before anything else: a log that somebody else writes to', async () => {
+      const bus = await createBus({ source: 'spec', store: await logIn(join(home, 'log')) });
+      const { code, err, out } = await telltale(['import', awkward, '--log', 'log']);
+      await bus.close();
+      expect(err).to.match(/^telltale: expected the log to be free, but \S+lock says it is open in process \d+/);
+      expect(err).to.match(/\n\(meanwhile to look at it: node \S+ show log\)\n$/);
+      expect([code, out]).to.deep.equal([2, '']);
+    });
   });
 });
 

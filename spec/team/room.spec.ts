@@ -3,39 +3,41 @@ import { Room } from '../../examples/team/room.ts';
 
 const { signal } = new AbortController();
 
+/** What the promise has become by the end of this turn. */
+async function soon<Value>(promise: Promise<Value>): Promise<Value | 'waiting'> {
+  return Promise.race([promise, new Promise<'waiting'>((resolve) => setImmediate(resolve, 'waiting'))]);
+}
+
 describe('the room of the scout', () => {
-  it('lets in as many as there are places and the next when one leaves', async () => {
-    const room = new Room(2);
-    await room.enter(signal);
-    await room.enter(signal);
-    let entered = false;
-    const third = room.enter(signal).then(() => (entered = true));
-    await Promise.resolve();
-    expect(entered).to.equal(false);
+  it('tells the free places, and waits while less than half of them are', async () => {
+    const room = new Room(4);
+    expect(await room.free(signal)).to.equal(4);
+    room.enter(2);
+    expect(await room.free(signal)).to.equal(2);
+    room.enter(1);
+    const free = room.free(signal);
+    expect(await soon(free)).to.equal('waiting');
     room.leave();
-    await third;
-    expect(entered).to.equal(true);
+    expect(await free).to.equal(2);
   });
 
   it('sends the waiting away when it is aborted', async () => {
     const controller = new AbortController();
     const room = new Room(1);
-    await room.enter(signal);
-    const waiting = room.enter(controller.signal);
+    room.enter(1);
+    const free = room.free(controller.signal);
+    expect(await soon(free)).to.equal('waiting');
     controller.abort();
-    expect(await waiting).to.equal(false);
+    expect(await free).to.equal(0);
   });
 
   it('says when it is empty', async () => {
     const room = new Room(2);
     await room.empty();
-    await room.enter(signal);
-    let empty = false;
-    const done = room.empty().then(() => (empty = true));
-    await Promise.resolve();
-    expect(empty).to.equal(false);
+    room.enter(1);
+    const empty = room.empty().then(() => 'empty');
+    expect(await soon(empty)).to.equal('waiting');
     room.leave();
-    await done;
-    expect(empty).to.equal(true);
+    expect(await empty).to.equal('empty');
   });
 });

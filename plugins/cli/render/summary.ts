@@ -1,5 +1,5 @@
 import type { Recall, TeamResult } from '../../../examples/team/index.ts';
-import type { Report } from '../../../examples/team/report.ts';
+import type { Report } from '../../../examples/team/events.ts';
 import { bytes, counted, integer, milliseconds } from './figures.ts';
 import { table } from './table.ts';
 import { clean, cut, paint } from './text.ts';
@@ -47,14 +47,21 @@ export function summary(facts: SummaryFacts): string[] {
 
 function speed({ result, elapsedMs, stored }: SummaryFacts): string[] {
   const { handled, earlier, deaths } = result;
-  if (handled === 0) return [`nothing to do: all ${counted(earlier, 'file')} are in the log already`];
-  const rate = integer((stored / elapsedMs) * 1_000);
+  if (handled === 0 && earlier === 0) return ['nothing to do: there is no file in this folder'];
+  if (handled === 0) return [`nothing to do: ${known(earlier)}`];
+  const workMs = elapsedMs - result.startMs;
+  const rate = integer((stored / workMs) * 1_000);
   const lines = [
-    `${counted(handled, 'file')} in ${milliseconds(elapsedMs)}: ${counted(stored, 'event')} stored, ${rate} events per second`,
+    `${counted(handled, 'file')} in ${milliseconds(workMs)}, after ${milliseconds(result.startMs)} to start the threads`,
+    `${counted(stored, 'event')} stored, ${rate} events per second`,
   ];
-  if (earlier > 0) lines.push(`${counted(earlier, 'file')} were in the log already`);
-  if (deaths > 0) lines.push(`${counted(deaths, 'reader')} died and was replaced; its files went to another`);
+  if (earlier > 0) lines.push(`${counted(earlier, 'file')} known from earlier runs, not read again`);
+  if (deaths > 0) lines.push(`${counted(deaths, 'thread')} died; another took over what was left undone`);
   return lines;
+}
+
+function known(files: number): string {
+  return files === 1 ? 'the one file is in the log already' : `all ${integer(files)} files are in the log already`;
 }
 
 function found(look: Look, report: Report): string[] {
@@ -69,17 +76,18 @@ function found(look: Look, report: Report): string[] {
   return [heading(look, 'what was found'), ...table(look, columns, [...rows, total]), `  ${details}`, ''];
 }
 
-function flags(look: Look, { flags: all }: Report): string[] {
-  if (all.length === 0) return [heading(look, 'no file is over a limit'), ''];
+function flags(look: Look, { flagged, flags: worst }: Report): string[] {
+  if (flagged === 0) return [heading(look, 'no file is over a limit'), ''];
   const columns = [
     { title: 'file', shrink: 'start' },
     { title: 'rule' },
     { title: 'found', align: 'right' },
     { title: 'limit', align: 'right' },
   ] as const;
-  const worst = all.toSorted((a, b) => b.value / b.limit - a.value / a.limit).slice(0, LISTED);
-  const rows = worst.map(({ path, rule, value, limit }) => [clean(path), rule, integer(value), integer(limit)]);
-  const title = `over a limit: ${counted(all.length, 'flag')}${all.length > LISTED ? ` (the worst ${LISTED})` : ''}`;
+  const rows = worst
+    .slice(0, LISTED)
+    .map(({ path, rule, value, limit }) => [clean(path), rule, integer(value), integer(limit)]);
+  const title = `over a limit: ${counted(flagged, 'flag')}${flagged > LISTED ? ` (the worst ${LISTED})` : ''}`;
   return [heading(look, title), ...table(look, columns, rows), ''];
 }
 
@@ -91,15 +99,15 @@ function longest(look: Look, { longestFunctions }: Report): string[] {
 }
 
 function failures({ look, result, rebuilt, folder, command }: SummaryFacts): string[] {
-  const all = result.report.failures;
-  if (all.length === 0) return ['no file failed', ''];
+  const { failed, failures: listed } = result.report;
+  if (failed === 0) return ['no file failed', ''];
   const columns = [{ title: 'file', shrink: 'start' }, { title: 'reason' }] as const;
   const room = Math.floor(look.width / 2);
-  const rows = all.slice(0, LISTED).map(({ path, reason }) => [clean(path), cut(clean(reason), room)]);
+  const rows = listed.slice(0, LISTED).map(({ path, reason }) => [clean(path), cut(clean(reason), room)]);
   return [
-    paint(look, 'red', `${counted(all.length, 'file')} failed, which stopped nothing`),
+    paint(look, 'red', `${counted(failed, 'file')} failed, which stopped nothing`),
     ...table(look, columns, rows),
-    ...(all.length > LISTED ? [`  … and ${integer(all.length - LISTED)} more`] : []),
+    ...(failed > LISTED ? [`  … and ${integer(failed - LISTED)} more`] : []),
     ...(rebuilt.failure === undefined ? [] : [`  look at it: ${command('show', folder, rebuilt.failure)}`]),
     '',
   ];
