@@ -107,24 +107,20 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     this.#state.mustWrite();
     const checked = checkEvents(events, this.supports.maxEventBytes);
     if (signal?.aborted) throw aborted(signal);
-    return new Promise((acknowledged, failed) => {
-      const abort = (): void => failed(aborted(signal!));
-      const settle = <T>(answer: (value: T) => void) => {
-        return (value: T): void => {
-          signal?.removeEventListener('abort', abort);
-          answer(value);
-        };
-      };
-      signal?.addEventListener('abort', abort);
+    const appended = new Promise<Port.AppendReceipt>((acknowledged, failed) => {
+      // Every append has the same shape: `'any'` is what no expectation means.
+      const { events: admitted, bytes } = checked;
       this.enqueue({
-        ...checked,
-        ...(expect === undefined ? {} : { expect }),
+        events: admitted,
+        bytes,
+        expect: expect ?? 'any',
         fresh: false,
         admitted: true,
-        acknowledged: settle(acknowledged),
-        failed: settle(failed),
+        acknowledged,
+        failed,
       });
     });
+    return signal === undefined ? appended : unlessAborted(appended, signal);
   }
 
   async page(query: Port.PageQuery): Promise<Port.Page> {
@@ -335,6 +331,15 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     this.#head = undefined;
     return this.#state.noteWrite(thrown);
   }
+}
+
+/** Whoever waits stops waiting when the signal fires; the append goes its way. */
+function unlessAborted<T>(appended: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(aborted(signal));
+    signal.addEventListener('abort', abort);
+    void appended.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 function aborted(signal: AbortSignal): TelltaleError {

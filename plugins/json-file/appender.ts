@@ -7,7 +7,7 @@ import { encodeHeader } from './header.ts';
 import { SyncFailure, mustSync, replaceFile, writeFully } from './io.ts';
 import type { Log } from './log.ts';
 import { MemoryIndex } from './memory-index.ts';
-import { LineBuffer, eventJson } from './record.ts';
+import { CommitText, LineBuffer } from './record.ts';
 import { Segment, segmentName } from './segment.ts';
 
 /** Fewer records are read again more quickly than their index is written. */
@@ -139,11 +139,11 @@ export class Appender {
     this.#lines.reset();
     const commit = records[0]!.position;
     const end = commit + records.length - 1;
+    const text = new CommitText(commit, end, records[0]!.storedAt);
     let next = 0;
     for (const size of sizes) {
       for (let rest = size - 1; rest >= 0; rest--) {
-        const event = records[next++]!;
-        this.#lines.add(eventJson(event, { position: event.position, commit, end, rest }));
+        this.#lines.add(text.line(records[next++]!, rest));
       }
     }
   }

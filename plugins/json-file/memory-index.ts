@@ -92,12 +92,16 @@ export class MemoryIndex implements KeyIndex {
     return section === undefined ? later : [...findKey(section, hash), ...later];
   }
 
-  // Looking up costs no more than asking.
-  excludes(): boolean {
-    return false;
+  excludes(field: string, hash: number): boolean | undefined {
+    if (this.#fill !== undefined) return undefined;
+    if (!this.fields.includes(field)) return false;
+    const section = this.#known?.sections.get(field);
+    return !this.#mapOf(field).has(hash) && (section === undefined || findKey(section, hash).length === 0);
   }
 
-  async prepare(): Promise<void> {}
+  prepare(): Promise<void> {
+    return this.ready();
+  }
 
   async ofTypes(types: readonly string[]): Promise<readonly number[]> {
     await this.ready();

@@ -9,9 +9,9 @@ import type { SegmentHeader } from './header.ts';
 import { readFully, readRest } from './io.ts';
 import { ENVELOPE_KEYS } from './key-index.ts';
 import type { KeyIndex, Summary } from './key-index.ts';
-import { NEWLINE, SEAL_AT, SEAL_BYTES } from './line.ts';
+import { NEWLINE, SEAL_AT, SEAL_BYTES, isIntact } from './line.ts';
 import { MemoryIndex } from './memory-index.ts';
-import { decodeContent, intactMarks } from './record.ts';
+import { decodeContent } from './record.ts';
 import type { Tombstone } from './record.ts';
 import { scanRecords } from './scan.ts';
 import type { Scan } from './scan.ts';
@@ -213,10 +213,11 @@ export class Segment {
   }
 
   #decode(bytes: Buffer, start: number, end: number, number: number): StoredEvent | Tombstone {
-    const intact = end <= bytes.length && bytes[end - 1] === NEWLINE ? intactMarks(bytes, start, end - 1) : undefined;
     const position = this.first + number;
-    if (intact?.position !== position) throw this.corrupt(start, position, 1);
-    return decodeContent(bytes, start, end - 1);
+    const intact = end <= bytes.length && bytes[end - 1] === NEWLINE && isIntact(bytes, start, end - 1);
+    const record = intact ? decodeContent(bytes, start, end - 1) : undefined;
+    if (record?.position !== position) throw this.corrupt(start, position, 1);
+    return record;
   }
 
   #use<T>(work: (file: OpenFile) => Promise<T>): Promise<T> {
