@@ -9,6 +9,9 @@ import { PAYLOAD_350 } from './payloads.ts';
 /** Emitted before each wait for the disk; well below the bound of the backlog. */
 const BURST = 5_000;
 const MIB = 2 ** 20;
+/** Memory may grow so much behind the first tenth of a million events, and never beyond the bound. */
+const GROWTH = 1.3;
+const BOUND_MIB = 400;
 
 const total = Number(process.argv[2] ?? 1_000_000);
 const folder = await createFolder();
@@ -18,6 +21,7 @@ try {
   const { appendMs, firstTenthMib, peakMib: appendPeakMib } = await append();
   const { openMs, readMs, peakMib: readPeakMib } = await readBack();
   const { bytes, rawMs } = await readRaw();
+  checkMemory(firstTenthMib, appendPeakMib, readPeakMib);
   const facts = {
     events: total,
     'log, MiB': Math.round(bytes / MIB),
@@ -34,6 +38,13 @@ try {
   console.log(JSON.stringify(facts));
 } finally {
   await rm(folder, { recursive: true, force: true });
+}
+
+function checkMemory(firstTenthMib: number, ...peaksMib: readonly number[]): void {
+  // A tenth of fewer events is still warming up.
+  const most = total < 1_000_000 ? BOUND_MIB : Math.min(BOUND_MIB, firstTenthMib * GROWTH);
+  const highest = Math.max(...peaksMib);
+  if (highest > most) throw new Error(`expected at most ${Math.round(most)} MiB for ${total} events, got ${highest}`);
 }
 
 async function append(): Promise<{ appendMs: number; firstTenthMib: number; peakMib: number }> {
