@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
-import type { FileSystem } from './file-system.ts';
+import { errorCode } from './file-system.ts';
+import type { FileSystem, OpenFile } from './file-system.ts';
 import { readFully, replaceFile } from './io.ts';
 import { ENVELOPE_KEYS, NO_TYPE, hashKey } from './key-index.ts';
 import type { KeyIndex, Summary } from './key-index.ts';
@@ -78,8 +79,8 @@ export async function readIndexHeader(
   uid: string,
   fields: readonly string[],
 ): Promise<FoundIndex | undefined> {
-  if ((await fs.facts(path)) === undefined) return undefined;
-  const file = await fs.open(path, 'read');
+  const file = await openIfThere(fs, path);
+  if (file === undefined) return undefined;
   try {
     let bytes = await readFully(file, 0, HEADER_BYTES);
     if (!bytes.includes(NEWLINE)) bytes = await readFully(file, 0, await file.size());
@@ -90,6 +91,15 @@ export async function readIndexHeader(
     return { header, bytes: bytes.indexOf(NEWLINE) + 1 };
   } finally {
     await file.close();
+  }
+}
+
+async function openIfThere(fs: FileSystem, path: string): Promise<OpenFile | undefined> {
+  try {
+    return await fs.open(path, 'read');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

@@ -11,6 +11,7 @@ import type { Segment, SegmentContext } from './segment.ts';
 
 const RECENT_ENTITIES = 32_768;
 const ATTEMPTS = 5;
+const FILTERS_AT_ONCE = 16;
 
 /**
  * The segments in order and everything that reads them. The last one is active. Readers see whole commits: a segment's
@@ -150,6 +151,7 @@ export class Log {
       (segment) => segment.count > 0 && segment.first <= last && segment.last >= first,
     );
     if (query.descending) segments.reverse();
+    for (const { field, values } of plan.keys) await askFilters(segments, field, hashKey(values[0] ?? ''));
     for (const segment of segments) {
       const from = Math.max(first, segment.first) - segment.first;
       const to = Math.min(last, segment.last) - segment.first;
@@ -169,7 +171,8 @@ export class Log {
     for (let i = this.#segments.length - 1; i >= 0; i--) {
       const segment = this.#segments[i]!;
       if (segment.summary !== undefined && !mayHold(segment.summary)) continue;
-      if (segment.excludes(field, hash) ?? (await segment.holdsNo(field, hash))) continue;
+      if (segment.excludes(field, hash) === undefined) await askFilters(this.#segments, field, hash);
+      if (segment.excludes(field, hash) === true) continue;
       const found = await this.#lastIn(segment, field, key);
       if (found !== undefined) return found;
     }
@@ -185,6 +188,13 @@ export class Log {
     }
     return undefined;
   }
+}
+
+/** Reads the filters that were never asked, several at once: after opening, a first look-up needs those of all segments. */
+async function askFilters(segments: readonly Segment[], field: string, hash: number): Promise<void> {
+  const unknown = segments.filter((segment) => segment.excludes(field, hash) === undefined);
+  for (let i = 0; i < unknown.length; i += FILTERS_AT_ONCE)
+    await Promise.all(unknown.slice(i, i + FILTERS_AT_ONCE).map((segment) => segment.holdsNo(field, hash)));
 }
 
 function toKnown(record: StoredEvent | KnownId): KnownId {
