@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jsonFile } from '../../plugins/json-file/index.ts';
 import { MemoryDisk } from '../support/fault-fs.ts';
+import { quickFolder } from '../support/quick-folder.ts';
 import { FIRST_SEGMENT, FOLDER, commit, event, idsOf, openOn, rejection, sized, writeLog } from './log-on-disk.ts';
 
 /** The log with its first segment's bytes replaced. */
@@ -69,7 +69,7 @@ describe('json-file: recovery', () => {
     const start = bytes.indexOf(10) + 1;
     // Several at once: each waits for the disk most of the time.
     const lanes = Array.from({ length: 8 }, async (_, lane) => {
-      const folder = mkdtempSync(join(tmpdir(), 'telltale-cut-'));
+      const folder = mkdtempSync(join(quickFolder(), 'telltale-cut-'));
       for (let i = lane; i < 200; i += 8) {
         const length = start + Math.floor(((bytes.length - start) * i) / 200);
         const complete = bytes.subarray(start, length).toString('latin1').split('\n').length - 1;
