@@ -203,6 +203,7 @@ describe('join', () => {
         const { events, complete } = await joined;
         expect(complete).to.equal(true);
         expect(ids(events)).to.equal(Array.from({ length: wanted }, (_, index) => index).join(' '));
+        await bus.port.written?.();
         await store.close();
       }),
       { numRuns: 200 },
