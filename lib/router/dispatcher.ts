@@ -22,7 +22,7 @@ export interface DispatcherPort {
 const YIELD_EVENTS = 256;
 const YIELD_MS = 4;
 const TIMED_DISPATCHES = 64;
-/** How long one full mailbox with overflow `wait` may hold the dispatch back. */
+/** How long full mailboxes with overflow `wait` may hold the dispatch back; then they turn away until a handler ends. */
 const WAIT_MS = 5_000;
 
 /**
@@ -38,7 +38,6 @@ export class Dispatcher {
   #count = 0;
   #status: 'idle' | 'dispatching' | 'yielding' | 'waiting' = 'idle';
   #matched: readonly Target[] = [];
-  #overdue: Envelope | undefined;
   #stopWaiting: (() => void) | undefined;
 
   constructor(port: DispatcherPort) {
@@ -162,14 +161,13 @@ export class Dispatcher {
   }
 
   #mustWait(envelope: Envelope): boolean {
-    if (this.#overdue === envelope) return false;
     return this.#port.targets(envelope.event.type).some((target) => target.congested(envelope));
   }
 
   #waitFor(envelope: Envelope): void {
     this.#status = 'waiting';
     this.#stopWaiting = this.#port.clock.after(WAIT_MS, () => {
-      this.#overdue = envelope;
+      for (const target of this.#port.targets(envelope.event.type)) target.giveUp(envelope);
       this.#drain();
     });
   }

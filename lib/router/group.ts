@@ -48,9 +48,14 @@ export class Group implements Target {
     }
   }
 
+  // One member that may still be waited for is enough, although nobody waits for another that hangs.
   congested(envelope: Envelope): boolean {
     const able = this.#present().filter((member) => member.live && member.accepts(envelope.event));
-    return able.length > 0 && able.every((member) => member.congested(envelope));
+    return able.every((member) => member.isFull(envelope)) && able.some((member) => member.congested(envelope));
+  }
+
+  giveUp(envelope: Envelope): void {
+    if (this.congested(envelope)) for (const member of this.#present()) member.giveUp(envelope);
   }
 
   offer(envelope: Envelope): void {

@@ -67,6 +67,8 @@ export class Subscription implements Target {
   /** Asynchronous handlers that have not ended. */
   readonly #running = new Map<Envelope, Run>();
   #status: 'live' | 'removed' = 'live';
+  /** With overflow `wait`: spent where publishers waited in vain; one handler that ends shows that it goes on. */
+  #patience: 'left' | 'spent' = 'left';
   #abort: AbortController | undefined;
   #watch: 'off' | 'armed' | 'reported' = 'off';
   #unwatch: (() => void) | undefined;
@@ -109,6 +111,15 @@ export class Subscription implements Target {
   }
 
   congested(envelope: Envelope): boolean {
+    return this.#patience === 'left' && this.isFull(envelope);
+  }
+
+  giveUp(envelope: Envelope): void {
+    if (this.isFull(envelope)) this.#patience = 'spent';
+  }
+
+  /** With overflow `wait`: has it no room for this event? */
+  isFull(envelope: Envelope): boolean {
     const { mailbox, concurrency } = this.options;
     if (mailbox.overflow !== 'wait' || !this.live || !isFull(this.#mailbox, mailbox, envelope.bytes)) return false;
     if (!this.accepts(envelope.event)) return false;
@@ -229,6 +240,7 @@ export class Subscription implements Target {
   #end(envelope: Envelope, key: string | undefined, failure: Failure | undefined): void {
     this.counts.running--;
     envelope.running--;
+    this.#patience = 'left';
     this.#mailbox.release(key);
     if (failure === undefined) this.counts.handled++;
     else {

@@ -5,4 +5,6 @@ export interface Target {
   offer(envelope: Envelope): void;
   /** Has no room for this event and wants the publisher to wait for it. */
   congested(envelope: Envelope): boolean;
+  /** Publishers have waited for this event long enough: nobody waits again until one of its handlers has ended. */
+  giveUp(envelope: Envelope): void;
 }

@@ -213,6 +213,61 @@ describe('a mailbox with overflow `wait`', () => {
     expect((await letters())[0]).to.deep.include({ reason: 'mailbox-full', position: 3 });
   });
 
+  it('waits once for a handler that hangs, and again when one has ended', async () => {
+    const { bus, clock, gates, figures, letters } = await startSlow({ max: 1, overflow: 'wait' });
+    const others: unknown[] = [];
+    bus.on('**', ({ payload }) => void others.push(payload));
+    for (const payload of [1, 2, 3, 4, 5]) bus.emit('a', payload);
+    bus.emit('b', 6);
+    expect(others).to.deep.equal([1, 2]);
+    await clock.advance(5_000);
+    expect(others).to.deep.equal([1, 2, 3, 4, 5, 6]);
+    bus.emit('a', 7);
+    expect(others.at(-1)).to.equal(7);
+    expect(figures().dropped).to.equal(4);
+    expect(await letters()).to.have.length(4);
+    gates[0]!.open();
+    await turn();
+    bus.emit('a', 8);
+    bus.emit('a', 9);
+    expect(others.at(-1)).to.equal(8);
+    gates[1]!.open();
+    await turn();
+    expect(others.at(-1)).to.equal(9);
+    expect(figures()).to.deep.include({ dropped: 4, handled: 2, running: 1, queued: 1 });
+  });
+
+  it('still waits for a healthy member of a group when another hangs', async () => {
+    const { bus, clock } = await createTestBus();
+    const gates: Gate[] = [];
+    const got: string[] = [];
+    const join = (name: string) =>
+      bus.on(
+        'a',
+        async ({ payload }) => {
+          got.push(`${name}${payload as number}`);
+          const gate = createGate();
+          gates.push(gate);
+          await gate.promise;
+        },
+        { group: 'g', mailbox: { max: 1, overflow: 'wait' } },
+      );
+    join('hangs ');
+    join('works ');
+    for (let i = 1; i <= 5; i++) bus.emit('a', i);
+    await clock.advance(5_000);
+    const dropped = (): number => bus.metrics().subscriptions.reduce((sum, one) => sum + one.dropped, 0);
+    // Both were given up; one goes on, so the next that finds no room is waited with.
+    expect([got, dropped()]).to.deep.equal([['hangs 1', 'works 2'], 1]);
+    for (let i = 6; i <= 8; i++) {
+      gates[i - 5]!.open();
+      await turn();
+      bus.emit('a', i);
+      bus.emit('a', i + 10);
+      expect([dropped(), bus.metrics().ingress.events], String(i)).to.deep.equal([1, i - 5]);
+    }
+  });
+
   it('goes on at once when the subscription is removed', async () => {
     const { bus, ofType, undo } = await startSlow({ max: 1, overflow: 'wait' });
     for (const payload of [1, 2, 3]) bus.emit('a', payload);
