@@ -57,7 +57,7 @@ async function killOverFolders(deaths: number, seed: number, torn: boolean): Pro
   const failedStarts: string[] = [];
   try {
     for (let i = 0; i < deaths; i++) {
-      const after = torn ? Infinity : LOGS + 1 + Math.floor(random() * 8 * LOGS);
+      const after = torn ? Infinity : LOGS + 1 + Math.floor(random() * 14 * LOGS);
       const { lines, errors } = await killOne([`${seed}${i}`, torn ? String(1 + (i % 7)) : '0', ...folders], after);
       if (lines.filter((line) => line.startsWith('open ')).length < LOGS) failedStarts.push(errors);
       for (const [id, position] of lines.filter((line) => !line.startsWith('open ')).map((line) => line.split(' ')))
