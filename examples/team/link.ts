@@ -7,7 +7,7 @@ import type { TelltaleEvent } from 'telltale';
  * Order: none across workers; a worker handles what it was given one by one. Capacity: every worker has `credits`, so
  * at most `workers × credits` events are on the way, whatever the speed; the rest waits here. Each event goes to
  * exactly one worker and counts as handled when that worker has acknowledged it. Failure: a worker's death gives what
- * it had not acknowledged to another one, each event alone, so that one which kills again is known and fails instead.
+ * it had not acknowledged to a worker that has nothing else, so that an event which kills again is known and fails instead.
  * Closing: lets the workers finish what they have, then stops them.
  */
 export interface Link {
@@ -17,6 +17,8 @@ export interface Link {
   /** How many workers died and were replaced. */
   readonly deaths: number;
   close(): Promise<void>;
+  /** Ends the workers at once; what they had not acknowledged fails. */
+  stop(): Promise<void>;
 }
 
 /** How an event ended in a worker. */
@@ -77,7 +79,7 @@ class WorkerLink implements Link {
   readonly #options: LinkOptions;
   readonly #seats: Seat[];
   readonly #waiting: Job[] = [];
-  #status: 'open' | 'closing' = 'open';
+  #status: 'open' | 'closing' | 'stopped' = 'open';
   #deaths = 0;
   // Workers that died without having acknowledged anything since: a script that cannot run must not restart for ever.
   #deathsInARow = 0;
@@ -124,6 +126,13 @@ class WorkerLink implements Link {
     );
   }
 
+  async stop(): Promise<void> {
+    this.#status = 'stopped';
+    this.#givenUp = 'the team was stopped';
+    this.#failWaiting(this.#givenUp);
+    await Promise.all(this.#seats.flatMap(({ worker }) => (worker ? [worker.terminate()] : [])));
+  }
+
   #assign(): void {
     while (this.#waiting.length > 0) {
       const seat = this.#freest(this.#waiting[0]!);
@@ -137,7 +146,7 @@ class WorkerLink implements Link {
 
   /** The living worker with most free credits; for an event that has killed one already, only an idle one. */
   #freest(job: Job): Seat | undefined {
-    const alive = this.#seats.filter((seat) => seat.worker !== undefined && !isAlone(seat));
+    const alive = this.#seats.filter((seat) => seat.worker !== undefined);
     const [best] = alive.toSorted((a, b) => a.inFlight.size - b.inFlight.size);
     if (!best) return undefined;
     return best.inFlight.size < (job.deaths > 0 ? 1 : this.#options.credits) ? best : undefined;
@@ -179,6 +188,8 @@ class WorkerLink implements Link {
     seat.inFlight.clear();
     seat.batch = [];
     if (this.#status === 'closing' && jobs.length === 0) return;
+    if (this.#status === 'stopped')
+      return jobs.forEach((job) => job.resolve(died(seat.name, `${seat.name} was stopped`)));
     this.#deaths++;
     this.#deathsInARow++;
     const reason = `${seat.name} died: ${seat.cause ?? `exit code ${code}`}`;
@@ -197,11 +208,6 @@ class WorkerLink implements Link {
   #failWaiting(reason: string): void {
     for (const job of this.#waiting.splice(0)) job.resolve(died(this.#options.names[0] ?? 'worker', reason));
   }
-}
-
-function isAlone(seat: Seat): boolean {
-  for (const job of seat.inFlight.values()) if (job.deaths > 0) return true;
-  return false;
 }
 
 function died(worker: string, message: string): Outcome {

@@ -32,11 +32,6 @@ export class Room {
     this.#wake();
   }
 
-  /** Resolves when nobody is in the room. */
-  async empty(): Promise<void> {
-    while (this.#taken > 0) await this.#change();
-  }
-
   #change(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }

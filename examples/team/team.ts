@@ -40,6 +40,8 @@ export interface TeamResult {
 export interface Team {
   readonly progress: () => Progress;
   readonly result: Promise<TeamResult>;
+  /** Ends all threads at once; what they had not finished is left for the next run. */
+  readonly stop: () => Promise<void>;
 }
 
 /** Announced and unfinished files, for each that can be with a reader. */
@@ -49,7 +51,7 @@ const MANY = 1_000;
 /** Puts the team to work, each member in a thread of its own, on a bus whose log may hold earlier runs (`known`). */
 export function startTeam(bus: TeamBus, known: Recall, options: TeamOptions): Team {
   const run = new TeamRun(bus, known, options);
-  return { progress: () => run.progress(), result: run.start() };
+  return { progress: () => run.progress(), result: run.start(), stop: () => run.stop() };
 }
 
 /** Tells the stored events again to a new, empty report and compares. No file is opened. */
@@ -96,6 +98,10 @@ class TeamRun {
     }
   }
 
+  async stop(): Promise<void> {
+    await Promise.all(this.#links().map((link) => link.stop()));
+  }
+
   async #run(): Promise<TeamResult> {
     const bus = this.#bus;
     const { reviewer, reporter } = this.#members;
@@ -106,7 +112,7 @@ class TeamRun {
     // Parsed just before an earlier run ended, too late to be reviewed.
     await Promise.all(this.#known.unreviewed.map((event) => handOver(bus, reviewer, event)));
     await this.#announceFiles();
-    await this.#room.empty();
+    // Every file announced has been read by then, and reviewed, and reported.
     await bus.settled();
     const said = await ask(reporter, bus.emit('report.wanted', {}));
     await accept(bus, said);

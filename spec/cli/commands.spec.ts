@@ -103,6 +103,7 @@ describe('the command line', function () {
       const { code, out, err } = await telltale(['import', awkward, '--log', 'log']);
       expect([code, err]).to.deep.equal([0, '']);
       expect(out).to.contain('19 lines in').and.contain('5 stored · 1 duplicate · 13 refused');
+      expect(out).to.contain('13 lines were refused, each kept as a dead letter');
       expect(out).to.contain('1 line had no time').and.contain('1 event names a cause that is not in the log');
       for (const reason of [
         '3 × IMPORT_REFUSED',
@@ -163,7 +164,10 @@ describe('the command line', function () {
       kept = await mkdtemp(join(tmpdir(), 'telltale-sets-'));
       if (existsSync(counts)) for (const name of sets) taken.set(name, takeIn(name));
     });
-    after(() => rm(kept, { recursive: true }));
+    after(async () => {
+      await Promise.allSettled(taken.values());
+      await rm(kept, { recursive: true });
+    });
 
     for (const name of sets)
       it(`agrees with the expected counts of ${name}`, async function () {
@@ -272,7 +276,10 @@ describe('the command line', function () {
       await writeFile(join(place, 'good.ndjson'), '{"type":"note.written"}\n');
       for (const [what, words] of cases) ended.set(what, telltale(words, { cwd: place }));
     });
-    after(() => rm(place, { recursive: true }));
+    after(async () => {
+      await Promise.allSettled(ended.values());
+      await rm(place, { recursive: true });
+    });
 
     for (const [what, , message] of cases)
       it(`is told in one clear line with exit code 2: ${what}`, async () => {

@@ -57,6 +57,16 @@ describe('looking at a log', () => {
     ]);
   });
 
+  it('counts dead letters apart from failures, and says which handler it was', async () => {
+    const error = { name: 'Error', message: 'no good' };
+    const letter = { reason: 'handler-failed', recipient: 'item.*', error };
+    await store.append([{ ...event('l', '$dead-letter.opened', 'order-1', 'order-1-a'), payload: letter }]);
+    const overview = await overviewOf(store);
+    expect(overview).to.deep.include({ failed: 1, deadLetters: 1 });
+    const text = overviewLines({ ...facts, overview }).join('\n');
+    expect(text).to.contain('1 failure and 1 dead letter, the newest:').and.contain('handler of item.*: no good');
+  });
+
   it('is told within 80 columns, with the next command', async () => {
     const lines = overviewLines({ ...facts, overview: await overviewOf(store) });
     expect(lines.filter((line) => line.length > 80)).to.deep.equal([]);

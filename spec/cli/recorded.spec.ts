@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import sinon from 'sinon';
 import { readLines } from '../../plugins/cli/lines.ts';
 import type { Line } from '../../plugins/cli/lines.ts';
 import { recordedLog } from '../../plugins/cli/recorded-log.ts';
@@ -42,7 +43,11 @@ describe('lines of a recorded log', () => {
   });
 
   it('are passed by where they are too long to be an event', async () => {
+    const joined = sinon.spy(Buffer, 'concat');
     const [first, second] = await all(readLines(endless()));
+    const held = joined.args.map(([parts]) => parts.reduce((sum, part) => sum + part.length, 0));
+    joined.restore();
+    expect(Math.max(...held)).to.be.at.most(16 * 1024 * 1024);
     expect(first!.damage).to.contain('20971520 bytes');
     expect(first!.text.length).to.be.at.most(64 * 1024);
     expect(second!.text).to.equal('b');

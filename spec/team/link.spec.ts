@@ -16,12 +16,13 @@ const event = (id: string, payload: unknown = null) => ({
 });
 
 describe('the first link', function () {
-  this.timeout(20_000);
+  this.timeout(8_000);
   let link: Link;
   const open = (names: readonly string[], credits = 4): Link => (link = createLink({ script, names, credits }));
   const deliver = (payloads: readonly unknown[]): Promise<Outcome[]> =>
     Promise.all(payloads.map((payload, index) => link.deliver(event(`e${index}`, payload))));
-  afterEach(() => link.close());
+  // Not closed: a test that failed may have left a worker that never ends.
+  afterEach(() => link.stop());
 
   it('has every event handled once, by all workers together', async () => {
     open(['one', 'two']);
@@ -51,6 +52,22 @@ describe('the first link', function () {
       expect(failed[0]!.message).to.contain(reason);
       expect(link.deaths).to.equal(2);
     });
+
+  it('does not let several that kill take others with them', async () => {
+    open(['one', 'two']);
+    const payloads = Array.from({ length: 40 }, (_, index) => (index % 8 === 5 ? 'exit' : 'fine'));
+    const outcomes = await deliver(payloads);
+    const failed = outcomes.flatMap(({ error }, index) => (error ? [index] : []));
+    expect(failed).to.deep.equal([5, 13, 21, 29, 37]);
+  });
+
+  it('lets its workers finish before it closes', async () => {
+    open(['one']);
+    const delivered = deliver(['fine', 'fine', 'fine']);
+    await new Promise((resolve) => setImmediate(resolve));
+    await link.close();
+    expect((await delivered).map(({ error }) => error)).to.deep.equal([undefined, undefined, undefined]);
+  });
 
   it('fails everything instead of waiting for ever where no worker can start', async () => {
     link = createLink({ script: new URL('./fixtures/missing.js', import.meta.url), names: ['one'], credits: 2 });

@@ -7,9 +7,10 @@ import { expect } from 'chai';
 import { createBus, jsonFile } from 'telltale';
 import type { StoredEvent } from 'telltale';
 import { rebuild, recall, startTeam, teamEvents } from '../../examples/team/index.ts';
-import type { TeamResult } from '../../examples/team/index.ts';
+import type { Team, TeamResult } from '../../examples/team/index.ts';
 
-const FILES = 60;
+// More than may be under way at once.
+const FILES = 100;
 /** Every ninth to ninth but two has more TODOs than a file may. */
 const FLAGGED = [...Array(FILES - 1).keys()].filter((i) => i % 9 > 5);
 const killedRun = fileURLToPath(new URL('./fixtures/killed-run.js', import.meta.url));
@@ -53,7 +54,8 @@ describe('the team', function () {
     const { signal } = controller;
     const skip = { skipNames: new Set<string>(), skipPaths: new Set<string>() };
     try {
-      const result = await startTeam(bus, known, { root: folder, log, readers: 2, ...skip, signal }).result;
+      const team = startTeam(bus, known, { root: folder, log, readers: 2, ...skip, signal });
+      const result = await Promise.race([team.result, deadline(team)]);
       const rebuilt = await rebuild(store.read(), result.report);
       const events: StoredEvent[] = [];
       for await (const event of store.read()) events.push(event);
@@ -165,6 +167,16 @@ describe('the team', function () {
     );
   }
 });
+
+/** After 12 seconds stops the threads, which would keep the process, and rejects with how far they had come. */
+function deadline({ progress, stop }: Team): Promise<never> {
+  return new Promise((_, reject) =>
+    AbortSignal.timeout(12_000).addEventListener('abort', () => {
+      reject(new Error(`the team does not come to its end: ${JSON.stringify(progress())}`));
+      void stop();
+    }),
+  );
+}
 
 function expectAllOnce({ result, rebuilt, events }: Run): void {
   const outcomes = events.filter(({ type }) => ['file.parsed', 'file.failed'].includes(type));
