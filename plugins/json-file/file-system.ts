@@ -1,5 +1,5 @@
 import { constants, watch } from 'node:fs';
-import { mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 
 /** `read`: an existing file. `update`: an existing file, reading and writing. `create`: must not exist (O_EXCL). */
@@ -21,6 +21,8 @@ export interface FileFacts {
   readonly bytes: number;
   /** Another one when the name stands for another file. */
   readonly stamp: string;
+  /** Wall time of the last change of content, ms. */
+  readonly changedAt: number;
 }
 
 /** Everything this store asks of a disk, so that a test can plant a fault in any of it. Errors carry Node's codes. */
@@ -28,6 +30,9 @@ export interface FileSystem {
   open(path: string, mode: OpenMode): Promise<OpenFile>;
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
+  /** Gives a file a second name; fails when the name is taken, or the platform has no such thing. */
+  link(from: string, to: string): Promise<void>;
+  /** Makes one folder in one that is there. */
   makeFolder(path: string): Promise<void>;
   list(folder: string): Promise<readonly string[]>;
   facts(path: string): Promise<FileFacts | undefined>;
@@ -48,7 +53,9 @@ export const nodeFileSystem: FileSystem = {
   open: async (path, mode) => new NodeFile(await open(path, MODES[mode], 0o644)),
   rename,
   unlink,
-  makeFolder: async (path) => void (await mkdir(path, { recursive: true })),
+  link,
+  // Not recursive: where a folder exists and takes no new ones, as /proc, Node would try for ever.
+  makeFolder: (path) => mkdir(path),
   list: (folder) => readdir(folder),
   facts: factsOf,
   syncFolder,
@@ -97,7 +104,7 @@ async function factsOf(path: string): Promise<FileFacts | undefined> {
   try {
     const found = await stat(path);
     const kind = found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other';
-    return { kind, bytes: found.size, stamp: `${found.ino} ${found.mtimeMs}` };
+    return { kind, bytes: found.size, stamp: `${found.ino} ${found.mtimeMs}`, changedAt: found.mtimeMs };
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
     throw error;

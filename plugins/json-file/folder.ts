@@ -15,10 +15,27 @@ export async function checkFolder(fs: FileSystem, folder: string, create: boolea
   if (facts !== undefined)
     throw expected('STORE_PATH', folder, 'a folder', `a ${facts.kind}`, { details: { path: folder } });
   if (!create) throw expected('STORE_PATH', folder, 'a folder that exists', undefined, { details: { path: folder } });
-  await inFolder(folder, async () => {
-    await fs.makeFolder(folder);
-    await fs.syncFolder(dirname(folder));
-  });
+  await inFolder(folder, () => makeFolders(fs, folder));
+}
+
+/** One by one from the nearest that is there, each made durable in the one above it. */
+async function makeFolders(fs: FileSystem, folder: string): Promise<void> {
+  const missing: string[] = [];
+  for (let at = folder; (await fs.facts(at)) === undefined && dirname(at) !== at; at = dirname(at)) missing.push(at);
+  for (const path of missing.toReversed()) {
+    await makeFolder(fs, path);
+    await fs.syncFolder(dirname(path));
+  }
+}
+
+async function makeFolder(fs: FileSystem, path: string): Promise<void> {
+  try {
+    await fs.makeFolder(path);
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    const isThere = errorCode(error) === 'EEXIST' && (await fs.facts(path))?.kind === 'folder';
+    if (!isThere) throw error;
+  }
 }
 
 /** Turns what the platform says about a path into `STORE_PATH`. */

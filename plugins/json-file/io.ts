@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { errorCode } from './file-system.ts';
 import type { FileSystem, OpenFile } from './file-system.ts';
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
@@ -76,8 +77,14 @@ export async function replaceFile(fs: FileSystem, path: string, chunks: Iterable
 
 export async function removeIfThere(fs: FileSystem, path: string): Promise<boolean> {
   if ((await fs.facts(path)) === undefined) return false;
-  await fs.unlink(path);
-  return true;
+  try {
+    await fs.unlink(path);
+    return true;
+  } catch (error) {
+    // Another process may be clearing up as well.
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 async function writeChunks(file: OpenFile, chunks: Iterable<Buffer>): Promise<void> {

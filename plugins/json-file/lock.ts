@@ -1,194 +1,199 @@
-import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { hostname } from 'node:os';
 import { TelltaleError } from '../../lib/plugin.ts';
 import { errorCode } from './file-system.ts';
 import type { FileSystem } from './file-system.ts';
-import { readPath, removeIfThere, replaceFile, writeFully } from './io.ts';
-
-/** Who has a log open for writing, as the lock file says it. */
-export interface Owner {
-  readonly token: string;
-  readonly host: string;
-  /** Changes with every start of the machine; empty where the platform does not tell. */
-  readonly boot: string;
-  readonly pid: number;
-  /** When the process started, in a form that only this platform compares: tells a reused pid from the owner. */
-  readonly started: string;
-  /** File and line that opened the log. */
-  readonly opener: string;
-}
+import { removeIfThere, writeFully } from './io.ts';
+import { describeOwner, encodeOwner, isGone, newOwner, readLock } from './lock-owner.ts';
+import type { Found, Owner } from './lock-owner.ts';
 
 export interface Lock {
+  /** Says what became of the lock when its owner has lost it. Asks the folder once while all is well. */
+  loss(): Promise<string | undefined>;
   release(): Promise<void>;
 }
 
 export interface LockOptions {
-  /** Takes the lock from an owner of another host, or one that still runs. */
+  /** Takes the lock from an owner of another host, from one that still runs, or from whatever lies in its place. */
   readonly force: boolean;
   readonly opener: string;
 }
 
+const ATTEMPTS = 50;
+/** Nobody takes longer than this between making a lock and writing into it, unless it died there. */
+const TORN_FOR_MS = 60_000;
+
 /**
  * Makes the lock file, or takes it over from a process that is gone. Throws `STORE_LOCKED`.
  *
+ * Making: the file is written beside and linked to its name, so the lock is never seen without its content. Where hard
+ * links are not supported it is made with O_EXCL and written in place. Either way only what is then read counts: the
+ * owner is whoever finds its own token.
  * Takeover: whoever holds the claim, a file named after the dead owner's random token, may replace the lock by rename,
- * once a second look still finds that token in it. So two contenders never both win, and the lock is never absent.
+ * once a second look still finds that token in it. So two contenders never both win.
+ * A torn lock is left alone for a minute; then it is renamed and read once more before the lock is made anew. Its maker
+ * reads after it has written, so it either wrote in time to be seen, or finds its lock gone.
  */
 export async function acquireLock(fs: FileSystem, path: string, options: LockOptions): Promise<Lock> {
-  const owner = { ...self(), opener: options.opener };
-  await obtain(fs, path, owner, options.force, 0);
-  return {
-    release: async () => {
-      const found = await readOwner(fs, path);
-      if (found !== undefined && found !== 'unreadable' && found.token === owner.token) await removeIfThere(fs, path);
-    },
-  };
+  const owner = newOwner(options.opener);
+  const release = (): Promise<void> => removeOwn(fs, path, owner);
+  try {
+    let stamp = await obtain(fs, path, owner, options.force, 0);
+    const loss = async (): Promise<string | undefined> => {
+      if ((await fs.facts(path))?.stamp === stamp) return undefined;
+      const found = await readLock(fs, path);
+      if (!isOwn(found, owner)) return lossOf(path, found);
+      stamp = found.stamp;
+      return undefined;
+    };
+    return { loss, release };
+  } catch (error) {
+    // It may have been made before something failed.
+    await release().catch(() => undefined);
+    throw error;
+  }
 }
 
-const ATTEMPTS = 50;
-
-async function obtain(fs: FileSystem, path: string, owner: Owner, force: boolean, depth: number): Promise<void> {
+/** Answers the stamp of the lock that is now the owner's. */
+async function obtain(fs: FileSystem, path: string, owner: Owner, force: boolean, depth: number): Promise<string> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    if (await create(fs, path, owner)) return;
-    const found = await readOwner(fs, path);
-    if (found === undefined) continue;
-    // Another process is between creating its lock and writing into it, or died there.
-    if (found === 'unreadable' && attempt < 20) {
-      await pause(5);
-      continue;
-    }
-    if (found !== 'unreadable' && !force && !isGone(found)) throw locked(path, found);
-    if (await takeOver(fs, path, found, owner, force, depth)) return;
+    const found = await readLock(fs, path);
+    if (isOwn(found, owner)) return found.stamp;
+    if (found.kind === 'nothing') await make(fs, path, owner);
+    else if (force || isDead(found)) await takeOver(fs, path, found, owner, force, depth);
+    else throw locked(path, found);
   }
   throw new TelltaleError('STORE_LOCKED', `the lock ${path} keeps changing hands`, { details: { path } });
+}
+
+function isOwn(found: Found, owner: Owner): found is Found & { readonly kind: 'owned' } {
+  return found.kind === 'owned' && found.owner.token === owner.token;
+}
+
+function isDead(found: Found): boolean {
+  if (found.kind === 'owned') return isGone(found.owner);
+  return found.kind === 'torn' && found.ageMs > TORN_FOR_MS;
+}
+
+/** Whether it worked is for the next look to say. */
+async function make(fs: FileSystem, path: string, owner: Owner): Promise<void> {
+  await withDraft(fs, path, owner, async (draft) => {
+    try {
+      await fs.link(draft, path);
+    } catch (error) {
+      const code = errorCode(error);
+      // Another one was quicker, or its recovery has cleared the draft away.
+      if (code === 'EEXIST' || code === 'ENOENT') return;
+      await makeInPlace(fs, path, owner);
+    }
+  });
+}
+
+async function makeInPlace(fs: FileSystem, path: string, owner: Owner): Promise<void> {
+  try {
+    await writeNew(fs, path, owner);
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
 }
 
 async function takeOver(
   fs: FileSystem,
   path: string,
-  dead: Owner | 'unreadable',
+  before: Found,
   owner: Owner,
   force: boolean,
   depth: number,
-): Promise<boolean> {
-  const claim = `${path}.${dead === 'unreadable' ? 'unreadable' : dead.token}.claim`;
+): Promise<void> {
+  const claim = `${path}.${before.kind === 'owned' ? before.owner.token : 'unreadable'}.claim`;
   if (depth > 3) throw new TelltaleError('STORE_LOCKED', `expected ${claim} to be free`, { details: { path: claim } });
-  const claimant = { ...owner, token: newToken() };
+  const claimant = newOwner(owner.opener);
   await obtain(fs, claim, claimant, force, depth + 1);
   try {
-    const now = await readOwner(fs, path);
-    const unchanged = now === dead || (typeof now === 'object' && typeof dead === 'object' && now.token === dead.token);
-    if (!unchanged) return false;
-    await replaceFile(fs, path, [encode(owner)]);
-    return true;
+    const now = await readLock(fs, path);
+    if (!isSame(now, before)) return;
+    if (now.kind === 'owned') await withDraft(fs, path, owner, (draft) => fs.rename(draft, path));
+    else await clearAway(fs, path, owner);
   } finally {
-    await removeIfThere(fs, claim);
+    await removeOwn(fs, claim, claimant);
   }
 }
 
-async function create(fs: FileSystem, path: string, owner: Owner): Promise<boolean> {
+function isSame(now: Found, before: Found): boolean {
+  if (now.kind === 'owned') return before.kind === 'owned' && now.owner.token === before.owner.token;
+  return now.kind !== 'nothing' && now.kind === before.kind && now.stamp === before.stamp;
+}
+
+/** Leaves no lock, or puts back the one that was complete after all. */
+async function clearAway(fs: FileSystem, path: string, owner: Owner): Promise<void> {
+  const aside = `${path}.${owner.token}.aside`;
+  await fs.rename(path, aside);
+  const isWhole = (await readLock(fs, aside)).kind === 'owned';
+  if (isWhole && (await fs.facts(path)) === undefined) return fs.rename(aside, path);
+  // A folder stays aside: what is in it is not this store's.
+  await removeIfThere(fs, aside).catch(() => undefined);
+}
+
+async function withDraft(
+  fs: FileSystem,
+  path: string,
+  owner: Owner,
+  use: (draft: string) => Promise<void>,
+): Promise<void> {
+  // Opening the log clears away what ends so.
+  const draft = `${path}.${owner.token}.tmp`;
   try {
-    const file = await fs.open(path, 'create');
-    try {
-      await writeFully(file, encode(owner), 0);
-      // After a power cut an empty lock would say nothing of the boot it is from.
-      await file.datasync();
-    } catch (error) {
-      // Nobody else may take an unreadable lock for a living one.
-      await fs.unlink(path).catch(() => undefined);
-      throw error;
-    } finally {
-      await file.close();
-    }
-    return true;
+    await writeNew(fs, draft, owner);
+    await use(draft);
+  } finally {
+    await removeIfThere(fs, draft).catch(() => undefined);
+  }
+}
+
+async function writeNew(fs: FileSystem, path: string, owner: Owner): Promise<void> {
+  const file = await fs.open(path, 'create');
+  try {
+    await writeFully(file, encodeOwner(owner), 0);
+    // After a power cut an empty lock would say nothing of the boot it is from.
+    await file.datasync();
   } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
+    await fs.unlink(path).catch(() => undefined);
     throw error;
+  } finally {
+    await file.close();
   }
 }
 
-async function readOwner(fs: FileSystem, path: string): Promise<Owner | 'unreadable' | undefined> {
-  try {
-    return JSON.parse((await readPath(fs, path)).toString('utf8')) as Owner;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    if (error instanceof SyntaxError) return 'unreadable';
-    throw error;
-  }
+async function removeOwn(fs: FileSystem, path: string, owner: Owner): Promise<void> {
+  if (isOwn(await readLock(fs, path), owner)) await removeIfThere(fs, path);
 }
 
-function encode(owner: Owner): Buffer {
-  return Buffer.from(`${JSON.stringify(owner)}\n`);
+function lossOf(path: string, found: Found): string {
+  const folder = dirname(path);
+  if (found.kind === 'owned') return `the log in ${folder} was taken over by ${describeOwner(found.owner)}`;
+  if (found.kind === 'nothing') return `the folder ${folder}, or ${path} in it, was deleted or moved away`;
+  return `${path} was replaced by ${found.what}`;
 }
 
-function isGone(owner: Owner): boolean {
-  if (owner.host !== hostname()) return false;
-  const boot = bootId();
-  if (boot !== '' && owner.boot !== '' && owner.boot !== boot) return true;
-  if (!isAlive(owner.pid)) return true;
-  const { state, started } = processFacts(owner.pid);
-  // A killed process stays as a zombie until its parent has asked for it.
-  if (state === 'Z' || state === 'X') return true;
-  return started !== '' && owner.started !== '' && started !== owner.started;
+function locked(path: string, found: Found & { readonly kind: 'owned' | 'torn' | 'foreign' }): TelltaleError {
+  return found.kind === 'owned' ? ownedBy(path, found.owner) : unreadable(path, found);
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) !== 'ESRCH';
-  }
-}
-
-function self(): Omit<Owner, 'opener'> {
-  return {
-    token: newToken(),
-    host: hostname(),
-    boot: bootId(),
-    pid: process.pid,
-    started: processFacts(process.pid).started,
-  };
-}
-
-function newToken(): string {
-  return randomBytes(12).toString('hex');
-}
-
-function bootId(): string {
-  return readQuietly('/proc/sys/kernel/random/boot_id').trim();
-}
-
-// Fields 3 and 22 of /proc/<pid>/stat; the name in field 2 may hold spaces and parentheses.
-function processFacts(pid: number): { readonly state: string; readonly started: string } {
-  const stat = readQuietly(`/proc/${pid}/stat`);
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return { state: fields[0] ?? '', started: fields[19] ?? '' };
-}
-
-function readQuietly(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function locked(path: string, owner: Owner): TelltaleError {
+function ownedBy(path: string, owner: Owner): TelltaleError {
   const { host, pid, opener } = owner;
-  const here = host === hostname();
-  const where = here && pid === process.pid ? `this process at ${opener}` : `process ${pid} on ${host}, at ${opener}`;
-  const remedy = here
-    ? 'close it there, or open it with readOnly: true'
-    : 'if that host is surely gone, open it with force: true';
-  const message = `expected the log to be free, but ${path} says it is open in ${where}; ${remedy}`;
+  const remedy =
+    host === hostname()
+      ? 'close it there, or open it with readOnly: true'
+      : 'if that host is surely gone, open it with force: true';
+  const message = `expected the log to be free, but ${path} says it is open in ${describeOwner(owner)}; ${remedy}`;
   return new TelltaleError('STORE_LOCKED', message, { details: { path, host, pid, opener } });
 }
 
-// Real time: another process is being waited for, and it knows nothing of an injected clock.
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+function unreadable(path: string, { kind, what }: { readonly kind: string; readonly what: string }): TelltaleError {
+  const patience = kind === 'torn' ? `; it is taken over once it is ${TORN_FOR_MS / 1_000} s old` : '';
+  const remedy = `if no process has the log open, open it with force: true${patience}`;
+  const message = `expected ${path} to be a lock and to say who has the log open, found ${what}; ${remedy}`;
+  return new TelltaleError('STORE_LOCKED', message, { details: { path, expected: 'a lock', actual: what } });
 }
 
 /** File and line of the first caller outside this plugin and the library. */

@@ -19,8 +19,8 @@ export interface JsonFileOptions {
    */
   readonly readOnly?: boolean;
   /**
-   * Takes the lock from another host, or from a process that still runs. Two writers destroy a log: only when the
-   * owner is surely gone.
+   * Takes the lock from another host, from a process that still runs, or from whatever lies in its place. Two writers
+   * destroy a log: only when the owner is surely gone.
    * @default false
    */
   readonly force?: boolean;

@@ -29,6 +29,8 @@ import { SectionCache } from './section-cache.ts';
 const LOCK = 'lock';
 const OPEN_FILES = 64;
 const FREE_SPACE_EVERY_MS = 5_000;
+/** How long a writer may go on without asking whether the folder is still there and its own. */
+const LOOK_EVERY_MS = 1_000;
 const BUILT_IN_PATHS = ['metadata.conversationId', 'metadata.requestId', 'metadata.sessionId'];
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 
@@ -51,6 +53,7 @@ export class JsonFileStore extends AbstractStore {
   readonly #opener: string;
   readonly #limits: typeof LIMITS;
   #lock: Lock | undefined;
+  #lookedAt = -Infinity;
   #log!: Log;
   #appender!: Appender;
   #follower: Follower | undefined;
@@ -78,6 +81,7 @@ export class JsonFileStore extends AbstractStore {
   protected async _open(): Promise<void> {
     const { readOnly, create, force } = this.#options;
     this.#notices = [];
+    this.#lookedAt = -Infinity;
     this.#build();
     await checkFolder(this.#fs, this.#folder, create && !readOnly);
     if (readOnly) return this.#follow();
@@ -103,6 +107,7 @@ export class JsonFileStore extends AbstractStore {
 
   protected async _append(records: readonly StoredEvent[], sizes: readonly number[]): Promise<void> {
     this.#mustWrite();
+    if (this.clock.monotonic() - this.#lookedAt >= LOOK_EVERY_MS) await this.#look();
     await this.#appender.append(records, sizes);
   }
 
@@ -128,7 +133,7 @@ export class JsonFileStore extends AbstractStore {
     reason: string,
     at: number,
   ): Promise<number> {
-    this.#mustWrite();
+    await this.#mustOwn();
     const removed = await removeRanges(this.#log, this.#appender, ranges, reason, at);
     await this.#rememberSealed();
     return removed;
@@ -139,7 +144,7 @@ export class JsonFileStore extends AbstractStore {
   }
 
   protected async _rewrite(events: readonly StoredEvent[]): Promise<void> {
-    this.#mustWrite();
+    await this.#mustOwn();
     await rewriteEvents(this.#log, this.#appender, events);
     await this.#rememberSealed();
   }
@@ -155,7 +160,7 @@ export class JsonFileStore extends AbstractStore {
     etag: string | null | undefined,
     named: number,
   ): Promise<string | undefined> {
-    this.#mustWrite();
+    await this.#mustOwn();
     return this.#appender.guard(() => this.#documents.put(collection, key, value, etag, named));
   }
 
@@ -164,12 +169,12 @@ export class JsonFileStore extends AbstractStore {
   }
 
   protected async _deleteDocument(collection: string, key: string, etag: string | undefined): Promise<boolean> {
-    this.#mustWrite();
+    await this.#mustOwn();
     return this.#appender.guard(() => this.#documents.remove(collection, key, etag));
   }
 
   protected override async _sync(): Promise<void> {
-    this.#mustWrite();
+    await this.#mustOwn();
     await this.#appender.sync();
   }
 
@@ -242,6 +247,30 @@ export class JsonFileStore extends AbstractStore {
     this.#free = { ...this.#free, at: now };
     const bytes = await this.#fs.freeBytes(this.#folder).catch(() => undefined);
     this.#free = { bytes, at: now };
+  }
+
+  /** A segment in the folder that is not as long as it was written is not the one that is being written to. */
+  async #look(): Promise<void> {
+    const now = this.clock.monotonic();
+    await this.#mustOwn();
+    const { path, bytes } = this.#log.active!;
+    const found = (await this.#fs.facts(path))?.bytes;
+    if (found !== bytes) {
+      const actual = found === undefined ? 'none' : `one of ${found}`;
+      await this.#stop(`expected the file ${path} of ${bytes} bytes, found ${actual}`);
+    }
+    this.#lookedAt = now;
+  }
+
+  /** Whoever lost folder or lock must not write into what is another's now, nor acknowledge what nobody will find. */
+  async #mustOwn(): Promise<void> {
+    this.#mustWrite();
+    const loss = await this.#lock!.loss();
+    if (loss !== undefined) await this.#stop(loss);
+  }
+
+  #stop(why: string): Promise<never> {
+    return this.#appender.guard(() => Promise.reject(new SyncFailure(why)));
   }
 
   #mustWrite(): void {

@@ -9,6 +9,7 @@ export type OperationName =
   | 'truncate'
   | 'rename'
   | 'unlink'
+  | 'link'
   | 'makeFolder'
   | 'syncFolder';
 
@@ -116,9 +117,18 @@ export class MemoryDisk implements FileSystem {
     this.#names.delete(path);
   }
 
+  async link(from: string, to: string): Promise<void> {
+    this.#may('link', to);
+    const inode = this.#inode(from);
+    if (this.#names.has(to)) throw failure('EEXIST', to);
+    this.#names.set(to, inode);
+  }
+
   async makeFolder(path: string): Promise<void> {
     this.#may('makeFolder', path);
-    for (let at = path; !this.#folders.has(at); at = dirname(at)) this.#folders.add(at);
+    if (!this.#folders.has(dirname(path))) throw failure('ENOENT', path);
+    if (this.#folders.has(path)) throw failure('EEXIST', path);
+    this.#folders.add(path);
   }
 
   async list(folder: string): Promise<readonly string[]> {
@@ -130,9 +140,10 @@ export class MemoryDisk implements FileSystem {
 
   async facts(path: string): Promise<FileFacts | undefined> {
     this.#alive();
-    if (this.#folders.has(path)) return { kind: 'folder', bytes: 0, stamp: '' };
+    if (this.#folders.has(path)) return { kind: 'folder', bytes: 0, stamp: '', changedAt: 0 };
     const inode = this.#names.get(path);
-    return inode === undefined ? undefined : { kind: 'file', bytes: inode.data.length, stamp: String(inode.number) };
+    if (inode === undefined) return undefined;
+    return { kind: 'file', bytes: inode.data.length, stamp: String(inode.number), changedAt: 0 };
   }
 
   async syncFolder(path: string): Promise<void> {
