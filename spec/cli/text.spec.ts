@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { bytes, counted, integer, milliseconds, moment } from '../../plugins/cli/render/figures.ts';
 import { bars, table } from '../../plugins/cli/render/table.ts';
-import { clean, cut, lookOf, pad, paint, widthOf } from '../../plugins/cli/render/text.ts';
+import { clean, cut, lookOf, pad, paint, widthOf, wrap } from '../../plugins/cli/render/text.ts';
 
 const plain = { width: 40, colour: false };
 const stream = (isTTY: boolean, columns = 80) => ({ isTTY, columns }) as unknown as NodeJS.WriteStream;
@@ -41,6 +41,10 @@ describe('text on a terminal', () => {
     expect(cut('日本語', 4)).to.equal('日…');
     expect(cut('abc', 3)).to.equal('abc');
     expect(cut('abc', 0)).to.equal('');
+    expect(wrap('one two three four', 9, 3)).to.deep.equal(['one two', 'three', 'four']);
+    expect(wrap('one two three four', 9, 2)).to.deep.equal(['one two', 'three fo…']);
+    expect(wrap('abcdefghijkl', 5, 3)).to.deep.equal(['abcd', 'efgh', 'ijkl']);
+    expect([wrap('', 5, 3), wrap('abc', 5, 3)]).to.deep.equal([[], ['abc']]);
     expect(pad('日', 4)).to.equal('日  ');
   });
 });

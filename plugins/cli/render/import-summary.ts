@@ -1,7 +1,7 @@
 import type { Example, ImportResult } from '../import-stream.ts';
 import { counted, integer, milliseconds } from './figures.ts';
 import { bars } from './table.ts';
-import { clean, cut, paint } from './text.ts';
+import { clean, cut, paint, wrap } from './text.ts';
 import type { Look } from './text.ts';
 
 export interface LargestCorrelation {
@@ -112,7 +112,7 @@ function exampleLines(look: Look, { line, id, type, reason }: Example): string[]
     .filter((word) => word !== '')
     .map(clean)
     .join('  ');
-  return [`  ${cut(head, room)}`, ...(reason === '' ? [] : [paint(look, 'dim', `    ${cut(clean(reason), room)}`)])];
+  return [`  ${cut(head, room)}`, ...wrap(clean(reason), room, 3).map((text) => paint(look, 'dim', `    ${text}`))];
 }
 
 function rest(count: number, examples: readonly Example[]): string[] {

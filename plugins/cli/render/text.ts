@@ -77,6 +77,20 @@ export function cut(text: string, width: number, keep: 'start' | 'end' = 'start'
   return keep === 'end' ? `…${rest.toReversed().join('')}` : `${rest.join('')}…`;
 }
 
+/** At most so many lines of at most `width` columns, broken at spaces where there are any; `…` where more was left. */
+export function wrap(text: string, width: number, most: number): readonly string[] {
+  const lines: string[] = [];
+  let rest = text.trim();
+  while (widthOf(rest) > width && lines.length < most - 1) {
+    const head = cut(rest, width).slice(0, -1);
+    const space = head.lastIndexOf(' ');
+    const line = space > head.length / 2 ? head.slice(0, space) : head;
+    lines.push(line);
+    rest = rest.slice(line.length).trimStart();
+  }
+  return rest === '' ? lines : [...lines, cut(rest, width)];
+}
+
 export function pad(text: string, width: number, side: 'left' | 'right' = 'left'): string {
   const space = ' '.repeat(Math.max(0, width - widthOf(text)));
   return side === 'left' ? text + space : space + text;
