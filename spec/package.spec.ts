@@ -126,7 +126,14 @@ describe('package', function () {
       'LICENSE',
       'README.md',
       'dist',
+      'examples',
       'package.json',
+    ]);
+    // One file the demo cannot read, so that it has something to show.
+    expect(readdirSync(join(folder, 'examples'), { recursive: true })).to.have.members([
+      'team',
+      join('team', 'fixtures'),
+      join('team', 'fixtures', 'not-text.bin'),
     ]);
     const files = readdirSync(join(folder, 'dist'), { recursive: true, encoding: 'utf8' });
     expect(
