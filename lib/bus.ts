@@ -146,6 +146,7 @@ function health(core: Core, closed: boolean): Health {
     status: closed ? 'closed' : failed ? 'failed' : degraded ? 'degraded' : 'ok',
     store: store.name,
     durability,
+    ...(store.supports.readOnly && { readOnly: true as const }),
     backlog,
     notices,
     ...(lastError && { lastError: describeError(lastError) }),

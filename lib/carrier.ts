@@ -36,6 +36,7 @@ const TIMED_WRITES = 16;
 export class Carrier {
   readonly writer: Writer | undefined;
   readonly #parts: CarrierParts;
+  readonly #readOnly: boolean;
   #deferred = 0;
   /** In `committed`, transient events keep their place behind this one. */
   #lastDeferred: Envelope | undefined;
@@ -43,12 +44,18 @@ export class Carrier {
 
   constructor(parts: CarrierParts) {
     this.#parts = parts;
+    this.#readOnly = parts.options.store?.supports.readOnly === true;
     this.writer = parts.options.store && this.#createWriter(parts.options.store);
   }
 
   /** Events that are dispatched when they are stored, and are not yet. */
   get deferred(): number {
     return this.#deferred;
+  }
+
+  /** Why the store cannot take so much now; undefined where it can, and where there is none. */
+  full(events: number, bytes: number): TelltaleError | undefined {
+    return this.#readOnly ? readOnlyError(this.#parts.options.store!.name) : this.writer?.full(events, bytes);
   }
 
   /** Stores events together and dispatches them when they are stored. */
@@ -61,7 +68,7 @@ export class Carrier {
       for (const envelope of envelopes) this.carry(envelope, true);
       return Promise.resolve({ position: 0, revisions: envelopes.map(() => 0), durability: 'none', duplicate: false });
     }
-    const full = writer.full(
+    const full = this.full(
       envelopes.length,
       envelopes.reduce((sum, { bytes }) => sum + bytes, 0),
     );
@@ -87,7 +94,7 @@ export class Carrier {
     }
     const bound = expect !== undefined && expect !== 'any';
     if (!writer && bound) throw this.#refused(storeRequired(), 1);
-    const full = writer?.full(1, envelope.bytes);
+    const full = this.full(1, envelope.bytes);
     // What holds only under a condition cannot be delivered where the condition cannot be looked up.
     if (full && (bound || this.#parts.options.onStoreFailure === 'refuse')) throw this.#refused(full, 1);
     if (!writer || full) {
@@ -210,6 +217,11 @@ export class Carrier {
 
 function batchReceiptOf({ position, revisions, durability, duplicate }: AppendReceipt): BatchReceipt {
   return { position, revisions, durability, duplicate };
+}
+
+function readOnlyError(name: string): TelltaleError {
+  const text = `store ${name} was opened for reading only and takes no events; transient events are still delivered`;
+  return new TelltaleError('STORE_READ_ONLY', text);
 }
 
 function storeRequired(): TelltaleError {

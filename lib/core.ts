@@ -308,7 +308,7 @@ export class Core {
   }
 
   #writeLetter(letter: DeadLetter, cause: Cause | undefined): Envelope | undefined {
-    if (!this.writer || this.writer.full()) return undefined;
+    if (!this.writer || this.carrier.full(1, 0)) return undefined;
     const correlation = letter.correlationId === '' ? {} : { correlationId: letter.correlationId };
     const envelope = this.#intake.internal(cause, LETTER_OPENED, letter, {
       id: letter.id,
@@ -318,7 +318,7 @@ export class Core {
     });
     // A letter that does not fit stays in memory.
     const { maxEventBytes } = this.options.store!.supports;
-    if (envelope.bytes > maxEventBytes || this.writer.full(1, envelope.bytes)) return undefined;
+    if (envelope.bytes > maxEventBytes || this.carrier.full(1, envelope.bytes)) return undefined;
     this.carrier.carry(envelope, true);
     return envelope;
   }

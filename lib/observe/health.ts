@@ -6,6 +6,8 @@ export interface Health {
   /** The store's name, absent for a bus without one. */
   readonly store?: string;
   readonly durability: 'none' | 'memory' | 'os' | 'disk';
+  /** The store was opened for reading only; absent otherwise. Only transient events are taken. */
+  readonly readOnly?: true;
   /** Accepted and not yet stored. */
   readonly backlog: { readonly events: number; readonly bytes: number };
   readonly lastError?: { readonly code: string; readonly message: string };

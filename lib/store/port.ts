@@ -13,6 +13,8 @@ export interface StoreSupports {
   /** Several processes append to one log. Such a store overrides `_commit` to decide inside its own transaction. */
   readonly shared: boolean;
   readonly maxEventBytes: number;
+  /** Opened for reading only: it takes nothing, and a bus on it refuses at the door. @default false */
+  readonly readOnly?: boolean;
   /** Which hints of `PageQuery` narrow the read; the rest is filtered by the abstract store. */
   readonly pushdown: readonly (keyof PageHints)[];
   /** Optional operations this store has. */

@@ -73,6 +73,7 @@ export class JsonFileStore extends AbstractStore {
       durability: options.durability,
       shared: false,
       maxEventBytes: MAX_EVENT_BYTES,
+      readOnly: options.readOnly,
       pushdown: ['ids', 'types', 'entity', 'correlationId', 'causationId', 'time'],
       operations: options.readOnly ? ['watch'] : ['sync'],
     };
