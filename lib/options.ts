@@ -5,10 +5,10 @@ import { toMs, type Duration } from './duration.ts';
 import { expected, TelltaleError } from './errors.ts';
 import type { PayloadMode } from './event/define-events.ts';
 import { isId } from './event/identity.ts';
-import { parsePath, readPath } from './event/path.ts';
 import { parsePattern } from './event/pattern.ts';
 import type { TelltaleEvent } from './event/event.ts';
 import { compileFilter } from './filter/compile.ts';
+import { parseField } from './filter/field.ts';
 import type { Filter } from './filter/language.ts';
 import type { AdmitStage, NamedStage } from './intake/stages.ts';
 import { DEFAULT_MAILBOX, type MailboxLimits, type Overflow } from './mailbox/overflow.ts';
@@ -227,7 +227,7 @@ export function parseSubscribe(pattern: unknown, options: unknown, defaults: Mai
     concurrency: given.concurrency ?? (given.key === undefined ? 1 : 16),
     mailbox,
     ...(given.where !== undefined && { where: compileFilter(given.where) }),
-    ...(given.key !== undefined && { key: toKey(given.key) }),
+    ...(given.key !== undefined && { key: toKey(given.key, text) }),
     ...(given.group !== undefined && { group: given.group }),
     ...(retry && { retry }),
     ...(given.signal !== undefined && { signal: given.signal }),
@@ -267,10 +267,9 @@ function mailboxLimits(
   };
 }
 
-function toKey(key: string | ((event: TelltaleEvent) => unknown)): (event: TelltaleEvent) => unknown {
+function toKey(key: string | ((event: TelltaleEvent) => unknown), pattern: string): (event: TelltaleEvent) => unknown {
   if (typeof key === 'function') return key;
-  const segments = parsePath(key);
-  return (event) => readPath(event, segments);
+  return parseField(key, 'INVALID_OPTION', `\`key\` of on(${JSON.stringify(pattern)})`).read;
 }
 
 function valueAt(value: unknown, path: readonly string[]): unknown {

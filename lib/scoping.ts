@@ -1,8 +1,9 @@
 import type { ContextInfo } from './api.ts';
 import { NO_CHAIN, type Cause } from './context.ts';
 import { expected } from './errors.ts';
-import { admit, checkUserMetadata } from './event/admission.ts';
+import { admit } from './event/admission.ts';
 import { checkId } from './event/identity.ts';
+import { checkUserMetadata } from './event/user-metadata.ts';
 
 const KNOWN: readonly string[] = ['correlationId', 'causationId', 'metadata'];
 const METADATA_BYTES = 64 * 1024;

@@ -1,4 +1,4 @@
-import { TelltaleError } from '../errors.ts';
+import type { TelltaleError } from '../errors.ts';
 import { refusal, type Refusal } from './admission-refusal.ts';
 import type { Plain } from './event.ts';
 import { isWellFormed } from './well-formed.ts';
@@ -39,14 +39,6 @@ export function admit(value: unknown, root: 'payload' | 'metadata', maxBytes: nu
     throw walk.explain(error, value, root);
   } finally {
     idle = walk;
-  }
-}
-
-/** Refuses metadata keys that begin with `$`, which belong to the bus. Throws `RESERVED_TYPE`. */
-export function checkUserMetadata(metadata: object): void {
-  for (const key in metadata) {
-    if (key.charCodeAt(0) !== 0x24) continue;
-    throw new TelltaleError('RESERVED_TYPE', `metadata.${key} is refused: keys that begin with $ are set by the bus`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { expected } from '../errors.ts';
+import { expected, type ErrorCode } from '../errors.ts';
 import { toTime } from '../event/identity.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
 import { parsePath, readPath } from '../event/path.ts';
@@ -37,13 +37,13 @@ const TIMES: ReadonlySet<string> = new Set(['time', 'storedAt']);
 
 const MEMO_LIMIT = 1_000;
 
-/** Parses a filter's key. Throws `INVALID_PATH`, and `INVALID_FILTER` for what no event has. */
-export function parseField(path: string): Field {
+/** Parses a filter's key. Throws `INVALID_PATH`, and `code` with the name of the thing for what no event has. */
+export function parseField(path: string, code: ErrorCode = 'INVALID_FILTER', thing = "a filter's field"): Field {
   const segments = parsePath(path);
   if (!ENVELOPE.has(path) && !DATA.has(segments[0]!))
     throw expected(
-      'INVALID_FILTER',
-      "a filter's field",
+      code,
+      thing,
       `one of ${ENVELOPE_FIELDS.join(', ')}, or a path such as payload.name or metadata.userId`,
       path,
     );

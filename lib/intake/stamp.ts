@@ -1,10 +1,11 @@
 import type { Cause } from '../context.ts';
 import { expected, type TelltaleError } from '../errors.ts';
-import { admit, checkUserMetadata } from '../event/admission.ts';
+import { admit } from '../event/admission.ts';
 import { contentHash } from '../event/content-hash.ts';
 import type { Metadata, TelltaleEvent } from '../event/event.ts';
 import { checkId, isId, toTime } from '../event/identity.ts';
 import { NO_METADATA } from '../event/inherit.ts';
+import { checkUserMetadata } from '../event/user-metadata.ts';
 import type { EmitOptions } from './emit-options.ts';
 
 /** What the bus says about an event by itself. */
@@ -41,7 +42,7 @@ export function stampEvent(
   return { id, type, source, time, entity, correlationId, causationId, schemaVersion, payload, metadata };
 }
 
-/** A caller's metadata, checked and copied. Throws `PAYLOAD_*`, `RESERVED_TYPE`. */
+/** A caller's metadata, checked and copied. Throws `PAYLOAD_*`, `RESERVED_TYPE`, `INVALID_OPTION`. */
 export function admitMetadata(given: unknown, maxBytes: number): { readonly value: Metadata; readonly bytes: number } {
   if (given === undefined) return { value: NO_METADATA, bytes: 0 };
   const { value, bytes } = admit(given, 'metadata', maxBytes);

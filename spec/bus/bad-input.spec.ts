@@ -62,6 +62,10 @@ const ofSubscribe: readonly Case[] = [
   [{ where: 'type = a' }, '`where`'],
   [{ where: { type: { $regex: 'a' } } }, '$regex', 'INVALID_FILTER'],
   [{ key: 7 }, '`key`'],
+  [{ key: 'nofield' }, '`key`'],
+  [{ key: 'user.name' }, '`key`'],
+  [{ key: 'id.x' }, '`key`'],
+  [{ key: '' }, 'path', 'INVALID_PATH'],
   [{ key: 'payload.__proto__' }, '__proto__', 'INVALID_PATH'],
   [{ concurrency: 0 }, '`concurrency`'],
   [{ concurrency: '4' }, '`concurrency`'],
@@ -99,6 +103,12 @@ const ofEmit: readonly Case[] = [
   [{ metadata: null }, 'metadata', 'PAYLOAD_NOT_PLAIN'],
   [{ metadata: ['a'] }, 'metadata', 'PAYLOAD_NOT_PLAIN'],
   [{ metadata: { $trace: 1 } }, '$trace', 'RESERVED_TYPE'],
+  [{ metadata: { priority: 'urgent' } }, '`metadata.priority`'],
+  [{ metadata: { priority: 5 } }, '`metadata.priority`'],
+  [{ metadata: { priority: null } }, '`metadata.priority`'],
+  [{ metadata: { tags: 'a' } }, '`metadata.tags`'],
+  [{ metadata: { tags: ['a', 1] } }, '`metadata.tags`'],
+  [{ metadata: { tags: { a: 1 } } }, '`metadata.tags`'],
 ];
 
 const ofPublish: readonly Case[] = [
@@ -287,6 +297,14 @@ describe('bad input', () => {
     mustName(
       refusalOf(() => bus.withContext({ metadata: ['a'] as never }, run)),
       [7, 'metadata', 'PAYLOAD_NOT_PLAIN'],
+    );
+    mustName(
+      refusalOf(() => bus.withContext({ metadata: { priority: 'urgent' } }, run)),
+      [7, '`metadata.priority`'],
+    );
+    mustName(
+      refusalOf(() => bus.withContext({ metadata: { tags: [7] } }, run)),
+      [7, '`metadata.tags`'],
     );
     mustName(
       refusalOf(() => bus.withContext({}, 'fn' as never)),

@@ -1,7 +1,8 @@
 import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { admit, checkUserMetadata } from '../../lib/event/admission.ts';
+import { admit } from '../../lib/event/admission.ts';
+import { checkUserMetadata } from '../../lib/event/user-metadata.ts';
 import { codeOf, refusalOf } from '../support/code-of.ts';
 
 const LIMIT = 8 * 2 ** 20;
