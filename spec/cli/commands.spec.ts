@@ -78,7 +78,7 @@ describe('the command line', function () {
   describe('demo', () => {
     it('stops at Ctrl-C with exit code 130, goes on the next time, sums up, and then has nothing to do', async () => {
       await makeFolder(40);
-      const first = await telltale(['demo', 'src'], { signal: 'SIGINT' });
+      const first = await telltale(['demo', 'src', '--readers', '1'], { signal: 'SIGINT' });
       expect([first.code, first.err]).to.deep.equal([130, '']);
       expect(first.out).to.contain('stopped.').and.contain('The same command goes on from there');
 
@@ -87,7 +87,7 @@ describe('the command line', function () {
       expectSummary(second.out);
       expect(await readdir(join(home, '.telltale'))).to.include('.gitignore');
 
-      const third = await telltale(['demo', 'src']);
+      const third = await telltale(['demo', 'src', '--readers', '1']);
       expect(third.out).to.contain('nothing to do: all 41 files are in the log already').and.contain('identical');
 
       const [, folder, id] = /look at it: node \S+ show (\S+) (\S+)/.exec(second.out)!;
