@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type * as Api from './api.ts';
 import { currentCause, runWithCause, runWithoutCause } from './context.ts';
+import type { Clock } from './clock.ts';
 import { Core } from './core.ts';
 import type { Duration } from './duration.ts';
 import { TelltaleError } from './errors.ts';
@@ -13,6 +14,7 @@ import { addPipeline, type RunningPipeline } from './pipelines.ts';
 import { describeContext, deriveCause } from './scoping.ts';
 import { recordRun } from './recording.ts';
 import type { Handler } from './router/subscription.ts';
+import type { Store } from './store/port.ts';
 import { flushStore, shutDown, untilSettled } from './shutdown.ts';
 import { createRouter } from './wiring.ts';
 import { describeError, type Health } from './observe/health.ts';
@@ -32,13 +34,41 @@ export async function createBus(options?: BusOptions): Promise<Api.Bus> {
   const parsed = parseBusOptions(options);
   // First, because a wrong declaration must not leave the store open behind it.
   const core = new Core(parsed, createRouter);
-  await parsed.store?.open({ clock: parsed.clock });
+  if (parsed.store) await openFor(parsed.source, parsed.store, parsed.clock);
   return buildBus(core) as unknown as Api.Bus;
+}
+
+/** Which bus a store belongs to: the first one to close would close it for the other. */
+const owners = new WeakMap<Store, string>();
+
+async function openFor(source: string, store: Store, clock: Clock): Promise<void> {
+  const owner = owners.get(store);
+  if (owner !== undefined) {
+    throw new TelltaleError(
+      'STORE_LOCKED',
+      `store ${store.name} already belongs to bus \`${owner}\`; open one of its own for \`${source}\``,
+    );
+  }
+  owners.set(store, source);
+  try {
+    await store.open({ clock });
+  } catch (error) {
+    owners.delete(store);
+    throw error;
+  }
+}
+
+async function closeBus(core: Core, pipelines: ReadonlyMap<string, RunningPipeline>): Promise<Api.CloseReport> {
+  try {
+    return await shutDown(core, pipelines.values());
+  } finally {
+    if (core.options.store) owners.delete(core.options.store);
+  }
 }
 
 function buildBus(core: Core): object {
   const { options } = core;
-  const pipelines = new Set<RunningPipeline>();
+  const pipelines = new Map<string, RunningPipeline>();
   let closing: Promise<Api.CloseReport> | undefined;
 
   const mustNotBeInside = (verb: string): void => {
@@ -48,7 +78,7 @@ function buildBus(core: Core): object {
   };
   const close = async (): Promise<Api.CloseReport> => {
     mustNotBeInside('close');
-    closing ??= runWithoutCause(() => shutDown(core, pipelines));
+    closing ??= runWithoutCause(() => closeBus(core, pipelines));
     return closing;
   };
   return {
@@ -65,6 +95,7 @@ function buildBus(core: Core): object {
 
     on: (pattern: string, handler: Handler, given?: object) => {
       mustBeFunction('handler', handler);
+      core.mustAccept(currentCause());
       return asUndo(listen(core, parseSubscribe(pattern, given, options.mailbox), handler).undo);
     },
     once: (pattern: string, given?: Api.OnceOptions) => waitOnce(core, pattern, given),
@@ -72,10 +103,12 @@ function buildBus(core: Core): object {
     iterate: (pattern: string, given?: Api.IterateOptions) => iterateEvents(core, pattern, given),
     pipeline: (name: string, pattern: string, build: never) => {
       mustBeFunction('build', build);
+      if (pipelines.has(name))
+        throw new TelltaleError('INVALID_OPTION', `a pipeline \`${name}\` already runs on this bus`);
       const pipeline = addPipeline(core, name, pattern, build);
-      pipelines.add(pipeline);
+      pipelines.set(name, pipeline);
       return asUndo(() => {
-        pipelines.delete(pipeline);
+        if (pipelines.get(name) === pipeline) pipelines.delete(name);
         pipeline.stop();
       });
     },

@@ -4,19 +4,31 @@ export interface Clock {
   now(): number;
   /** Monotonic ms since an arbitrary start. Never steps. */
   monotonic(): number;
-  /** Calls `fn` once after `ms`; returns the undo. The timer never keeps the process alive. */
+  /** Calls `fn` once after `ms`, however long; returns the undo. Housekeeping: the timer does not keep the process alive. */
   after(ms: number, fn: () => void): () => void;
+  /** As `after`, for what somebody awaits and what would be lost otherwise: the process stays alive until then. */
+  wait(ms: number, fn: () => void): () => void;
 }
+
+/** What `setTimeout` takes; anything longer would fire at once. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  after(ms, fn) {
-    const timer = setTimeout(fn, ms);
-    timer.unref();
-    return () => clearTimeout(timer);
-  },
+  after: (ms, fn) => startTimer(ms, fn, (timer) => timer.unref()),
+  wait: (ms, fn) => startTimer(ms, fn, (timer) => timer),
 };
+
+function startTimer(ms: number, fn: () => void, prepare: (timer: NodeJS.Timeout) => NodeJS.Timeout): () => void {
+  let timer: NodeJS.Timeout;
+  const start = (left: number): void => {
+    const next = (): void => (left > LONGEST_MS ? start(left - LONGEST_MS) : fn());
+    timer = prepare(setTimeout(next, Math.min(left, LONGEST_MS)));
+  };
+  start(ms);
+  return () => clearTimeout(timer);
+}
 
 /** A clock that moves only when told. Timers fire in due order, those due at one time in the order they were set. */
 export interface VirtualClock extends Clock {
@@ -35,14 +47,16 @@ export function createVirtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
     }
     return found;
   };
+  const after = (ms: number, fn: () => void): (() => void) => {
+    const id = serial++;
+    timers.set(id, { due: elapsed + Math.max(0, ms), fn });
+    return () => void timers.delete(id);
+  };
   return {
     now: () => start + elapsed,
     monotonic: () => elapsed,
-    after(ms, fn) {
-      const id = serial++;
-      timers.set(id, { due: elapsed + Math.max(0, ms), fn });
-      return () => void timers.delete(id);
-    },
+    after,
+    wait: after,
     async advance(ms) {
       const end = elapsed + ms;
       await settleMicrotasks();

@@ -182,7 +182,13 @@ const subscribeSchema = z.strictObject(
 
 /** Parses the options of a bus once, at the door. Throws `INVALID_OPTION`. */
 export function parseBusOptions(options: unknown): ParsedBusOptions {
-  const given = parseWith(busSchema, options ?? {}, 'createBus');
+  const given = parseWith(busSchema, options === undefined ? {} : options, 'createBus');
+  if (given.dispatch === 'committed' && given.store === undefined) {
+    throw new TelltaleError(
+      'INVALID_OPTION',
+      "`dispatch: 'committed'` of createBus needs a `store`: it delivers what is stored",
+    );
+  }
   return Object.freeze({
     source: given.source ?? 'main',
     store: given.store,
@@ -278,5 +284,5 @@ function valueAt(value: unknown, path: readonly string[]): unknown {
   return current;
 }
 
-const CLOCK = ['now', 'monotonic', 'after'];
+const CLOCK = ['now', 'monotonic', 'after', 'wait'];
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -46,7 +46,12 @@ export function createReading(core: Core): Reading {
     tree: async (id) => tree(await ready(), id),
     causes: async (id) => causes(await ready(), id),
     effects: async (id, options) => effects(await ready(), id, options),
-    join: (correlationId, wanted, options) => join(joinPort, correlationId, wanted, options),
+    join: (correlationId, wanted, options) => {
+      const joined = join(joinPort, correlationId, wanted, options);
+      // Whoever awaits it sees the rejection too; one that nobody awaits must not end the process when the bus closes.
+      joined.catch(() => undefined);
+      return joined;
+    },
   };
 }
 

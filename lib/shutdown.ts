@@ -4,18 +4,16 @@ import { TelltaleError, toError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { RunningPipeline } from './pipelines.ts';
 
-/** Resolves when `core` is settled, or after `timeoutMs`; answers whether it is. */
-export async function untilSettled(core: Core, timeoutMs: number): Promise<boolean> {
+/** Resolves when `core` is settled, or after `timeoutMs` where there is one; answers whether it is. */
+export async function untilSettled(core: Core, timeoutMs?: number): Promise<boolean> {
   if (core.isSettled) return true;
   return new Promise((resolve) => {
     const end = (settled: boolean): void => {
-      stopTimer();
+      stopTimer?.();
       stopListening();
       resolve(settled);
     };
-    // A timer takes at most 2³¹ − 1 ms.
-    const waitMs = Math.min(timeoutMs, 2 ** 31 - 1);
-    const stopTimer = core.options.clock.after(waitMs, () => end(false));
+    const stopTimer = timeoutMs === undefined ? undefined : core.options.clock.wait(timeoutMs, () => end(false));
     const stopListening = core.onRest(() => {
       if (core.isSettled) end(true);
     });
@@ -62,7 +60,7 @@ async function endPipelines(core: Core, pipelines: readonly RunningPipeline[]): 
   const { clock, closeTimeoutMs } = core.options;
   for (const pipeline of pipelines) pipeline.complete();
   let stop: (() => void) | undefined;
-  const timeout = new Promise<void>((resolve) => (stop = clock.after(closeTimeoutMs, resolve)));
+  const timeout = new Promise<void>((resolve) => (stop = clock.wait(closeTimeoutMs, resolve)));
   await Promise.race([Promise.all(pipelines.map(({ ended }) => ended)), timeout]);
   stop?.();
   for (const pipeline of pipelines) pipeline.stop();
@@ -113,7 +111,7 @@ async function attempt(
   let stop: (() => void) | undefined;
   const timeout = new Promise<never>((_, reject) => {
     const late = (): void => reject(new TelltaleError('TIMEOUT', `${text} within ${closeTimeoutMs} ms`));
-    stop = clock.after(closeTimeoutMs, late);
+    stop = clock.wait(closeTimeoutMs, late);
   });
   try {
     await Promise.race([phase(), timeout]);

@@ -77,7 +77,7 @@ class Join {
     const patterns = new Set([...wants.map(({ pattern }) => pattern.text), ...failOn.map(({ text }) => text)]);
     for (const pattern of patterns) undos.push(this.#port.subscribe(pattern, (event) => this.#arrived(event)));
     if (timeoutMs !== undefined)
-      undos.push(this.#port.clock.after(timeoutMs, () => this.#end(this.#failure('TIMEOUT', `after ${timeoutMs} ms`))));
+      undos.push(this.#port.clock.wait(timeoutMs, () => this.#end(this.#failure('TIMEOUT', `after ${timeoutMs} ms`))));
     const closed = this.#port.onClose?.(() => this.#end(this.#failure('BUS_CLOSED', 'when the bus closed')));
     if (closed !== undefined) undos.push(closed);
     if (signal === undefined) return;

@@ -89,7 +89,7 @@ function waitUnlessAborted(clock: Clock, ms: number, signal: AbortSignal): Promi
       signal.removeEventListener('abort', end);
       resolve();
     };
-    const cancel = clock.after(ms, end);
+    const cancel = clock.wait(ms, end);
     signal.addEventListener('abort', end);
   });
 }

@@ -10,7 +10,9 @@ export interface PipelineOutput {
 const CAUSES = Symbol.for('telltale.causes');
 
 /** A pipeline's output that knows what it comes from. */
-export interface CausedOutput extends PipelineOutput {
+export interface CausedOutput<Type extends string = string, Payload = unknown> extends PipelineOutput {
+  readonly type: Type;
+  readonly payload: Payload;
   readonly [CAUSES]: readonly TelltaleEvent[];
 }
 
@@ -18,7 +20,10 @@ export interface CausedOutput extends PipelineOutput {
  * Says what a pipeline's output comes from: one event, or several, which are then named in `metadata.causes` and hand
  * on their correlation only if all have the same.
  */
-export function caused(cause: TelltaleEvent | readonly TelltaleEvent[], output: PipelineOutput): CausedOutput {
+export function caused<Type extends string, Payload>(
+  cause: TelltaleEvent | readonly TelltaleEvent[],
+  output: { readonly type: Type; readonly payload: Payload; readonly options?: object },
+): CausedOutput<Type, Payload> {
   return { ...output, [CAUSES]: Array.isArray(cause) ? (cause as readonly TelltaleEvent[]) : [cause as TelltaleEvent] };
 }
 

@@ -34,7 +34,7 @@ export function once(port: OncePort, terms: OnceTerms): Promise<TelltaleEvent> {
     if (ended) return;
     undo.push(port.subscribe((event) => end(() => resolve(event))));
     if (timeoutMs !== undefined)
-      undo.push(port.clock.after(timeoutMs, () => end(() => reject(timeoutError(pattern, timeoutMs)))));
+      undo.push(port.clock.wait(timeoutMs, () => end(() => reject(timeoutError(pattern, timeoutMs)))));
     if (signal) {
       signal.addEventListener('abort', abort, { once: true });
       undo.push(() => signal.removeEventListener('abort', abort));

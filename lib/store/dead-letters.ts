@@ -125,7 +125,7 @@ export class DeadLetters {
     const key = `${draft.reason} ${draft.recipient}`;
     let drops = this.#drops.get(key);
     if (!drops) {
-      const cancel = this.#port.clock.after(SUMMARY_MS, () => this.#sumUp(key));
+      const cancel = this.#port.clock.wait(SUMMARY_MS, () => this.#sumUp(key));
       this.#drops.set(key, (drops = { single: 0, count: 0, last: envelope, draft, cancel }));
     }
     if (draft.reason === 'mailbox-full' && drops.single < SINGLE_LETTERS) {

@@ -221,7 +221,7 @@ export class Writer {
     queueMicrotask(() => {
       if (!this.#holding || this.#attempt !== attempt) return;
       const retryMs = retryDelayMs(BACKOFF, attempt);
-      this.#cancelRetry = this.#port.clock.after(retryMs, () => this.#retryNow());
+      this.#cancelRetry = this.#port.clock.wait(retryMs, () => this.#retryNow());
       this.#failFlushes(error);
       this.#port.unavailable(error, attempt, retryMs);
     });

@@ -86,7 +86,7 @@ describe('bus.metrics', () => {
         store.faults.push(...given.faults.map((name) => faults[name]));
         const test = await createTestBus({
           ...(given.stored ? { store } : { store: undefined as never }),
-          dispatch: given.dispatch,
+          dispatch: given.stored ? given.dispatch : 'immediate',
           onStoreFailure: given.onStoreFailure,
           backlog: { events: given.backlog },
           ingress: { max: 5 },
