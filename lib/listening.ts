@@ -7,6 +7,7 @@ import type { Envelope } from './event/envelope.ts';
 import type { TelltaleEvent } from './event/event.ts';
 import { DEFAULT_MAILBOX } from './mailbox/overflow.ts';
 import { parseSubscribe, type ParsedSubscribe } from './options.ts';
+import { mustKnow } from './parse-options.ts';
 import { IsolatedObservable } from './router/isolated-observable.ts';
 import { iterate } from './router/iterate.ts';
 import { once, type OnceTerms } from './router/once.ts';
@@ -42,7 +43,7 @@ export function listen(
 }
 
 function parseOnce(pattern: unknown, options: OnceOptions | undefined): ParsedOnce {
-  mustKnow(options, ['where', 'timeout', 'signal'], 'once');
+  mustKnow(options ?? {}, ['where', 'timeout', 'signal'], 'once');
   const { timeout, ...rest } = options ?? {};
   const parsed = parseSubscribe(pattern, options && rest, DEFAULT_MAILBOX);
   return { ...parsed, ...(timeout !== undefined && { timeoutMs: toMs(timeout, 'timeout') }) };
@@ -72,7 +73,7 @@ export function observeEvents(
   pattern: unknown,
   options: ObserveOptions | undefined,
 ): Observable<TelltaleEvent> {
-  mustKnow(options, ['where', 'signal'], 'observe');
+  mustKnow(options ?? {}, ['where', 'signal'], 'observe');
   const { signal, ...parsed } = parseSubscribe(pattern, options, core.options.mailbox);
   // What a subscriber throws during delivery fails that delivery; what it throws later has no event to blame.
   let delivering = false;
@@ -107,7 +108,7 @@ export function iterateEvents(
   pattern: unknown,
   options: IterateOptions | undefined,
 ): AsyncIterableIterator<TelltaleEvent> {
-  mustKnow(options, ['where', 'signal', 'mailbox'], 'iterate');
+  mustKnow(options ?? {}, ['where', 'signal', 'mailbox'], 'iterate');
   const { signal, ...parsed } = parseSubscribe(pattern, options, { ...core.options.mailbox, overflow: 'lag' });
   const { mailbox } = parsed;
   if (mailbox.overflow !== 'lag' && mailbox.overflow !== 'reject') {
@@ -150,12 +151,4 @@ function onEnd(core: Core, signal: AbortSignal | undefined, ended: () => void): 
 function onAbort(signal: AbortSignal, aborted: () => void): () => void {
   signal.addEventListener('abort', aborted, { once: true });
   return () => signal.removeEventListener('abort', aborted);
-}
-
-function mustKnow(options: unknown, known: readonly string[], of: string): void {
-  for (const key of Object.keys(options ?? {})) {
-    if (known.includes(key)) continue;
-    const text = `\`${key}\` is not an option of ${of}, expected one of: ${known.join(', ')}`;
-    throw new TelltaleError('INVALID_OPTION', text, { details: { option: key } });
-  }
 }

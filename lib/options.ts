@@ -12,6 +12,7 @@ import { parseField } from './filter/field.ts';
 import type { Filter } from './filter/language.ts';
 import type { AdmitStage, NamedStage } from './intake/stages.ts';
 import { DEFAULT_MAILBOX, type MailboxLimits, type Overflow } from './mailbox/overflow.ts';
+import { parseWith } from './parse-options.ts';
 import { parseRetry, type RetryOptions } from './retry.ts';
 import type { SubscriptionOptions } from './router/subscription.ts';
 import type { Store } from './store/port.ts';
@@ -248,20 +249,6 @@ export function parseSettled(options: unknown): number {
   return timeout === undefined ? Infinity : toMs(timeout, 'timeout');
 }
 
-/** Runs a strict schema and turns its first issue into one `INVALID_OPTION`. */
-export function parseWith<T>(schema: z.ZodType<T>, value: unknown, of: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  const path = issue.path.map(String);
-  if (issue.code === 'unrecognized_keys') {
-    const name = [...path, issue.keys[0]!].join('.');
-    throw new TelltaleError('INVALID_OPTION', `\`${name}\` is not an option of ${of}`, { details: { option: name } });
-  }
-  const thing = path.length === 0 ? `the options of ${of}` : `\`${path.join('.')}\` of ${of}`;
-  throw expected('INVALID_OPTION', thing, issue.message, valueAt(value, path), { details: { option: path.join('.') } });
-}
-
 function mailboxLimits(
   given: { max?: number | undefined; maxBytes?: number | undefined; overflow?: Overflow | undefined } | undefined,
   defaults: MailboxLimits,
@@ -275,13 +262,8 @@ function mailboxLimits(
 
 function toKey(key: string | ((event: TelltaleEvent) => unknown), pattern: string): (event: TelltaleEvent) => unknown {
   if (typeof key === 'function') return key;
-  return parseField(key, 'INVALID_OPTION', `\`key\` of on(${JSON.stringify(pattern)})`).read;
-}
-
-function valueAt(value: unknown, path: readonly string[]): unknown {
-  let current = value;
-  for (const key of path) current = isObject(current) ? current[key] : undefined;
-  return current;
+  const field = parseField(key, 'INVALID_OPTION', `\`key\` of on(${JSON.stringify(pattern)})`);
+  return (event) => field.read(event);
 }
 
 const CLOCK = ['now', 'monotonic', 'after', 'wait'];

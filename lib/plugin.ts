@@ -8,6 +8,7 @@ export type { ErrorCode, ErrorOptions } from './errors.ts';
 export { canonicalJson, contentHash } from './event/content-hash.ts';
 export type { Metadata, Plain, StoredEvent, TelltaleEvent } from './event/event.ts';
 export type { Filter } from './filter/language.ts';
+export { parseWith } from './parse-options.ts';
 export { AbstractSink } from './store/abstract-sink.ts';
 export { AbstractStore } from './store/abstract-store.ts';
 export type { Commit, Outcome } from './store/append-queue.ts';

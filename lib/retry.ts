@@ -1,5 +1,6 @@
 import { toMs, type Duration } from './duration.ts';
-import { expected, TelltaleError } from './errors.ts';
+import { expected } from './errors.ts';
+import { unknownOption } from './parse-options.ts';
 
 /** How often and how soon a failed handler is tried again. */
 export interface RetryOptions {
@@ -53,10 +54,9 @@ function refuseUnknown(option: unknown): asserts option is RetryOptions {
   if (typeof option !== 'object' || option === null) {
     throw expected('INVALID_OPTION', '`retry`', 'an object, a number of attempts or a boolean', option);
   }
-  const unknown = Object.keys(option).find((key) => !Object.hasOwn(DEFAULTS, key));
-  if (unknown === undefined) return;
-  const names = Object.keys(DEFAULTS).join(', ');
-  throw new TelltaleError('INVALID_OPTION', `\`retry.${unknown}\` is unknown, expected one of: ${names}`);
+  const names = Object.keys(DEFAULTS);
+  const stray = Object.keys(option).find((key) => !names.includes(key));
+  if (stray !== undefined) throw unknownOption(`retry.${stray}`, 'on', names);
 }
 
 function withoutUndefined(option: RetryOptions): RetryOptions {

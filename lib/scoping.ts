@@ -4,6 +4,7 @@ import { expected } from './errors.ts';
 import { admit } from './event/admission.ts';
 import { checkId } from './event/identity.ts';
 import { checkUserMetadata } from './event/user-metadata.ts';
+import { mustKnow } from './parse-options.ts';
 
 const KNOWN: readonly string[] = ['correlationId', 'causationId', 'metadata'];
 const METADATA_BYTES = 64 * 1024;
@@ -11,15 +12,7 @@ const METADATA_BYTES = 64 * 1024;
 /** The context of `withContext`: what is given, and the rest from around it. Throws `INVALID_OPTION`, `INVALID_ID`. */
 export function deriveCause(around: Cause | undefined, given: ContextInfo): Cause {
   if (typeof given !== 'object' || given === null) throw expected('INVALID_OPTION', 'the context', 'an object', given);
-  for (const key in given) {
-    if (!KNOWN.includes(key))
-      throw expected(
-        'INVALID_OPTION',
-        `\`${key}\` of the context`,
-        `one of ${KNOWN.join(', ')}`,
-        Reflect.get(given, key),
-      );
-  }
+  mustKnow(given, KNOWN, 'withContext');
   const correlationId =
     given.correlationId === undefined ? around?.correlationId : checkId(given.correlationId, '`correlationId`');
   // Another chain has other causes: the one around is handed on only within its own.

@@ -1,6 +1,7 @@
 import { toMs, type Duration } from '../duration.ts';
 import { expected } from '../errors.ts';
 import { parsePattern, type Pattern } from '../event/pattern.ts';
+import { mustKnow } from '../parse-options.ts';
 
 export interface JoinOptions {
   /** A pattern, or several: an event of the correlation that matches ends the join. */
@@ -38,8 +39,7 @@ export function parseJoin(
   if (typeof correlationId !== 'string' || correlationId === '')
     throw expected('INVALID_OPTION', 'the correlation to join', 'a non-empty string', correlationId);
   if (!isObject(options)) throw expected('INVALID_OPTION', 'the options of `join`', 'an object', options);
-  const stray = Object.keys(options).find((key) => !KNOWN.includes(key));
-  if (stray !== undefined) throw expected('INVALID_OPTION', 'an option of `join`', `one of ${KNOWN.join(', ')}`, stray);
+  mustKnow(options, KNOWN, 'join');
   const { failOn = [], timeout, partial = false, signal } = options;
   if (typeof partial !== 'boolean') throw expected('INVALID_OPTION', '`partial`', 'true or false', partial);
   return {

@@ -5,6 +5,7 @@ import type { Place } from '../event/place.ts';
 import { checkType } from '../event/type-name.ts';
 import { compileFilter } from '../filter/compile.ts';
 import type { Filter } from '../filter/language.ts';
+import { mustKnow } from '../parse-options.ts';
 import { checkPlace } from './resolve-place.ts';
 
 /** Which stored events are meant. All conditions must hold; none means all events. */
@@ -102,9 +103,7 @@ export function parseSelection(options: Selection = {}, callee = 'count'): Parse
 function checkKeys(options: unknown, known: readonly string[], name: string): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw expected('INVALID_QUERY', `the argument of \`${name}\``, 'an object of options', options);
-  const stray = Object.keys(options).find((key) => !known.includes(key));
-  if (stray !== undefined)
-    throw expected('INVALID_QUERY', `an option of \`${name}\``, `one of ${known.join(', ')}`, stray);
+  mustKnow(options, known, name, 'INVALID_QUERY');
 }
 
 function oneOf(value: unknown, name: string, known: readonly string[]): void {

@@ -1,6 +1,7 @@
 import { TelltaleError, expected } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
 import { checkId } from '../event/identity.ts';
+import { mustKnow } from '../parse-options.ts';
 import type { Expectation } from '../store/port.ts';
 import { checkExpect, type EmitOptions } from './emit-options.ts';
 
@@ -102,7 +103,6 @@ export function notForBatches(type: string): TelltaleError {
 function onlyKey(options: unknown, known: string, of: string): Readonly<Record<string, unknown>> {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw expected('INVALID_OPTION', `the options of \`${of}\``, 'an object', options);
-  const unknown = Object.keys(options).find((key) => key !== known);
-  if (unknown === undefined) return options as Readonly<Record<string, unknown>>;
-  throw expected('INVALID_OPTION', `the option \`${unknown}\` of \`${of}\``, known, Reflect.get(options, unknown));
+  mustKnow(options, [known], of);
+  return options as Readonly<Record<string, unknown>>;
 }

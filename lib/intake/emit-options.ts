@@ -2,6 +2,7 @@ import { expected } from '../errors.ts';
 import type { Metadata } from '../event/event.ts';
 import { compileFilter } from '../filter/compile.ts';
 import type { Filter } from '../filter/language.ts';
+import { unknownOption } from '../parse-options.ts';
 import type { Expectation } from '../store/port.ts';
 
 /** What a caller may say about one event beside its type and payload. */
@@ -48,13 +49,7 @@ export function checkEmitOptions(options: unknown, publishing: boolean): EmitOpt
   }
   for (const key in options) {
     if (KNOWN.has(key) || (publishing && OF_THE_CALL.has(key))) continue;
-    const list = [...KNOWN, ...(publishing ? OF_THE_CALL : [])].join(', ');
-    throw expected(
-      'INVALID_OPTION',
-      `the option \`${key}\``,
-      `one of ${list}`,
-      (options as Record<string, unknown>)[key],
-    );
+    throw unknownOption(key, publishing ? 'publish' : 'an event', [...KNOWN, ...(publishing ? OF_THE_CALL : [])]);
   }
   const { transient, schemaVersion } = options as EmitOptions;
   if (transient !== undefined && typeof transient !== 'boolean') {

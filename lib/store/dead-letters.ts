@@ -7,6 +7,7 @@ import type { Envelope } from '../event/envelope.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
 import { checkId } from '../event/identity.ts';
 import { toPlain } from '../event/to-plain.ts';
+import { mustKnow } from '../parse-options.ts';
 import type { Store } from './port.ts';
 
 /** Why an event lies here. */
@@ -237,15 +238,8 @@ function withCausation(cause: Cause | undefined, causationId: string): Cause {
 function checkQuery(query: unknown): number {
   if (typeof query !== 'object' || query === null)
     throw expected('INVALID_OPTION', 'the options of `deadLetters.list`', 'an object', query);
-  const { limit = 100, ...unknown } = query as LetterQuery;
-  const [key] = Object.keys(unknown);
-  if (key !== undefined)
-    throw expected(
-      'INVALID_OPTION',
-      `the option \`${key}\` of \`deadLetters.list\``,
-      'limit',
-      Reflect.get(unknown, key),
-    );
+  mustKnow(query, ['limit'], 'deadLetters.list');
+  const { limit = 100 } = query as LetterQuery;
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIST) return limit;
   throw expected('INVALID_OPTION', '`limit` of `deadLetters.list`', `an integer from 1 to ${MAX_LIST}`, limit);
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { expected } from '../../lib/plugin.ts';
+import { expected, parseWith } from '../../lib/plugin.ts';
 
 export interface JsonFileOptions {
   /**
@@ -49,19 +49,21 @@ export interface JsonFileOptions {
 
 const PATH = /^(payload|metadata)(\.[^.]+)+$/;
 
+const integer = (least: number, most: number): z.ZodInt => {
+  const text = `an integer from ${least} to ${most}`;
+  return z.int(text).min(least, text).max(most, text);
+};
+const POLL = 'a number from 1 to 60000';
+
 const schema = z.strictObject({
   durability: z.enum(['disk', 'os']).default('disk'),
   create: z.boolean().default(true),
   readOnly: z.boolean().default(false),
   force: z.boolean().default(false),
-  segmentBytes: z
-    .int()
-    .min(64 * 1024)
-    .max(1024 ** 3)
-    .default(64 * 1024 * 1024),
-  segmentEvents: z.int().min(16).max(65_536).default(32_768),
+  segmentBytes: integer(64 * 1024, 1024 ** 3).default(64 * 1024 * 1024),
+  segmentEvents: integer(16, 65_536).default(32_768),
   index: z.array(z.string().regex(PATH, 'a dotted path into payload or metadata')).default([]),
-  pollMs: z.number().min(1).max(60_000).default(250),
+  pollMs: z.number(POLL).min(1, POLL).max(60_000, POLL).default(250),
 });
 
 export type ParsedOptions = Readonly<z.output<typeof schema>>;
@@ -70,16 +72,5 @@ export type ParsedOptions = Readonly<z.output<typeof schema>>;
 export function parseOptions(folder: string, options: unknown): ParsedOptions {
   if (typeof folder !== 'string' || folder.length === 0 || folder.includes('\0'))
     throw expected('INVALID_OPTION', '`folder`', 'the path of a folder', folder);
-  const parsed = schema.safeParse(options);
-  if (parsed.success) return Object.freeze(parsed.data);
-  const issue = parsed.error.issues[0]!;
-  const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
-  if (unknown !== undefined)
-    throw expected('INVALID_OPTION', `\`${unknown}\``, `one of ${Object.keys(schema.shape).join(', ')}`, unknown);
-  const name = issue.path.join('.') || 'options';
-  throw expected('INVALID_OPTION', `\`${name}\``, issue.message, valueAt(options, issue.path));
-}
-
-function valueAt(options: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], options);
+  return Object.freeze(parseWith(schema, options, 'jsonFile'));
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { TelltaleError } from '../../lib/plugin.ts';
+import { parseWith } from '../../lib/plugin.ts';
 
 export interface MemoryOptions {
   /** Events kept; past it the oldest go, recorded as removed with reason `bound`. @default 100_000 */
@@ -13,7 +13,8 @@ export interface MemoryOptions {
   readonly maxEventBytes?: number;
 }
 
-const count = z.number().int().min(1);
+const COUNT = 'an integer from 1';
+const count = z.int(COUNT).min(1, COUNT);
 
 const schema = z.strictObject({
   capacity: count.default(100_000),
@@ -23,8 +24,5 @@ const schema = z.strictObject({
 
 /** Throws `INVALID_OPTION`. */
 export function parseOptions(options: MemoryOptions): Required<MemoryOptions> {
-  const parsed = schema.safeParse(options);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new TelltaleError('INVALID_OPTION', `memory(): ${['options', ...issue.path].join('.')}: ${issue.message}`);
+  return parseWith(schema, options, 'memory');
 }

@@ -259,6 +259,7 @@ describe('bad input', () => {
     const { bus } = await createTestBus();
     const ofBatch: readonly Case[] = [
       [7, '`batch`'],
+      [{ ids: 'x' }, 'not an option of batch (known: id)'],
       [{ name: 'x' }, '`name`'],
       [{ id: 7 }, 'the batch id', 'INVALID_ID'],
       [{ id: 'x'.repeat(241) }, 'the batch id', 'INVALID_ID'],

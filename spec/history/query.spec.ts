@@ -184,7 +184,7 @@ describe('query', () => {
 
   it('refuses unknown and contradictory options, naming them', async () => {
     for (const [options, part] of [
-      [{ typ: 'a' }, '"typ"'],
+      [{ typ: 'a' }, '`typ` is not an option of query'],
       [{ limit: 0 }, '`limit`'],
       [{ limit: 10_001 }, '`limit`'],
       [{ order: 'size' }, "`order` to be 'position' or 'time'"],
@@ -199,7 +199,9 @@ describe('query', () => {
       expect(error.code, part).to.equal('INVALID_QUERY');
       expect(error.message).to.include(part);
     }
-    expect((await refusal(count(store, { limit: 5 } as Selection))).message).to.include('"limit"');
+    expect((await refusal(count(store, { limit: 5 } as Selection))).message).to.include(
+      '`limit` is not an option of count',
+    );
   });
 
   it('refuses malformed places, patterns, types and filters with their own codes', async () => {

@@ -15,7 +15,9 @@ interface Edge {
 
 /** Imports point from a higher layer to a lower one. A key is a file, or the folder of a unit. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['errors', 'clock', 'duration', 'ids', 'lifecycle', 'context', 'retry'].map((name) => `lib/${name}.ts`),
+  ['errors', 'clock', 'duration', 'ids', 'lifecycle', 'context', 'retry', 'parse-options'].map(
+    (name) => `lib/${name}.ts`,
+  ),
   ['lib/event'],
   ['lib/filter', 'lib/mailbox', 'lib/invoke'],
   ['lib/store'],
@@ -63,8 +65,11 @@ const PLACES: Readonly<Record<string, RegExp>> = {
   commander: /^plugins\/cli\//,
 };
 
-/** The bus's interface names types of these packages. */
-const TYPE_PLACES: Readonly<Record<string, RegExp>> = { rxjs: /^lib\/(?:api|listening)\.ts$/ };
+/** Where only types of these packages are named. */
+const TYPE_PLACES: Readonly<Record<string, RegExp>> = {
+  rxjs: /^lib\/(?:api|listening)\.ts$/,
+  zod: /^lib\/parse-options\.ts$/,
+};
 
 const MAX_LINES = 400;
 /** The files that grow when nobody watches. */
