@@ -126,6 +126,9 @@ function buildBus(core: Core): object {
 
     flush: async () => {
       mustNotBeInside('flush');
+      const { writer } = core;
+      // After a clean close the writer has stopped, and nothing is unstored.
+      if (writer?.state === 'stopped' && writer.lost + writer.backlog.events === 0) return;
       await flushStore(core);
     },
     settled: async (given: { readonly timeout?: Duration } = {}) => {

@@ -117,7 +117,7 @@ export class Pipeline {
     );
     // Outside every context: operators with timers would otherwise carry the first event's to all later ones.
     this.#running = runWithoutCause(() =>
-      from(this.#build(source)).subscribe({
+      toOutputs(this.#build(source)).subscribe({
         next: (output) => this.#output(output),
         error: (error: unknown) => this.#fail(error),
         complete: () => this.#end(),
@@ -197,4 +197,14 @@ export class Pipeline {
       this.#fail(error);
     }
   }
+}
+
+// Throws `INVALID_OPTION` where RxJS would throw its own TypeError, or read a text letter by letter.
+function toOutputs(built: unknown): Observable<PipelineOutput> {
+  try {
+    if (typeof built === 'object' && built !== null) return from(built as Observable<PipelineOutput>);
+  } catch {
+    // Told below.
+  }
+  throw expected('INVALID_OPTION', 'the answer of `build`', 'an Observable', built);
 }

@@ -331,6 +331,13 @@ describe('bad input', () => {
       refusalOf(() => bus.pipeline('p', 'a', 7 as never)),
       [7, '`build`'],
     );
+    for (const answer of [null, undefined, 7, 'text', {}]) {
+      mustName(
+        refusalOf(() => bus.pipeline('p', 'a', () => answer as never)),
+        [answer, '`build`'],
+      );
+    }
+    expect(bus.metrics().subscriptions).to.have.length(1);
     mustName(await rejectionOf(bus.settled({ timeout: 'soon' as never })), [7, '`timeout`', 'INVALID_DURATION']);
     mustName(await rejectionOf(bus.settled({ timeot: 1 } as never)), [7, '`timeot`']);
   });

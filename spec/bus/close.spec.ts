@@ -239,6 +239,13 @@ describe('bus.close', () => {
     });
   });
 
+  it('leaves nothing to flush behind it', async () => {
+    const { bus } = await createTestBus();
+    bus.emit('a', 1);
+    await bus.close();
+    await bus.flush();
+  });
+
   it('reports every error together, and closes all the same', async () => {
     const store = new FlakyStore();
     const { bus } = await createTestBus({ store });
