@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { bufferTime, map, mergeMap } from 'rxjs';
 import sinon from 'sinon';
 import type { DeadLetter } from '../../lib/store/dead-letters.ts';
+import type { StoreSupports } from '../../lib/store/port.ts';
 import { createTestBus } from '../../lib/testing.ts';
 import { memory } from '../../plugins/memory/index.ts';
 import { codeOf } from '../support/code-of.ts';
@@ -14,6 +15,10 @@ async function lettersOf(store: ReturnType<typeof memory>): Promise<readonly Dea
   await store.open();
   const events = await logged(store, true);
   return events.filter(({ type }) => type === '$dead-letter.opened').map(({ payload }) => payload as DeadLetter);
+}
+
+class SyncingStore extends FlakyStore {
+  override readonly supports: StoreSupports = { ...new FlakyStore().supports, durability: 'os', operations: ['sync'] };
 }
 
 describe('bus.close', () => {
@@ -237,6 +242,25 @@ describe('bus.close', () => {
       expect((await flush).message).to.include('1 events are not stored');
       await closing;
     });
+  });
+
+  it('syncs what was accepted before it closes the store', async () => {
+    const store = new SyncingStore();
+    const { bus } = await createTestBus({ store });
+    bus.emit('a', 1);
+    await bus.close();
+    expect(store.calls).to.deep.equal(['append', 'appended', 'sync', 'close']);
+  });
+
+  it('aborts the signal of every subscription', async () => {
+    const { bus } = await createTestBus();
+    const signals: AbortSignal[] = [];
+    bus.on('a', (_, { signal }) => void signals.push(signal));
+    bus.on('a', async (_, { signal }) => void signals.push(signal), { group: 'g' });
+    bus.emit('a', 1);
+    expect(signals.map(({ aborted }) => aborted)).to.deep.equal([false, false]);
+    await bus.close();
+    expect(signals.map(({ aborted }) => aborted)).to.deep.equal([true, true]);
   });
 
   it('leaves nothing to flush behind it', async () => {
