@@ -209,8 +209,7 @@ export class Carrier {
   }
 
   #refused(error: TelltaleError, count: number): TelltaleError {
-    this.#parts.counters.offered += count;
-    this.#parts.counters.refused += count;
+    this.#parts.counters.refuse(count);
     return error;
   }
 }

@@ -1,12 +1,11 @@
 import type { Receipt } from './api.ts';
-import { Carrier, type Settle } from './carrier.ts';
-import { runWithoutCause, type Cause } from './context.ts';
+import { Carrier } from './carrier.ts';
+import type { Cause } from './context.ts';
 import { TelltaleError, isTelltaleError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { TelltaleEvent } from './event/event.ts';
 import { SchemaRegistry } from './event/schema-registry.ts';
 import { defineEvents, type EventDeclarations } from './event/define-events.ts';
-import { describeError } from './event/describe-error.ts';
 import { createIdSource } from './ids.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
 import { checkEmitOptions } from './intake/emit-options.ts';
@@ -16,10 +15,9 @@ import { channels } from './observe/channels.ts';
 import { Counters } from './observe/metrics.ts';
 import { Reports } from './observe/reports.ts';
 import type { ParsedBusOptions } from './options.ts';
+import { Publishing, type PublishTerms } from './publishing.ts';
 import { Dispatcher } from './router/dispatcher.ts';
-import { NOT_STORED, abortedError, receiptOf } from './receipts.ts';
 import { DeadLetters, LETTER_OPENED, letterEntity, type DeadLetter } from './store/dead-letters.ts';
-import type { Expectation } from './store/port.ts';
 import type { Writer } from './store/writer.ts';
 import type { Router } from './router/router.ts';
 
@@ -38,11 +36,10 @@ export class Core {
   readonly carrier: Carrier;
   readonly newId: () => string;
   readonly #intake: Intake;
+  readonly #publishing: Publishing;
   readonly #idleListeners = new Set<() => void>();
   readonly #closeListeners = new Set<() => void>();
   #accepting: 'all' | 'handlers' | 'none' = 'all';
-  /** Publishes that wait for room in the ingress: accepted, and in no queue yet. */
-  #waiting = 0;
   #streams: 'live' | 'ended' = 'live';
 
   constructor(options: ParsedBusOptions, createRouter: (core: Core) => Router) {
@@ -95,6 +92,17 @@ export class Core {
     });
     const { counters, letters, reports, dispatcher } = this;
     this.carrier = new Carrier({ options, counters, letters, reports, dispatcher, rested: () => this.wake() });
+    const { carrier } = this;
+    this.#publishing = new Publishing({
+      counters,
+      reports,
+      dispatcher,
+      carrier,
+      admit: (cause, type, given, terms) => this.admit(cause, type, given, terms, { publishing: true }),
+      isInside: (cause) => this.isInside(cause),
+      closed: () => (this.#accepting === 'none' ? this.#closedError() : undefined),
+      ingressFull: () => this.#ingressFull(),
+    });
   }
 
   /** Absent for a bus without store. */
@@ -109,7 +117,7 @@ export class Core {
 
   /** Nothing is dispatched, waits to be, runs or is queued for a handler. */
   get isSettled(): boolean {
-    if (!this.dispatcher.isIdle || this.carrier.deferred > 0 || this.#waiting > 0) return false;
+    if (!this.dispatcher.isIdle || this.carrier.deferred > 0 || this.#publishing.waiting > 0) return false;
     for (const { load } of this.router.subscriptions) if (load > 0) return false;
     return true;
   }
@@ -169,34 +177,12 @@ export class Core {
 
   /** Never an unhandled rejection: one that nobody awaits is counted and reported all the same. */
   publish(cause: Cause | undefined, type: string, payload: unknown, options?: PublishTerms): Promise<Receipt> {
-    return this.watch(this.#publish(cause, type, payload, options), type);
+    return this.#publishing.publish(cause, type, payload, options);
   }
 
   /** Counts and reports the rejection of what was to be stored. */
   watch<Result>(promise: Promise<Result>, type: string): Promise<Result> {
-    promise.catch((error: unknown) => {
-      const { name, message, code = name } = describeError(error);
-      this.counters.rejectedPublishes++;
-      runWithoutCause(() => this.reports.say('$bus.publish.failed', code, { type, code, message }));
-    });
-    return promise;
-  }
-
-  async #publish(
-    cause: Cause | undefined,
-    type: string,
-    payload: unknown,
-    options: PublishTerms | undefined,
-  ): Promise<Receipt> {
-    const signal = options?.signal;
-    if (signal instanceof AbortSignal && signal.aborted) throw abortedError(signal, 'before it was accepted');
-    const accepted = this.admit(cause, type, payload, options, { publishing: true });
-    if ('dropped' in accepted) return { ...NOT_STORED, event: accepted.event, dropped: accepted.dropped };
-    if (!this.dispatcher.room(accepted.bytes, this.isInside(cause))) {
-      if (this.isInside(cause)) throw this.#ingressFull();
-      return this.#whenRoom(accepted, options?.id === undefined, options ?? {});
-    }
-    return this.#awaitWrite(accepted, options?.id === undefined, options?.expect, signal);
+    return this.#publishing.watch(promise, type);
   }
 
   /** Through the door; a refusal is counted and kept as a dead letter. Throws the typed refusals. */
@@ -212,12 +198,12 @@ export class Core {
       const given = checkEmitOptions(options, terms.publishing === true);
       const accepted = this.#intake.accept(cause, type, payload, terms.batch ? inBatch(given, terms.batch) : given);
       if ('dropped' in accepted) {
-        this.#refused();
+        this.counters.refuse(1);
         this.counters.droppedByStages++;
       } else if (accepted.transient && terms.batch) throw notForBatches(type);
       return accepted;
     } catch (error) {
-      this.#refused();
+      this.counters.refuse(1);
       if (!isTelltaleError(error, 'BUS_CLOSED')) this.#letterOf({ cause, type, payload, options, error });
       throw error;
     }
@@ -254,59 +240,6 @@ export class Core {
     this.carrier.carry(this.#intake.internal(undefined, type, payload, { transient: true }), true);
   }
 
-  // Counted as waiting, so that the books balance meanwhile; carried the moment it is let in, so that nothing emitted
-  // since comes before it.
-  #whenRoom(envelope: Envelope, fresh: boolean, { expect, signal }: PublishTerms): Promise<Receipt> {
-    this.#countWaiting(1);
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        this.#countWaiting(-1);
-        signal?.removeEventListener('abort', abort);
-      };
-      const refuse = (error: TelltaleError): void => {
-        leave();
-        this.#refused();
-        reject(error);
-      };
-      const withdraw = this.dispatcher.whenRoom(envelope.bytes, () => {
-        if (this.#accepting === 'none') return refuse(this.#closedError());
-        leave();
-        resolve(this.#awaitWrite(envelope, fresh, expect, signal));
-      });
-      const abort = (): void => {
-        withdraw();
-        refuse(abortedError(signal!, 'before it was accepted'));
-      };
-      signal?.addEventListener('abort', abort, { once: true });
-    });
-  }
-
-  #countWaiting(by: 1 | -1): void {
-    this.#waiting += by;
-    this.counters.offered += by;
-    this.counters.waiting += by;
-  }
-
-  #awaitWrite(
-    envelope: Envelope,
-    fresh: boolean,
-    expect: Expectation | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<Receipt> {
-    return new Promise((resolve, reject) => {
-      const abort = (): void => reject(abortedError(signal!, 'while it was being stored; it may be in the log'));
-      const settle: Settle = (outcome) => {
-        signal?.removeEventListener('abort', abort);
-        if (outcome.status === 'stored') resolve(receiptOf(envelope, outcome.receipt));
-        else if ('error' in outcome) reject(outcome.error);
-        else resolve({ ...NOT_STORED, event: envelope.event });
-      };
-      // First, because `carry` may throw; it settles before it returns only where nothing is to be stored.
-      this.carrier.carry(envelope, fresh, expect, settle);
-      if (envelope.writing) signal?.addEventListener('abort', abort, { once: true });
-    });
-  }
-
   #writeLetter(letter: DeadLetter, cause: Cause | undefined): Envelope | undefined {
     if (!this.writer || this.carrier.full(1, 0)) return undefined;
     const correlation = letter.correlationId === '' ? {} : { correlationId: letter.correlationId };
@@ -330,17 +263,9 @@ export class Core {
       channels.dispatched.publish({ source: this.options.source, event: envelope.event });
   }
 
-  #refused(): void {
-    this.counters.offered++;
-    this.counters.refused++;
-  }
-
   #ingressFull(): TelltaleError {
-    const { events, bytes } = this.dispatcher.queued;
-    const { max, maxBytes } = this.options.ingress;
-    const text = `ingress full: ${events} of ${max} events and ${bytes} of ${maxBytes} bytes wait to be dispatched; publish() waits for room`;
-    this.#refused();
-    return new TelltaleError('INGRESS_FULL', text, { details: { events, bytes, max, maxBytes } });
+    this.counters.refuse(1);
+    return this.dispatcher.fullError();
   }
 }
 
@@ -353,8 +278,6 @@ interface AdmitTerms {
   /** Comes from the bus's own parts, which may go on while it closes. */
   readonly inside?: boolean;
 }
-
-type PublishTerms = EmitOptions & { readonly expect?: Expectation; readonly signal?: AbortSignal };
 
 interface Refused {
   readonly cause: Cause | undefined;

@@ -69,6 +69,12 @@ export class Counters {
   readonly store = new Histogram();
   readonly #transientDropped = new Map<string, number>();
 
+  /** Events that were turned away at the door. */
+  refuse(count: number): void {
+    this.offered += count;
+    this.refused += count;
+  }
+
   dropTransient(type: string): void {
     const name = this.#transientDropped.size < MAX_TYPES || this.#transientDropped.has(type) ? type : '(other)';
     this.#transientDropped.set(name, (this.#transientDropped.get(name) ?? 0) + 1);

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { runWithCause } from '../context.ts';
+import { TelltaleError } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
 import { Fifo } from '../mailbox/fifo.ts';
 import type { Target } from './target.ts';
@@ -63,6 +64,14 @@ export class Dispatcher {
     const { max, maxBytes } = this.#port.limits;
     if (fromHandler) return this.#queue.length < 2 * max && this.#bytes + bytes <= 2 * maxBytes;
     return this.#room.length === 0 && this.#queue.length < max && this.#bytes + bytes <= maxBytes;
+  }
+
+  /** The error of whoever found no room. */
+  fullError(): TelltaleError {
+    const { events, bytes } = this.queued;
+    const { max, maxBytes } = this.#port.limits;
+    const text = `ingress full: ${events} of ${max} events and ${bytes} of ${maxBytes} bytes wait to be dispatched; publish() waits for room`;
+    return new TelltaleError('INGRESS_FULL', text, { details: { events, bytes, max, maxBytes } });
   }
 
   /**

@@ -33,6 +33,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'core',
     'listening',
     'pipelines',
+    'publishing',
     'reading',
     'receipts',
     'recording',
@@ -73,7 +74,12 @@ const TYPE_PLACES: Readonly<Record<string, RegExp>> = {
 
 const MAX_LINES = 400;
 /** The files that grow when nobody watches. */
-const COORDINATORS: Readonly<Record<string, number>> = { 'bus.ts': 250, 'router.ts': 250, 'abstract-store.ts': 350 };
+const COORDINATORS: Readonly<Record<string, number>> = {
+  'bus.ts': 250,
+  'core.ts': 320,
+  'router.ts': 250,
+  'abstract-store.ts': 350,
+};
 
 /** The package's own name leads through its doors. */
 const SELF: Readonly<Record<string, string>> = {
