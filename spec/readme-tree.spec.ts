@@ -13,9 +13,9 @@ const folder = join(root, 'build/readme-tree', String(process.pid));
 
 const program = /^```js\n([^]*?)^```$/m.exec(readme)![1]!;
 const isComment = (line: string): boolean => line.startsWith('// ');
-const lines = program.trimEnd().split('\n');
+const programLines = program.trimEnd().split('\n');
 /** What the README says the command shows: the comment behind the program. */
-const shownTree = lines.filter(isComment).map((line) => line.slice(3));
+const shownTree = programLines.filter(isComment).map((line) => line.slice(3));
 
 /** Lines without what differs from run to run: the milliseconds, however wide they are. */
 const withoutTimes = (lines: readonly string[]): string[] =>
@@ -56,6 +56,6 @@ describe('the first program of the README', function () {
   });
 
   it('has at most ten lines', () => {
-    expect(lines.filter((line) => !isComment(line)).length).to.be.at.most(10);
+    expect(programLines.filter((line) => !isComment(line)).length).to.be.at.most(10);
   });
 });

@@ -162,6 +162,8 @@ class Plainer {
 type Field = readonly [name: string, read: () => unknown];
 
 function ownFields(value: object): Field[] {
+  // While an AsyncLocalStorage is active, Node marks promises with symbols of its own, which say nothing to anybody.
+  if (value instanceof Promise) return [];
   const names: PropertyKey[] = Object.keys(value);
   const symbols = Object.getOwnPropertySymbols(value).filter(
     (symbol) => Object.getOwnPropertyDescriptor(value, symbol)?.enumerable,

@@ -11,6 +11,11 @@ function plain(value: unknown): unknown {
 }
 
 describe('toPlain', () => {
+  it('tells a promise also where Node has marked it', () => {
+    const marked = Object.assign(Promise.resolve(), { [Symbol('async_id_symbol')]: 7 });
+    expect(toPlain({ marked })).to.deep.equal({ marked: '[Promise]' });
+  });
+
   it('keeps what an error says: name, code, message, stack, cause and own fields', () => {
     const cause = Object.assign(new TypeError('inner'), { errno: -2 });
     const error = Object.assign(new RangeError('outer', { cause }), { code: 'E_RANGE', when: new Date(0) });

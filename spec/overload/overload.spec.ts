@@ -14,7 +14,7 @@ interface Outcome {
 }
 
 // Fault and load tests are their own kind: they take real time, in a process of their own.
-const RUN_MS = Number(process.env['OVERLOAD_MS'] ?? 600);
+const RUN_MS = Number(process.env['OVERLOAD_MS'] ?? 400);
 const FLOOD = fileURLToPath(new URL('flood.js', import.meta.url));
 
 async function flood(policy: string, kind: 'live' | 'stored' = 'live'): Promise<Outcome> {
