@@ -42,7 +42,7 @@ const PRINTED: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     'all in all: 4',
   ],
   '05-join.mjs': ['complete: true, a.ts bb.ts ccc.ts', 'second scan: JOIN_FAILED'],
-  '06-custom-store.mjs': ['stored at position 1, revision 1 of note/1', /^# pass \d{2,}$/, '# fail 0'],
+  '06-custom-store.mjs': ['stored at position 1, revision 1 of note/1', /^(?:#|ℹ) pass \d{2,}$/, /^(?:#|ℹ) fail 0$/],
 };
 
 describe('the examples', function () {
