@@ -8,7 +8,7 @@ import type { TelltaleEvent } from './event/event.ts';
 import { DEFAULT_MAILBOX } from './mailbox/overflow.ts';
 import { parseSubscribe, type ParsedSubscribe } from './options.ts';
 import { mustKnow } from './parse-options.ts';
-import { IsolatedObservable } from './router/isolated-observable.ts';
+import { isolatedObservable } from './router/isolated-observable.ts';
 import { iterate } from './router/iterate.ts';
 import { once, type OnceTerms } from './router/once.ts';
 import type { Handler, Subscription, SubscriptionOptions } from './router/subscription.ts';
@@ -84,7 +84,7 @@ export function observeEvents(
     if (delivering) thrown ??= { error };
     else core.reports.failed('$bus.stream.failed', part, error);
   };
-  return new IsolatedObservable<TelltaleEvent>(failed, (subscriber) => {
+  return isolatedObservable<TelltaleEvent>(failed, (subscriber) => {
     const stopWaiting = onEnd(core, signal, () => subscriber.complete());
     if (subscriber.closed) return stopWaiting;
     const { undo } = listen(core, parsed, (event) => {

@@ -1,5 +1,4 @@
-import type { Observable, Subscription } from 'rxjs';
-import { Subject, from } from 'rxjs';
+import type { Observable, Subject, Subscription } from 'rxjs';
 import type { Clock } from '../clock.ts';
 import type { Cause } from '../context.ts';
 import { NO_CHAIN, currentCause, runWithoutCause } from '../context.ts';
@@ -7,7 +6,8 @@ import { TelltaleError, expected } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import { retryDelayMs, type RetryPolicy } from '../retry.ts';
 import { causesOf, type PipelineOutput } from './caused.ts';
-import { IsolatedObservable } from './isolated-observable.ts';
+import { isolatedObservable } from './isolated-observable.ts';
+import { rxjs } from './rxjs.ts';
 
 export interface PipelinePort {
   readonly clock: Clock;
@@ -36,7 +36,7 @@ export class Pipeline {
   readonly #build: PipelineBuild;
   readonly #port: PipelinePort;
   readonly #origin = new WeakMap<TelltaleEvent, Cause>();
-  #source = new Subject<TelltaleEvent>();
+  #source: Subject<TelltaleEvent> = new (rxjs().Subject)();
   #running: Subscription | undefined;
   #status: 'running' | 'down' | 'completing' | 'ended' = 'running';
   #delivering: Cause | undefined;
@@ -105,10 +105,10 @@ export class Pipeline {
   #start(): void {
     this.#status = 'running';
     this.#startedMs = this.#port.clock.monotonic();
-    const subject = new Subject<TelltaleEvent>();
+    const subject = new (rxjs().Subject)<TelltaleEvent>();
     this.#source = subject;
     // Isolated, because `build` may subscribe to it by itself as well.
-    const source = new IsolatedObservable<TelltaleEvent>(
+    const source = isolatedObservable<TelltaleEvent>(
       (error) => this.#port.failed(error, false),
       (subscriber) => {
         const inner = subject.subscribe(subscriber);
@@ -202,7 +202,7 @@ export class Pipeline {
 // Throws `INVALID_OPTION` where RxJS would throw its own TypeError, or read a text letter by letter.
 function toOutputs(built: unknown): Observable<PipelineOutput> {
   try {
-    if (typeof built === 'object' && built !== null) return from(built as Observable<PipelineOutput>);
+    if (typeof built === 'object' && built !== null) return rxjs().from(built as Observable<PipelineOutput>);
   } catch {
     // Told below.
   }
