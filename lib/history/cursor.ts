@@ -1,5 +1,5 @@
 import { TelltaleError } from '../errors.ts';
-import type { Window } from './window.ts';
+import type { Window } from '../store/read/window.ts';
 
 /** Where a query goes on. It carries the window, so that `to`, `latest` and `ago` stay what they were at the first page. */
 export interface Cursor {

@@ -1,9 +1,10 @@
 import type { StoredEvent } from '../event/event.ts';
 import type { Store } from '../store/port.ts';
-import { MAX_LIMIT, parseSelection, type Selection } from './query-options.ts';
+import { parseSelection, type Selection } from '../store/read/selection.ts';
+import { MAX_LIMIT } from './query-options.ts';
 import type { HistoryOptions } from './query.ts';
-import { scan } from './scan.ts';
-import { resolveWindow } from './window.ts';
+import { scan } from '../store/read/scan.ts';
+import { resolveWindow } from '../store/read/window.ts';
 
 /** The event with this id, `undefined` when there is none (any more). */
 export async function get(
@@ -21,7 +22,7 @@ export async function get(
 
 /** How many stored events satisfy the selection. Rejects as `query` does. */
 export async function count(store: Store, selection: Selection = {}, { clock }: HistoryOptions = {}): Promise<number> {
-  const { where, signal, ...places } = parseSelection(selection);
+  const { where, signal, ...places } = parseSelection(selection, 'count');
   const window = await resolveWindow(places, store, clock);
   let counted = 0;
   for await (const page of scan(store, { where, window, descending: false, pageEvents: MAX_LIMIT, signal }))

@@ -3,9 +3,9 @@ import type { StoredEvent } from '../event/event.ts';
 import type { Store } from '../store/port.ts';
 import { readCursor, writeCursor, type Cursor } from './cursor.ts';
 import { MAX_LIMIT, parseQuery, type ParsedQuery, type QueryOptions } from './query-options.ts';
-import { scan } from './scan.ts';
-import { byTime, byTimeBackward, TopEvents, type Key } from './top-events.ts';
-import { resolveWindow, type Window } from './window.ts';
+import { scan } from '../store/read/scan.ts';
+import { byTime, byTimeBackward, TopEvents, type Key } from '../store/read/top-events.ts';
+import { resolveWindow, type Window } from '../store/read/window.ts';
 
 export interface QueryPage {
   readonly events: readonly StoredEvent[];

@@ -1,8 +1,8 @@
-import { systemClock, type Clock } from '../clock.ts';
-import { TelltaleError } from '../errors.ts';
-import type { Place } from '../event/place.ts';
-import type { Store } from '../store/port.ts';
-import type { ParsedQuery } from './query-options.ts';
+import { systemClock, type Clock } from '../../clock.ts';
+import { TelltaleError } from '../../errors.ts';
+import type { Place } from '../../event/place.ts';
+import type { Store } from '../port.ts';
+import type { ParsedSelection } from './selection.ts';
 import { resolvePlace, type ResolvedPlace } from './resolve-place.ts';
 
 /** The part of the log a query looks at. Bounds include their place, those called `after` do not. */
@@ -16,7 +16,7 @@ export interface Window {
 
 /** Resolves the places of a query, once: `to` is fixed here. Throws `INVALID_QUERY` for a window that ends before it starts. */
 export async function resolveWindow(
-  { from, after, to }: Pick<ParsedQuery, 'from' | 'after' | 'to'>,
+  { from, after, to }: Pick<ParsedSelection, 'from' | 'after' | 'to'>,
   store: Store,
   clock: Clock = systemClock,
 ): Promise<Window> {

@@ -1,4 +1,4 @@
-import type { StoredEvent } from '../event/event.ts';
+import type { StoredEvent } from '../../event/event.ts';
 
 /** Negative when `a` comes first. */
 export type EventOrder = (a: Key, b: Key) => number;

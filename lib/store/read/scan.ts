@@ -1,8 +1,8 @@
-import { TelltaleError } from '../errors.ts';
-import type { StoredEvent } from '../event/event.ts';
-import type { Filter } from '../filter/language.ts';
-import { hintsOf } from '../filter/hints.ts';
-import type { PageHints, Store } from '../store/port.ts';
+import { TelltaleError } from '../../errors.ts';
+import type { StoredEvent } from '../../event/event.ts';
+import type { Filter } from '../../filter/language.ts';
+import { hintsOf } from '../../filter/hints.ts';
+import type { PageHints, Store } from '../port.ts';
 import type { Window } from './window.ts';
 
 export interface ScanOptions {

@@ -1,9 +1,9 @@
-import type { Clock } from '../clock.ts';
-import { toMs, type Duration } from '../duration.ts';
-import { expected, TelltaleError } from '../errors.ts';
-import { toTime } from '../event/identity.ts';
-import type { Place } from '../event/place.ts';
-import type { Store } from '../store/port.ts';
+import type { Clock } from '../../clock.ts';
+import { toMs, type Duration } from '../../duration.ts';
+import { expected, TelltaleError } from '../../errors.ts';
+import { toTime } from '../../event/identity.ts';
+import type { Place } from '../../event/place.ts';
+import type { Store } from '../port.ts';
 
 /** A place as the log or the clock knows it. What a time is compared with is the caller's affair. */
 export type ResolvedPlace = { readonly position: number } | { readonly time: number };
