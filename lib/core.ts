@@ -39,6 +39,7 @@ export class Core {
   readonly #publishing: Publishing;
   readonly #idleListeners = new Set<() => void>();
   readonly #closeListeners = new Set<() => void>();
+  readonly #parts: (() => unknown)[] = [];
   #accepting: 'all' | 'handlers' | 'none' = 'all';
   #streams: 'live' | 'ended' = 'live';
 
@@ -137,6 +138,15 @@ export class Core {
     if (this.#streams === 'ended') listener();
     this.#closeListeners.add(listener);
     return () => this.#closeListeners.delete(listener);
+  }
+
+  /** Calls `stop` when the bus begins to close, and waits for it: for parts that work in the background. */
+  onShutDown(stop: () => unknown): void {
+    this.#parts.push(stop);
+  }
+
+  async stopParts(): Promise<void> {
+    await Promise.all(this.#parts.splice(0).map((stop) => stop()));
   }
 
   endStreams(): void {

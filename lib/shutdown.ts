@@ -35,12 +35,13 @@ export async function flushStore({ writer }: Core): Promise<void> {
 export async function shutDown(core: Core, pipelines: Iterable<RunningPipeline>): Promise<CloseReport> {
   const { closeTimeoutMs, store } = core.options;
   core.acceptFrom('handlers');
+  const errors: unknown[] = [];
+  await attempt(errors, core, 'the parts in the background did not stop', () => core.stopParts());
   const settled = (await untilSettled(core, closeTimeoutMs)) && (await endPipelines(core, [...pipelines]));
   const { cut, stillRunning } = settled ? { cut: 0, stillRunning: 0 } : cutQueues(core);
   core.acceptFrom('none');
   core.letters.close();
   core.reports.close();
-  const errors: unknown[] = [];
   await attempt(errors, core, 'the store did not take what was accepted', () => storeRest(core));
   core.writer?.abandon(new TelltaleError('STORE_CLOSED', 'the bus was closed before the event was stored'));
   core.endStreams();
