@@ -145,6 +145,10 @@ export class Core {
     this.#parts.push(stop);
   }
 
+  get hasParts(): boolean {
+    return this.#parts.length > 0;
+  }
+
   async stopParts(): Promise<void> {
     await Promise.all(this.#parts.splice(0).map((stop) => stop()));
   }

@@ -36,7 +36,7 @@ export async function shutDown(core: Core, pipelines: Iterable<RunningPipeline>)
   const { closeTimeoutMs, store } = core.options;
   core.acceptFrom('handlers');
   const errors: unknown[] = [];
-  await attempt(errors, core, 'the parts in the background did not stop', () => core.stopParts());
+  if (core.hasParts) await attempt(errors, core, 'the parts in the background did not stop', () => core.stopParts());
   const settled = (await untilSettled(core, closeTimeoutMs)) && (await endPipelines(core, [...pipelines]));
   const { cut, stillRunning } = settled ? { cut: 0, stillRunning: 0 } : cutQueues(core);
   core.acceptFrom('none');
