@@ -14,6 +14,7 @@ export { AbstractStore } from './store/abstract-store.ts';
 export type { Commit, Outcome } from './store/append-queue.ts';
 export { decideCommit } from './store/decide-commit.ts';
 export type { CommitFacts, Decision, QueryCondition } from './store/decide-commit.ts';
+export type { Between } from './store/log-changes.ts';
 export { Lease } from './store/leases.ts';
 export type { LeaseEvents, LeaseOptions } from './store/leases.ts';
 export type * from './store/port.ts';

@@ -1,22 +1,26 @@
 // oxlint-disable eslint/no-underscore-dangle -- the underscore marks what a store brings and nobody else may call
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
-import { TelltaleError, expected } from '../errors.ts';
+import { expected } from '../errors.ts';
+import type { TelltaleError } from '../errors.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
 import { AppendQueue } from './append-queue.ts';
 import type { Commit } from './append-queue.ts';
 import { checkEvents, prepareAppends } from './check-events.ts';
 import { CommitFeed } from './commit-feed.ts';
+import { countSize } from './count-size.ts';
 import { decideCommit } from './decide-commit.ts';
 import { Documents } from './documents.ts';
 import { gatherFacts } from './gather-facts.ts';
+import { LogChanges } from './log-changes.ts';
 import { behind, checkPageQuery, compileHints, fillPage, MAX_PAGE_EVENTS } from './page-reader.ts';
 import type * as Port from './port.ts';
-import { checkRanges, intersects, mergeRanges, subtractRanges } from './ranges.ts';
+import { checkRanges, intersects } from './ranges.ts';
 import type { Range } from './ranges.ts';
 import { rewritten } from './rewrite.ts';
 import { StoreBackend } from './store-backend.ts';
 import { StoreStatus } from './store-status.ts';
+import { aborted, unlessAborted } from './unless-aborted.ts';
 
 const READ_EVENTS = 1_000;
 
@@ -25,7 +29,8 @@ const READ_EVENTS = 1_000;
  * documents, the commit feed and error wrapping. A store brings the underscore methods; each is called only while the
  * store is open, with checked arguments.
  *
- * Order: `_append`, `_remove`, `_rewrite` and `_sync` never overlap one another; document changes run one by one.
+ * Order: `_append`, `_sync` and the steps of `_remove` and `_rewrite` never overlap one another; removals, rewrites and
+ * document changes each run one by one.
  * Reads overlap anything: they must answer with whole commits.
  * Failure: what an underscore method throws reaches the caller as `STORE_UNAVAILABLE` with its cause (a
  * `TelltaleError` as it is), and fails everything queued behind it. `STORE_FAILED` or `STORE_CORRUPT` out of a write
@@ -45,6 +50,16 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     list: (collection) => this.#state.call(() => this._listDocuments(collection)),
     erase: (...which) => this.#state.call(() => this._deleteDocument(...which)),
     syncTo: (position) => this.#syncTo(position),
+  });
+  readonly #changes = new LogChanges({
+    documents: this.#documents,
+    head: () => this._head(),
+    removed: (range) => this._removed(range),
+    remove: (ranges, reason, between) => this._remove(ranges, reason, this.#clock.now(), between),
+    rewrite: (events, between) => this._rewrite(events, between),
+    rewritten: (event) => this.#rewritten(event),
+    exclusive: (step) => this.#queue.exclusive(() => this.#write(step)),
+    toFailure: (thrown) => this.#writeFailure(thrown),
   });
   #clock: Clock = systemClock;
   readonly #state = new StoreStatus(() => this.name);
@@ -82,6 +97,11 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     await this._append(decision.records, decision.sizes);
     this.#head = decision.head;
     return decision;
+  }
+
+  /** For a store that drops events by itself, or sees another process do it: tells the listeners of `onRemove`. */
+  protected tellRemoved(ranges: readonly Range[]): void {
+    this.#changes.tell(ranges);
   }
 
   open(environment: Partial<Port.StoreEnvironment> = {}): Promise<void> {
@@ -159,14 +179,7 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
   async remove(ranges: readonly Range[], reason: string, fence?: Port.Fence): Promise<number> {
     this.#state.mustWrite();
     checkRanges(ranges, reason);
-    return this.#change(fence, async () => {
-      const head = await this._head();
-      const wanted = mergeRanges(ranges.map(({ from, to }) => ({ from, to: Math.min(to, head.position) })));
-      if (wanted.length === 0) return 0;
-      const span = { from: wanted[0]!.from, to: wanted[wanted.length - 1]!.to };
-      const left = subtractRanges(wanted, mergeRanges(await this._removed(span)));
-      return left.length === 0 ? 0 : this._remove(left, reason, this.#clock.now());
-    });
+    return this.#changes.remove(ranges, reason, fence);
   }
 
   async removed(range: Range = { from: 1, to: Infinity }): Promise<readonly Port.RemovedRange[]> {
@@ -177,15 +190,7 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
 
   async rewrite(events: readonly StoredEvent[], fence?: Port.Fence): Promise<void> {
     this.#state.mustWrite();
-    await this.#change(fence, async () => {
-      const records: StoredEvent[] = [];
-      for (const event of events) {
-        const at = { after: event.position - 1, through: event.position, descending: false, limit: 1 };
-        const { events: found } = await this.#page(at);
-        records.push(rewritten(found[0], event, this.supports.maxEventBytes));
-      }
-      if (records.length > 0) await this._rewrite(records);
-    });
+    return this.#changes.rewrite(events, fence);
   }
 
   async document(collection: string, key: string): Promise<Port.StoredDocument | undefined> {
@@ -210,6 +215,15 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
 
   onCommit(listener: Port.CommitListener): () => void {
     return this.#feed.on(listener);
+  }
+
+  onRemove(listener: Port.RemovalListener): () => void {
+    return this.#changes.on(listener);
+  }
+
+  async size(): Promise<Port.StoreSize> {
+    this.#state.mustRead();
+    return this.#state.call(() => this._size?.() ?? countSize(this.read()));
   }
 
   async sync(): Promise<void> {
@@ -250,6 +264,7 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     if (this.#state.is('closed')) return;
     this.#state.become('closing');
     this.#unwatch?.();
+    await this.#changes.idle();
     await this.#documents.inTurn(() => this.#queue.idle());
     await this.#tailing;
     try {
@@ -263,11 +278,10 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     return fillPage((raw) => this.#state.call(() => this._read(raw)), checkPageQuery(query), compileHints(query));
   }
 
-  /** Changes of the log run between commits; with a fence, between document changes as well, so that it still holds. */
-  #change<T>(fence: Port.Fence | undefined, change: () => Promise<T>): Promise<T> {
-    const exclusive = (): Promise<T> => this.#queue.exclusive(() => this.#write(change));
-    if (fence === undefined) return exclusive();
-    return this.#documents.inTurn(() => this.#documents.checkFence(fence).then(exclusive));
+  async #rewritten(event: StoredEvent): Promise<StoredEvent> {
+    const { position } = event;
+    const page = await this.#page({ after: position - 1, through: position, descending: false, limit: 1 });
+    return rewritten(page.events[0], event, this.supports.maxEventBytes);
   }
 
   #syncNow(): Promise<void> {
@@ -331,19 +345,4 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     this.#head = undefined;
     return this.#state.noteWrite(thrown);
   }
-}
-
-/** Whoever waits stops waiting when the signal fires; the append goes its way. */
-function unlessAborted<T>(appended: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(aborted(signal));
-    signal.addEventListener('abort', abort);
-    void appended.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
-}
-
-function aborted(signal: AbortSignal): TelltaleError {
-  return new TelltaleError('ABORTED', 'the append was aborted; it may or may not have happened', {
-    cause: signal.reason,
-  });
 }

@@ -47,14 +47,24 @@ export async function fillPage(
 ): Promise<Page> {
   const events: StoredEvent[] = [];
   let range = query;
+  let scanned = 0;
+  let index: string | undefined;
+  const page = (looked: number, done: boolean): Page => ({
+    events,
+    looked,
+    done,
+    scanned,
+    ...(index !== undefined && { index }),
+  });
   for (let seen = 0; ;) {
     const wanted = query.limit - events.length;
     const raw = await read({ ...range, limit: matches === undefined ? wanted : Math.max(wanted, CHUNK_EVENTS) });
     const taken = take(raw.events, wanted, matches, events);
-    if (taken < raw.events.length) return { events, looked: raw.events[taken - 1]!.position, done: false };
+    scanned += raw.scanned ?? raw.events.length;
+    index ??= raw.index;
+    if (taken < raw.events.length) return page(raw.events[taken - 1]!.position, false);
     seen += raw.events.length;
-    if (raw.done || events.length >= query.limit || seen >= LOOKED_EVENTS)
-      return { events, looked: raw.looked, done: raw.done };
+    if (raw.done || events.length >= query.limit || seen >= LOOKED_EVENTS) return page(raw.looked, raw.done);
     range = behind(range, raw.looked);
   }
 }

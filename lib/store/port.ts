@@ -95,6 +95,19 @@ export interface Page {
   readonly looked: number;
   /** Nothing is left between `looked` and the end of the asked range. */
   readonly done: boolean;
+  /** The index that answered: `id`, `type`, `entity`, `correlationId`, `time`, `payload.total` …; absent: none. */
+  readonly index?: string;
+  /** Events looked at to find these. */
+  readonly scanned?: number;
+}
+
+/** What a log takes up; removed events are not counted. */
+export interface StoreSize {
+  readonly events: number;
+  /** Bytes on the disk or in memory, as far as the store can tell. */
+  readonly storedBytes: number;
+  /** Bytes of the events as JSON, before any compression. */
+  readonly originalBytes: number;
 }
 
 /** Inclusive range of positions that were taken out on purpose. */
@@ -148,6 +161,9 @@ export interface StoreEnvironment {
 /** Called with the events of each commit in position order, after they are durable. Must not throw. */
 export type CommitListener = (events: readonly StoredEvent[]) => void;
 
+/** Called with sorted ranges of positions whose events were removed or rewritten. Must not throw. */
+export type RemovalListener = (ranges: readonly { readonly from: number; readonly to: number }[]) => void;
+
 /** The port every store answers and every layer above uses. Implement it by extending `AbstractStore`. */
 export interface Store {
   readonly name: string;
@@ -167,6 +183,11 @@ export interface Store {
   find(ids: readonly string[]): Promise<ReadonlyMap<string, KnownId>>;
   /** Current revision of an entity; 0 means never written. Revisions never restart. */
   revision(entity: string): Promise<number>;
+  /**
+   * Takes events out for good and records the ranges; ids and revisions stay known. Holds the event loop at most 20 ms
+   * at a time and lets appends through in between; a crash leaves each step of it done or not done. Answers how many
+   * events went. Throws `INVALID_OPTION`, `LEASE_LOST`.
+   */
   remove(
     ranges: readonly { readonly from: number; readonly to: number }[],
     reason: string,
@@ -182,6 +203,13 @@ export interface Store {
   deleteDocument(collection: string, key: string, etag?: string): Promise<boolean>;
   /** Listens to commits from now on; returns the undo. */
   onCommit(listener: CommitListener): () => void;
+  /**
+   * Listens to removals and rewrites from now on; returns the undo. One that failed is told as well, because a part of
+   * it may have been carried out.
+   */
+  onRemove(listener: RemovalListener): () => void;
+  /** Events that are there and the bytes they take. A store that keeps no count reads everything for it. */
+  size(): Promise<StoreSize>;
   /** Makes everything acknowledged so far as durable as the medium allows. */
   sync(): Promise<void>;
   health(): StoreHealth;

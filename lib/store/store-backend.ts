@@ -1,4 +1,5 @@
 import type { StoredEvent } from '../event/event.ts';
+import type { Between } from './log-changes.ts';
 import type * as Port from './port.ts';
 import type { Range } from './ranges.ts';
 
@@ -23,12 +24,15 @@ export abstract class StoreBackend {
   protected abstract _find(ids: readonly string[]): Promise<ReadonlyMap<string, Port.KnownId>>;
   /** Revisions of the entities that were ever written, removed events included. */
   protected abstract _revision(entities: readonly string[]): Promise<ReadonlyMap<string, number>>;
-  /** Removes events and records the ranges, which are sorted and not removed yet; answers how many events there were. */
-  protected abstract _remove(ranges: readonly Range[], reason: string, at: number): Promise<number>;
+  /**
+   * Removes events and records the ranges, which are sorted and not removed yet; answers how many events there were.
+   * Appends and reads go on meanwhile: what must not overlap a commit goes through `between`, in small steps.
+   */
+  protected abstract _remove(ranges: readonly Range[], reason: string, at: number, between: Between): Promise<number>;
   /** Recorded removals that touch the range, in order. */
   protected abstract _removed(range: Range): Promise<readonly Port.RemovedRange[]>;
-  /** Replaces payload, metadata and schemaVersion of events that exist. */
-  protected abstract _rewrite(events: readonly StoredEvent[]): Promise<void>;
+  /** Replaces payload, metadata and schemaVersion of events that exist; `between` as for `_remove`. */
+  protected abstract _rewrite(events: readonly StoredEvent[], between: Between): Promise<void>;
   protected abstract _document(collection: string, key: string): Promise<Port.StoredDocument | undefined>;
   /**
    * Compares and sets in one step (see `PutOptions.etag`); answers the new etag, `undefined` if the comparison failed.
@@ -43,6 +47,8 @@ export abstract class StoreBackend {
   ): Promise<string | undefined>;
   protected abstract _listDocuments(collection: string): Promise<readonly Port.StoredDocument[]>;
   protected abstract _deleteDocument(collection: string, key: string, etag: string | undefined): Promise<boolean>;
+  /** What the log takes up; without it everything is read and counted. */
+  protected _size?(): Promise<Port.StoreSize>;
   /** Makes all that was appended as durable as the medium allows. */
   protected _sync?(): Promise<void>;
   /** Calls `wake` when others may have committed; declared as `watch` in `supports.operations`. */

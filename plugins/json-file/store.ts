@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { AbstractStore, TelltaleError, expected } from '../../lib/plugin.ts';
 import type {
+  Between,
   Head,
   KnownId,
   Page,
@@ -133,21 +134,26 @@ export class JsonFileStore extends AbstractStore {
     ranges: readonly { from: number; to: number }[],
     reason: string,
     at: number,
+    between: Between,
   ): Promise<number> {
-    await this.#mustOwn();
-    const removed = await removeRanges(this.#log, this.#appender, ranges, reason, at);
-    await this.#rememberSealed();
-    return removed;
+    return between(async () => {
+      await this.#mustOwn();
+      const removed = await removeRanges(this.#log, this.#appender, ranges, reason, at);
+      await this.#rememberSealed();
+      return removed;
+    });
   }
 
   protected _removed(range: { readonly from: number; readonly to: number }): Promise<readonly RemovedRange[]> {
     return this.#log.removed(range);
   }
 
-  protected async _rewrite(events: readonly StoredEvent[]): Promise<void> {
-    await this.#mustOwn();
-    await rewriteEvents(this.#log, this.#appender, events);
-    await this.#rememberSealed();
+  protected async _rewrite(events: readonly StoredEvent[], between: Between): Promise<void> {
+    await between(async () => {
+      await this.#mustOwn();
+      await rewriteEvents(this.#log, this.#appender, events);
+      await this.#rememberSealed();
+    });
   }
 
   protected _document(collection: string, key: string): Promise<StoredDocument | undefined> {

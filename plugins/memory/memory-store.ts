@@ -1,5 +1,6 @@
 import { AbstractStore, contentHash, intersects, recordRemoval, subtractRanges } from '../../lib/plugin.ts';
 import type {
+  Between,
   Head,
   KnownId,
   Page,
@@ -99,7 +100,11 @@ export class MemoryStore extends AbstractStore {
     return found;
   }
 
-  protected async _remove(ranges: readonly Range[], reason: string, at: number): Promise<number> {
+  protected async _remove(ranges: readonly Range[], reason: string, at: number, between: Between): Promise<number> {
+    return between(async () => this.#take(ranges, reason, at));
+  }
+
+  #take(ranges: readonly Range[], reason: string, at: number): number {
     const gone: StoredEvent[] = [];
     for (const { from, to } of ranges) {
       for (const event of this.#log.scan(from, to, { descending: false })) gone.push(event);

@@ -1,5 +1,6 @@
 // oxlint-disable eslint/no-underscore-dangle -- the faults lie in what a store brings
 import type {
+  Between,
   Commit,
   CommitListener,
   Head,
@@ -196,9 +197,14 @@ class RemovesInSilence extends Healthy {
 }
 
 class RemovesTooMuch extends Healthy {
-  protected override async _remove(ranges: readonly Range[], reason: string, at: number): Promise<number> {
+  protected override async _remove(
+    ranges: readonly Range[],
+    reason: string,
+    at: number,
+    between: Between,
+  ): Promise<number> {
     const span = { from: ranges[0]!.from, to: ranges.at(-1)!.to };
-    return super._remove([span], reason, at);
+    return super._remove([span], reason, at, between);
   }
 }
 

@@ -1,5 +1,5 @@
 // oxlint-disable eslint/no-underscore-dangle -- the faults lie in what a store brings
-import type { KnownId, Range, StoredEvent } from '../../lib/plugin.ts';
+import type { Between, KnownId, Range, StoredEvent } from '../../lib/plugin.ts';
 import { MemoryStore } from '../../plugins/memory/memory-store.ts';
 import { parseOptions } from '../../plugins/memory/options.ts';
 
@@ -44,9 +44,14 @@ export class FlakyStore extends MemoryStore {
     return super._find(ids);
   }
 
-  protected override async _remove(ranges: readonly Range[], reason: string, at: number): Promise<number> {
+  protected override async _remove(
+    ranges: readonly Range[],
+    reason: string,
+    at: number,
+    between: Between,
+  ): Promise<number> {
     this.calls.push('remove');
-    return super._remove(ranges, reason, at);
+    return super._remove(ranges, reason, at, between);
   }
 
   protected override async _putDocument(

@@ -3,6 +3,7 @@ import type { StoredEvent } from '../../event/event.ts';
 import type { Filter } from '../../filter/language.ts';
 import { hintsOf } from '../../filter/hints.ts';
 import type { PageHints, Store } from '../port.ts';
+import { Breath } from './breath.ts';
 import type { Window } from './window.ts';
 
 export interface ScanOptions {
@@ -22,16 +23,21 @@ export interface Scanned {
   readonly done: boolean;
 }
 
-/** Looks through a window page by page. A page may be empty although more is to come. */
+/**
+ * Looks through a window page by page. A page may be empty although more is to come. The event loop has its turns in
+ * between, however much is looked at.
+ */
 export async function* scan(store: Store, options: ScanOptions): AsyncGenerator<Scanned, void, undefined> {
   const { descending, pageEvents, signal } = options;
   let { after, through } = options.window;
   const condition = conditionOf(options);
+  const breath = new Breath();
   while (after < through) {
     if (signal?.aborted) throw new TelltaleError('ABORTED', 'the query was aborted', { cause: signal.reason });
     const page = await store.page({ ...condition, after, through, descending, limit: pageEvents });
     yield page;
     if (page.done) return;
+    if (breath.isDue) await breath.take();
     if (descending) through = page.looked - 1;
     else after = page.looked;
   }
