@@ -19,7 +19,7 @@ const LAYERS: readonly (readonly string[])[] = [
     (name) => `lib/${name}.ts`,
   ),
   ['lib/event'],
-  ['lib/filter', 'lib/mailbox', 'lib/invoke'],
+  ['lib/filter', 'lib/mailbox', 'lib/invoke', 'lib/rx'],
   ['lib/store'],
   [
     ['lib/intake', 'lib/router', 'lib/ask', 'lib/correlation', 'lib/history', 'lib/replay', 'lib/retention'],
@@ -58,11 +58,12 @@ const TEAM = /^examples\/team\//;
 
 /** Where each npm package may be imported. A package without a place may be imported nowhere. */
 const PLACES: Readonly<Record<string, RegExp>> = {
-  rxjs: /^lib\/(?:router|replay|link)\//,
+  rxjs: /^lib\/(?:rx|router|replay|link)\//,
   'p-queue': /^lib\/(?:retention|delivery|store)\//,
   eventemitter3: /^lib\/(?:lifecycle\.ts|store\/|bus\.ts)/,
   zod: /^lib\/options\.ts$|^lib\/event\/schema-registry\.ts$|^plugins\/[^/]+\/options\.ts$/,
   lowdb: /^plugins\/json-file\//,
+  croner: /^lib\/retention\//,
   commander: /^plugins\/cli\//,
 };
 
