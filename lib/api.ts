@@ -30,6 +30,8 @@ export interface HandlerContext<E = AnyEvents> {
   readonly attempt: number;
   /** Position in the log; undefined while the event is not stored. */
   readonly position: number | undefined;
+  /** Which replay tells the event again, and whether it captures what is emitted; undefined when it is new. */
+  readonly replay: { readonly id: string; readonly captures: boolean } | undefined;
   /** As `bus.emit`, with this event as the cause, also where the platform loses the context. */
   readonly emit: <T extends TypeOf<E>>(type: T, payload: E[T], options?: EmitOptions) => TelltaleEvent<T, E[T]>;
   readonly publish: <T extends TypeOf<E>>(

@@ -1,12 +1,12 @@
 import { AsyncResource } from 'node:async_hooks';
 import type * as Api from './api.ts';
+import { startBatch } from './batching.ts';
 import { currentCause, runWithCause, runWithoutCause } from './context.ts';
 import type { Clock } from './clock.ts';
 import { Core } from './core.ts';
 import type { Duration } from './duration.ts';
 import { TelltaleError } from './errors.ts';
 import type { EventDeclarations, PayloadsOf } from './event/define-events.ts';
-import { Batch, parseBatchId } from './intake/batch.ts';
 import { iterateEvents, listen, observeEvents, waitOnce } from './listening.ts';
 import { parseBusOptions, parseSettled, parseSubscribe, type BusOptions } from './options.ts';
 import { createReading } from './reading.ts';
@@ -149,26 +149,6 @@ function buildBus(core: Core): object {
     close,
     [Symbol.asyncDispose]: async () => void (await close()),
   };
-}
-
-function startBatch(core: Core, given: { readonly id?: string } | undefined): Batch<Api.BatchReceipt> {
-  const chosen = parseBatchId(given);
-  const id = chosen ?? core.newId();
-  let fresh = chosen === undefined;
-  let added = 0;
-  return new Batch({
-    accept: (type, payload, options) => {
-      if ((options as Api.PublishOptions | undefined)?.id !== undefined) fresh = false;
-      const batch = { id, ...(chosen !== undefined && { eventId: `${chosen}#${++added}` }) };
-      const accepted = core.admit(currentCause(), type, payload, options, { batch });
-      return 'dropped' in accepted ? undefined : accepted;
-    },
-    commit: (envelopes, expect) => {
-      core.mustAccept(currentCause());
-      return core.carrier.commit(envelopes, expect, fresh);
-    },
-    watch: (receipt, types) => core.watch(receipt, types),
-  });
 }
 
 function health(core: Core, closed: boolean): Health {

@@ -32,6 +32,29 @@ export interface Cause {
   /** The bus whose handlers run in this context, and how many of them have not ended yet. */
   readonly owner: object | undefined;
   running: number;
+  /** Set in the handlers of a replay. */
+  readonly retelling?: Retelling | undefined;
+}
+
+/** What a handler that a replay calls knows of it. The replay is told how it went. */
+export interface Retelling {
+  /** The replay's. */
+  readonly id: string;
+  /** Takes what is emitted here, which then goes nowhere; absent where it is accepted like everything else. */
+  readonly capture: ((emitted: object) => void) | undefined;
+  failed(told: object, error: unknown, attempts: number): void;
+  /** Will never be handled: the subscription ended before. */
+  dropped(told: object): void;
+  /** Nothing more happens to it here. */
+  ended(told: object): void;
+}
+
+/** Hands what is emitted in a replay that captures to that replay; false where it goes its usual way. */
+export function captured(cause: Cause | undefined, emitted: object): boolean {
+  const capture = cause?.retelling?.capture;
+  if (capture === undefined) return false;
+  capture(emitted);
+  return true;
 }
 
 const KEY = Symbol.for('telltale.context');

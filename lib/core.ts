@@ -1,6 +1,6 @@
 import type { Receipt } from './api.ts';
 import { Carrier } from './carrier.ts';
-import type { Cause } from './context.ts';
+import { captured, type Cause } from './context.ts';
 import { TelltaleError, isTelltaleError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { TelltaleEvent } from './event/event.ts';
@@ -17,7 +17,7 @@ import { Reports } from './observe/reports.ts';
 import type { ParsedBusOptions } from './options.ts';
 import { Publishing, type PublishTerms } from './publishing.ts';
 import { Dispatcher } from './router/dispatcher.ts';
-import { DeadLetters, LETTER_OPENED, letterEntity, type DeadLetter } from './store/dead-letters.ts';
+import { DeadLetters, type LetterEventOptions } from './store/dead-letters.ts';
 import type { Writer } from './store/writer.ts';
 import type { Router } from './router/router.ts';
 
@@ -78,7 +78,7 @@ export class Core {
       store,
       clock,
       newId,
-      write: (letter, cause) => this.#writeLetter(letter, cause),
+      write: (type, payload, about, cause) => this.#writeOfLetter(type, payload, about, cause),
       opened: (letter) => channels.letterOpened.hasSubscribers && channels.letterOpened.publish({ source, letter }),
     });
     this.router = createRouter(this);
@@ -183,7 +183,7 @@ export class Core {
     terms?: AdmitTerms,
   ): Envelope | Dropped {
     const accepted = this.admit(cause, type, payload, options, terms);
-    if ('dropped' in accepted) return accepted;
+    if ('dropped' in accepted || captured(cause, accepted)) return accepted;
     if (!this.dispatcher.room(accepted.bytes, this.isInside(cause))) throw this.#ingressFull();
     this.carrier.carry(accepted, options?.id === undefined);
     return accepted;
@@ -218,7 +218,9 @@ export class Core {
       return accepted;
     } catch (error) {
       this.counters.refuse(1);
-      if (!isTelltaleError(error, 'BUS_CLOSED')) this.#letterOf({ cause, type, payload, options, error });
+      // A replay that captures leaves no trace, not even a letter.
+      const silent = isTelltaleError(error, 'BUS_CLOSED') || cause?.retelling?.capture !== undefined;
+      if (!silent) this.#letterOf({ cause, type, payload, options, error });
       throw error;
     }
   }
@@ -254,15 +256,14 @@ export class Core {
     this.carrier.carry(this.#intake.internal(undefined, type, payload, { transient: true }), true);
   }
 
-  #writeLetter(letter: DeadLetter, cause: Cause | undefined): Envelope | undefined {
+  #writeOfLetter(
+    type: string,
+    payload: object,
+    about: LetterEventOptions,
+    cause: Cause | undefined,
+  ): Envelope | undefined {
     if (!this.writer || this.carrier.full(1, 0)) return undefined;
-    const correlation = letter.correlationId === '' ? {} : { correlationId: letter.correlationId };
-    const envelope = this.#intake.internal(cause, LETTER_OPENED, letter, {
-      id: letter.id,
-      time: letter.time,
-      entity: letterEntity(letter.id),
-      ...correlation,
-    });
+    const envelope = this.#intake.internal(cause, type, payload, about);
     // A letter that does not fit stays in memory.
     const { maxEventBytes } = this.options.store!.supports;
     if (envelope.bytes > maxEventBytes || this.carrier.full(1, envelope.bytes)) return undefined;

@@ -8,7 +8,7 @@ import type { TelltaleEvent } from './event/event.ts';
 import { DEFAULT_MAILBOX } from './mailbox/overflow.ts';
 import { parseSubscribe, type ParsedSubscribe } from './options.ts';
 import { mustKnow } from './parse-options.ts';
-import { isolatedObservable } from './router/isolated-observable.ts';
+import { isolatedObservable } from './rx/isolated-observable.ts';
 import { iterate } from './router/iterate.ts';
 import { once, type OnceTerms } from './router/once.ts';
 import type { Handler, Subscription, SubscriptionOptions } from './router/subscription.ts';

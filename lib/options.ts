@@ -77,6 +77,8 @@ export interface SubscribeOptions {
   /** Tries a failed handler again, holding its lane. @default no retry */
   readonly retry?: RetryOptions | number | boolean;
   readonly mailbox?: MailboxOptions;
+  /** Events of a replay into this bus: them alone, or them and the live ones. Not with `group`. @default live ones only */
+  readonly replay?: 'only' | 'both';
   /** Ends the subscription. */
   readonly signal?: AbortSignal;
 }
@@ -176,6 +178,7 @@ const subscribeSchema = z.strictObject(
       )
       .optional(),
     mailbox: mailboxWith('reject', 'drop-oldest', 'latest-by-key', 'wait', 'lag'),
+    replay: oneOf('only', 'both').optional(),
     signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'an AbortSignal').optional(),
   },
   'an object',
@@ -229,6 +232,8 @@ export function parseSubscribe(pattern: unknown, options: unknown, defaults: Mai
       "`mailbox.overflow: 'latest-by-key'` needs `key`, which says what the latest is of",
     );
   }
+  if (given.replay !== undefined && given.group !== undefined)
+    throw new TelltaleError('INVALID_OPTION', '`replay` and `group` exclude each other: a group shares live events');
   return {
     pattern: text,
     concurrency: given.concurrency ?? (given.key === undefined ? 1 : 16),
@@ -236,6 +241,7 @@ export function parseSubscribe(pattern: unknown, options: unknown, defaults: Mai
     ...(given.where !== undefined && { where: compileFilter(given.where) }),
     ...(given.key !== undefined && { key: toKey(given.key, text) }),
     ...(given.group !== undefined && { group: given.group }),
+    ...(given.replay !== undefined && { replay: given.replay }),
     ...(retry && { retry }),
     ...(given.signal !== undefined && { signal: given.signal }),
   };

@@ -1,6 +1,6 @@
 import type { Receipt } from './api.ts';
 import type { Carrier, Settle } from './carrier.ts';
-import { runWithoutCause, type Cause } from './context.ts';
+import { captured, runWithoutCause, type Cause } from './context.ts';
 import type { TelltaleError } from './errors.ts';
 import { describeError } from './event/describe-error.ts';
 import type { Envelope } from './event/envelope.ts';
@@ -78,6 +78,7 @@ export class Publishing {
     if (signal instanceof AbortSignal && signal.aborted) throw abortedError(signal, 'before it was accepted');
     const accepted = this.#parts.admit(cause, type, payload, options);
     if ('dropped' in accepted) return { ...NOT_STORED, event: accepted.event, dropped: accepted.dropped };
+    if (captured(cause, accepted)) return { ...NOT_STORED, event: accepted.event };
     const fresh = options?.id === undefined;
     const inside = this.#parts.isInside(cause);
     if (dispatcher.room(accepted.bytes, inside)) return this.#awaitWrite(accepted, fresh, options?.expect, signal);

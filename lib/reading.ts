@@ -4,13 +4,13 @@ import { causes, effects } from './correlation/chain.ts';
 import { join, type JoinPort } from './correlation/join.ts';
 import { timeline } from './correlation/read.ts';
 import { tree } from './correlation/tree.ts';
-import { TelltaleError, toError } from './errors.ts';
-import type { StoredEvent } from './event/event.ts';
+import { TelltaleError } from './errors.ts';
 import { count, get } from './history/lookup.ts';
 import { query, type Query } from './history/query.ts';
 import { listen } from './listening.ts';
 import { parseSubscribe } from './options.ts';
-import type { Page, PageQuery, Store } from './store/port.ts';
+import { presenterOf, viewOf } from './presenting.ts';
+import type { Store } from './store/port.ts';
 
 /**
  * The reading half of the bus. Every call sees what was emitted before it: it waits for the writes under way, as long
@@ -18,7 +18,7 @@ import type { Page, PageQuery, Store } from './store/port.ts';
  */
 export function createReading(core: Core): Reading {
   const { clock, store } = core.options;
-  const view = store && viewOf(store, (event) => present(core, event));
+  const view = store && viewOf(store, presenterOf(core));
   // A store that takes nothing now can still be read; whoever must know calls `flush`.
   const written = (): Promise<unknown> => Promise.allSettled([core.writer?.flush()]);
   const ready = async (): Promise<Store> => {
@@ -53,36 +53,6 @@ export function createReading(core: Core): Reading {
       return joined;
     },
   };
-}
-
-/** The store as readers see it. Filters have looked at the events as they are stored. */
-function viewOf(store: Store, show: (event: StoredEvent) => StoredEvent): Store {
-  const page = async (asked: PageQuery): Promise<Page> => {
-    const found = await store.page(asked);
-    return { ...found, events: found.events.map(show) };
-  };
-  async function* read(asked?: Partial<PageQuery>): AsyncGenerator<StoredEvent> {
-    for await (const event of store.read(asked)) yield show(event);
-  }
-  return new Proxy(store, {
-    get: (target, name) => {
-      if (name === 'page') return page;
-      if (name === 'read') return read;
-      const member: unknown = Reflect.get(target, name);
-      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
-    },
-  });
-}
-
-// An old event nobody can bring up to date is told once per type and shown as it is stored, never dropped.
-function present(core: Core, event: StoredEvent): StoredEvent {
-  try {
-    return core.schemas.upcast(event);
-  } catch (error) {
-    const about = { type: event.type, version: event.schemaVersion, message: toError(error).message };
-    core.reports.sayOnce('$bus.upcast.failed', event.type, about);
-    return event;
-  }
 }
 
 // A query is itself awaitable, so it passes through promises in a function.

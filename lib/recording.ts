@@ -53,6 +53,7 @@ function within(around: Cause | undefined, started: Cause): Cause {
     chain,
     handling: around?.handling,
     owner: around?.owner,
+    retelling: around?.retelling,
     // Read when asked for: what is recorded may outlive the handler it was started in.
     get running() {
       return around?.running ?? 0;

@@ -31,6 +31,7 @@ export function deriveCause(around: Cause | undefined, given: ContextInfo): Caus
     chain: around?.chain ?? NO_CHAIN,
     handling: around?.handling,
     owner: around?.owner,
+    retelling: around?.retelling,
     // Read when asked for: this context may outlive the handler it was made in.
     get running() {
       return around?.running ?? 0;

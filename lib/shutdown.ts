@@ -90,7 +90,7 @@ function cutQueues(core: Core): Pick<CloseReport, 'cut' | 'stillRunning'> {
 function openLetter(core: Core, envelope: Envelope, what: string, recipient?: string): void {
   const { type } = envelope.event;
   if (envelope.transient) return core.counters.dropTransient(type);
-  if (type.startsWith('$')) return;
+  if (type.startsWith('$') || envelope.retelling) return;
   const error = new TelltaleError('BUS_CLOSED', `the bus was closed while the event ${what}`);
   core.letters.open(envelope, { reason: 'cut', error, ...(recipient !== undefined && { recipient }) });
 }

@@ -44,6 +44,8 @@ function handlerFailed(
 ): void {
   const { pattern } = subscription.options;
   const { source } = core.options;
+  // What is told again fails for the replay alone: the event has had its letter.
+  if (envelope.retelling) return envelope.retelling.failed(envelope, error, attempts);
   if (channels.handlerFailed.hasSubscribers)
     channels.handlerFailed.publish({ source, event: envelope.event, pattern, error });
   // Failures while handling the bus's own events are only counted: reports about reports would never end.
@@ -63,7 +65,8 @@ function mailboxFull(core: Core, subscription: Subscription, envelopes: readonly
   const reason = mailbox.overflow === 'reject' || mailbox.overflow === 'wait' ? 'mailbox-full' : 'dropped';
   core.reports.say('$bus.mailbox.full', pattern, details);
   for (const envelope of envelopes) {
-    if (envelope.transient) core.counters.dropTransient(envelope.event.type);
+    if (envelope.retelling) envelope.retelling.failed(envelope, error, 0);
+    else if (envelope.transient) core.counters.dropTransient(envelope.event.type);
     else if (!envelope.event.type.startsWith('$'))
       core.letters.dropped(envelope, { reason, error, recipient: pattern });
   }

@@ -1,4 +1,4 @@
-import type { Cause, Chain } from '../context.ts';
+import type { Cause, Chain, Retelling } from '../context.ts';
 import type { TelltaleEvent } from './event.ts';
 import { inheritedOf } from './inherit.ts';
 
@@ -17,6 +17,8 @@ export class Envelope implements Cause {
   readonly admitted: boolean;
   readonly chain: Chain;
   readonly owner: object;
+  /** Only events that are told again have one, and no other pays for it. */
+  declare readonly retelling?: Retelling;
   running = 0;
   /** Position in the log, 0 until it is stored. */
   position = 0;

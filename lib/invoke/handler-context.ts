@@ -40,6 +40,12 @@ export class HandlerContext {
     return this.envelope.position || undefined;
   }
 
+  /** Which replay tells the event again; undefined where it is told for the first time. */
+  get replay(): { readonly id: string; readonly captures: boolean } | undefined {
+    const { retelling } = this.envelope;
+    return retelling && { id: retelling.id, captures: retelling.capture !== undefined };
+  }
+
   get emit(): (type: string, payload: unknown, options?: unknown) => unknown {
     return (type, payload, options) => this.port.emit(this.envelope, type, payload, options);
   }

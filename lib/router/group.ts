@@ -1,7 +1,7 @@
 import { runWithCause } from '../context.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
-import { KeyFailure, laneKey } from './lane-key.ts';
+import { KeyFailure, laneKey } from '../invoke/lane-key.ts';
 import type { Subscription } from './subscription.ts';
 import type { Target } from './target.ts';
 

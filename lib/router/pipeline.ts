@@ -6,8 +6,8 @@ import { TelltaleError, expected } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import { retryDelayMs, type RetryPolicy } from '../retry.ts';
 import { causesOf, type PipelineOutput } from './caused.ts';
-import { isolatedObservable } from './isolated-observable.ts';
-import { rxjs } from './rxjs.ts';
+import { isolatedObservable } from '../rx/isolated-observable.ts';
+import { rxjs } from '../rx/rxjs.ts';
 
 export interface PipelinePort {
   readonly clock: Clock;

@@ -18,6 +18,8 @@ export interface RouterPort extends SubscriptionPort {
 export class Router {
   readonly #port: RouterPort;
   readonly #trie = new TopicTrie<Target>();
+  /** Who hears events that are told again into the bus itself. */
+  readonly #retold = new TopicTrie<Subscription>();
   readonly #groups = new Map<string, { readonly group: Group; readonly leave: () => void }>();
   readonly #subscriptions = new Set<Subscription>();
   /** Removed, and one of their handlers has not ended. */
@@ -52,12 +54,20 @@ export class Router {
     return this.#trie.match(type);
   }
 
+  /** Whoever asked for events of this type to be told again. */
+  retold(type: string): readonly Subscription[] {
+    return this.#retold.match(type);
+  }
+
   /** Adds a subscription; `remove` it through the undo, which may be called again without effect. */
   subscribe(options: SubscriptionOptions): { readonly subscription: Subscription; readonly undo: () => void } {
     const joined = options.group === undefined ? undefined : this.#groupFor(options, options.group);
-    const onEnd = (envelope: Envelope): void => joined?.ended(subscription, envelope);
-    const subscription = new Subscription(joined ? { ...options, onEnd } : options, this.#port);
-    const leave = joined ? this.#join(joined, subscription) : this.#trie.add(options.pattern, subscription);
+    const onEnd = (envelope: Envelope): void => {
+      joined?.ended(subscription, envelope);
+      envelope.retelling?.ended(envelope);
+    };
+    const subscription = new Subscription(joined || options.replay ? { ...options, onEnd } : options, this.#port);
+    const leave = joined ? this.#join(joined, subscription) : this.#listen(subscription);
     this.#subscriptions.add(subscription);
     if (options.mailbox.overflow === 'wait') this.#waiters++;
     return { subscription, undo: () => this.#remove(subscription, leave, joined) };
@@ -68,9 +78,22 @@ export class Router {
     this.#leaving.add(subscription);
     if (subscription.options.mailbox.overflow === 'wait') this.#waiters--;
     // Before anything else is dispatched, so that a group keeps the order of what it hands over.
-    subscription.remove((queued) => joined?.remove(subscription, queued));
+    subscription.remove((queued) => {
+      joined?.remove(subscription, queued);
+      for (const envelope of queued) envelope.retelling?.dropped(envelope);
+    });
     leave();
     this.#forgetIfEnded(subscription);
+  }
+
+  #listen(subscription: Subscription): () => void {
+    const { pattern, replay } = subscription.options;
+    const leaveLive = replay === 'only' ? undefined : this.#trie.add(pattern, subscription);
+    const leaveRetold = replay && this.#retold.add(pattern, subscription);
+    return () => {
+      leaveLive?.();
+      leaveRetold?.();
+    };
   }
 
   #forgetIfEnded(subscription: Subscription): void {

@@ -12,7 +12,7 @@ import type { MailboxLimits } from '../mailbox/overflow.ts';
 import { isFull, offer } from '../mailbox/overflow.ts';
 import { createPlainMailbox } from '../mailbox/plain-mailbox.ts';
 import type { RetryPolicy } from '../retry.ts';
-import { KeyFailure, laneKey } from './lane-key.ts';
+import { KeyFailure, laneKey } from '../invoke/lane-key.ts';
 import type { SubscriptionFigures } from './subscription-figures.ts';
 import { createCounts } from './subscription-figures.ts';
 import type { Target } from './target.ts';
@@ -28,6 +28,8 @@ export interface SubscriptionOptions {
   readonly group?: string;
   readonly retry?: RetryPolicy;
   readonly mailbox: MailboxLimits;
+  /** Events that are told again: them alone, or them and the live ones. */
+  readonly replay?: 'only' | 'both';
   /** An event taken is done with: handled, failed or dropped. */
   readonly onEnd?: (envelope: Envelope) => void;
   /** What a reader behind the handler has not read yet: it counts as queued, not as handled. */

@@ -1,6 +1,6 @@
 import { expected } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
-import { invoke, isThenable, type Failure } from '../invoke/invoke.ts';
+import { invoke, isThenable, type Failure } from './invoke.ts';
 
 /** What a key function threw, or that it answered something that is no key. */
 export class KeyFailure {
