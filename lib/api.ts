@@ -14,7 +14,10 @@ import type { Health } from './observe/health.ts';
 import type { Metrics } from './observe/metrics.ts';
 import type { QueryOptions } from './history/query-options.ts';
 import type { Selection } from './store/read/selection.ts';
+import type { Found } from './history/lookup.ts';
 import type { Query } from './history/query.ts';
+import type { Search, SearchOptions } from './history/search.ts';
+import type { Stats, StatsOptions } from './history/stats.ts';
 import type { RemovedFigures, SubscriptionFigures } from './router/subscription-figures.ts';
 import type { DeadLetter, LetterQuery } from './store/dead-letters.ts';
 import type { Durability, Expectation } from './store/port.ts';
@@ -130,11 +133,18 @@ export interface CloseReport {
 
 /** What can be asked of the log through the bus. */
 export interface Reading {
-  /** The stored event with this id. */
-  get(id: string): Promise<StoredEvent | undefined>;
+  /** The stored event with this id; `{ removed }` for one that was taken out, `undefined` for one that never was. */
+  get(id: string): Promise<Found | undefined>;
   /** `await` it for one page of 100, or go over all events with `for await`. */
   query(options?: QueryOptions): Query;
   count(selection?: Selection): Promise<number>;
+  /**
+   * Events in whose texts and numbers all words occur, whatever their case; `"words in quotes"` belong together. The
+   * newest first. `await` it for one page of 100, or get each hit as it is found with `for await`.
+   */
+  search(text: string, options?: SearchOptions): Search;
+  /** What the log holds: totals, types, sources, bytes. The first call reads everything, later ones what came since. */
+  stats(options?: StatsOptions): Promise<Stats>;
   /** The stored events of a correlation, in position order. */
   timeline(correlationId: string): Promise<readonly StoredEvent[]>;
   /** The tree of a correlation, or of an event and its effects. */

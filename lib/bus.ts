@@ -142,6 +142,7 @@ function buildBus(core: Core): object {
       core.counters.snapshot({
         ingress: core.dispatcher.queued,
         backlog: core.writer?.backlog ?? { events: 0, bytes: 0 },
+        cache: core.cache?.figures ?? { entries: 0, bytes: 0, hits: 0, misses: 0 },
         subscriptions: [...core.router.subscriptions].map((subscription) => subscription.figures()),
         removed: core.router.removed,
         deadLetters: core.letters.opened,

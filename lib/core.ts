@@ -6,6 +6,7 @@ import type { Envelope } from './event/envelope.ts';
 import type { TelltaleEvent } from './event/event.ts';
 import { SchemaRegistry } from './event/schema-registry.ts';
 import { defineEvents, type EventDeclarations } from './event/define-events.ts';
+import { ResultCache } from './history/cache.ts';
 import { createIdSource } from './ids.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
 import { checkEmitOptions } from './intake/emit-options.ts';
@@ -35,6 +36,7 @@ export class Core {
   readonly dispatcher: Dispatcher;
   readonly carrier: Carrier;
   readonly newId: () => string;
+  readonly cache: ResultCache | undefined = undefined;
   readonly #intake: Intake;
   readonly #publishing: Publishing;
   readonly #idleListeners = new Set<() => void>();
@@ -50,6 +52,11 @@ export class Core {
     const maxEventBytes = Math.min(options.maxEventBytes, store?.supports.maxEventBytes ?? Infinity);
     const newId = createIdSource({ now: () => clock.now() });
     this.newId = newId;
+    if (options.cache) {
+      const cache = new ResultCache(options.cache, clock);
+      if (store) this.onClose(store.onRemove((ranges) => cache.forget(ranges)));
+      this.cache = cache;
+    }
     this.schemas = new SchemaRegistry({ validate: options.validate, unknownTypes: options.unknownTypes });
     if (options.events) this.schemas.declare(defineEvents(options.events as EventDeclarations));
     this.#intake = new Intake({

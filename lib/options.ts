@@ -10,6 +10,7 @@ import type { TelltaleEvent } from './event/event.ts';
 import { compileFilter } from './filter/compile.ts';
 import { parseField } from './filter/field.ts';
 import type { Filter } from './filter/language.ts';
+import type { CacheLimits } from './history/cache.ts';
 import type { AdmitStage, NamedStage } from './intake/stages.ts';
 import { DEFAULT_MAILBOX, type MailboxLimits, type Overflow } from './mailbox/overflow.ts';
 import { parseWith } from './parse-options.ts';
@@ -18,6 +19,8 @@ import type { SubscriptionOptions } from './router/subscription.ts';
 import type { Store } from './store/port.ts';
 
 const MIB = 1024 * 1024;
+/** A larger Map holds the event loop for tens of milliseconds when it grows. */
+const MAX_CACHED = 50_000;
 
 /** Everything `createBus` takes. All of it is optional. */
 export interface BusOptions<Events = unknown> {
@@ -51,8 +54,23 @@ export interface BusOptions<Events = unknown> {
   readonly maxChain?: number;
   /** How long each phase of `close` may take. @default '10s' */
   readonly closeTimeout?: Duration;
+  /**
+   * Keeps answers of `query`, `count`, `search` and `summarize` until something they looked at is removed, or they are
+   * older than `ttl`; what is answered is frozen then. `true`: 1,000 answers, 16 MiB, '5m'. @default false
+   */
+  readonly cache?: boolean | CacheOptions;
   /** @default the system's */
   readonly clock?: Clock;
+}
+
+/** Bounds of the cache of answers. */
+export interface CacheOptions {
+  /** 1 to 50,000. @default 1,000 */
+  readonly entries?: number;
+  /** Their estimated size. @default 16 MiB */
+  readonly bytes?: number;
+  /** How long an answer is kept at most. @default '5m' */
+  readonly ttl?: Duration;
 }
 
 export interface MailboxOptions {
@@ -99,6 +117,7 @@ export interface ParsedBusOptions {
   readonly onStoreFailure: 'refuse' | 'live';
   readonly maxChain: number | undefined;
   readonly closeTimeoutMs: number;
+  readonly cache: CacheLimits | undefined;
   readonly clock: Clock;
 }
 
@@ -153,6 +172,19 @@ const busSchema = z.strictObject(
     onStoreFailure: oneOf('refuse', 'live').optional(),
     maxChain: count(2).optional(),
     closeTimeout: duration.optional(),
+    cache: z
+      .union(
+        [
+          z.boolean(),
+          z.strictObject({
+            entries: count().max(MAX_CACHED, `an integer from 1 to ${MAX_CACHED}`).optional(),
+            bytes: count().optional(),
+            ttl: duration.optional(),
+          }),
+        ],
+        'true, false or an object of entries, bytes and ttl',
+      )
+      .optional(),
     clock: z
       .custom<Clock>((value) => isObject(value) && CLOCK.every((name) => typeof value[name] === 'function'), 'a clock')
       .optional(),
@@ -209,6 +241,7 @@ export function parseBusOptions(options: unknown): ParsedBusOptions {
     onStoreFailure: given.onStoreFailure ?? 'refuse',
     maxChain: given.maxChain,
     closeTimeoutMs: toMs(given.closeTimeout ?? '10s', 'closeTimeout'),
+    cache: cacheLimits(given.cache),
     clock: given.clock ?? systemClock,
   });
 }
@@ -245,6 +278,17 @@ export function parseSubscribe(pattern: unknown, options: unknown, defaults: Mai
     ...(retry && { retry }),
     ...(given.signal !== undefined && { signal: given.signal }),
   };
+}
+
+function cacheLimits(
+  given:
+    | boolean
+    | { entries?: number | undefined; bytes?: number | undefined; ttl?: Duration | undefined }
+    | undefined = false,
+): CacheLimits | undefined {
+  if (given === false) return undefined;
+  const { entries = 1_000, bytes = 16 * MIB, ttl = '5m' } = given === true ? {} : given;
+  return { entries, bytes, ttlMs: toMs(ttl, 'cache.ttl') };
 }
 
 const settledSchema = z.strictObject({ timeout: duration.optional() }, 'an object');

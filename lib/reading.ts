@@ -6,7 +6,10 @@ import { timeline } from './correlation/read.ts';
 import { tree } from './correlation/tree.ts';
 import { TelltaleError } from './errors.ts';
 import { count, get } from './history/lookup.ts';
-import { query, type Query } from './history/query.ts';
+import { late } from './history/paged.ts';
+import { query, type HistoryOptions } from './history/query.ts';
+import { search } from './history/search.ts';
+import { createStats } from './history/stats.ts';
 import { listen } from './listening.ts';
 import { parseSubscribe } from './options.ts';
 import { presenterOf, viewOf } from './presenting.ts';
@@ -18,13 +21,22 @@ import type { Store } from './store/port.ts';
  */
 export function createReading(core: Core): Reading {
   const { clock, store } = core.options;
-  const view = store && viewOf(store, presenterOf(core));
+  const present = presenterOf(core);
+  const view = store && viewOf(store, present);
+  const stats = store && createStats(store, (undo) => core.onClose(undo));
+  const history: HistoryOptions = { clock, present, cache: core.cache };
   // A store that takes nothing now can still be read; whoever must know calls `flush`.
   const written = (): Promise<unknown> => Promise.allSettled([core.writer?.flush()]);
-  const ready = async (): Promise<Store> => {
-    if (!view) throw new TelltaleError('STORE_REQUIRED', 'reading needs a store, and this bus has none');
+  /** The store, its events as they are stored: filters, searches and figures are about these. */
+  const log = async (): Promise<Store> => {
+    const known = mustHaveStore(store);
     await written();
-    return view;
+    return known;
+  };
+  const ready = async (): Promise<Store> => {
+    const known = mustHaveStore(view);
+    await written();
+    return known;
   };
   const joinPort: JoinPort = {
     clock,
@@ -35,13 +47,22 @@ export function createReading(core: Core): Reading {
     onClose: (listener) => core.onClose(listener),
   };
   return {
-    get: async (id) => get(await ready(), id),
-    count: async (selection) => count(await ready(), selection, { clock }),
-    query: (given) =>
-      lateQuery(async () => {
-        const asked = await ready();
-        return () => query(asked, given, { clock });
+    get: async (id) => get(await log(), id, history),
+    count: async (selection) => count(await log(), selection, history),
+    query: (options) =>
+      late(async () => {
+        const asked = await log();
+        return () => query(asked, options, history);
       }),
+    search: (text, options) =>
+      late(async () => {
+        const asked = await log();
+        return () => search(asked, text, options, history);
+      }),
+    stats: async (options) => {
+      await log();
+      return mustHaveStore(stats)(options);
+    },
     timeline: async (correlationId) => timeline(await ready(), correlationId),
     tree: async (id) => tree(await ready(), id),
     causes: async (id) => causes(await ready(), id),
@@ -55,16 +76,7 @@ export function createReading(core: Core): Reading {
   };
 }
 
-// A query is itself awaitable, so it passes through promises in a function.
-function lateQuery(start: () => Promise<() => Query>): Query {
-  return {
-    // oxlint-disable-next-line unicorn/no-thenable -- one call, to be awaited or iterated
-    then: (resolve, reject) =>
-      start()
-        .then((answer) => answer())
-        .then(resolve, reject),
-    async *[Symbol.asyncIterator]() {
-      yield* (await start())();
-    },
-  };
+function mustHaveStore<T>(reader: T | undefined): T {
+  if (reader) return reader;
+  throw new TelltaleError('STORE_REQUIRED', 'reading needs a store, and this bus has none');
 }

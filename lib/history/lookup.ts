@@ -1,31 +1,55 @@
 import type { StoredEvent } from '../event/event.ts';
 import type { Store } from '../store/port.ts';
-import { parseSelection, type Selection } from '../store/read/selection.ts';
-import { MAX_LIMIT } from './query-options.ts';
-import type { HistoryOptions } from './query.ts';
 import { scan } from '../store/read/scan.ts';
+import { parseSelection, type Selection } from '../store/read/selection.ts';
 import { resolveWindow } from '../store/read/window.ts';
+import { fingerprintOf } from './query-options.ts';
+import type { HistoryOptions } from './query.ts';
 
-/** The event with this id, `undefined` when there is none (any more). */
-export async function get(
-  store: Store,
-  id: string,
-  { present }: HistoryOptions = {},
-): Promise<StoredEvent | undefined> {
+/** What is known of an event that was taken out. */
+export interface Removal {
+  readonly position: number;
+  /** When it was removed, epoch ms. */
+  readonly at: number;
+  readonly reason: string;
+}
+
+/** An id that once was an event. */
+export interface RemovedEvent {
+  readonly id: string;
+  readonly removed: Removal;
+}
+
+/** What became of an id. `found.removed` tells which of the two it is. */
+export type Found = (StoredEvent & { readonly removed?: undefined }) | RemovedEvent;
+
+const SCANNED_EVENTS = 1_000;
+
+/** The event with this id; when and why it was removed; `undefined` for an id that was never stored. */
+export async function get(store: Store, id: string, { present }: HistoryOptions = {}): Promise<Found | undefined> {
   const known = (await store.find([id])).get(id);
   if (known === undefined) return undefined;
   const { position } = known;
   const page = await store.page({ after: position - 1, through: position, descending: false, limit: 1 });
   const event = page.events[0];
-  return event && present ? present(event) : event;
+  if (event !== undefined) return present ? present(event) : event;
+  const removal = (await store.removed({ from: position, to: position }))[0];
+  return removal && { id, removed: { position, at: removal.at, reason: removal.reason } };
 }
 
 /** How many stored events satisfy the selection. Rejects as `query` does. */
-export async function count(store: Store, selection: Selection = {}, { clock }: HistoryOptions = {}): Promise<number> {
+export async function count(
+  store: Store,
+  selection: Selection = {},
+  { clock, cache }: HistoryOptions = {},
+): Promise<number> {
   const { where, signal, ...places } = parseSelection(selection, 'count');
   const window = await resolveWindow(places, store, clock);
-  let counted = 0;
-  for await (const page of scan(store, { where, window, descending: false, pageEvents: MAX_LIMIT, signal }))
-    counted += page.events.length;
-  return counted;
+  const read = async (): Promise<number> => {
+    let counted = 0;
+    for await (const page of scan(store, { where, window, descending: false, pageEvents: SCANNED_EVENTS, signal }))
+      counted += page.events.length;
+    return counted;
+  };
+  return cache ? cache.through(['count', fingerprintOf({ where }), window], window, read) : read();
 }

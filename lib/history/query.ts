@@ -1,11 +1,14 @@
-import type { Clock } from '../clock.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { Store } from '../store/port.ts';
-import { readCursor, writeCursor, type Cursor } from './cursor.ts';
-import { MAX_LIMIT, parseQuery, type ParsedQuery, type QueryOptions } from './query-options.ts';
 import { scan } from '../store/read/scan.ts';
 import { byTime, byTimeBackward, TopEvents, type Key } from '../store/read/top-events.ts';
 import { resolveWindow, type Window } from '../store/read/window.ts';
+import type { ResultCache } from './cache.ts';
+import { readCursor, writeCursor, type Cursor } from './cursor.ts';
+import { Cost } from './explain.ts';
+import { paged, type Paged } from './paged.ts';
+import { DEFAULT_LIMIT, MAX_LIMIT, parseQuery, type ParsedQuery, type QueryOptions } from './query-options.ts';
 
 export interface QueryPage {
   readonly events: readonly StoredEvent[];
@@ -14,41 +17,49 @@ export interface QueryPage {
 }
 
 /** `await` it for one page, or go over all events with `for await`. Nothing is read before. */
-export interface Query extends PromiseLike<QueryPage>, AsyncIterable<StoredEvent> {}
+export type Query = Paged<QueryPage, StoredEvent>;
 
 export interface HistoryOptions {
   /** For `{ ago }`. @default the system's clock */
   readonly clock?: Clock;
   /** What readers get to see of an event: upcasters run here. */
   readonly present?: (event: StoredEvent) => StoredEvent;
+  /** Where answers are kept, as they are stored. @default nowhere */
+  readonly cache?: ResultCache | undefined;
 }
 
-const DEFAULT_LIMIT = 100;
 const ITERATED_EVENTS = 1_000;
+/** Events asked of the store at once: few enough to hold the event loop for some milliseconds only. */
+const SCANNED_EVENTS = 1_000;
 
 /**
  * Asks a store for events. Rejects with `INVALID_QUERY`, `INVALID_CURSOR`, `INVALID_PLACE` and what the filter throws.
  */
-export function query(store: Store, options: QueryOptions = {}, { clock, present }: HistoryOptions = {}): Query {
+export function query(
+  store: Store,
+  options: QueryOptions = {},
+  { clock = systemClock, present, cache }: HistoryOptions = {},
+): Query {
   const start = async (): Promise<Reading> => {
     const parsed = parseQuery(options);
     const cursor =
       parsed.cursor === undefined ? undefined : readCursor(parsed.cursor, parsed.fingerprint, parsed.byTime);
-    return { store, parsed, cursor, window: cursor?.window ?? (await resolveWindow(parsed, store, clock)) };
+    const window = cursor?.window ?? (await resolveWindow(parsed, store, clock));
+    return { store, parsed, cursor, window, cost: new Cost() };
   };
   const show = (events: readonly StoredEvent[]): readonly StoredEvent[] => (present ? events.map(present) : events);
-  let page: Promise<QueryPage> | undefined;
-  return {
-    // oxlint-disable-next-line unicorn/no-thenable -- one call, to be awaited or iterated
-    then: (resolve, reject) => {
-      page ??= start().then(async (reading) => {
-        const { events, following } = await readPage(reading, reading.parsed.limit ?? DEFAULT_LIMIT);
-        const cursor = following && { cursor: writeCursor(following, reading.parsed.fingerprint) };
-        return { events: show(events), ...cursor };
-      });
-      return page.then(resolve, reject);
+  return paged({
+    async page() {
+      const reading = await start();
+      const { parsed, cursor, window } = reading;
+      const { fingerprint, limit = DEFAULT_LIMIT } = parsed;
+      const read = (): Promise<Read> => readPage(reading, limit);
+      const { events, following } = await (cache
+        ? cache.through(['query', fingerprint, limit, window, cursor], window, read)
+        : read());
+      return { events: show(events), ...(following && { cursor: writeCursor(following, fingerprint) }) };
     },
-    async *[Symbol.asyncIterator]() {
+    async *items() {
       let reading = await start();
       const pageEvents = reading.parsed.byTime ? MAX_LIMIT : ITERATED_EVENTS;
       for (let left = reading.parsed.limit ?? Infinity; left > 0;) {
@@ -59,7 +70,13 @@ export function query(store: Store, options: QueryOptions = {}, { clock, present
         reading = { ...reading, cursor: following };
       }
     },
-  };
+    async explain() {
+      const began = clock.monotonic();
+      const reading = await start();
+      const { events } = await readPage(reading, reading.parsed.limit ?? DEFAULT_LIMIT);
+      return reading.cost.explain(events.length, clock.monotonic() - began, reading.parsed.where);
+    },
+  });
 }
 
 interface Reading {
@@ -67,6 +84,7 @@ interface Reading {
   readonly parsed: ParsedQuery;
   readonly window: Window;
   readonly cursor: Cursor | undefined;
+  readonly cost: Cost;
 }
 
 interface Read {
@@ -78,18 +96,14 @@ function readPage(reading: Reading, limit: number): Promise<Read> {
   return reading.parsed.byTime ? readByTime(reading, limit) : readByPosition(reading, limit);
 }
 
-async function readByPosition({ store, parsed, window, cursor }: Reading, limit: number): Promise<Read> {
+async function readByPosition({ store, parsed, window, cursor, cost }: Reading, limit: number): Promise<Read> {
   const { where, backward: descending, signal } = parsed;
   const events: StoredEvent[] = [];
   let rest = window;
   if (cursor) rest = descending ? { ...window, through: cursor.position - 1 } : { ...window, after: cursor.position };
-  for await (const page of scan(store, {
-    where,
-    window: rest,
-    descending,
-    pageEvents: Math.min(limit + 1, MAX_LIMIT),
-    signal,
-  })) {
+  const pageEvents = Math.min(limit + 1, SCANNED_EVENTS);
+  for await (const page of scan(store, { where, window: rest, descending, pageEvents, signal })) {
+    cost.add(page);
     for (const event of page.events) {
       // One more than asked for: only then is there a next page.
       if (events.length === limit)
@@ -101,15 +115,23 @@ async function readByPosition({ store, parsed, window, cursor }: Reading, limit:
 }
 
 // Times do not follow positions, so each page looks through all that may still come and keeps what comes first.
-async function readByTime({ store, parsed, window, cursor }: Reading, limit: number): Promise<Read> {
+async function readByTime({ store, parsed, window, cursor, cost }: Reading, limit: number): Promise<Read> {
   const { where, backward, signal } = parsed;
   const order = backward ? byTimeBackward : byTime;
   const last: Key | undefined = cursor && { position: cursor.position, time: cursor.time! };
   const top = new TopEvents(limit + 1, order);
   const rest =
     last === undefined ? window : { ...window, ...(backward ? { timeTo: last.time } : { timeFrom: last.time }) };
-  for await (const page of scan(store, { where, window: rest, descending: false, pageEvents: MAX_LIMIT, signal }))
+  for await (const page of scan(store, {
+    where,
+    window: rest,
+    descending: false,
+    pageEvents: SCANNED_EVENTS,
+    signal,
+  })) {
+    cost.add(page);
     for (const event of page.events) if (last === undefined || order(event, last) > 0) top.add(event);
+  }
   const events = top.take();
   if (events.length <= limit) return { events, following: undefined };
   const { position, time } = events[limit - 1]!;

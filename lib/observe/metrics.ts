@@ -35,6 +35,13 @@ export interface Metrics<Subscription, Removed = unknown> {
   readonly deadLetters: number;
   readonly ingress: { readonly events: number; readonly bytes: number };
   readonly backlog: { readonly events: number; readonly bytes: number };
+  /** Answers kept by the cache of the bus, and how often one was there; all 0 without cache. */
+  readonly cache: {
+    readonly entries: number;
+    readonly bytes: number;
+    readonly hits: number;
+    readonly misses: number;
+  };
   readonly subscriptions: readonly Subscription[];
   /** The books of all subscriptions that were removed and have ended, summed up. */
   readonly removed: Removed;
@@ -81,7 +88,10 @@ export class Counters {
   }
 
   snapshot<Subscription, Removed>(
-    now: Pick<Metrics<Subscription, Removed>, 'ingress' | 'backlog' | 'subscriptions' | 'removed' | 'deadLetters'>,
+    now: Pick<
+      Metrics<Subscription, Removed>,
+      'ingress' | 'backlog' | 'cache' | 'subscriptions' | 'removed' | 'deadLetters'
+    >,
   ): Metrics<Subscription, Removed> {
     return {
       offered: this.offered,

@@ -1,8 +1,7 @@
 import { TelltaleError } from '../../errors.ts';
-import type { StoredEvent } from '../../event/event.ts';
 import type { Filter } from '../../filter/language.ts';
 import { hintsOf } from '../../filter/hints.ts';
-import type { PageHints, Store } from '../port.ts';
+import type { Page, PageHints, Store } from '../port.ts';
 import { Breath } from './breath.ts';
 import type { Window } from './window.ts';
 
@@ -15,19 +14,11 @@ export interface ScanOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What one look into the store has brought. */
-export interface Scanned {
-  readonly events: readonly StoredEvent[];
-  /** How far the store has looked. */
-  readonly looked: number;
-  readonly done: boolean;
-}
-
 /**
  * Looks through a window page by page. A page may be empty although more is to come. The event loop has its turns in
  * between, however much is looked at.
  */
-export async function* scan(store: Store, options: ScanOptions): AsyncGenerator<Scanned, void, undefined> {
+export async function* scan(store: Store, options: ScanOptions): AsyncGenerator<Page, void, undefined> {
   const { descending, pageEvents, signal } = options;
   let { after, through } = options.window;
   const condition = conditionOf(options);
