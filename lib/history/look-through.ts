@@ -1,0 +1,39 @@
+import type { Clock } from '../clock.ts';
+import type { StoredEvent } from '../event/event.ts';
+import type { Store } from '../store/port.ts';
+import { Breath } from '../store/read/breath.ts';
+import { scan } from '../store/read/scan.ts';
+import type { ParsedSelection } from '../store/read/selection.ts';
+import { resolveWindow } from '../store/read/window.ts';
+
+const PAGE_EVENTS = 1_000;
+/** Events between two looks at the clock. */
+const STEP = 32;
+
+/** Shows every event of a selection to `look`, in position order, once; the event loop turns in between. */
+export async function lookThrough(
+  store: Store,
+  { where, signal, ...places }: ParsedSelection,
+  look: (event: StoredEvent) => void,
+  clock?: Clock,
+): Promise<void> {
+  const window = await resolveWindow(places, store, clock);
+  const breath = new Breath();
+  for await (const page of scan(store, { where, window, descending: false, pageEvents: PAGE_EVENTS, signal })) {
+    await paced(page.events, look, breath);
+    if (breath.isDue) await breath.take();
+  }
+}
+
+/** Does `work` for every item; the event loop turns in between. */
+export async function paced<Item>(
+  items: Iterable<Item>,
+  work: (item: Item) => void,
+  breath = new Breath(),
+): Promise<void> {
+  let done = 0;
+  for (const item of items) {
+    work(item);
+    if (++done % STEP === 0 && breath.isDue) await breath.take();
+  }
+}
