@@ -18,8 +18,13 @@ import type { Found } from './history/lookup.ts';
 import type { Query } from './history/query.ts';
 import type { Search, SearchOptions } from './history/search.ts';
 import type { Stats, StatsOptions } from './history/stats.ts';
+import type { ClearOptions, ClearReport } from './retention/clear.ts';
+import type { EnforceReport } from './retention/enforce.ts';
+import type { RetentionPlan } from './retention/preview.ts';
+import type { PreviewOptions } from './retention/preview-options.ts';
+import type { RetentionFigures } from './retention/stats.ts';
 import type { RemovedFigures, SubscriptionFigures } from './router/subscription-figures.ts';
-import type { DeadLetter, LetterQuery } from './store/dead-letters.ts';
+import type { DeadLetterBox } from './letters/letters.ts';
 import type { Durability, Expectation } from './store/port.ts';
 
 /** The types a bus with these declarations takes; any text where nothing is declared. */
@@ -160,15 +165,30 @@ export interface Reading {
   join(correlationId: string, wanted: Readonly<Record<string, number>>, options?: JoinOptions): Promise<JoinResult>;
 }
 
+/** What is kept of the log, and what goes. Every call rejects with `STORE_REQUIRED` on a bus without store. */
+export interface RetentionApi {
+  /**
+   * What the rules would remove now, and why; changes nothing. Reads the whole log, a few milliseconds at a time.
+   * Rejects with `INVALID_OPTION` and what other rules than those of the bus are refused with.
+   */
+  preview(options?: PreviewOptions): Promise<RetentionPlan>;
+  /**
+   * Carries out exactly this plan; what has come under protection since is left, and told. Without a plan it makes
+   * one. What somebody asks for is not held to the bound of a first sweep. Rejects with `STORE_READ_ONLY`, and with
+   * `LEASE_LOST` while another process clears a shared store away.
+   */
+  enforce(plan?: RetentionPlan): Promise<EnforceReport>;
+  /** Removes everything, or a selection, whatever the rules say. Rejects with `INVALID_OPTION` unless the store is named. */
+  clear(options: ClearOptions): Promise<ClearReport>;
+  stats(): RetentionFigures;
+}
+
 /** One event bus. Made by `createBus`; `E` maps types to payloads. */
 export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading {
   readonly source: string;
+  readonly retention: RetentionApi;
   readonly schemas: SchemaRegistry;
-  readonly deadLetters: {
-    /** The letters, newest first. */
-    list(query?: LetterQuery): Promise<readonly DeadLetter[]>;
-    get(id: string): Promise<DeadLetter | undefined>;
-  };
+  readonly deadLetters: DeadLetterBox;
 
   /** Delivered now, on disk a moment later. Throws what admission, schemas and full queues refuse; then nothing has happened. */
   emit<T extends TypeOf<E>>(type: T, payload: E[T], options?: EmitOptions): TelltaleEvent<T, E[T]>;

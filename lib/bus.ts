@@ -10,8 +10,10 @@ import type { EventDeclarations, PayloadsOf } from './event/define-events.ts';
 import { iterateEvents, listen, observeEvents, waitOnce } from './listening.ts';
 import { parseBusOptions, parseSettled, parseSubscribe, type BusOptions } from './options.ts';
 import { createReading } from './reading.ts';
+import { createRetention } from './retaining.ts';
 import { addPipeline, type RunningPipeline } from './pipelines.ts';
 import { describeContext, deriveCause } from './scoping.ts';
+import { createDeadLetters } from './redelivering.ts';
 import { recordRun } from './recording.ts';
 import type { Handler } from './router/subscription.ts';
 import type { Store } from './store/port.ts';
@@ -84,8 +86,9 @@ function buildBus(core: Core): object {
   return {
     source: options.source,
     schemas: core.schemas,
-    deadLetters: { list: core.letters.list.bind(core.letters), get: core.letters.get.bind(core.letters) },
+    deadLetters: createDeadLetters(core),
     ...createReading(core),
+    retention: createRetention(core),
 
     emit: (type: string, payload: unknown, given?: Api.PublishOptions) =>
       core.emit(currentCause(), type, payload, given),
@@ -165,7 +168,7 @@ function health(core: Core, closed: boolean): Health {
     durability,
     ...(store.supports.readOnly && { readOnly: true as const }),
     backlog,
-    notices,
+    notices: [...notices, ...core.notices.flatMap((say) => say())],
     ...(lastError && { lastError: describeError(lastError) }),
     ...(diskFreeBytes !== undefined && { diskFreeBytes }),
   };

@@ -8,7 +8,8 @@ import type { Counters } from './observe/metrics.ts';
 import type { Reports } from './observe/reports.ts';
 import type { ParsedBusOptions } from './options.ts';
 import type { Dispatcher } from './router/dispatcher.ts';
-import { LETTER_OPENED, onceWritten, type DeadLetters } from './store/dead-letters.ts';
+import { onceWritten, type DeadLetters } from './store/dead-letters.ts';
+import { isOfLetters } from './store/letter.ts';
 import type { AppendReceipt, Expectation } from './store/port.ts';
 import { Writer, type WriteOutcome } from './store/writer.ts';
 
@@ -205,7 +206,7 @@ export class Carrier {
     if (live) for (const envelope of envelopes) this.#parts.dispatcher.push(envelope);
     if (error.code === 'EXPECTATION_FAILED') return;
     for (const envelope of envelopes)
-      if (envelope.event.type !== LETTER_OPENED) this.#parts.letters.open(envelope, { reason: 'not-stored', error });
+      if (!isOfLetters(envelope.event.type)) this.#parts.letters.open(envelope, { reason: 'not-stored', error });
   }
 
   #refused(error: TelltaleError, count: number): TelltaleError {

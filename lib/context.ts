@@ -32,14 +32,14 @@ export interface Cause {
   /** The bus whose handlers run in this context, and how many of them have not ended yet. */
   readonly owner: object | undefined;
   running: number;
-  /** Set in the handlers of a replay. */
+  /** Set in the handlers of a replay, and where a dead letter is tried again. */
   readonly retelling?: Retelling | undefined;
 }
 
-/** What a handler that a replay calls knows of it. The replay is told how it went. */
+/** What a handler that a replay calls knows of it. The replay, or the retry of a dead letter, is told how it went. */
 export interface Retelling {
-  /** The replay's. */
-  readonly id: string;
+  /** The replay's; undefined where a dead letter is tried again: its event was not handled yet. */
+  readonly id: string | undefined;
   /** Takes what is emitted here, which then goes nowhere; absent where it is accepted like everything else. */
   readonly capture: ((emitted: object) => void) | undefined;
   failed(told: object, error: unknown, attempts: number): void;

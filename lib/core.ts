@@ -36,6 +36,8 @@ export class Core {
   readonly dispatcher: Dispatcher;
   readonly carrier: Carrier;
   readonly newId: () => string;
+  /** What features have to say in `health`. */
+  readonly notices: (() => readonly string[])[] = [];
   readonly cache: ResultCache | undefined = undefined;
   readonly #intake: Intake;
   readonly #publishing: Publishing;

@@ -53,9 +53,12 @@ export const ERRORS = {
   STORE_READ_ONLY: 'the store was opened for reading only',
   STORE_REQUIRED: 'the operation needs a store and the bus has none',
   NOT_SUPPORTED: 'this store does not support the operation',
+  RETRY_IMPOSSIBLE:
+    'a dead letter cannot be tried again now: nobody listens for its event, or the event is gone or was cut',
   DOCUMENT_CONFLICT: 'the document has changed since it was read',
   DOCUMENT_TOO_LARGE: 'the documents of this store have reached their limit',
   LEASE_LOST: 'the lease was taken over by another owner',
+  EVENTS_REMOVED: 'the events asked for were removed on purpose; the message names their positions and since when',
   IMPORT_REFUSED: 'a line of a recorded log is not an event',
 } as const satisfies Record<string, string>;
 

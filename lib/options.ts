@@ -12,8 +12,11 @@ import { parseField } from './filter/field.ts';
 import type { Filter } from './filter/language.ts';
 import type { CacheLimits } from './history/cache.ts';
 import type { AdmitStage, NamedStage } from './intake/stages.ts';
+import { parseDeadLetters, type DeadLetterOptions } from './letters/schedule-options.ts';
+import type { RetrySchedule } from './letters/schedule.ts';
 import { DEFAULT_MAILBOX, type MailboxLimits, type Overflow } from './mailbox/overflow.ts';
 import { parseWith } from './parse-options.ts';
+import { parseRetention, type ParsedRetention, type RetentionOptions } from './retention/options.ts';
 import { parseRetry, type RetryOptions } from './retry.ts';
 import type { SubscriptionOptions } from './router/subscription.ts';
 import type { Store } from './store/port.ts';
@@ -52,10 +55,14 @@ export interface BusOptions<Events = unknown> {
   readonly onStoreFailure?: 'refuse' | 'live';
   /** A chain of causes longer than this is refused. @default unlimited */
   readonly maxChain?: number;
+  /** Tries dead letters again in the background: `{ retry: { every: '1m', attempts: 5 } }`. @default off */
+  readonly deadLetters?: DeadLetterOptions;
+  /** What is kept, and when the rest is cleared away. Needs a store. @default everything is kept; dead letters 30 days */
+  readonly retention?: RetentionOptions;
   /** How long each phase of `close` may take. @default '10s' */
   readonly closeTimeout?: Duration;
   /**
-   * Keeps answers of `query`, `count`, `search` and `summarize` until something they looked at is removed, or they are
+   * Keeps answers of `query`, `count` and `search` until something they looked at is removed, or they are
    * older than `ttl`; what is answered is frozen then. `true`: 1,000 answers, 16 MiB, '5m'. @default false
    */
   readonly cache?: boolean | CacheOptions;
@@ -116,6 +123,8 @@ export interface ParsedBusOptions {
   readonly backlog: { readonly events: number; readonly bytes: number };
   readonly onStoreFailure: 'refuse' | 'live';
   readonly maxChain: number | undefined;
+  readonly deadLetters: { readonly retry: RetrySchedule | undefined };
+  readonly retention: ParsedRetention | undefined;
   readonly closeTimeoutMs: number;
   readonly cache: CacheLimits | undefined;
   readonly clock: Clock;
@@ -171,6 +180,8 @@ const busSchema = z.strictObject(
     backlog: z.strictObject({ events: count().optional(), bytes: count().optional() }, 'an object').optional(),
     onStoreFailure: oneOf('refuse', 'live').optional(),
     maxChain: count(2).optional(),
+    deadLetters: z.custom<DeadLetterOptions>((value) => isObject(value), 'an object').optional(),
+    retention: z.custom<RetentionOptions>((value) => isObject(value), 'an object').optional(),
     closeTimeout: duration.optional(),
     cache: z
       .union(
@@ -225,6 +236,8 @@ export function parseBusOptions(options: unknown): ParsedBusOptions {
       "`dispatch: 'committed'` of createBus needs a `store`: it delivers what is stored",
     );
   }
+  if (given.retention !== undefined && given.store === undefined)
+    throw new TelltaleError('INVALID_OPTION', '`retention` of createBus needs a `store`: it clears away what is stored');
   return Object.freeze({
     source: given.source ?? 'main',
     store: given.store,
@@ -240,6 +253,8 @@ export function parseBusOptions(options: unknown): ParsedBusOptions {
     backlog: { events: given.backlog?.events ?? 100_000, bytes: given.backlog?.bytes ?? 64 * MIB },
     onStoreFailure: given.onStoreFailure ?? 'refuse',
     maxChain: given.maxChain,
+    deadLetters: parseDeadLetters(given.deadLetters),
+    retention: given.retention === undefined ? undefined : parseRetention(given.retention),
     closeTimeoutMs: toMs(given.closeTimeout ?? '10s', 'closeTimeout'),
     cache: cacheLimits(given.cache),
     clock: given.clock ?? systemClock,

@@ -3,6 +3,7 @@ import type { Core } from './core.ts';
 import { TelltaleError, toError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { RunningPipeline } from './pipelines.ts';
+import type { LetterDraft } from './store/dead-letters.ts';
 
 /** Resolves when `core` is settled, or after `timeoutMs` where there is one; answers whether it is. */
 export async function untilSettled(core: Core, timeoutMs?: number): Promise<boolean> {
@@ -76,23 +77,23 @@ function cutQueues(core: Core): Pick<CloseReport, 'cut' | 'stillRunning'> {
   let cut = heard.length;
   let stillRunning = 0;
   for (const subscription of core.router.subscriptions) {
-    const { pattern } = subscription.options;
-    for (const envelope of subscription.handling)
-      openLetter(core, envelope, `was being handled by \`${pattern}\``, pattern);
+    const { pattern, group } = subscription.options;
+    const to = { recipient: pattern, ...(group !== undefined && { group }) };
+    for (const envelope of subscription.handling) openLetter(core, envelope, `was being handled by \`${pattern}\``, to);
     stillRunning += subscription.counts.running;
     const queued = subscription.remove();
     cut += queued.length;
-    for (const envelope of queued) openLetter(core, envelope, `waited for \`${pattern}\``, pattern);
+    for (const envelope of queued) openLetter(core, envelope, `waited for \`${pattern}\``, to);
   }
   return { cut, stillRunning };
 }
 
-function openLetter(core: Core, envelope: Envelope, what: string, recipient?: string): void {
+function openLetter(core: Core, envelope: Envelope, what: string, to?: Pick<LetterDraft, 'recipient' | 'group'>): void {
   const { type } = envelope.event;
   if (envelope.transient) return core.counters.dropTransient(type);
   if (type.startsWith('$') || envelope.retelling) return;
   const error = new TelltaleError('BUS_CLOSED', `the bus was closed while the event ${what}`);
-  core.letters.open(envelope, { reason: 'cut', error, ...(recipient !== undefined && { recipient }) });
+  core.letters.open(envelope, { reason: 'cut', error, ...to });
 }
 
 async function storeRest(core: Core): Promise<void> {

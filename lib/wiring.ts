@@ -42,7 +42,7 @@ function handlerFailed(
   error: unknown,
   attempts: number,
 ): void {
-  const { pattern } = subscription.options;
+  const { pattern, group } = subscription.options;
   const { source } = core.options;
   // What is told again fails for the replay alone: the event has had its letter.
   if (envelope.retelling) return envelope.retelling.failed(envelope, error, attempts);
@@ -52,12 +52,13 @@ function handlerFailed(
   if (envelope.event.type.startsWith('$')) return;
   runWithoutCause(() => {
     core.reports.handlerFailed(subscription, pattern, envelope, error, attempts);
-    core.letters.open(envelope, { reason: 'handler-failed', error, recipient: pattern, attempts });
+    const draft = { reason: 'handler-failed', error, recipient: pattern, attempts } as const;
+    core.letters.open(envelope, { ...draft, ...(group !== undefined && { group }) });
   });
 }
 
 function mailboxFull(core: Core, subscription: Subscription, envelopes: readonly Envelope[]): void {
-  const { pattern, mailbox } = subscription.options;
+  const { pattern, mailbox, group } = subscription.options;
   const { queued, queuedBytes, dropped } = subscription.figures();
   const text = `mailbox of \`${pattern}\` full: ${queued} of ${mailbox.max} events, ${queuedBytes} of ${mailbox.maxBytes} bytes, ${dropped} dropped (${mailbox.overflow})`;
   const details = { pattern, queued, dropped, overflow: mailbox.overflow };
@@ -68,7 +69,7 @@ function mailboxFull(core: Core, subscription: Subscription, envelopes: readonly
     if (envelope.retelling) envelope.retelling.failed(envelope, error, 0);
     else if (envelope.transient) core.counters.dropTransient(envelope.event.type);
     else if (!envelope.event.type.startsWith('$'))
-      core.letters.dropped(envelope, { reason, error, recipient: pattern });
+      core.letters.dropped(envelope, { reason, error, recipient: pattern, ...(group !== undefined && { group }) });
   }
 }
 

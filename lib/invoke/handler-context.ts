@@ -42,8 +42,8 @@ export class HandlerContext {
 
   /** Which replay tells the event again; undefined where it is told for the first time. */
   get replay(): { readonly id: string; readonly captures: boolean } | undefined {
-    const { retelling } = this.envelope;
-    return retelling && { id: retelling.id, captures: retelling.capture !== undefined };
+    const { id, capture } = this.envelope.retelling ?? {};
+    return id === undefined ? undefined : { id, captures: capture !== undefined };
   }
 
   get emit(): (type: string, payload: unknown, options?: unknown) => unknown {

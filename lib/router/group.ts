@@ -58,6 +58,14 @@ export class Group implements Target {
     if (this.congested(envelope)) for (const member of this.#present()) member.giveUp(envelope);
   }
 
+  wants(event: TelltaleEvent): boolean {
+    return [...this.#members.keys()].some((member) => member.wants(event));
+  }
+
+  again(envelope: Envelope): void {
+    this.#give(envelope, [...this.#members.keys()]);
+  }
+
   offer(envelope: Envelope): void {
     this.#give(envelope, this.#present());
   }
@@ -84,7 +92,7 @@ export class Group implements Target {
     const held = key === undefined ? undefined : this.#held.get(key);
     const member =
       held?.member.live && held.member.accepts(envelope.event) ? held.member : this.#pick(envelope, members);
-    if (!member) return;
+    if (!member) return envelope.retelling?.dropped(envelope);
     if (key !== undefined) this.#hold(envelope, key, member);
     member.take(envelope);
   }

@@ -1,4 +1,5 @@
 import type { Envelope } from '../event/envelope.ts';
+import type { TelltaleEvent } from '../event/event.ts';
 import { TopicTrie } from '../event/topic-trie.ts';
 import { Group } from './group.ts';
 import { NONE_REMOVED, addRemoved, type RemovedFigures } from './subscription-figures.ts';
@@ -54,6 +55,20 @@ export class Router {
     return this.#trie.match(type);
   }
 
+  /**
+   * Who an event was meant for, of those who are there: every subscription of the pattern, or its group of that name.
+   * Without a pattern all whom it would reach.
+   */
+  recipients(event: TelltaleEvent, pattern?: string, group?: string): readonly Target[] {
+    const named = group === undefined ? undefined : this.#groups.get(`${group}\u0000${pattern}`)?.group;
+    if (group !== undefined) return named?.wants(event) ? [named] : [];
+    return this.targets(event.type).filter(
+      (target) =>
+        target.wants(event) &&
+        (pattern === undefined || (target instanceof Subscription && target.options.pattern === pattern)),
+    );
+  }
+
   /** Whoever asked for events of this type to be told again. */
   retold(type: string): readonly Subscription[] {
     return this.#retold.match(type);
@@ -62,11 +77,8 @@ export class Router {
   /** Adds a subscription; `remove` it through the undo, which may be called again without effect. */
   subscribe(options: SubscriptionOptions): { readonly subscription: Subscription; readonly undo: () => void } {
     const joined = options.group === undefined ? undefined : this.#groupFor(options, options.group);
-    const onEnd = (envelope: Envelope): void => {
-      joined?.ended(subscription, envelope);
-      envelope.retelling?.ended(envelope);
-    };
-    const subscription = new Subscription(joined || options.replay ? { ...options, onEnd } : options, this.#port);
+    const onEnd = (envelope: Envelope): void => joined?.ended(subscription, envelope);
+    const subscription = new Subscription(joined ? { ...options, onEnd } : options, this.#port);
     const leave = joined ? this.#join(joined, subscription) : this.#listen(subscription);
     this.#subscriptions.add(subscription);
     if (options.mailbox.overflow === 'wait') this.#waiters++;
@@ -79,7 +91,7 @@ export class Router {
     if (subscription.options.mailbox.overflow === 'wait') this.#waiters--;
     // Before anything else is dispatched, so that a group keeps the order of what it hands over.
     subscription.remove((queued) => {
-      joined?.remove(subscription, queued);
+      if (joined) return joined.remove(subscription, queued);
       for (const envelope of queued) envelope.retelling?.dropped(envelope);
     });
     leave();

@@ -133,8 +133,15 @@ export class Subscription implements Target {
   }
 
   offer(envelope: Envelope): void {
-    if (!this.live || !this.accepts(envelope.event)) return;
-    this.take(envelope);
+    if (this.wants(envelope.event)) this.take(envelope);
+  }
+
+  wants(event: TelltaleEvent): boolean {
+    return this.live && this.accepts(event);
+  }
+
+  again(envelope: Envelope): void {
+    this.offer(envelope);
   }
 
   /** Takes an event that has passed the filter. */
@@ -162,7 +169,7 @@ export class Subscription implements Target {
     if (gone.length > 0) {
       this.counts.dropped += gone.length;
       this.#port.dropped(this, gone);
-      for (const one of gone) this.options.onEnd?.(one);
+      for (const one of gone) this.#done(one);
     }
     if (this.#watch === 'off') this.#watchQueue();
   }
@@ -212,7 +219,7 @@ export class Subscription implements Target {
   #refuse(envelope: Envelope, failure: Failure): void {
     this.counts.failed++;
     this.#port.failed(this, envelope, failure);
-    this.options.onEnd?.(envelope);
+    this.#done(envelope);
   }
 
   // The fast path: a synchronous handler that succeeds allocates its context and nothing else.
@@ -249,8 +256,13 @@ export class Subscription implements Target {
       this.counts.failed++;
       this.#port.failed(this, envelope, failure);
     }
-    this.options.onEnd?.(envelope);
+    this.#done(envelope);
     if (!this.live) this.#port.eased(this);
+  }
+
+  #done(envelope: Envelope): void {
+    this.options.onEnd?.(envelope);
+    envelope.retelling?.ended(envelope);
   }
 
   #pump(): void {

@@ -1,46 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { NO_CHAIN, type Cause } from '../context.ts';
-import { expected } from '../errors.ts';
-import { describeError, type ErrorDescription } from '../event/describe-error.ts';
+import { describeError } from '../event/describe-error.ts';
 import type { Envelope } from '../event/envelope.ts';
-import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
+import type { TelltaleEvent } from '../event/event.ts';
 import { checkId } from '../event/identity.ts';
 import { toPlain } from '../event/to-plain.ts';
-import { mustKnow } from '../parse-options.ts';
+import { LETTER_OPENED, letterEntity, type DeadLetter, type LetterReason, type LetterStep } from './letter.ts';
 import type { Store } from './port.ts';
-
-/** Why an event lies here. */
-export type LetterReason = 'handler-failed' | 'mailbox-full' | 'dropped' | 'refused' | 'not-stored' | 'cut';
-
-/** An event that could not be delivered, stored or admitted, with all that is needed to try again. */
-export interface DeadLetter {
-  readonly id: string;
-  readonly reason: LetterReason;
-  /** When it happened, epoch ms; the letter is stored some time later. */
-  readonly time: number;
-  readonly eventId: string;
-  readonly eventType: string;
-  readonly correlationId: string;
-  /** Where the event is in the log; absent where it is not, then `escaped` holds it. */
-  readonly position?: number;
-  /** Pattern or name of the one it was meant for. */
-  readonly recipient?: string;
-  readonly attempts: number;
-  readonly error: ErrorDescription;
-  /** For a summary letter: how many events it stands for, this one included. */
-  readonly count: number;
-  /** The event as JSON text of at most 64 KiB, made plain first. */
-  readonly escaped?: string;
-  /** SHA-256 of the whole JSON text, base64url. */
-  readonly hash?: string;
-}
 
 /** What is known when a letter is opened. */
 export interface LetterDraft {
   readonly reason: LetterReason;
   readonly error: unknown;
   readonly recipient?: string;
+  readonly group?: string;
   readonly attempts?: number;
   readonly count?: number;
 }
@@ -49,15 +23,31 @@ export interface DeadLetterPort {
   readonly store: Store | undefined;
   readonly clock: Clock;
   readonly newId: () => string;
-  /** Stores the letter as an event caused by `cause`; answers the event, or undefined where the store takes nothing. */
-  write(letter: DeadLetter, cause: Cause | undefined): Envelope | undefined;
+  /** Stores one of the bus's own events; answers it, or undefined where the store takes nothing. */
+  write(type: string, payload: object, about: LetterEventOptions, cause: Cause | undefined): Envelope | undefined;
   /** Every letter, once it has been opened. */
   opened(letter: DeadLetter): void;
 }
 
-export interface LetterQuery {
-  /** At most this many, newest first; 1 to 10,000. @default 100 */
-  readonly limit?: number;
+export interface LetterEventOptions {
+  readonly entity: string;
+  readonly time: number;
+  readonly id?: string;
+  readonly correlationId?: string;
+  readonly causationId?: string;
+}
+
+/** Something that was done about a letter, as it is noted. */
+export interface LetterNote {
+  readonly type: string;
+  readonly time: number;
+  readonly step: Omit<LetterStep, 'letterId' | 'opened'>;
+}
+
+/** A letter that is not in the log, with what was done about it. */
+export interface KeptLetter {
+  readonly letter: DeadLetter;
+  readonly notes: readonly LetterNote[];
 }
 
 /** What somebody tried to emit. */
@@ -74,15 +64,11 @@ interface Drops {
   readonly cancel: () => void;
 }
 
-export const LETTER_OPENED = '$dead-letter.opened';
-export const letterEntity = (id: string): string => `$dead-letters/${id}`;
-
 /** Letters of one recipient that are opened one by one within a second; the rest is summed up. A letter costs 50–200 µs. */
 const SINGLE_LETTERS = 100;
 const SUMMARY_MS = 1_000;
 const IN_MEMORY = 1_000;
 const ESCAPED_BYTES = 64 * 1024;
-const MAX_LIST = 10_000;
 
 /**
  * What could not be done. With a store, letters are events of their own entities and survive a restart; without one,
@@ -93,7 +79,9 @@ export class DeadLetters {
   readonly #port: DeadLetterPort;
   readonly #drops = new Map<string, Drops>();
   /** Letters that are not in the log, oldest first: on their way, turned away by the store, or without one. */
-  readonly #memory = new Map<string, DeadLetter>();
+  readonly #memory = new Map<string, KeptLetter & { readonly notes: LetterNote[] }>();
+  /** Events that are being published again: what becomes of them is noted in the letter there is. */
+  readonly #again = new Set<string>();
   #opened = 0;
 
   constructor(port: DeadLetterPort) {
@@ -110,7 +98,7 @@ export class DeadLetters {
    * Transient events are written nowhere, not even here.
    */
   open(envelope: Envelope, draft: LetterDraft): void {
-    if (envelope.transient) return;
+    if (envelope.transient || (draft.reason === 'not-stored' && this.#again.has(envelope.event.id))) return;
     const time = this.#port.clock.now();
     onceWritten(envelope, (position) => {
       const about = position > 0 ? { position } : this.#escape(envelope.event);
@@ -147,6 +135,7 @@ export class DeadLetters {
   /** Opens a letter for what was not even accepted, in the chain it would have belonged to. */
   refuse(attempted: Attempted, error: unknown, cause: Cause | undefined): void {
     const { type } = attempted;
+    if (this.#again.has(attempted['id'] as string)) return;
     const named = {
       id: idOr(attempted['id'], ''),
       type: typeof type === 'string' ? type.slice(0, 256) : '?',
@@ -157,22 +146,35 @@ export class DeadLetters {
     this.#keep(this.#letter(named, { reason: 'refused', error }, this.#escape(attempted)), above);
   }
 
-  /** The letters, newest first. */
-  async list(query: LetterQuery = {}): Promise<readonly DeadLetter[]> {
-    const limit = checkQuery(query);
-    const kept = new Map([...this.#memory].slice(-limit));
-    const { store } = this.#port;
-    if (store) for (const letter of await readNewest(store, limit)) kept.set(letter.id, letter);
-    return [...kept.values()].toSorted(newestFirst).slice(0, limit);
+  /** The letters that are not in the log, in the order they were opened. */
+  kept(): readonly KeptLetter[] {
+    return [...this.#memory.values()];
   }
 
-  async get(id: string): Promise<DeadLetter | undefined> {
-    const kept = this.#memory.get(id);
-    const { store } = this.#port;
-    if (kept || !store) return kept;
-    for await (const event of store.read({ entity: letterEntity(id), types: [LETTER_OPENED], limit: 1 }))
-      return readLetter(event);
-    return undefined;
+  find(id: string): KeptLetter | undefined {
+    return this.#memory.get(id);
+  }
+
+  /**
+   * Notes what was done about a letter that was opened at this position, 0 for one in memory; resolves when the note is
+   * stored, with false where it is only in memory or nowhere.
+   */
+  note(letter: DeadLetter, opened: number, type: string, step: LetterNote['step']): Promise<boolean> {
+    const note = { type, time: this.#port.clock.now(), step };
+    const kept = this.#memory.get(letter.id);
+    if (!kept) return this.#writeNote(letter, opened, note);
+    kept.notes.push(note);
+    return Promise.resolve(false);
+  }
+
+  /** Runs `publish`; what it cannot do with the event is no letter of its own. */
+  async publishAgain<Result>(eventId: string, publish: () => Promise<Result>): Promise<Result> {
+    this.#again.add(eventId);
+    try {
+      return await publish();
+    } finally {
+      this.#again.delete(eventId);
+    }
   }
 
   #escape(event: object): Pick<DeadLetter, 'escaped' | 'hash'> {
@@ -194,25 +196,36 @@ export class DeadLetters {
     draft: LetterDraft,
     about: Partial<DeadLetter>,
   ): DeadLetter {
-    const { recipient, reason, attempts = 0, count = 1 } = draft;
+    const { recipient, group, reason, attempts = 0, count = 1 } = draft;
     const letter = { id: this.#port.newId(), reason, time: this.#port.clock.now() };
     const subject = { eventId: event.id, eventType: event.type, correlationId: event.correlationId };
-    const named = recipient === undefined ? {} : { recipient };
+    const named = { ...(recipient !== undefined && { recipient }), ...(group !== undefined && { group }) };
     return { ...letter, ...subject, ...named, ...about, attempts, count, error: describeError(draft.error) };
   }
 
   #keep(letter: DeadLetter, cause: Cause | undefined): void {
     this.#opened++;
-    this.#memory.set(letter.id, letter);
+    const notes: LetterNote[] = [];
+    this.#memory.set(letter.id, { letter, notes });
     if (this.#memory.size > IN_MEMORY) this.#memory.delete(this.#memory.keys().next().value!);
-    const written = this.#port.write(letter, cause);
-    if (written) onceWritten(written, (position) => void (position > 0 && this.#memory.delete(letter.id)));
+    const { id, time } = letter;
+    const written = this.#port.write(LETTER_OPENED, letter, { id, time, ...placeOf(letter) }, cause);
+    if (written)
+      onceWritten(written, (position) => {
+        if (position === 0) return;
+        this.#memory.delete(id);
+        for (const note of notes) void this.#writeNote(letter, position, note);
+      });
     this.#port.opened(letter);
   }
-}
 
-/** A stored `$dead-letter.opened` as the letter it holds. */
-export const readLetter = (event: StoredEvent): DeadLetter => event.payload as DeadLetter;
+  #writeNote(letter: DeadLetter, opened: number, { type, time, step }: LetterNote): Promise<boolean> {
+    const about = { time, ...placeOf(letter), causationId: letter.id };
+    const written = this.#port.write(type, { letterId: letter.id, opened, ...step }, about, undefined);
+    if (!written) return Promise.resolve(false);
+    return new Promise((resolve) => onceWritten(written, (position) => resolve(position > 0)));
+  }
+}
 
 /** Calls `then` with the event's position once its write has ended, at once where none is under way; 0: not in the log. */
 export function onceWritten(envelope: Envelope, then: (position: number) => void): void {
@@ -235,31 +248,8 @@ function withCausation(cause: Cause | undefined, causationId: string): Cause {
   return { correlationId, causationId, inherited, chain, handling, owner, running: 0 };
 }
 
-function checkQuery(query: unknown): number {
-  if (typeof query !== 'object' || query === null)
-    throw expected('INVALID_OPTION', 'the options of `deadLetters.list`', 'an object', query);
-  mustKnow(query, ['limit'], 'deadLetters.list');
-  const { limit = 100 } = query as LetterQuery;
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIST) return limit;
-  throw expected('INVALID_OPTION', '`limit` of `deadLetters.list`', `an integer from 1 to ${MAX_LIST}`, limit);
-}
-
-async function readNewest(store: Store, limit: number): Promise<DeadLetter[]> {
-  const letters: DeadLetter[] = [];
-  let through = (await store.head()).position;
-  while (through > 0) {
-    const range = { after: 0, through, descending: true, limit: limit - letters.length };
-    const page = await store.page({ ...range, types: [LETTER_OPENED] });
-    for (const event of page.events) letters.push(readLetter(event));
-    if (page.done || letters.length === limit) break;
-    through = page.looked - 1;
-  }
-  return letters;
-}
-
-// Ids are UUIDv7 and decide between letters of one millisecond.
-function newestFirst(a: DeadLetter, b: DeadLetter): number {
-  return b.time - a.time || (a.id < b.id ? 1 : -1);
+function placeOf({ id, correlationId }: DeadLetter): Pick<LetterEventOptions, 'entity' | 'correlationId'> {
+  return { entity: letterEntity(id), ...(correlationId !== '' && { correlationId }) };
 }
 
 // Cut by bytes; a character torn at the cut is left out.

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { bufferTime, map, mergeMap } from 'rxjs';
 import sinon from 'sinon';
-import type { DeadLetter } from '../../lib/store/dead-letters.ts';
+import type { DeadLetter } from '../../lib/store/letter.ts';
 import type { StoreSupports } from '../../lib/store/port.ts';
 import { createTestBus } from '../../lib/testing.ts';
 import { memory } from '../../plugins/memory/index.ts';

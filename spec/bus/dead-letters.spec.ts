@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { createHash } from 'node:crypto';
 import { createBus } from '../../lib/bus.ts';
 import type { Metadata } from '../../lib/event/event.ts';
-import type { DeadLetter } from '../../lib/store/dead-letters.ts';
+import type { DeadLetter } from '../../lib/store/letter.ts';
 import { createTestBus } from '../../lib/testing.ts';
 import { memory } from '../../plugins/memory/index.ts';
 import { codeOf } from '../support/code-of.ts';
@@ -78,7 +78,7 @@ describe('dead letters', () => {
       quiet.on(bus);
       bus.on('a', () => fail());
       bus.emit('a', null);
-      expect(await bus.deadLetters.list()).to.deep.equal([]);
+      expect(bus.metrics().deadLetters).to.equal(0);
       await bus.flush();
       expect((await bus.deadLetters.list())[0]).to.include({ position: 1 });
     });
@@ -130,7 +130,7 @@ describe('dead letters', () => {
       expect(JSON.parse(letters[0]!.escaped!)).to.deep.include({ type: 'a', payload: 1_499 });
       expect(JSON.parse(letters[999]!.escaped!)).to.deep.include({ payload: 500 });
       expect(bus.metrics().deadLetters).to.equal(1_500);
-      expect(await bus.deadLetters.get(letters[3]!.id)).to.equal(letters[3]);
+      expect(await bus.deadLetters.get(letters[3]!.id)).to.deep.equal(letters[3]);
     });
   });
 

@@ -62,7 +62,7 @@ describe('a bus on a store that was opened for reading only', () => {
     refusalOf(() => bus.emit('task.created', NaN));
     const [letter] = await bus.deadLetters.list();
     expect(letter).to.include({ reason: 'refused', eventType: 'task.created' });
-    expect(await bus.deadLetters.get(letter!.id)).to.equal(letter);
+    expect(await bus.deadLetters.get(letter!.id)).to.deep.equal(letter);
     expect(bus.health()).not.to.have.property('lastError');
     await bus.close();
   });

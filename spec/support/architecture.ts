@@ -23,7 +23,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['lib/store'],
   [
     ['lib/intake', 'lib/router', 'lib/ask', 'lib/correlation', 'lib/history', 'lib/replay', 'lib/retention'],
-    ['lib/delivery', 'lib/actor', 'lib/link', 'lib/privacy', 'lib/observe'],
+    ['lib/delivery', 'lib/actor', 'lib/link', 'lib/privacy', 'lib/observe', 'lib/letters'],
   ].flat(),
   [
     'bus',
@@ -37,8 +37,10 @@ const LAYERS: readonly (readonly string[])[] = [
     'presenting',
     'publishing',
     'reading',
+    'retaining',
     'receipts',
     'recording',
+    'redelivering',
     'scoping',
     'shutdown',
     'wiring',

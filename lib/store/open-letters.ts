@@ -1,0 +1,125 @@
+import { LETTER_OPENED, SETTLED, readLetter, readStep } from './letter.ts';
+import type { Store } from './port.ts';
+import type { Range } from './ranges.ts';
+
+const PAGE_EVENTS = 500;
+const TYPES = [LETTER_OPENED, ...SETTLED.keys()];
+
+/**
+ * Which letters of a log are open: two numbers for each, read from the log at first use and caught up with it at every
+ * later one, so that nobody who wants the open ones goes through those that were settled. Letters that are not in the
+ * log are not here.
+ */
+export class OpenLetters {
+  readonly #store: Store;
+  /** Where each was opened, ascending. */
+  readonly #letters: number[] = [];
+  /** Where the event of each is; 0 for one that is not in the log. */
+  readonly #events: number[] = [];
+  #looked = 0;
+  #removals: Range[] = [];
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(store: Store) {
+    this.#store = store;
+    store.onRemove((ranges) => {
+      // Before the first look there is nothing to forget.
+      if (this.#looked > 0) this.#removals.push(...ranges);
+    });
+  }
+
+  get size(): number {
+    return this.#letters.length;
+  }
+
+  /** Takes in what the log has got since the last call. */
+  catchUp(): Promise<void> {
+    const caughtUp = this.#turn.then(() => this.#catchUp());
+    this.#turn = caughtUp.catch(() => undefined);
+    return caughtUp;
+  }
+
+  has(position: number): boolean {
+    return this.#letters[this.#indexOf(position)] === position;
+  }
+
+  /** The first open letter behind a position, or the last one before it; undefined where there is none. */
+  next(position: number, backward = false): number | undefined {
+    return this.#letters[backward ? this.#indexOf(position) - 1 : this.#indexOf(position + 1)];
+  }
+
+  /** Positions of the events that open letters refer to, ascending, each once. */
+  eventPositions(): readonly number[] {
+    const positions = this.#events.filter((position) => position > 0).toSorted((a, b) => a - b);
+    return positions.filter((position, i) => position !== positions[i - 1]);
+  }
+
+  /** Positions at which open letters were opened, ascending. */
+  letterPositions(): readonly number[] {
+    return [...this.#letters];
+  }
+
+  async #catchUp(): Promise<void> {
+    const { position: head } = await this.#store.head();
+    while (this.#looked < head) {
+      const range = { after: this.#looked, through: head, descending: false, limit: PAGE_EVENTS };
+      const page = await this.#store.page({ ...range, types: TYPES });
+      for (const event of page.events) {
+        if (event.type === LETTER_OPENED) this.#open(event.position, readLetter(event).position ?? 0);
+        else this.#settle(readStep(event).opened);
+      }
+      this.#looked = page.done ? head : page.looked;
+    }
+    await this.#forgetRemoved();
+  }
+
+  // A rewrite is told as a removal is; only what the store calls removed is gone.
+  async #forgetRemoved(): Promise<void> {
+    for (const range of this.#removals.splice(0))
+      for (const { from, to } of await this.#store.removed(range)) {
+        const start = this.#indexOf(from);
+        const count = this.#indexOf(to + 1) - start;
+        this.#letters.splice(start, count);
+        this.#events.splice(start, count);
+      }
+  }
+
+  #open(letter: number, event: number): void {
+    this.#letters.push(letter);
+    this.#events.push(event);
+  }
+
+  #settle(letter: number): void {
+    const index = this.#indexOf(letter);
+    if (this.#letters[index] !== letter) return;
+    this.#letters.splice(index, 1);
+    this.#events.splice(index, 1);
+  }
+
+  // Of the first letter at or behind the position.
+  #indexOf(position: number): number {
+    let low = 0;
+    let high = this.#letters.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#letters[middle]! < position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+const known = new WeakMap<Store, OpenLetters>();
+
+/** The open letters of a store, caught up with it; the same object for everybody who asks. */
+export async function openLetters(store: Store): Promise<OpenLetters> {
+  let letters = known.get(store);
+  if (!letters) known.set(store, (letters = new OpenLetters(store)));
+  await letters.catchUp();
+  return letters;
+}
+
+/** Positions of the events that open letters refer to, ascending: what must stay until the letters are settled. */
+export async function openLetterPositions(store: Store): Promise<readonly number[]> {
+  return (await openLetters(store)).eventPositions();
+}
