@@ -44,6 +44,24 @@ export function recordRemoval(removals: RemovedRange[], added: RemovedRange): vo
   else removals.splice(at, 0, added);
 }
 
+/** Adds many sorted ranges at once, as `recordRemoval` does one by one; answers the new list. */
+export function recordRemovals(removals: readonly RemovedRange[], added: readonly RemovedRange[]): RemovedRange[] {
+  const merged: RemovedRange[] = [];
+  let next = 0;
+  const push = (range: RemovedRange): void => {
+    const before = merged[merged.length - 1];
+    if (before !== undefined && before.to + 1 === range.from && before.reason === range.reason)
+      merged[merged.length - 1] = { ...before, to: range.to, at: Math.max(before.at, range.at) };
+    else merged.push(range);
+  };
+  for (const range of added) {
+    for (; next < removals.length && removals[next]!.from < range.from; next++) merged.push(removals[next]!);
+    push(range);
+  }
+  for (; next < removals.length; next++) merged.push(removals[next]!);
+  return merged;
+}
+
 export function intersects(a: Range, b: Range): boolean {
   return a.from <= b.to && b.from <= a.to;
 }

@@ -107,6 +107,20 @@ export class Appender {
     return this.#sealing;
   }
 
+  /** Runs what must not overlap the writing of an index or of the manifest; a failed sync in it stops the store. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#sealing.then(() => this.guard(work));
+    this.#sealing = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    return turn;
+  }
+
+  notice(notice: string): void {
+    this.#options.noticed(notice);
+  }
+
   mustWork(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }

@@ -5,8 +5,9 @@ import { errorCode } from './file-system.ts';
 import { readManifest } from './manifest.ts';
 import { Segment, firstOf, segmentName } from './segment.ts';
 import type { SegmentContext, SegmentFacts } from './segment.ts';
-import { damagedHeader, readHeader } from './header.ts';
-import type { SegmentHeader } from './header.ts';
+import { Replaced, openSegment } from './handle-pool.ts';
+import { damagedHeader, endOfRecords, readHeader } from './header.ts';
+import type { FoundHeader, SegmentHeader } from './header.ts';
 
 /** Throws `STORE_PATH` unless the folder is there, or may be made. */
 export async function checkFolder(fs: FileSystem, folder: string, create: boolean): Promise<void> {
@@ -55,6 +56,10 @@ const PATH_ERRORS = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENOENT', 'E
 export interface FolderListing {
   /** First positions of the segments, rising. */
   readonly firsts: readonly number[];
+  /** Those of compressed segments. */
+  readonly compressed: ReadonlySet<number>;
+  /** Names of plain segments of which the compressed one is there already. */
+  readonly leftOver: readonly string[];
   /** Names of quarantined tails and the first position of the segment they come from. */
   readonly quarantined: readonly { readonly name: string; readonly first: number }[];
   readonly temporary: readonly string[];
@@ -62,10 +67,14 @@ export interface FolderListing {
 
 export async function listFolder(fs: FileSystem, folder: string): Promise<FolderListing> {
   const names = await fs.list(folder);
-  const firsts = names.map(firstOf).filter((first) => first !== undefined);
+  const all = new Set(names);
+  const firsts = new Set(names.map(firstOf).filter((first) => first !== undefined));
+  const compressed = new Set([...firsts].filter((first) => all.has(segmentName(first, true))));
   const quarantined = names.filter((name) => name.endsWith('.quarantine'));
   return {
-    firsts: firsts.toSorted((a, b) => a - b),
+    firsts: [...firsts].toSorted((a, b) => a - b),
+    compressed,
+    leftOver: [...compressed].map((first) => segmentName(first)).filter((name) => all.has(name)),
     quarantined: quarantined.map((name) => ({ name, first: Number.parseInt(name, 10) })),
     temporary: names.filter((name) => name.endsWith('.tmp')),
   };
@@ -78,11 +87,11 @@ export async function listFolder(fs: FileSystem, folder: string): Promise<Folder
  */
 export async function loadSealed(
   context: SegmentContext,
-  firsts: readonly number[],
+  { firsts, compressed }: Pick<FolderListing, 'firsts' | 'compressed'>,
   last: SegmentHeader | undefined,
 ): Promise<Segment[]> {
   const known = await readManifest(context.fs, context.folder);
-  const headers = new Headers(context, last);
+  const headers = new Headers(context, compressed, last);
   const segments: Segment[] = [];
   for (let i = 0; i < firsts.length - 1; i++) {
     const facts = await factsOf(
@@ -104,17 +113,27 @@ export async function loadSealed(
 
 class Headers {
   readonly #context: SegmentContext;
+  readonly #compressed: ReadonlySet<number>;
   readonly #last: SegmentHeader | undefined;
 
-  constructor(context: SegmentContext, last: SegmentHeader | undefined) {
+  constructor(context: SegmentContext, compressed: ReadonlySet<number>, last: SegmentHeader | undefined) {
     this.#context = context;
+    this.#compressed = compressed;
     this.#last = last;
   }
 
-  async read(first: number): Promise<{ readonly header: SegmentHeader; readonly start: number }> {
-    const { fs, folder } = this.#context;
-    const path = join(folder, segmentName(first));
-    const file = await fs.open(path, 'read');
+  isCompressed(first: number): boolean {
+    return this.#compressed.has(first);
+  }
+
+  pathOf(first: number): string {
+    return join(this.#context.folder, segmentName(first, this.#compressed.has(first)));
+  }
+
+  async read(first: number): Promise<FoundHeader> {
+    const { fs } = this.#context;
+    const path = this.pathOf(first);
+    const file = await openSegment(fs, path);
     try {
       const found = await readHeader(file, path);
       if (found?.header.first === first) return found;
@@ -134,17 +153,22 @@ class Headers {
 }
 
 async function factsOf(
-  { fs, folder }: SegmentContext,
+  { fs }: SegmentContext,
   first: number,
   known: SegmentFacts | undefined,
   end: () => Promise<number>,
   headers: Headers,
 ): Promise<SegmentFacts> {
-  const { bytes } = (await fs.facts(join(folder, segmentName(first))))!;
-  if (known !== undefined && known.bytes === bytes) return known;
+  const facts = await fs.facts(headers.pathOf(first));
+  // Between the listing and now it was compressed.
+  if (facts === undefined) throw new Replaced(headers.pathOf(first));
+  const { bytes } = facts;
+  if (known?.bytes === bytes && headers.isCompressed(first) === (known.raw !== undefined)) return known;
   const { header, start } = await headers.read(first);
   const count = (await end()) - first + 1;
-  return { first, uid: header.uid, count, bytes, start, removals: header.removed.length };
+  const raw = endOfRecords(header);
+  const found = { first, uid: header.uid, count, bytes, start, removals: header.removed.length };
+  return raw === undefined ? found : { ...found, raw };
 }
 
 async function checkFollows(before: number, first: number, headers: Headers, folder: string): Promise<void> {

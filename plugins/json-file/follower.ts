@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { FileSystem } from './file-system.ts';
 import { listFolder, loadSealed } from './folder.ts';
+import { Replaced } from './handle-pool.ts';
 import { damagedHeader, decodeHeader } from './header.ts';
 import type { SegmentHeader } from './header.ts';
 import { readFully, readPath } from './io.ts';
@@ -11,6 +12,8 @@ import { MemoryIndex } from './memory-index.ts';
 import { decodeContent } from './record.ts';
 import { scanRecords } from './scan.ts';
 import { Segment, segmentName } from './segment.ts';
+
+const ATTEMPTS = 5;
 
 /**
  * Keeps a log that another process writes up to date, by reading only. It tells whole commits: what lies behind the
@@ -45,17 +48,28 @@ export class Follower {
     else if (this.#log.active !== undefined) await this.#readOn(this.#log.active);
   }
 
-  /** Starts over from what is in the folder now. Segments that are known and unchanged keep their indexes. */
+  /** Looks again when a segment is compressed, or rewritten, between the listing and the reading of it. */
   async #reload(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#reloadOnce();
+      } catch (error) {
+        if (!(error instanceof Replaced) || attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** Starts over from what is in the folder now. Segments that are known and unchanged keep their indexes. */
+  async #reloadOnce(): Promise<void> {
     const { context } = this.#log;
     this.#manifest = await this.#manifestStamp();
-    const { firsts } = await listFolder(context.fs, context.folder);
-    const active = await this.#openActive(firsts);
+    const listing = await listFolder(context.fs, context.folder);
+    const active = await this.#openActive(listing.firsts);
     if (active === undefined) return;
-    const known = new Map(this.#log.segments.map((segment) => [segment.uid, segment]));
-    const sealed = await loadSealed(context, firsts, active.header);
+    const known = new Map(this.#log.segments.map((segment) => [segment.path + segment.uid, segment]));
+    const sealed = await loadSealed(context, listing, active.header);
     const kept = sealed.map((segment) => {
-      const before = known.get(segment.uid);
+      const before = known.get(segment.path + segment.uid);
       return before?.count === segment.count && before !== this.#log.active ? before : segment;
     });
     this.#log.load([...kept, active.segment], active.index);

@@ -1,13 +1,23 @@
+import { errorCode } from './file-system.ts';
 import type { FileSystem, OpenFile } from './file-system.ts';
 import { readHeader } from './header.ts';
 
-/** The file at this path is not any more the one that was asked for: it was rewritten. Look the segment up again. */
+/** The file at this path is not any more the one that was asked for: it was rewritten or compressed. Look it up again. */
 export class Replaced extends Error {
   readonly path: string;
 
   constructor(path: string) {
     super(`${path} was rewritten`);
     this.path = path;
+  }
+}
+
+/** Opens a segment's file; one that was compressed has another name. Throws `Replaced`. */
+export async function openSegment(fs: FileSystem, path: string): Promise<OpenFile> {
+  try {
+    return await fs.open(path, 'read');
+  } catch (error) {
+    throw errorCode(error) === 'ENOENT' ? new Replaced(path) : error;
   }
 }
 
@@ -58,7 +68,7 @@ export class HandlePool {
   }
 
   async #open(path: string, uid: string): Promise<OpenFile> {
-    const file = await this.#fs.open(path, 'read');
+    const file = await openSegment(this.#fs, path);
     const found = await readHeader(file, path).catch(() => undefined);
     if (found?.header.uid === uid) return file;
     await file.close();

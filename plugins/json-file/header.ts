@@ -1,7 +1,9 @@
 import { TelltaleError, expected } from '../../lib/plugin.ts';
 import type { RemovedRange } from '../../lib/plugin.ts';
+import { blockLength, decodeBlock, encodeBlock, endOf, isCompressed } from './blocks.ts';
+import type { Layout } from './blocks.ts';
 import type { OpenFile } from './file-system.ts';
-import { readFully, readRest } from './io.ts';
+import { readFully } from './io.ts';
 import { NEWLINE, decodeLine, encodeLine } from './line.ts';
 
 /** Raised when older programs could misread what newer ones write. */
@@ -21,6 +23,17 @@ export interface SegmentHeader {
   readonly storedAt: number;
   /** Ranges taken out of this segment, and ranges lost just before it. */
   readonly removed: readonly RemovedRange[];
+  /** Where the records lie; only in a compressed segment. */
+  readonly layout?: Layout;
+}
+
+/** A header and what its place in the file tells. */
+export interface FoundHeader {
+  readonly header: SegmentHeader;
+  /** Where the records begin, in offsets of the plain file. */
+  readonly start: number;
+  /** Where they begin in this file. */
+  readonly at: number;
 }
 
 export function encodeHeader(header: SegmentHeader): Buffer {
@@ -36,19 +49,49 @@ export function decodeHeader(bytes: Buffer, path: string): SegmentHeader | undef
     throw expected('STORE_VERSION', `the format of ${path}`, `at most ${FORMAT}`, format, {
       details: { path, expected: FORMAT, actual: format },
     });
-  const { first, uid, created, storedAt, removed } = line;
-  return { first, uid, created, storedAt, removed } as SegmentHeader;
+  const { first, uid, created, storedAt, removed, layout } = line;
+  const header = { first, uid, created, storedAt, removed };
+  return (layout === undefined ? header : { ...header, layout }) as SegmentHeader;
 }
 
-/** The header of a segment's file and the length of its line; `undefined` when it is damaged. */
-export async function readHeader(
-  file: OpenFile,
-  path: string,
-): Promise<{ readonly header: SegmentHeader; readonly start: number } | undefined> {
-  let bytes = await readFully(file, 0, HEADER_BYTES);
-  if (bytes.length === HEADER_BYTES && !bytes.includes(NEWLINE)) bytes = await readRest(file);
-  const header = decodeHeader(bytes, path);
-  return header === undefined ? undefined : { header, start: bytes.indexOf(NEWLINE) + 1 };
+/** The first member of a compressed segment. */
+export function encodeCompressedHeader(header: SegmentHeader): Promise<Buffer> {
+  return encodeBlock(encodeHeader(header));
+}
+
+/** The header of a segment's file, whichever form it has; `undefined` when it is damaged. */
+export async function readHeader(file: OpenFile, path: string): Promise<FoundHeader | undefined> {
+  const bytes = await readFully(file, 0, HEADER_BYTES);
+  if (isCompressed(bytes)) return readCompressed(file, path, bytes);
+  const line = await upToNewline(file, bytes);
+  const header = decodeHeader(line, path);
+  const start = line.indexOf(NEWLINE) + 1;
+  return header === undefined ? undefined : { header, start, at: start };
+}
+
+/** Where the records of a segment end, in offsets of the plain file, if its header tells. */
+export function endOfRecords({ layout }: SegmentHeader): number | undefined {
+  return layout === undefined ? undefined : endOf(layout);
+}
+
+async function readCompressed(file: OpenFile, path: string, bytes: Buffer): Promise<FoundHeader | undefined> {
+  const length = blockLength(bytes);
+  if (length === 0) return undefined;
+  const block = length <= bytes.length ? bytes.subarray(0, length) : await readFully(file, 0, length);
+  const line = await decodeBlock(block);
+  const header = line === undefined ? undefined : decodeHeader(line, path);
+  if (header?.layout === undefined) return undefined;
+  return { header, start: header.layout.start, at: length };
+}
+
+/** A header is short unless many ranges were removed from its segment. */
+async function upToNewline(file: OpenFile, bytes: Buffer): Promise<Buffer> {
+  let found = bytes;
+  for (let wanted = HEADER_BYTES; found.length === wanted && !found.includes(NEWLINE);) {
+    wanted *= 4;
+    found = await readFully(file, 0, wanted);
+  }
+  return found;
 }
 
 export function damagedHeader(path: string): TelltaleError {

@@ -16,6 +16,8 @@ export interface Summary {
   readonly time?: readonly [number, number];
   readonly ids?: readonly [string, string];
   readonly storedAt: number;
+  /** Records of removed events, and their bytes; absent when there is none. */
+  readonly gone?: readonly [records: number, bytes: number];
 }
 
 /** Answers which records of a segment have a key. Record 0 is the first of the segment. */

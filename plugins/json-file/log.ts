@@ -1,5 +1,5 @@
 import { contentHash, recordRemoval } from '../../lib/plugin.ts';
-import type { Head, KnownId, Page, PageQuery, Range, RemovedRange, StoredEvent } from '../../lib/plugin.ts';
+import type { Head, KnownId, Page, PageQuery, Range, RemovedRange, StoreSize, StoredEvent } from '../../lib/plugin.ts';
 import { Replaced } from './handle-pool.ts';
 import { damagedHeader } from './header.ts';
 import { hashKey } from './key-index.ts';
@@ -23,6 +23,7 @@ export class Log {
   #active: MemoryIndex;
   readonly #recent: RecentRevisions | undefined;
   #head: Head = { position: 0, storedAt: 0 };
+  #maintenance: Promise<unknown> = Promise.resolve();
 
   constructor(context: SegmentContext) {
     this.context = context;
@@ -66,6 +67,20 @@ export class Log {
     this.#active = index;
   }
 
+  /** The segment that begins at a position. */
+  segmentAt(first: number): Segment {
+    const found = this.#segments.find((segment) => segment.first === first);
+    if (found === undefined) throw new Error(`expected a segment that begins at ${first}`);
+    return found;
+  }
+
+  /** Changes of sealed segments, one after another. */
+  maintain<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#maintenance.then(work);
+    this.#maintenance = turn.catch(() => undefined);
+    return turn;
+  }
+
   replace(before: Segment, after: Segment): void {
     before.release();
     this.#segments = this.#segments.map((segment) => (segment === before ? after : segment));
@@ -88,6 +103,10 @@ export class Log {
 
   removed(range: Range): Promise<readonly RemovedRange[]> {
     return this.#retrying(() => this.#removed(range));
+  }
+
+  size(): Promise<StoreSize> {
+    return this.#retrying(() => this.#size());
   }
 
   /** A segment may be rewritten under a reader; one that is not found again after that is damaged. */
@@ -139,6 +158,17 @@ export class Log {
       for (const removed of (await segment.header()).removed) recordRemoval(ranges, removed);
     }
     return ranges.filter(({ from, to }) => from <= range.to && to >= range.from);
+  }
+
+  async #size(): Promise<StoreSize> {
+    let [events, storedBytes, originalBytes] = [0, 0, 0];
+    for (const segment of this.#segments) {
+      const [gone, goneBytes] = await segment.gone();
+      events += segment.count - gone;
+      originalBytes += segment.bytes - segment.start - goneBytes;
+      storedBytes += segment.fileBytes + ((await this.context.fs.facts(segment.indexPath))?.bytes ?? 0);
+    }
+    return { events, storedBytes, originalBytes };
   }
 
   async #read(query: PageQuery): Promise<Page> {

@@ -37,6 +37,7 @@ export class MemoryIndex implements KeyIndex {
   #time: [number, number] | undefined;
   #ids: [string, string] | undefined;
   #storedAt = 0;
+  #gone: readonly [number, number] = [0, 0];
   /** Keys of the records before those in the columns. */
   #known: KnownKeys | undefined;
   /** Reads the records that were there before this process; see `fillLater`. */
@@ -66,6 +67,7 @@ export class MemoryIndex implements KeyIndex {
 
   add(record: StoredEvent | Tombstone, end: number): void {
     this.#note(this.count, record);
+    if (!('type' in record)) this.#gone = [this.#gone[0] + 1, this.#gone[1] + end - this.end];
     this.#offsets.push(end);
   }
 
@@ -144,6 +146,7 @@ export class MemoryIndex implements KeyIndex {
       ...(this.#types.length < NO_TYPE ? { types: this.#types } : {}),
       ...(this.#time === undefined ? {} : { time: this.#time }),
       ...(this.#ids === undefined ? {} : { ids: this.#ids }),
+      ...(this.#gone[0] === 0 ? {} : { gone: this.#gone }),
     };
   }
 

@@ -40,14 +40,15 @@ export async function recover(log: Log, appender: Appender, clock: Clock, named:
   const { context } = log;
   const notices: string[] = [];
   const listing = await listFolder(context.fs, context.folder);
-  for (const name of listing.temporary) await removeIfThere(context.fs, join(context.folder, name));
+  for (const name of [...listing.temporary, ...listing.leftOver])
+    await removeIfThere(context.fs, join(context.folder, name));
   const found = await readActive(context, listing.firsts);
   const firsts = found === 'headless' ? listing.firsts.slice(0, -1) : listing.firsts;
   if (found === 'headless') notices.push(await setHeadAside(context, listing.firsts[firsts.length]!));
   const active = found === 'headless' ? await readActive(context, firsts) : found;
   if (typeof active === 'object' && active.scan.damage !== undefined) throw damage(context, active);
   if (active === 'headless') throw damagedHeader(join(context.folder, segmentName(firsts[firsts.length - 1]!)));
-  const sealed = await loadSealed(context, firsts, active?.header);
+  const sealed = await loadSealed(context, { ...listing, firsts }, active?.header);
   if (active !== undefined) {
     notices.push(...(await cutTail(context, active)));
     await adopt(log, sealed, active);

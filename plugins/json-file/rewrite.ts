@@ -1,78 +1,87 @@
-import { contentHash, recordRemoval } from '../../lib/plugin.ts';
-import type { RemovedRange, StoredEvent } from '../../lib/plugin.ts';
+import { join } from 'node:path';
+import { Slice, contentHash, recordRemovals, toError } from '../../lib/plugin.ts';
+import type { Between, Range, RemovedRange, StoredEvent } from '../../lib/plugin.ts';
 import type { Appender } from './appender.ts';
 import { newUid } from './appender.ts';
-import { encodeHeader } from './header.ts';
-import { replaceFile } from './io.ts';
+import { BLOCK_BYTES } from './blocks.ts';
 import { encodeLine } from './line.ts';
 import type { Log } from './log.ts';
-import { dropManifest } from './manifest.ts';
-import { decodeContent, eventJson, isEvent, readMarks, tombstoneJson } from './record.ts';
+import { MemoryIndex } from './memory-index.ts';
+import { eventJson, isEvent, readMarks, tombstoneJson } from './record.ts';
 import type { Marks, Tombstone } from './record.ts';
-import { Segment } from './segment.ts';
+import { Segment, segmentName } from './segment.ts';
+import { startOf, writeCompressed, writePlain } from './segment-writer.ts';
+import { swapSegment } from './swap.ts';
 
-interface Range {
-  readonly from: number;
-  readonly to: number;
+/** What a change of stored records works with. */
+export interface Change {
+  readonly log: Log;
+  readonly appender: Appender;
+  /** Runs a step between two commits, if the log is still ours to change. */
+  readonly between: Between;
+  /** Sealed segments are kept compressed. */
+  readonly compress: boolean;
 }
 
-/** The JSON a record's line shall have from now on; `undefined` leaves the line as it is. */
-type Change = (record: StoredEvent | Tombstone, marks: Marks) => string | undefined;
+/** What a record shall be from now on, and its line; `undefined` leaves it as it is. */
+type Revise = (
+  record: StoredEvent | Tombstone,
+  marks: Marks,
+) => { readonly record: StoredEvent | Tombstone; readonly json: string } | undefined;
 
-/** Lines changed between two turns of the event loop. */
-const SLICE = 128;
+const READ_BYTES = 256 * 1024;
 
 /**
- * Takes events out: of each, its id, revision and hash stay. Every segment is copied without them and replaced by one
- * rename, so a crash leaves each segment as it was or as it shall be. Answers how many events there were.
+ * Takes events out: of each, its id, revision and hash stay. Every segment is copied without them, in slices and beside
+ * the appends, and replaced by one rename, so a crash leaves each segment as it was or as it shall be. One that has no
+ * event left is kept compressed, whatever the options say: what stays is a fifth of an event, and is seldom asked for.
+ * Answers how many events there were.
  */
 export async function removeRanges(
-  log: Log,
-  appender: Appender,
+  change: Change,
   ranges: readonly Range[],
   reason: string,
   at: number,
 ): Promise<number> {
   let removed = 0;
-  for (const segment of await sealedSegments(log, appender, ranges)) {
-    const within = clip(ranges, segment);
-    const change: Change = (record, marks) => {
-      const { position } = record;
-      if (!isEvent(record) || !within.some(({ from, to }) => position >= from && position <= to)) return undefined;
-      removed++;
-      return tombstoneJson({ ...record, hash: contentHash(record) }, marks);
-    };
-    await replaceSegment(
-      log,
-      appender,
-      segment,
-      change,
-      within.map((range) => ({ ...range, reason, at })),
-    );
+  for (const first of await sealedSegments(change, ranges)) {
+    await change.log.maintain(async () => {
+      const segment = change.log.segmentAt(first);
+      const within = clip(ranges, segment);
+      const isIn = follower(within);
+      const revise: Revise = (record, marks) => {
+        if (!isEvent(record) || !isIn(record.position)) return undefined;
+        const tombstone = tombstoneOf(record);
+        return { record: tombstone, json: tombstoneJson(tombstone, marks) };
+      };
+      const added = within.map((range) => ({ ...range, reason, at }));
+      removed += await replaceSegment(change, segment, revise, added);
+    });
   }
   return removed;
 }
 
 /** Writes other content for events that are there, in their places. */
-export async function rewriteEvents(log: Log, appender: Appender, events: readonly StoredEvent[]): Promise<void> {
+export async function rewriteEvents(change: Change, events: readonly StoredEvent[]): Promise<void> {
   const byPosition = new Map(events.map((event) => [event.position, event]));
-  const ranges = events.map(({ position }) => ({ from: position, to: position }));
-  for (const segment of await sealedSegments(log, appender, ranges)) {
-    const change: Change = (record, marks) => {
-      const event = byPosition.get(record.position);
-      return event === undefined ? undefined : eventJson(event, marks);
-    };
-    await replaceSegment(log, appender, segment, change, []);
-  }
+  const positions = events.map(({ position }) => position).toSorted((a, b) => a - b);
+  const ranges = positions.map((position) => ({ from: position, to: position }));
+  const revise: Revise = ({ position }, marks) => {
+    const event = byPosition.get(position);
+    return event === undefined ? undefined : { record: event, json: eventJson(event, marks) };
+  };
+  for (const first of await sealedSegments(change, ranges))
+    await change.log.maintain(() => replaceSegment(change, change.log.segmentAt(first), revise, []));
 }
 
 /** The segments that the ranges touch. Only sealed ones are ever replaced: the active one is sealed for it. */
-async function sealedSegments(log: Log, appender: Appender, ranges: readonly Range[]): Promise<readonly Segment[]> {
+async function sealedSegments({ log, appender, between }: Change, ranges: readonly Range[]): Promise<number[]> {
   const touched = (segment: Segment): boolean => segment.count > 0 && clip(ranges, segment).length > 0;
-  const active = log.active!;
-  if (touched(active)) await appender.startSegment(log.head.position + 1, []);
+  await between(async () => {
+    if (touched(log.active!)) await appender.startSegment(log.head.position + 1, []);
+  });
   await appender.settled();
-  return log.segments.filter(touched);
+  return log.segments.filter(touched).map(({ first }) => first);
 }
 
 function clip(ranges: readonly Range[], { first, last }: Segment): readonly Range[] {
@@ -81,45 +90,110 @@ function clip(ranges: readonly Range[], { first, last }: Segment): readonly Rang
     .map(({ from, to }) => ({ from: Math.max(from, first), to: Math.min(to, last) }));
 }
 
-async function replaceSegment(
-  log: Log,
-  appender: Appender,
-  segment: Segment,
-  change: Change,
-  added: readonly RemovedRange[],
-): Promise<void> {
-  const { fs, folder } = log.context;
-  const before = await segment.header();
-  const removed = [...before.removed];
-  for (const range of added) recordRemoval(removed, range);
-  const header = { ...before, uid: newUid(), removed };
-  const lines = [encodeHeader(header), ...(await changedLines(segment, change))];
-  // The manifest knows this segment as it was: without it, the next opening asks the segments themselves.
-  await appender.guard(() => dropManifest(fs, folder));
-  await appender.guard(() => replaceFile(fs, segment.path, lines));
-  const bytes = lines.reduce((sum, line) => sum + line.length, 0);
-  const { first, count } = segment;
-  const start = lines[0]!.length;
-  log.replace(
-    segment,
-    new Segment(log.context, { first, count, uid: header.uid, bytes, start, removals: removed.length }),
-  );
+/** Answers for rising positions whether they lie in sorted ranges. */
+function follower(ranges: readonly Range[]): (position: number) => boolean {
+  let next = 0;
+  return (position) => {
+    while (next < ranges.length && ranges[next]!.to < position) next++;
+    return next < ranges.length && ranges[next]!.from <= position;
+  };
 }
 
-/** Unchanged neighbours stay one piece of the old bytes. */
-async function changedLines(segment: Segment, change: Change): Promise<readonly Buffer[]> {
-  const { bytes, scan } = await segment.all();
-  const pieces: Buffer[] = [];
-  let kept = scan.offsets[0]!;
-  for (let i = 0; i < scan.count; i++) {
-    if (i % SLICE === SLICE - 1) await new Promise((resolve) => setImmediate(resolve));
-    const [start, end] = [scan.offsets[i]!, scan.offsets[i + 1]!];
-    const line = change(decodeContent(bytes, start, end - 1), readMarks(bytes, start, end)!);
-    if (line === undefined) continue;
-    if (start > kept) pieces.push(bytes.subarray(kept, start));
-    pieces.push(encodeLine(line));
-    kept = end;
+function tombstoneOf(event: StoredEvent): Tombstone {
+  const { position, revision, storedAt, id, entity } = event;
+  const tombstone = { position, revision, storedAt, id, hash: contentHash(event) };
+  return entity === undefined ? tombstone : { ...tombstone, entity };
+}
+
+/** Answers how many records were revised. */
+async function replaceSegment(
+  change: Change,
+  segment: Segment,
+  revise: Revise,
+  added: readonly RemovedRange[],
+): Promise<number> {
+  const { log, appender, between } = change;
+  const { fs, folder, paths } = log.context;
+  const { layout: _, ...before } = await segment.header();
+  const removed = recordRemovals(before.removed, added);
+  const header = { ...before, uid: newUid(), removed };
+  const compressed = segment.compressed || change.compress || coversAll(removed, segment);
+  const path = join(folder, segmentName(segment.first, compressed));
+  const copy = new Copy(segment, revise, new MemoryIndex(paths, startOf(header, compressed)));
+  const written = await appender.guard(() =>
+    compressed ? writeCompressed(fs, path, header, copy.lines(), 0) : writePlain(fs, path, header, copy.lines()),
+  );
+  const { first, count } = segment;
+  const { bytes, start, end } = written;
+  const facts = { first, count, uid: header.uid, bytes, start, removals: removed.length };
+  const after = new Segment(log.context, compressed ? { ...facts, raw: end } : facts, copy.index);
+  await swapSegment(change, segment, after, between);
+  await saveIndex(appender, after, copy.index);
+  return copy.revised;
+}
+
+/** Readers have the index in memory meanwhile, and would make it again if it were missing. */
+async function saveIndex(appender: Appender, segment: Segment, index: MemoryIndex): Promise<void> {
+  try {
+    await appender.guard(() => segment.writeIndex(index));
+  } catch (error) {
+    appender.notice(`the index of ${segment.path} could not be written: ${toError(error).message}`);
   }
-  pieces.push(bytes.subarray(kept, scan.offsets[scan.count]));
-  return pieces;
+}
+
+function coversAll(removed: readonly Range[], { first, last }: Segment): boolean {
+  let next = first;
+  for (const { from, to } of removed) if (from <= next && to >= next) next = to + 1;
+  return next > last;
+}
+
+/** The lines of a segment, those that are revised written anew, and the index of all. */
+class Copy {
+  readonly #segment: Segment;
+  readonly #revise: Revise;
+  readonly index: MemoryIndex;
+  revised = 0;
+
+  constructor(segment: Segment, revise: Revise, index: MemoryIndex) {
+    this.#segment = segment;
+    this.#revise = revise;
+    this.index = index;
+  }
+
+  async *lines(): AsyncGenerator<Buffer> {
+    const { count } = this.#segment;
+    const offsets = await this.#segment.ask((index) => index.offsets());
+    const slice = new Slice();
+    for (let from = 0; from < count;) {
+      let to = from;
+      while (to + 1 < count && offsets[to + 2]! - offsets[from]! <= READ_BYTES) to++;
+      yield* this.#part(from, to, offsets, slice);
+      from = to + 1;
+    }
+  }
+
+  /** Unchanged neighbours stay one piece of the old bytes. */
+  async *#part(from: number, to: number, offsets: ArrayLike<number>, slice: Slice): AsyncGenerator<Buffer> {
+    const base = offsets[from]!;
+    const bytes = await this.#segment.read(base, offsets[to + 1]!);
+    let kept = 0;
+    for (let i = from; i <= to; i++) {
+      const [start, end] = [offsets[i]! - base, offsets[i + 1]! - base];
+      const record = this.#segment.decode(bytes, start, end, i);
+      const revised = this.#revise(record, readMarks(bytes, start, end)!);
+      const line = revised && encodeLine(revised.json);
+      this.index.add(revised?.record ?? record, this.index.end + (line?.length ?? end - start));
+      if (kept < start && (line !== undefined || end - kept > BLOCK_BYTES)) {
+        yield bytes.subarray(kept, start);
+        kept = start;
+      }
+      if (line !== undefined) {
+        yield line;
+        kept = end;
+        this.revised++;
+      }
+      if (slice.isOver) await slice.rest();
+    }
+    if (kept < bytes.length) yield bytes.subarray(kept);
+  }
 }

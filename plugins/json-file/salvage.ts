@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { expected, subtractRanges, systemClock } from '../../lib/plugin.ts';
 import type { Range, RemovedRange } from '../../lib/plugin.ts';
 import { newUid } from './appender.ts';
+import { blockLength, decodeBlock, nextBlock } from './blocks.ts';
 import type { FileSystem } from './file-system.ts';
 import { nodeFileSystem } from './file-system.ts';
 import { checkFolder, listFolder } from './folder.ts';
@@ -37,9 +38,10 @@ export async function salvage(folder: string, target: string, fs: FileSystem = n
   if ((await fs.list(to)).length > 0)
     throw expected('STORE_PATH', to, 'an empty folder', 'a folder with files', { details: { path: to } });
   const copy = new Copy(fs, to);
-  for (const first of (await listFolder(fs, from)).firsts) {
-    const bytes = await readPath(fs, join(from, segmentName(first)));
-    await copy.take(bytes, first);
+  const { firsts, compressed } = await listFolder(fs, from);
+  for (const first of firsts) {
+    const bytes = await readPath(fs, join(from, segmentName(first, compressed.has(first))));
+    await copy.take(compressed.has(first) ? await unpack(bytes) : bytes, first);
   }
   await copy.flush();
   const state = join(from, 'state.json');
@@ -48,6 +50,20 @@ export async function salvage(folder: string, target: string, fs: FileSystem = n
     await replaceFile(fs, join(to, 'state.json'), [documents]);
   return copy.report();
 }
+
+/** The text of a compressed segment; what is damaged becomes one line that is none. */
+async function unpack(bytes: Buffer): Promise<Buffer> {
+  const contents: Buffer[] = [];
+  for (let at = 0; at >= 0 && at < bytes.length;) {
+    const length = blockLength(bytes, at);
+    const content = length === 0 ? undefined : await decodeBlock(bytes.subarray(at, at + length));
+    contents.push(content ?? DAMAGED);
+    at = content === undefined ? nextBlock(bytes, at + 1) : at + length;
+  }
+  return Buffer.concat(contents);
+}
+
+const DAMAGED = Buffer.from('\n');
 
 /** Runs of records with consecutive positions become segments; a gap begins another one and is recorded in it. */
 class Copy {

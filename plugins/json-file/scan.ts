@@ -1,3 +1,4 @@
+import { Slice } from '../../lib/plugin.ts';
 import { NEWLINE, isIntact } from './line.ts';
 import { decodeContent, intactMarks, legiblePosition } from './record.ts';
 import type { Marks } from './record.ts';
@@ -45,6 +46,14 @@ const SHORTEST_LINE = 80;
 export function scanRecords(bytes: Buffer, start: number, first: number): Scan {
   const walk = new Walk(bytes, start, first);
   while (walk.next());
+  return walk.result();
+}
+
+/** The same in slices, so that a large segment does not hold the event loop. */
+export async function scanInSlices(bytes: Buffer, start: number, first: number): Promise<Scan> {
+  const walk = new Walk(bytes, start, first);
+  const slice = new Slice();
+  while (walk.next()) if (slice.isOver) await slice.rest();
   return walk.result();
 }
 

@@ -1,19 +1,20 @@
 import { join } from 'node:path';
-import { TelltaleError } from '../../lib/plugin.ts';
+import { Slice, TelltaleError } from '../../lib/plugin.ts';
 import type { StoredEvent } from '../../lib/plugin.ts';
 import { DamagedIndex, FileIndex, readIndexHeader, writeIndex } from './file-index.ts';
 import type { FileSystem, OpenFile } from './file-system.ts';
 import type { HandlePool } from './handle-pool.ts';
+import { covering, decodeBlock } from './blocks.ts';
 import { readHeader } from './header.ts';
-import type { SegmentHeader } from './header.ts';
-import { readFully, readRest } from './io.ts';
+import type { FoundHeader, SegmentHeader } from './header.ts';
+import { readFully } from './io.ts';
 import { ENVELOPE_KEYS } from './key-index.ts';
 import type { KeyIndex, Summary } from './key-index.ts';
 import { NEWLINE, SEAL_AT, SEAL_BYTES, isIntact } from './line.ts';
 import { MemoryIndex } from './memory-index.ts';
 import { decodeContent } from './record.ts';
 import type { Tombstone } from './record.ts';
-import { scanRecords } from './scan.ts';
+import { scanInSlices } from './scan.ts';
 import type { Scan } from './scan.ts';
 import type { SectionCache } from './section-cache.ts';
 
@@ -33,20 +34,23 @@ export interface SegmentFacts {
   readonly first: number;
   readonly uid: string;
   readonly count: number;
+  /** Length of the file. */
   readonly bytes: number;
-  /** Length of the header line. */
+  /** Where the records begin, in offsets of the plain file. */
   readonly start: number;
+  /** Where they end in the plain file; only of a compressed segment. */
+  readonly raw?: number;
   readonly removals: number;
   readonly summary?: Summary;
 }
 
-export function segmentName(first: number): string {
-  return `${String(first).padStart(16, '0')}.ndjson`;
+export function segmentName(first: number, compressed = false): string {
+  return `${String(first).padStart(16, '0')}.ndjson${compressed ? '.gz' : ''}`;
 }
 
 /** First position in a segment's file name; `undefined` for other files. */
 export function firstOf(name: string): number | undefined {
-  const digits = /^(\d{16})\.ndjson$/.exec(name);
+  const digits = /^(\d{16})\.ndjson(?:\.gz)?$/.exec(name);
   return digits === null ? undefined : Number(digits[1]);
 }
 
@@ -62,8 +66,11 @@ export class Segment {
   readonly removals: number;
   /** Records that readers may see. */
   count: number;
-  /** Where the last of them ends. */
+  /** Where the last of them ends, in offsets of the plain file. */
   bytes: number;
+  readonly compressed: boolean;
+  readonly #fileBytes: number;
+  #header: FoundHeader | undefined;
   readonly #context: SegmentContext;
   #summary: Summary | undefined;
   #index: KeyIndex | undefined;
@@ -75,9 +82,11 @@ export class Segment {
     this.uid = facts.uid;
     this.start = facts.start;
     this.count = facts.count;
-    this.bytes = facts.bytes;
+    this.bytes = facts.raw ?? facts.bytes;
+    this.compressed = facts.raw !== undefined;
+    this.#fileBytes = facts.bytes;
     this.removals = facts.removals;
-    this.path = join(context.folder, segmentName(facts.first));
+    this.path = join(context.folder, segmentName(facts.first, this.compressed));
     this.#summary = facts.summary;
     this.#index = index;
   }
@@ -91,10 +100,16 @@ export class Segment {
     return this.#summary;
   }
 
+  /** Length of the file. */
+  get fileBytes(): number {
+    return this.compressed ? this.#fileBytes : this.bytes;
+  }
+
   facts(): SegmentFacts {
-    const { first, uid, count, bytes, start, removals } = this;
+    const { first, uid, count, start, removals } = this;
     const summary = this.#summary && briefly(this.#summary);
-    return { first, uid, count, bytes, start, removals, ...(summary === undefined ? {} : { summary }) };
+    const facts = { first, uid, count, bytes: this.fileBytes, start, removals };
+    return { ...facts, ...(this.compressed && { raw: this.bytes }), ...(summary === undefined ? {} : { summary }) };
   }
 
   /** Asks the index; one that turns out damaged is made again from the records. */
@@ -114,25 +129,52 @@ export class Segment {
     const offsets = await this.ask((index) => index.offsets());
     const start = offsets[from]!;
     const length = offsets[to + 1]! - start;
-    const bytes = await this.#use((file) => readFully(file, start, length));
+    const bytes = await this.read(start, start + length);
     const records: (StoredEvent | Tombstone)[] = [];
-    for (let i = from; i <= to; i++) records.push(this.#decode(bytes, offsets[i]! - start, offsets[i + 1]! - start, i));
+    const slice = new Slice();
+    for (let i = from; i <= to; i++) {
+      records.push(this.decode(bytes, offsets[i]! - start, offsets[i + 1]! - start, i));
+      if (slice.isOver) await slice.rest();
+    }
     return records;
   }
 
-  async header(): Promise<SegmentHeader> {
-    return this.#use(async (file) => (await readHeader(file, this.path))!.header);
+  /** How many records are of removed events, and their bytes. */
+  async gone(): Promise<readonly [records: number, bytes: number]> {
+    if (this.removals === 0) return [0, 0];
+    if (this.summary === undefined) await this.ask((index) => index.offsets());
+    const all = [this.count, this.bytes - this.start] as const;
+    return this.summary?.gone ?? (this.summary !== undefined && this.summary.time === undefined ? all : [0, 0]);
   }
 
-  /** Everything in the file, for rebuilding. Throws `STORE_CORRUPT` unless it is as it was sealed. */
-  async all(): Promise<{ readonly bytes: Buffer; readonly scan: Scan }> {
-    const bytes = await this.#use((file) => readRest(file));
-    const scan = scanRecords(bytes, this.start, this.first);
-    if (scan.count < this.count || scan.damage !== undefined) {
-      const offset = scan.damage?.offset ?? scan.tail?.offset ?? bytes.length;
-      throw this.corrupt(offset, this.first + scan.count, this.count - scan.count);
-    }
-    return { bytes, scan };
+  async header(): Promise<SegmentHeader> {
+    return (await this.#use((file) => readHeader(file, this.path)))!.header;
+  }
+
+  /** The bytes between two offsets of the plain file, whichever form the segment has. Throws `STORE_CORRUPT`. */
+  async read(start: number, end: number): Promise<Buffer> {
+    if (!this.compressed) return this.#use((file) => readFully(file, start, end - start));
+    return this.#use(async (file) => {
+      // Kept, because it says where each block lies.
+      const { header, at } = (this.#header ??= (await readHeader(file, this.path))!);
+      const cover = covering(header.layout!, at, start, end);
+      const packed = await readFully(
+        file,
+        cover.at,
+        cover.lengths.reduce((sum, length) => sum + length, 0),
+      );
+      const raw = await this.#unpack(packed, cover);
+      return raw.subarray(start - cover.raw, end - cover.raw);
+    });
+  }
+
+  /** The line of record `number` in bytes that were read; throws `STORE_CORRUPT` unless it is as it was written. */
+  decode(bytes: Buffer, start: number, end: number, number: number): StoredEvent | Tombstone {
+    const position = this.first + number;
+    const intact = end <= bytes.length && bytes[end - 1] === NEWLINE && isIntact(bytes, start, end - 1);
+    const record = intact ? decodeContent(bytes, start, end - 1) : undefined;
+    if (record?.position !== position) throw this.corrupt(start, position, 1);
+    return record;
   }
 
   /** Whether no record can have a key of this hash; `undefined` when a file has to be asked, see `holdsNo`. */
@@ -156,10 +198,8 @@ export class Segment {
   async saveIndex(index: MemoryIndex): Promise<void> {
     await index.ready();
     const starts = index.starts();
-    const seal =
-      index.count === 0
-        ? Buffer.alloc(0)
-        : await this.#use((file) => readFully(file, starts[index.count - 1]! + SEAL_AT, SEAL_BYTES));
+    const at = index.count === 0 ? 0 : starts[index.count - 1]! + SEAL_AT;
+    const seal = index.count === 0 ? Buffer.alloc(0) : await this.read(at, at + SEAL_BYTES);
     const covered = { uid: this.uid, end: index.end, seal: seal.toString('latin1') };
     await writeIndex(this.#context.fs, this.indexPath, covered, index);
   }
@@ -180,7 +220,7 @@ export class Segment {
   }
 
   get indexPath(): string {
-    return this.path.replace(/\.ndjson$/, '.index');
+    return this.path.replace(/\.ndjson(?:\.gz)?$/, '.index');
   }
 
   async #loadIndex(): Promise<KeyIndex> {
@@ -204,20 +244,40 @@ export class Segment {
   }
 
   async #rebuild(): Promise<KeyIndex> {
-    const { bytes, scan } = await this.all();
+    const { bytes, scan } = await this.#all();
     const index = new MemoryIndex(this.#context.paths, this.start);
-    for (const record of decodeAll(bytes, scan)) index.add(record, scan.offsets[index.count + 1]!);
+    const slice = new Slice();
+    for (let i = 0; i < scan.count; i++) {
+      index.add(decodeContent(bytes, scan.offsets[i]!, scan.offsets[i + 1]! - 1), this.start + scan.offsets[i + 1]!);
+      if (slice.isOver) await slice.rest();
+    }
     if (this.#context.readOnly) return index;
     await this.writeIndex(index);
     return this.#index ?? index;
   }
 
-  #decode(bytes: Buffer, start: number, end: number, number: number): StoredEvent | Tombstone {
-    const position = this.first + number;
-    const intact = end <= bytes.length && bytes[end - 1] === NEWLINE && isIntact(bytes, start, end - 1);
-    const record = intact ? decodeContent(bytes, start, end - 1) : undefined;
-    if (record?.position !== position) throw this.corrupt(start, position, 1);
-    return record;
+  /** All records' bytes, for rebuilding. Throws `STORE_CORRUPT` unless they are as they were sealed. */
+  async #all(): Promise<{ readonly bytes: Buffer; readonly scan: Scan }> {
+    const bytes = await this.read(this.start, this.bytes);
+    const scan = await scanInSlices(bytes, 0, this.first);
+    if (scan.count < this.count || scan.damage !== undefined) {
+      const offset = this.start + (scan.damage?.offset ?? scan.tail?.offset ?? bytes.length);
+      throw this.corrupt(offset, this.first + scan.count, this.count - scan.count);
+    }
+    return { bytes, scan };
+  }
+
+  async #unpack(packed: Buffer, cover: { readonly raw: number; readonly lengths: readonly number[] }): Promise<Buffer> {
+    const contents: Buffer[] = [];
+    let at = 0;
+    for (let i = 0; i < cover.lengths.length; i += BLOCKS_AT_ONCE) {
+      const blocks = cover.lengths.slice(i, i + BLOCKS_AT_ONCE).map((length) => packed.subarray(at, (at += length)));
+      for (const content of await Promise.all(blocks.map(decodeBlock))) {
+        if (content === undefined) throw this.corrupt(cover.raw, this.first, this.count);
+        contents.push(content);
+      }
+    }
+    return contents.length === 1 ? contents[0]! : Buffer.concat(contents);
   }
 
   #use<T>(work: (file: OpenFile) => Promise<T>): Promise<T> {
@@ -232,11 +292,4 @@ function briefly(summary: Summary): Summary {
 }
 
 const MANIFEST_TYPES = 256;
-
-export function decodeAll(bytes: Buffer, scan: Scan): (StoredEvent | Tombstone)[] {
-  const records: (StoredEvent | Tombstone)[] = [];
-  for (let i = 0; i < scan.count; i++) {
-    records.push(decodeContent(bytes, scan.offsets[i]!, scan.offsets[i + 1]! - 1));
-  }
-  return records;
-}
+const BLOCKS_AT_ONCE = 16;

@@ -7,11 +7,13 @@ import type {
   Page,
   PageQuery,
   RemovedRange,
+  StoreSize,
   StoreSupports,
   StoredDocument,
   StoredEvent,
 } from '../../lib/plugin.ts';
 import { Appender } from './appender.ts';
+import { Compressor } from './compressor.ts';
 import { DocumentFiles } from './documents.ts';
 import type { FileSystem } from './file-system.ts';
 import { checkFolder, inFolder } from './folder.ts';
@@ -25,6 +27,7 @@ import { writeManifest } from './manifest.ts';
 import type { ParsedOptions } from './options.ts';
 import { recover } from './recovery.ts';
 import { removeRanges, rewriteEvents } from './rewrite.ts';
+import type { Change } from './rewrite.ts';
 import { SectionCache } from './section-cache.ts';
 
 const LOCK = 'lock';
@@ -57,6 +60,7 @@ export class JsonFileStore extends AbstractStore {
   #lookedAt = -Infinity;
   #log!: Log;
   #appender!: Appender;
+  #compressor!: Compressor;
   #follower: Follower | undefined;
   #documents!: DocumentFiles;
   #notices: string[] = [];
@@ -80,6 +84,13 @@ export class JsonFileStore extends AbstractStore {
     };
   }
 
+  /** Resolves when indexes are written and segments are packed. @internal */
+  async idle(): Promise<void> {
+    await this.#appender.settled();
+    await this.#compressor.idle();
+    await this.#appender.settled();
+  }
+
   protected async _open(): Promise<void> {
     const { readOnly, create, force } = this.#options;
     this.#notices = [];
@@ -99,6 +110,7 @@ export class JsonFileStore extends AbstractStore {
 
   protected async _close(): Promise<void> {
     try {
+      await this.#compressor.close();
       await this.#appender.close();
       await this.#log.context.handles.close();
     } finally {
@@ -136,12 +148,9 @@ export class JsonFileStore extends AbstractStore {
     at: number,
     between: Between,
   ): Promise<number> {
-    return between(async () => {
-      await this.#mustOwn();
-      const removed = await removeRanges(this.#log, this.#appender, ranges, reason, at);
-      await this.#rememberSealed();
-      return removed;
-    });
+    const removed = await removeRanges(this.#change(between), ranges, reason, at);
+    await this.#appender.alone(() => this.#rememberSealed());
+    return removed;
   }
 
   protected _removed(range: { readonly from: number; readonly to: number }): Promise<readonly RemovedRange[]> {
@@ -149,11 +158,8 @@ export class JsonFileStore extends AbstractStore {
   }
 
   protected async _rewrite(events: readonly StoredEvent[], between: Between): Promise<void> {
-    await between(async () => {
-      await this.#mustOwn();
-      await rewriteEvents(this.#log, this.#appender, events);
-      await this.#rememberSealed();
-    });
+    await rewriteEvents(this.#change(between), events);
+    await this.#appender.alone(() => this.#rememberSealed());
   }
 
   protected _document(collection: string, key: string): Promise<StoredDocument | undefined> {
@@ -183,6 +189,10 @@ export class JsonFileStore extends AbstractStore {
   protected override async _sync(): Promise<void> {
     await this.#mustOwn();
     await this.#appender.sync();
+  }
+
+  protected override _size(): Promise<StoreSize> {
+    return this.#log.size();
   }
 
   protected override _watch(wake: () => void): () => void {
@@ -218,9 +228,12 @@ export class JsonFileStore extends AbstractStore {
       durability,
       segmentBytes,
       segmentEvents,
-      sealed: () => this.#rememberSealed(),
+      sealed: () => this.#sealed(),
       noticed: (notice) => this.#notices.push(notice),
     });
+    this.#compressor = new Compressor(this.#log, this.#appender, () =>
+      this.#appender.alone(() => this.#rememberSealed()),
+    );
   }
 
   async #follow(): Promise<void> {
@@ -234,7 +247,19 @@ export class JsonFileStore extends AbstractStore {
     await this.#documents.open();
     const { notices } = await recover(this.#log, this.#appender, this.clock, this.#documents.named);
     this.#notices.push(...notices);
+    if (this.#options.compress) this.#compressor.wake();
     await this.#measureFreeSpace();
+  }
+
+  async #sealed(): Promise<void> {
+    await this.#rememberSealed();
+    if (this.#options.compress) this.#compressor.wake();
+  }
+
+  #change(between: Between): Change {
+    const { compress } = this.#options;
+    const owned: Between = (step) => between(() => this.#mustOwn().then(step));
+    return { log: this.#log, appender: this.#appender, between: owned, compress };
   }
 
   /** The manifest only saves questions at the next opening, so that it cannot be written is no more than a notice. */

@@ -25,6 +25,7 @@ const OPTIONS: ParsedOptions = {
   segmentBytes: 64 * 1024 * 1024,
   segmentEvents: 2_000,
   index: [],
+  compress: false,
   pollMs: 250,
 };
 

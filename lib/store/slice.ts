@@ -1,0 +1,24 @@
+const HOLD_MS = 8;
+
+/**
+ * Keeps long work from holding the event loop: ask `isOver` after each small piece, and `rest` when it says so. A hold
+ * is a slice plus one piece, so pieces stay below some milliseconds.
+ */
+export class Slice {
+  readonly #holdMs: number;
+  #since = performance.now();
+
+  constructor(holdMs = HOLD_MS) {
+    this.#holdMs = holdMs;
+  }
+
+  get isOver(): boolean {
+    return performance.now() - this.#since >= this.#holdMs;
+  }
+
+  /** Lets timers, sockets and appends have their turn. */
+  async rest(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#since = performance.now();
+  }
+}

@@ -1,0 +1,119 @@
+import { dirname } from 'node:path';
+import { BLOCK_BYTES, encodeBlock } from './blocks.ts';
+import type { FileSystem, OpenFile } from './file-system.ts';
+import { encodeCompressedHeader, encodeHeader } from './header.ts';
+import type { SegmentHeader } from './header.ts';
+import { mustSync, removeIfThere, writeFully } from './io.ts';
+
+const WRITE_BYTES = 1024 * 1024;
+
+/** What was written beside the log; `moveIntoPlace` makes it a part of it. */
+export interface Written {
+  readonly header: SegmentHeader;
+  /** Length of the file. */
+  readonly bytes: number;
+  /** Where the records begin and end, in offsets of the plain file. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Lines of records, some at a time. */
+export type Lines = AsyncIterable<Buffer>;
+
+/** Where the records of a new segment begin, which its index has to know before they are written. */
+export function startOf(header: SegmentHeader, compressed: boolean): number {
+  return compressed ? 0 : encodeHeader(header).length;
+}
+
+/** Writes and syncs a segment under a temporary name: nothing of the log has changed yet. */
+export async function writePlain(fs: FileSystem, path: string, header: SegmentHeader, lines: Lines): Promise<Written> {
+  const head = encodeHeader(header);
+  let end = head.length;
+  await writeTemporary(fs, path, async (file) => {
+    await writeFully(file, head, 0);
+    for await (const chunk of collected(lines, WRITE_BYTES)) {
+      await writeFully(file, chunk, end);
+      end += chunk.length;
+    }
+  });
+  return { header, bytes: end, start: head.length, end };
+}
+
+/**
+ * The same in compressed form. `start`: where the records begin in the plain file, so that an index of that one holds.
+ * The packed blocks are in memory until all lengths are known, because these stand in front of them.
+ */
+export async function writeCompressed(
+  fs: FileSystem,
+  path: string,
+  plain: SegmentHeader,
+  lines: Lines,
+  start: number,
+): Promise<Written> {
+  const packed: Buffer[] = [];
+  const blocks: number[] = [];
+  let end = start;
+  for await (const chunk of collected(lines, BLOCK_BYTES)) {
+    const block = await encodeBlock(chunk);
+    packed.push(block);
+    blocks.push(block.length, chunk.length);
+    end += chunk.length;
+  }
+  const header = { ...plain, layout: { start, blocks } };
+  let bytes = 0;
+  await writeTemporary(fs, path, async (file) => {
+    for await (const chunk of collected([await encodeCompressedHeader(header), ...packed], WRITE_BYTES)) {
+      await writeFully(file, chunk, bytes);
+      bytes += chunk.length;
+    }
+  });
+  return { header, bytes, start, end };
+}
+
+/** Puts what was written in its place; a crash leaves the one or the other. */
+export async function moveIntoPlace(fs: FileSystem, path: string): Promise<void> {
+  await fs.rename(temporaryOf(path), path);
+}
+
+export async function syncFolderOf(fs: FileSystem, path: string): Promise<void> {
+  const folder = dirname(path);
+  await mustSync(folder, () => fs.syncFolder(folder));
+}
+
+/** Gives up what was written. */
+export async function discard(fs: FileSystem, path: string): Promise<void> {
+  await removeIfThere(fs, temporaryOf(path));
+}
+
+async function writeTemporary(fs: FileSystem, path: string, fill: (file: OpenFile) => Promise<void>): Promise<void> {
+  const temporary = temporaryOf(path);
+  await removeIfThere(fs, temporary);
+  const file = await fs.open(temporary, 'create');
+  try {
+    await fill(file);
+    await mustSync(temporary, () => file.datasync());
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    await removeIfThere(fs, temporary).catch(() => undefined);
+    throw error;
+  }
+  await file.close();
+}
+
+function temporaryOf(path: string): string {
+  return `${path}.tmp`;
+}
+
+/** Joins pieces until they have `least` bytes. */
+async function* collected(pieces: AsyncIterable<Buffer> | Iterable<Buffer>, least: number): AsyncGenerator<Buffer> {
+  let waiting: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of pieces) {
+    waiting.push(piece);
+    bytes += piece.length;
+    if (bytes < least) continue;
+    yield waiting.length === 1 ? piece : Buffer.concat(waiting, bytes);
+    [waiting, bytes] = [[], 0];
+  }
+  if (bytes > 0) yield Buffer.concat(waiting, bytes);
+}
