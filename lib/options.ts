@@ -237,7 +237,10 @@ export function parseBusOptions(options: unknown): ParsedBusOptions {
     );
   }
   if (given.retention !== undefined && given.store === undefined)
-    throw new TelltaleError('INVALID_OPTION', '`retention` of createBus needs a `store`: it clears away what is stored');
+    throw new TelltaleError(
+      'INVALID_OPTION',
+      '`retention` of createBus needs a `store`: it clears away what is stored',
+    );
   return Object.freeze({
     source: given.source ?? 'main',
     store: given.store,

@@ -26,8 +26,8 @@ export class Cost {
   }
 
   explain(matched: number, tookMs: number, where: Filter | undefined): Explanation {
-    // One event more than the page has is always looked at.
-    const path = this.#scanned > matched + 1 ? equalPaths(where).find((known) => known !== this.#index) : undefined;
+    // A store reads in blocks, so some of what it has looked at lies behind the page.
+    const path = this.#scanned > 2 * matched ? equalPaths(where).find((known) => known !== this.#index) : undefined;
     return {
       ...(this.#index !== undefined && { index: this.#index }),
       scanned: this.#scanned,

@@ -73,7 +73,7 @@ function excerptOf(
 ): Pick<SearchMatch, 'excerpt' | 'at' | 'length'> {
   const same = folded.length === text.length;
   const start = same ? at : unfoldedIndex(text, at);
-  const end = same ? at + length : unfoldedIndex(text, at + length);
+  const end = same ? at + length : unfoldedIndex(text, at + length - 1) + 1;
   const from = outsidePair(text, Math.max(0, start - BEFORE), -1);
   const to = outsidePair(text, Math.min(text.length, end + AFTER), 1);
   const lead = from > 0 ? '…' : '';

@@ -24,10 +24,10 @@ export function parseWords(text: unknown): Words {
   return { words, fold };
 }
 
-/** Where in `text` the place at `index` of the folded text lies. Folding makes `İ` longer, and nothing else. */
+/** Which character of `text` the place at `index` of the folded text belongs to. Folding makes `İ` longer, and no other. */
 export function unfoldedIndex(text: string, index: number): number {
   let at = 0;
-  for (let folded = 0; folded < index; at++) folded += text[at]!.toLowerCase().length;
+  for (let folded = text[0]!.toLowerCase().length; folded <= index; at++) folded += text[at + 1]!.toLowerCase().length;
   return at;
 }
 
