@@ -1,9 +1,10 @@
 import { toMs, type Duration } from '../duration.ts';
-import { expected, TelltaleError } from '../errors.ts';
+import { expected } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { Store } from '../store/port.ts';
 import { parseSelection, type ParsedSelection, type Selection } from '../store/read/selection.ts';
 import { parseGrouping, type Grouping } from './grouping.ts';
+import { Keyed } from './keyed.ts';
 import { lookThrough, paced } from './look-through.ts';
 import {
   leadingOf,
@@ -49,7 +50,6 @@ export interface Summary {
 const MAX_ROWS = 10_000;
 /** With `top`, which of them are the largest is known only at the end. */
 const MAX_GROUPS = 50_000;
-const MAX_KEY_LENGTH = 16 * 1024 * 1024;
 
 interface Group {
   readonly key: readonly unknown[];
@@ -77,15 +77,17 @@ export async function summarize(
   { clock }: HistoryOptions = {},
 ): Promise<Summary> {
   const parsed = parseSummarize(options);
-  const groups = new Groups(parsed);
+  const { top, measures } = parsed;
+  const max = top === undefined || measures.isLarge ? MAX_ROWS : MAX_GROUPS;
+  const groups = new Keyed<Group>(max, 'summarize', 'rows');
   let events = 0;
   const look = (event: StoredEvent): void => {
     events++;
-    groups.add(event);
+    addTo(groups, event, parsed);
   };
   await lookThrough(store, parsed.selection, look, clock);
   const { kept, left } = await largest([...groups.all()], parsed);
-  const rest = left.length === 0 ? undefined : await together(left, parsed.measures);
+  const rest = left.length === 0 ? undefined : await together(left, measures);
   return {
     rows: kept.map(({ key, from, tally }) => ({ key, ...(from !== undefined && { from }), ...tally.take() })),
     events,
@@ -119,45 +121,12 @@ export function parseBucket(bucket: Duration): number {
   return bucketMs;
 }
 
-/** Rows by bucket and key. */
-class Groups {
-  readonly #parsed: ParsedSummarize;
-  readonly #max: number;
-  readonly #groups = new Map<string, Group>();
-  #keyLength = 0;
-
-  constructor(parsed: ParsedSummarize) {
-    this.#parsed = parsed;
-    this.#max = parsed.top === undefined || parsed.measures.isLarge ? MAX_ROWS : MAX_GROUPS;
-  }
-
-  all(): Iterable<Group> {
-    return this.#groups.values();
-  }
-
-  add(event: StoredEvent): void {
-    const { grouping, bucketMs } = this.#parsed;
-    const key = grouping(event);
-    const from = bucketMs === undefined ? undefined : Math.floor(event.time / bucketMs) * bucketMs;
-    const text = from === undefined ? key.text : `${from} ${key.text}`;
-    const group = this.#groups.get(text) ?? this.#create(text, key.values, from);
-    group.tally.add(event);
-  }
-
-  #create(text: string, key: readonly unknown[], from: number | undefined): Group {
-    this.#keyLength += text.length;
-    if (this.#groups.size >= this.#max || this.#keyLength > MAX_KEY_LENGTH) {
-      const met = this.#groups.size >= this.#max ? `more than ${this.#max} rows` : 'keys of more than 16 MiB';
-      throw new TelltaleError(
-        'INVALID_QUERY',
-        `summarize met ${met}: narrow the selection, take a wider \`bucket\`, a coarser \`by\` or \`top\``,
-        { details: { rows: this.#groups.size, max: this.#max } },
-      );
-    }
-    const group = { key, from, tally: new Tally(this.#parsed.measures) };
-    this.#groups.set(text, group);
-    return group;
-  }
+/** Counts the event in its group, by bucket and key. */
+function addTo(groups: Keyed<Group>, event: StoredEvent, { grouping, bucketMs, measures }: ParsedSummarize): void {
+  const { text, values: key } = grouping(event);
+  const from = bucketMs === undefined ? undefined : Math.floor(event.time / bucketMs) * bucketMs;
+  const make = (): Group => ({ key, from, tally: new Tally(measures) });
+  groups.get(from === undefined ? text : `${from} ${text}`, make).tally.add(event);
 }
 
 interface Ranked {
