@@ -12,10 +12,16 @@ import type { EmitOptions } from './intake/emit-options.ts';
 import type { MailboxOptions, SubscribeOptions } from './options.ts';
 import type { Health } from './observe/health.ts';
 import type { Metrics } from './observe/metrics.ts';
+import type { Anomalies, AnomaliesOptions } from './history/anomalies.ts';
+import type { Durations, DurationsOptions } from './history/durations.ts';
 import type { QueryOptions } from './history/query-options.ts';
+import type { SummarizeOptions, Summary } from './history/summarize.ts';
 import type { Selection } from './store/read/selection.ts';
 import type { Found } from './history/lookup.ts';
 import type { Query } from './history/query.ts';
+import type { ReplayOptions } from './replay/options.ts';
+import type { ReplayPreview } from './replay/preview.ts';
+import type { Replay } from './replay/replay.ts';
 import type { Search, SearchOptions } from './history/search.ts';
 import type { Stats, StatsOptions } from './history/stats.ts';
 import type { ClearOptions, ClearReport } from './retention/clear.ts';
@@ -119,6 +125,20 @@ export interface Output<E> {
 
 export type BuildPipeline<E, P extends string> = (source: Observable<EventOf<E, P>>) => Observable<Output<E>>;
 
+/** A handler of a replay; its event has its place in the log. */
+export type ReplayHandler<E, P extends string> = (
+  event: EventOf<E, P> & Pick<StoredEvent, 'position' | 'revision' | 'storedAt'>,
+  context: HandlerContext<E>,
+) => unknown;
+
+/** Where a replay tells its events. */
+export type ReplayInto<E, P extends string> =
+  | ReplayHandler<E, P>
+  | Readonly<Record<string, ReplayHandler<E, P>>>
+  | { next(event: EventOf<E, P>): unknown; complete?(): unknown; error?(error: unknown): unknown }
+  | Bus
+  | Bus<E>;
+
 /** What an event emitted here and now comes from. */
 export interface ContextInfo {
   readonly correlationId?: string;
@@ -150,6 +170,12 @@ export interface Reading {
   search(text: string, options?: SearchOptions): Search;
   /** What the log holds: totals, types, sources, bytes. The first call reads everything, later ones what came since. */
   stats(options?: StatsOptions): Promise<Stats>;
+  /** Figures of groups of events: `{ by: 'payload.tool', bucket: '1h', count: true, p95: 'payload.ms', top: 10 }`. */
+  summarize(options?: SummarizeOptions): Promise<Summary>;
+  /** How long things took: `{ start: 'tool.started', end: ['tool.finished', 'tool.failed'] }`; and what never ended. */
+  durations(options: DurationsOptions): Promise<Durations>;
+  /** Unusual rates and silences by robust z-score: `{ by: 'type', bucket: '1h' }`. */
+  anomalies(options?: AnomaliesOptions): Promise<Anomalies>;
   /** The stored events of a correlation, in position order. */
   timeline(correlationId: string): Promise<readonly StoredEvent[]>;
   /** The tree of a correlation, or of an event and its effects. */
@@ -208,6 +234,18 @@ export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading {
   iterate<P extends string>(pattern: P, options?: IterateOptions): AsyncIterableIterator<EventOf<E, P>>;
   /** A named RxJS pipeline from a pattern to new events. An error in it is reported and it is built anew. */
   pipeline<P extends string>(name: string, pattern: P, build: BuildPipeline<E, P>): Undo;
+
+  /**
+   * Tells stored events again, from the next tick on. Handlers and observers run with what they emit captured: it goes
+   * nowhere but into `result.emitted`. Throws `INVALID_OPTION`, `INVALID_QUERY` and what else is wrong with the options;
+   * places are looked up later, so that `finished` rejects with `INVALID_PLACE` and `EVENTS_REMOVED`.
+   */
+  replay<P extends string = '**'>(
+    options: ReplayOptions<ReplayInto<E, P>> & { readonly dryRun: true },
+  ): Replay<ReplayPreview>;
+  replay<P extends string = '**'>(
+    options: ReplayOptions<ReplayInto<E, P>> & { readonly pattern?: P; readonly into: ReplayInto<E, P> },
+  ): Replay;
 
   /** Runs `fn` so that what is emitted inside belongs to this chain. */
   withContext<Result>(context: ContextInfo, fn: () => Result): Result;

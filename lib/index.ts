@@ -14,6 +14,8 @@ export type {
   Output,
   PublishOptions,
   Receipt,
+  ReplayHandler,
+  ReplayInto,
   Undo,
 } from './api.ts';
 export { createBus } from './bus.ts';
@@ -34,6 +36,9 @@ export type { StandardSchema } from './event/schema.ts';
 export { toPlain } from './event/to-plain.ts';
 export type { AnyEvents, EventMap, EventOf, Matching } from './event/typed-patterns.ts';
 export type { Filter } from './filter/language.ts';
+export type { Anomalies, AnomaliesOptions, Anomaly } from './history/anomalies.ts';
+export type { Durations, DurationsOptions } from './history/durations.ts';
+export type { GapAnomaly } from './history/gaps.ts';
 export type { Explanation } from './history/explain.ts';
 export type { Found, Removal, RemovedEvent } from './history/lookup.ts';
 export type { SearchMatch } from './history/matching.ts';
@@ -45,6 +50,10 @@ export type { Search, SearchHit, SearchOptions, SearchPage } from './history/sea
 export type { EventMark, Stats, StatsOptions } from './history/stats.ts';
 export type { TimeBucket } from './history/time-histogram.ts';
 export type { Selection } from './store/read/selection.ts';
+export type { DurationMark, DurationPair } from './history/pairing.ts';
+export type { RateAnomaly } from './history/rate.ts';
+export type { Measured, Measures } from './history/measures.ts';
+export type { SummarizeOptions, Summary, SummaryRow } from './history/summarize.ts';
 export type { EmitOptions } from './intake/emit-options.ts';
 export { redact } from './intake/redact.ts';
 export type { AdmitStage } from './intake/stages.ts';
@@ -52,6 +61,12 @@ export type { Health } from './observe/health.ts';
 export type { HistogramSnapshot } from './observe/histogram.ts';
 export type { Metrics } from './observe/metrics.ts';
 export type { BusOptions, CacheOptions, MailboxOptions, SubscribeOptions } from './options.ts';
+export type { CompareOptions, ReplayComparison } from './replay/effects.ts';
+export type { ReplayOptions } from './replay/options.ts';
+export type { ReplayPreview } from './replay/preview.ts';
+export type { ReplayProgress } from './replay/progress.ts';
+export type { Replay, ReplayResult } from './replay/replay.ts';
+export type { ReplayFailure } from './replay/tally.ts';
 export type { RetryOptions } from './retry.ts';
 export { caused } from './router/caused.ts';
 export type { CausedOutput, PipelineOutput } from './router/caused.ts';

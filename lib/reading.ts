@@ -5,9 +5,12 @@ import { join, type JoinPort } from './correlation/join.ts';
 import { timeline } from './correlation/read.ts';
 import { tree } from './correlation/tree.ts';
 import { TelltaleError } from './errors.ts';
+import { anomalies } from './history/anomalies.ts';
+import { durations } from './history/durations.ts';
 import { count, get } from './history/lookup.ts';
 import { late } from './history/paged.ts';
 import { query, type HistoryOptions } from './history/query.ts';
+import { summarize } from './history/summarize.ts';
 import { search } from './history/search.ts';
 import { createStats } from './history/stats.ts';
 import { listen } from './listening.ts';
@@ -63,6 +66,9 @@ export function createReading(core: Core): Reading {
       await log();
       return mustHaveStore(stats)(options);
     },
+    summarize: async (options) => summarize(await ready(), options, { clock }),
+    durations: async (options) => durations(await ready(), options, { clock }),
+    anomalies: async (options) => anomalies(await ready(), options, { clock }),
     timeline: async (correlationId) => timeline(await ready(), correlationId),
     tree: async (id) => tree(await ready(), id),
     causes: async (id) => causes(await ready(), id),

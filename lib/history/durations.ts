@@ -8,7 +8,7 @@ import { Best } from './best.ts';
 import { parsePathOf } from './grouping.ts';
 import { lookThrough } from './look-through.ts';
 import { Numbers } from './numbers.ts';
-import { markOf, Pairing, type Mark, type Pair, type PairingOptions } from './pairing.ts';
+import { markOf, Pairing, type DurationMark, type DurationPair, type PairingOptions } from './pairing.ts';
 import { Quantiles } from './quantiles.ts';
 import type { HistoryOptions } from './query.ts';
 
@@ -38,13 +38,13 @@ export interface Durations {
   readonly p99Ms?: number;
   readonly maxMs?: number;
   /** The longest first. */
-  readonly pairs: readonly Pair[];
+  readonly pairs: readonly DurationPair[];
   /** What never ended, in position order. */
-  readonly unfinished: { readonly count: number; readonly events: readonly Mark[] };
+  readonly unfinished: { readonly count: number; readonly events: readonly DurationMark[] };
   /** Ends without a beginning, in position order. */
-  readonly orphans: { readonly count: number; readonly events: readonly Mark[] };
+  readonly orphans: { readonly count: number; readonly events: readonly DurationMark[] };
   /** Pairs whose end bears an earlier time than their beginning: clocks that disagree. They are in no figure. */
-  readonly negative: { readonly count: number; readonly pairs: readonly Pair[] };
+  readonly negative: { readonly count: number; readonly pairs: readonly DurationPair[] };
 }
 
 const KEYS = [...SELECTION.filter((key) => key !== 'pattern' && key !== 'type'), 'start', 'end', 'by', 'limit'];
@@ -142,9 +142,9 @@ class Figures {
   readonly #limit: number;
   readonly #numbers = new Numbers(false);
   readonly #quantiles = new Quantiles(EXACT);
-  readonly #longest: Best<Pair>;
-  readonly #negative: Pair[] = [];
-  readonly #orphans: Mark[] = [];
+  readonly #longest: Best<DurationPair>;
+  readonly #negative: DurationPair[] = [];
+  readonly #orphans: DurationMark[] = [];
   #negativeCount = 0;
   #orphanCount = 0;
 
@@ -153,7 +153,7 @@ class Figures {
     this.#longest = new Best(limit, (a, b) => b.durationMs - a.durationMs);
   }
 
-  add(pair: Pair): void {
+  add(pair: DurationPair): void {
     if (pair.durationMs < 0) {
       this.#negativeCount++;
       if (this.#negative.length < this.#limit) this.#negative.push(pair);
@@ -170,7 +170,7 @@ class Figures {
   }
 
   take(pairing: Pairing): Durations {
-    const unfinished: Mark[] = [];
+    const unfinished: DurationMark[] = [];
     for (const mark of pairing.unfinished()) {
       if (unfinished.length >= this.#limit) break;
       unfinished.push(mark);

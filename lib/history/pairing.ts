@@ -3,12 +3,12 @@ import type { StoredEvent } from '../event/event.ts';
 import { keyText } from './grouping.ts';
 
 /** One end of a duration, in short. */
-export type Mark = Pick<StoredEvent, 'id' | 'type' | 'position' | 'time' | 'correlationId'>;
+export type DurationMark = Pick<StoredEvent, 'id' | 'type' | 'position' | 'time' | 'correlationId'>;
 
 /** A beginning and its end. */
-export interface Pair {
-  readonly start: Mark;
-  readonly end: Mark;
+export interface DurationPair {
+  readonly start: DurationMark;
+  readonly end: DurationMark;
   /** What they have in common. */
   readonly key: unknown;
   /** By their own times; negative where the end bears an earlier time than the beginning. */
@@ -25,7 +25,7 @@ export interface PairingOptions {
 
 /** A beginning without an end yet. Those of one key hang together like a stack that can be left from the middle. */
 interface Open {
-  readonly mark: Mark;
+  readonly mark: DurationMark;
   readonly key: unknown;
   readonly text: string | undefined;
   under: Open | undefined;
@@ -49,7 +49,7 @@ export class Pairing {
   }
 
   /** What has begun and not ended, in position order. */
-  *unfinished(): Generator<Mark> {
+  *unfinished(): Generator<DurationMark> {
     for (const { mark } of this.#open.values()) yield mark;
   }
 
@@ -75,7 +75,7 @@ export class Pairing {
   }
 
   /** The pair this event completes; `undefined` for an end without a beginning. */
-  end(event: StoredEvent): Pair | undefined {
+  end(event: StoredEvent): DurationPair | undefined {
     const open = this.#beginningOf(event);
     if (!open) return undefined;
     this.#close(open);
@@ -104,6 +104,6 @@ export class Pairing {
   }
 }
 
-export function markOf({ id, type, position, time, correlationId }: StoredEvent): Mark {
+export function markOf({ id, type, position, time, correlationId }: StoredEvent): DurationMark {
   return { id, type, position, time, correlationId };
 }

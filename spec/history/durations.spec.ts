@@ -4,7 +4,7 @@ import { createVirtualClock } from '../../lib/clock.ts';
 import type { ErrorCode } from '../../lib/errors.ts';
 import type { StoredEvent, TelltaleEvent } from '../../lib/event/event.ts';
 import { durations, type Durations, type DurationsOptions } from '../../lib/history/durations.ts';
-import type { Pair } from '../../lib/history/pairing.ts';
+import type { DurationPair } from '../../lib/history/pairing.ts';
 import type { Store } from '../../lib/store/port.ts';
 import { memory } from '../../plugins/memory/index.ts';
 import { buildEvent } from '../support/event-builder.ts';
@@ -32,7 +32,8 @@ function idOf({ id }: Partial<TelltaleEvent>, index: number): { readonly id: str
 
 const ask = async (events: readonly Partial<TelltaleEvent>[], options: DurationsOptions): Promise<Durations> =>
   durations(await createStore(events), options, { clock });
-const names = (pairs: readonly Pair[]): readonly string[] => pairs.map(({ start, end }) => `${start.id}-${end.id}`);
+const names = (pairs: readonly DurationPair[]): readonly string[] =>
+  pairs.map(({ start, end }) => `${start.id}-${end.id}`);
 const ids = ({ events }: { readonly events: readonly { readonly id: string }[] }): readonly string[] =>
   events.map(({ id }) => id);
 
