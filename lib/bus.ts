@@ -10,6 +10,7 @@ import type { EventDeclarations, PayloadsOf } from './event/define-events.ts';
 import { iterateEvents, listen, observeEvents, waitOnce } from './listening.ts';
 import { parseBusOptions, parseSettled, parseSubscribe, type BusOptions } from './options.ts';
 import { createReading } from './reading.ts';
+import { createReplaying } from './replaying.ts';
 import { createRetention } from './retaining.ts';
 import { addPipeline, type RunningPipeline } from './pipelines.ts';
 import { describeContext, deriveCause } from './scoping.ts';
@@ -83,11 +84,12 @@ function buildBus(core: Core): object {
     closing ??= runWithoutCause(() => closeBus(core, pipelines));
     return closing;
   };
-  return {
+  const bus: object = {
     source: options.source,
     schemas: core.schemas,
     deadLetters: createDeadLetters(core),
     ...createReading(core),
+    replay: createReplaying(core, (into) => into === bus),
     retention: createRetention(core),
 
     emit: (type: string, payload: unknown, given?: Api.PublishOptions) =>
@@ -153,6 +155,7 @@ function buildBus(core: Core): object {
     close,
     [Symbol.asyncDispose]: async () => void (await close()),
   };
+  return bus;
 }
 
 function health(core: Core, closed: boolean): Health {

@@ -13,11 +13,7 @@ import type { Subscription } from './router/subscription.ts';
 /** The router of a bus, told what to do with what its subscriptions report. */
 export function createRouter(core: Core): Router {
   const { clock } = core.options;
-  const context: ContextPort = {
-    emit: (cause, type, payload, options) => core.emit(cause, type, payload, options as EmitOptions),
-    publish: (cause, type, payload, options) => core.publish(cause, type, payload, options as EmitOptions),
-    once: (pattern, options) => waitOnce(core, pattern, options as OnceOptions | undefined),
-  };
+  const context = contextPort(core);
   const port: RouterPort = {
     clock,
     dispatches: () => core.dispatcher.dispatches,
@@ -33,6 +29,15 @@ export function createRouter(core: Core): Router {
     handled: (_, tookMs) => core.counters.handle.record(tookMs),
   };
   return new Router(port);
+}
+
+/** What handlers reach of the bus through their context. */
+export function contextPort(core: Core): ContextPort {
+  return {
+    emit: (cause, type, payload, options) => core.emit(cause, type, payload, options as EmitOptions),
+    publish: (cause, type, payload, options) => core.publish(cause, type, payload, options as EmitOptions),
+    once: (pattern, options) => waitOnce(core, pattern, options as OnceOptions | undefined),
+  };
 }
 
 function handlerFailed(

@@ -37,6 +37,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'presenting',
     'publishing',
     'reading',
+    'replaying',
     'retaining',
     'receipts',
     'recording',

@@ -1,0 +1,109 @@
+import { currentCause } from './context.ts';
+import type { Core } from './core.ts';
+import { TelltaleError, toError } from './errors.ts';
+import type { StoredEvent } from './event/event.ts';
+import { presenterOf, viewOf } from './presenting.ts';
+import { Account } from './replay/account.ts';
+import { Captures } from './replay/captures.ts';
+import { createRecipient, parseInto, type Into } from './replay/into.ts';
+import { intoSelf, type SelfRecipient } from './replay/into-self.ts';
+import { parseReplay, type ParsedReplay, type ReplayOptions } from './replay/options.ts';
+import { preview, type ReplayPreview } from './replay/preview.ts';
+import type { Recipient } from './replay/recipient.ts';
+import { Replay, tell, type ReplayParts, type ReplayResult, type Started } from './replay/replay.ts';
+import { Tally } from './replay/tally.ts';
+import type { Store } from './store/port.ts';
+import { contextPort } from './wiring.ts';
+
+/** `bus.replay`. `isSelf` knows the bus it belongs to. */
+export function createReplaying(core: Core, isSelf: (into: object) => boolean) {
+  const running = new Set<Replay<unknown>>();
+  const stop = async (): Promise<void> => {
+    for (const replay of running) replay.cancel();
+    await Promise.allSettled([...running].map(({ finished }) => finished));
+  };
+  let watching = false;
+  return (options: ReplayOptions): Replay | Replay<ReplayPreview> => {
+    const parsed = parseReplay(options);
+    const into = parsed.dryRun ? undefined : parseInto(options.into, isSelf, parsed);
+    core.mustAccept(currentCause());
+    const { store } = core.options;
+    if (!store) throw new TelltaleError('STORE_REQUIRED', 'a replay needs a store, and this bus has none');
+    const replay = into ? replayInto(core, store, parsed, into) : dryRun(core, store, parsed);
+    // A bus that replays nothing closes without waiting for anybody.
+    if (!watching) core.onShutDown(stop);
+    watching = true;
+    running.add(replay);
+    replay.finished.catch((error: unknown) => sayFailed(core, replay.id, error)).finally(() => running.delete(replay));
+    return replay;
+  };
+}
+
+function dryRun(core: Core, store: Store, parsed: ParsedReplay): Replay<ReplayPreview> {
+  return new Replay({
+    ...commonParts(core, store, parsed),
+    run: (scope, { takesMs }) => preview(scope, parsed, takesMs),
+  });
+}
+
+function replayInto(core: Core, store: Store, parsed: ParsedReplay, into: Into): Replay {
+  const common = commonParts(core, store, parsed);
+  const present = presenterOf(core);
+  const run = (scope: Parameters<typeof tell>[0], started: Started): Promise<ReplayResult> => {
+    const captures = new Captures();
+    const tally = new Tally(() => started.controls.stop());
+    const recipient = openRecipient(core, common.id, into, { parsed, captures, tally, started });
+    // Another bus gets the events as they are stored here: its own upcasters run when they are read there.
+    const show = into.kind === 'bus' ? (event: StoredEvent) => event : present;
+    const { id } = common;
+    return tell(scope, started, {
+      id,
+      parsed,
+      store: viewOf(store, present),
+      recipient,
+      captures,
+      tally,
+      present: show,
+    });
+  };
+  return new Replay({ ...common, run });
+}
+
+interface Telling {
+  readonly parsed: ParsedReplay;
+  readonly captures: Captures;
+  readonly tally: Tally;
+  readonly started: Started;
+}
+
+function openRecipient(core: Core, id: string, into: Into, telling: Telling): Recipient {
+  const { parsed, captures, started, tally: desk } = telling;
+  const { clock } = core.options;
+  let self: SelfRecipient | undefined;
+  const retelling = new Account(id, parsed.accept ? undefined : captures, desk, () => self?.ended());
+  const parts = { parsed, clock, signal: started.signal, context: contextPort(core), retelling, owner: core, desk };
+  if (into.kind !== 'self') return createRecipient(into, parts);
+  return (self = intoSelf((type) => core.router.retold(type), parts));
+}
+
+function commonParts(core: Core, store: Store, parsed: ParsedReplay): Omit<ReplayParts<unknown>, 'run'> {
+  const id = core.newId();
+  const part = { owner: {}, key: 'replay', thing: 'a subscriber to the progress of a replay', about: { replay: id } };
+  return {
+    id,
+    parsed,
+    clock: core.options.clock,
+    ready: async () => {
+      // What cannot be stored now is not there to be told.
+      await Promise.allSettled([core.writer?.flush()]);
+      return store;
+    },
+    streamFailed: (error) => core.reports.failed('$bus.stream.failed', part, error),
+  };
+}
+
+function sayFailed(core: Core, replay: string, error: unknown): void {
+  const { message } = toError(error);
+  const code = error instanceof TelltaleError ? error.code : toError(error).name;
+  core.reports.say('$bus.replay.failed', code, { replay, code, message });
+}
