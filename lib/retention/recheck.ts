@@ -1,0 +1,123 @@
+import type { StoredEvent } from '../event/event.ts';
+import type { Store } from '../store/port.ts';
+import { mergeRanges, subtractRanges, type Range } from '../store/ranges.ts';
+import { readPages } from './facts.ts';
+import { codeOf, goesBy, type Run, type Why } from './fates.ts';
+import { Keys } from './keys.ts';
+import type { Pacer } from './pacer.ts';
+import type { MadePlan } from './preview.ts';
+import { firstFrom, processedThrough, type Protections } from './protections.ts';
+
+/** What of a run goes all the same, and why the rest of it stays. */
+export interface Checked {
+  readonly goes: readonly Range[];
+  readonly left: readonly { readonly range: Range; readonly why: Why }[];
+}
+
+export interface RecheckPort {
+  readonly store: Pick<Store, 'page' | 'head'>;
+  readonly pacer: Pacer;
+  protections(): Promise<Protections>;
+}
+
+const DUE = codeOf('due');
+
+/**
+ * Finds what has come under protection since a plan was made: new floors, or some that went back; new open letters;
+ * new snapshots; new events of a correlation that was to go as a whole.
+ */
+export class Recheck {
+  readonly #port: RecheckPort;
+  readonly #plan: MadePlan;
+  /** Correlations that have gone on since. */
+  readonly #grown = new Keys();
+  readonly #wholeChains: boolean;
+  #readTo: number;
+  #now: Protections;
+  #otherSnapshots = false;
+
+  constructor(port: RecheckPort, plan: MadePlan) {
+    this.#port = port;
+    this.#plan = plan;
+    this.#now = plan.protections;
+    this.#readTo = plan.head;
+    this.#wholeChains = plan.rules.some(({ chainAtMost }) => chainAtMost > 0);
+  }
+
+  /** Looks at what is so now. */
+  async refresh(): Promise<void> {
+    this.#now = await this.#port.protections();
+    this.#otherSnapshots = isOther(this.#now.snapshots, this.#plan.protections.snapshots);
+    if (!this.#wholeChains) return;
+    const { position } = await this.#port.store.head();
+    for await (const events of readPages(this.#port.store, this.#readTo, position)) {
+      for (const { type, correlationId } of events) if (!type.startsWith('$')) this.#grown.number(correlationId);
+      if (this.#port.pacer.isOver) await this.#port.pacer.rest();
+    }
+    this.#readTo = Math.max(this.#readTo, position);
+  }
+
+  async check(run: Run): Promise<Checked> {
+    const left: Checked['left'][number][] = [];
+    let goes: readonly Range[] = [{ from: run.from, to: run.to }];
+    const leave = (ranges: readonly Range[], why: Why): void => {
+      for (const range of ranges) left.push({ range, why });
+      goes = subtractRanges(goes, mergeRanges(ranges));
+    };
+    leave(above(this.#now.floors[0]?.position ?? Infinity, goes), 'consumer');
+    const rule = this.#plan.rules[run.rule];
+    if (rule) leave(above(processedThrough(rule, this.#now), goes), 'keepUntilProcessedBy');
+    leave(this.#letters(goes), 'dead letter');
+    const chain = run.why === DUE && rule !== undefined && rule.chainAtMost > 0 && this.#grown.size > 0;
+    if (!chain && !this.#otherSnapshots) return { goes, left };
+    for (const [why, ranges] of await this.#look(goes, chain)) leave(ranges, why);
+    return { goes, left };
+  }
+
+  #letters(ranges: readonly Range[]): Range[] {
+    const { letters } = this.#now;
+    return ranges.flatMap(({ from, to }) =>
+      letters.slice(firstFrom(letters, from), firstFrom(letters, to + 1)).map((at) => ({ from: at, to: at })),
+    );
+  }
+
+  /** What only the events themselves tell. */
+  async #look(ranges: readonly Range[], chain: boolean): Promise<ReadonlyMap<Why, readonly Range[]>> {
+    const found = new Map<Why, Range[]>([
+      ['wholeCorrelations', []],
+      ['snapshot', []],
+    ]);
+    for (const { from, to } of ranges)
+      for await (const events of readPages(this.#port.store, from - 1, to)) {
+        for (const event of events) {
+          const why = this.#whyStays(event, chain);
+          if (why) found.get(why)!.push({ from: event.position, to: event.position });
+        }
+        if (this.#port.pacer.isOver) await this.#port.pacer.rest();
+      }
+    return found;
+  }
+
+  #whyStays({ entity, position, correlationId }: StoredEvent, chain: boolean): Why | undefined {
+    if (chain && this.#grown.known(correlationId) >= 0) return 'wholeCorrelations';
+    const snapshot = entity === undefined ? undefined : this.#now.snapshots.get(entity);
+    return snapshot !== undefined && position > snapshot ? 'snapshot' : undefined;
+  }
+}
+
+/** The runs of a plan that go, in order. */
+export function* goingRuns({ runs }: Pick<MadePlan, 'runs'>): Generator<Run, void, undefined> {
+  for (let index = 0; index < runs.count; index++) {
+    const run = runs.at(index);
+    if (goesBy(run.why)) yield run;
+  }
+}
+
+function above(position: number, ranges: readonly Range[]): Range[] {
+  return ranges.filter(({ to }) => to > position).map(({ from, to }) => ({ from: Math.max(from, position + 1), to }));
+}
+
+function isOther(now: ReadonlyMap<string, number>, then: ReadonlyMap<string, number>): boolean {
+  for (const [entity, position] of now) if (position < (then.get(entity) ?? Infinity)) return true;
+  return false;
+}

@@ -1,0 +1,165 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { isTelltaleError, type Store } from '../../lib/plugin.ts';
+import { parseRules } from '../../lib/retention/rules.ts';
+import type { RetentionRule } from '../../lib/retention/rule.ts';
+import { LETTER_OPENED, letterEntity } from '../../lib/store/letter.ts';
+import { CHECKPOINTS } from '../../lib/store/read/resolve-place.ts';
+import { jsonFile } from '../../plugins/json-file/index.ts';
+import { memory } from '../../plugins/memory/index.ts';
+import { quickFolder } from '../support/quick-folder.ts';
+import { createSetClock, eventsOf, fill, openLog, positionsOf, START, HOUR, type Entry } from './log.ts';
+import { naiveGoing, PATTERNS, type Shields } from './naive-model.ts';
+
+const RUNS = Number(process.env['TELLTALE_RETENTION_RUNS'] ?? 1_000);
+
+const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
+const ENTITIES = ['agent/1', 'agent/2', 'user/1'];
+
+const entries: fc.Arbitrary<Entry[]> = fc
+  .array(
+    fc.record({
+      type: fc.constantFrom('task.created', 'task.done', 'task.item.done', 'error.db.timeout', 'token'),
+      correlationId: fc.constantFrom('c1', 'c2', 'c3', 'c4', 'c5', 'c6'),
+      entity: maybe(fc.constantFrom(...ENTITIES)),
+      hours: fc.integer({ min: 0, max: 20 }),
+      age: fc.integer({ min: -30, max: 30 }),
+      payload: fc.record({ n: fc.integer({ min: 0, max: 2 }), text: fc.string({ maxLength: 60 }) }),
+      priority: maybe(fc.constantFrom('low', 'normal', 'high', 'critical')),
+    }),
+    { maxLength: 28, size: 'max' },
+  )
+  .map((list) =>
+    list.map(({ age, entity, priority, ...entry }) => ({
+      ...entry,
+      ...(entity !== undefined && { entity }),
+      ...(priority !== undefined && { metadata: { priority } }),
+      time: START + age * HOUR,
+    })),
+  );
+
+const rule: fc.Arbitrary<RetentionRule> = fc.record({
+  match: fc.constantFrom(...Object.keys(PATTERNS)),
+  where: maybe(fc.record({ 'payload.n': fc.integer({ min: 0, max: 2 }) })),
+  keepFor: maybe(fc.integer({ min: 1, max: 200 }).map((hours) => `${hours}h` as const)),
+  keepCount: maybe(fc.integer({ min: 0, max: 12 })),
+  keepBytes: maybe(fc.integer({ min: 0, max: 4_000 })),
+  by: fc.constantFrom(undefined, undefined, 'time' as const),
+  wholeCorrelations: fc.constantFrom(undefined, undefined, undefined, true, { atMost: 1 }, { atMost: 3 }),
+  keepPriority: fc.constantFrom(undefined, undefined, undefined, 'normal' as const, 'high' as const),
+  keepLatestByEntity: maybe(fc.integer({ min: 1, max: 3 })),
+  keepUntilProcessedBy: fc.constantFrom(undefined, undefined, undefined, undefined, undefined, 'mailer', [
+    'mailer',
+    'indexer',
+  ]),
+}) as fc.Arbitrary<RetentionRule>;
+
+/** Shares of the log, so that they fit whatever its length. */
+const shields = fc.record({
+  mailer: maybe(fc.record({ share: fc.double({ min: 0.3, max: 1, noNaN: true }), live: fc.boolean() })),
+  indexer: maybe(fc.record({ share: fc.double({ min: 0.3, max: 1, noNaN: true }), live: fc.boolean() })),
+  letters: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 2 }),
+  snapshots: fc.array(
+    fc.record({ entity: fc.constantFrom(...ENTITIES), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
+    { maxLength: 1 },
+  ),
+});
+type DrawnShields = typeof shields extends fc.Arbitrary<infer Drawn> ? Drawn : never;
+
+/** Rules that contradict themselves have a spec of their own. */
+const ruleSets = fc.array(rule, { maxLength: 4, size: 'max' }).filter((rules) => {
+  try {
+    return parseRules(rules).length >= 0;
+  } catch (error) {
+    return !isTelltaleError(error);
+  }
+});
+
+async function place(store: Store, drawn: DrawnShields, base: number, now: number): Promise<Shields> {
+  const head = (await store.head()).position;
+  const at = (share: number): number => base + Math.round((head - base) * share);
+  const checkpoints: Record<string, { position: number; live: boolean }> = {};
+  for (const name of ['mailer', 'indexer'] as const) {
+    const checkpoint = drawn[name];
+    if (!checkpoint) continue;
+    checkpoints[name] = { position: at(checkpoint.share), live: checkpoint.live };
+    const value = { position: at(checkpoint.share), at: checkpoint.live ? now - HOUR : now - 8 * 24 * HOUR };
+    await store.putDocument(CHECKPOINTS, name, value);
+  }
+  const snapshots = Object.fromEntries(drawn.snapshots.map(({ entity, share }) => [entity, at(share)]));
+  for (const [entity, position] of Object.entries(snapshots))
+    await store.putDocument('snapshots', entity, { position });
+  return { checkpoints, snapshots, letters: drawn.letters.map(at).filter((position) => position > base) };
+}
+
+/** Everything as it was before the first event, positions aside. */
+async function empty(store: Store): Promise<void> {
+  const { position } = await store.head();
+  if (position > 0) await store.remove([{ from: 1, to: position }], 'spec');
+  for (const collection of [CHECKPOINTS, 'snapshots'])
+    for (const { key } of await store.listDocuments(collection)) await store.deleteDocument(collection, key);
+}
+
+describe('retention: preview, enforce and a plain model agree', function () {
+  this.timeout(240_000);
+  const folder = mkdtempSync(join(quickFolder(), 'telltale-retention-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  const stores: Readonly<Record<string, () => Store>> = {
+    memory: () => memory(),
+    'json-file': () => jsonFile(folder, { segmentEvents: 40, durability: 'os' }),
+  };
+  for (const [name, createStore] of Object.entries(stores))
+    it(`on ${RUNS} random rule sets and logs in ${name}`, async () => {
+      const clock = createSetClock();
+      const store = createStore();
+      await store.open({ clock });
+      let removed = 0;
+      let kept = 0;
+      await fc.assert(
+        fc.asyncProperty(entries, ruleSets, shields, fc.boolean(), async (log, rules, drawn, whole) => {
+          await empty(store);
+          const base = (await store.head()).position;
+          await fill(store, clock, log);
+          const placed = await place(store, drawn, base, clock.at);
+          for (const [n, position] of placed.letters.entries()) await openLetter(store, `l${base}-${n}`, position);
+          clock.at += 3 * HOUR;
+          const { retention } = await openLog([], { rules }, { store, clock });
+          const events = await eventsOf(store);
+          const going = naiveGoing(events, rules, clock.at, placed);
+          const staying = events.map(({ position }) => position).filter((position) => !going.includes(position));
+
+          const plan = await retention.preview();
+          const fates = [...plan.fates];
+          const planned = events
+            .filter(({ position }) => fates.some(({ goes, from, to }) => goes && from <= position && position <= to))
+            .map(({ position }) => position);
+          expect(planned, 'what the plan lets go').to.deep.equal(going);
+          expect(plan.removes.events).to.equal(going.length);
+          expect(plan.keeps.events).to.equal(staying.length);
+          expect(await positionsOf(store), 'preview changes nothing').to.have.length(events.length);
+
+          const report = await retention.enforce(whole ? plan : undefined);
+          expect(await positionsOf(store), 'what is left').to.deep.equal(staying);
+          expect(report.removed.events).to.equal(going.length);
+          expect(report.left.events).to.equal(0);
+          expect(report.complete).to.equal(true);
+          removed += going.length;
+          kept += staying.length;
+        }),
+        { numRuns: RUNS, ...(process.env['TELLTALE_SEED'] && { seed: Number(process.env['TELLTALE_SEED']) }) },
+      );
+      await store.close();
+      // Otherwise both sides might agree about nothing.
+      if (RUNS >= 100) expect(Math.min(removed, kept), `${removed} removed, ${kept} kept`).to.be.greaterThan(RUNS);
+    });
+});
+
+function openLetter(store: Store, id: string, position: number): Promise<unknown> {
+  return fill(store, { at: START }, [
+    { type: LETTER_OPENED, entity: letterEntity(id), payload: { id, position }, correlationId: 'c1' },
+  ]);
+}
