@@ -13,6 +13,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   subscribe: async () => (await import('./subscribe.ts')).subscribe,
   append: async () => (await import('./append.ts')).append,
   lowdb: async () => (await import('./lowdb.ts')).lowdb,
+  replay: async () => (await import('./replay.ts')).replay,
   million: async () => (await import('./million.ts')).million,
 };
 
