@@ -88,7 +88,12 @@ export class Retrier {
   async run(letters: AsyncIterable<Found>, terms: RunTerms): Promise<RetryReport> {
     const outcomes = { closed: 0, failed: 0, impossible: 0, skipped: 0 };
     const run: Run = { terms, outcomes, failures: [], running: new Set(), problem: undefined };
-    const more = await this.#each(letters, run).finally(() => Promise.all(run.running));
+    let more: boolean;
+    try {
+      more = await this.#each(letters, run);
+    } finally {
+      await Promise.all(run.running);
+    }
     if (run.problem) throw run.problem.error;
     return { ...outcomes, more, failures: run.failures };
   }

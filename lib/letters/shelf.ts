@@ -7,6 +7,7 @@ import type { DeadLetters, KeptLetter } from '../store/dead-letters.ts';
 import { LETTER_OPENED, letterEntity, readLetter } from '../store/letter.ts';
 import { openLetters, type OpenLetters } from '../store/open-letters.ts';
 import type { Store } from '../store/port.ts';
+import { Breath } from '../store/read/breath.ts';
 import { resolveWindow, type Window } from '../store/read/window.ts';
 import { foldEvents, foldLetter, type Found, type Letter } from './letter.ts';
 import { compileLetterFilter, parseLetterQuery, type LetterQuery, type ParsedLetterSelection } from './selection.ts';
@@ -95,6 +96,7 @@ export class Shelf {
     const open = await openLetters(store);
     const condition = within(where, window);
     const query = { types: [LETTER_OPENED], limit: PAGE_EVENTS, descending, ...(condition && { where: condition }) };
+    const breath = new Breath();
     let { after, through } = window;
     while (after < through) {
       if (state === 'open') {
@@ -105,9 +107,11 @@ export class Shelf {
         else after = next - 1;
       }
       const page = await store.page({ ...query, after, through });
+      if (breath.isDue) await breath.take();
       for (const event of page.events) {
         if (!accepts(readLetter(event)) || (state !== 'all' && (state === 'open') !== open.has(event.position)))
           continue;
+        if (breath.isDue) await breath.take();
         const found = await foundIn(store, open, event);
         if (state === 'all' || found.letter.state === state) yield found;
       }
@@ -167,5 +171,5 @@ function mustBeTime(place: Place): void {
 
 // Ids are UUIDv7 and decide between letters of one millisecond.
 function newestFirst(a: Letter, b: Letter): number {
-  return b.time - a.time || (a.id < b.id ? 1 : -1);
+  return b.time - a.time || Number(a.id < b.id) - Number(a.id > b.id);
 }

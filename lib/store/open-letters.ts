@@ -1,6 +1,7 @@
 import { LETTER_OPENED, SETTLED, readLetter, readStep } from './letter.ts';
 import type { Store } from './port.ts';
 import type { Range } from './ranges.ts';
+import { Breath } from './read/breath.ts';
 
 const PAGE_EVENTS = 500;
 const TYPES = [LETTER_OPENED, ...SETTLED.keys()];
@@ -61,7 +62,9 @@ export class OpenLetters {
 
   async #catchUp(): Promise<void> {
     const { position: head } = await this.#store.head();
+    const breath = new Breath();
     while (this.#looked < head) {
+      if (breath.isDue) await breath.take();
       const range = { after: this.#looked, through: head, descending: false, limit: PAGE_EVENTS };
       const page = await this.#store.page({ ...range, types: TYPES });
       for (const event of page.events) {
