@@ -4,10 +4,11 @@ import { dirname, join, relative } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { commandLine, packageRoot } from './invocation.ts';
 import { Problem } from './problem.ts';
+import { selecting } from './selecting.ts';
 
 const USAGE = 2;
 // Errors a user can put right; everything else keeps its stack.
-const WRONG_INPUT = new Set(['STORE_PATH', 'STORE_LOCKED', 'STORE_VERSION', 'STORE_CORRUPT', 'INVALID_OPTION']);
+const WRONG_INPUT = /^(?:STORE_(?:PATH|LOCKED|VERSION|CORRUPT)|INVALID_.*)$/;
 
 const program = new Command('telltale')
   .description('An event bus that remembers: run the demo team, take in a recorded log, look at a log.')
@@ -50,6 +51,41 @@ program
     process.exitCode = await show(folder, id, options);
   });
 
+selecting(
+  program
+    .command('query')
+    .description('list the events of a log that satisfy all conditions')
+    .argument('<folder>', 'the log folder')
+    .option('--by <order>', 'position, or time: what orders the events; default: position')
+    .option('--explain', 'say what was looked at, and which index would have helped'),
+).action(async (folder: string, options: object) => {
+  const { queryLog } = await import('./query.ts');
+  process.exitCode = await queryLog(folder, options);
+});
+
+selecting(
+  program
+    .command('search')
+    .description('find the events in which all words occur, whatever their case')
+    .argument('<folder>', 'the log folder')
+    .argument('<text...>', 'words; "words in quotes" belong together')
+    .option('--in <paths>', 'where to look, joined by commas; default: type,entity,payload'),
+).action(async (folder: string, text: readonly string[], options: object) => {
+  const { searchLog } = await import('./search.ts');
+  process.exitCode = await searchLog(folder, text, options);
+});
+
+program
+  .command('stats')
+  .description('what a log holds: totals, types, sources, times, bytes')
+  .argument('<folder>', 'the log folder')
+  .option('--top <n>', 'how many types and sources; default: 12')
+  .option('--json', 'print JSON')
+  .action(async (folder: string, options: object) => {
+    const { logStats } = await import('./stats.ts');
+    process.exitCode = await logStats(folder, options);
+  });
+
 // A reader that stops reading (`| head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
@@ -63,7 +99,7 @@ function report(error: unknown): number {
   // Commander has already said it.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
   const { message, code, stack } = error as Error & { code?: string };
-  if (error instanceof Problem || (code !== undefined && WRONG_INPUT.has(code))) {
+  if (error instanceof Problem || (code !== undefined && WRONG_INPUT.test(code))) {
     process.stderr.write(`telltale: ${message}\n${hintOf(error)}`);
     return USAGE;
   }

@@ -1,10 +1,11 @@
 import type { Store } from '../../lib/plugin.ts';
 import { commandLine } from './invocation.ts';
-import { checkIsLog, kindOf } from './log-folder.ts';
 import { lookUp } from './look-up.ts';
+import { mustBeLog } from './open-log.ts';
 import { overviewOf } from './overview.ts';
 import { Problem } from './problem.ts';
 import { correlationLines, eventLines } from './render/found.ts';
+import { moment } from './render/figures.ts';
 import { overviewLines } from './render/overview.ts';
 import { lookOf } from './render/text.ts';
 
@@ -14,7 +15,7 @@ export interface ShowOptions {
 
 /** Looks at a log without taking its lock, so that somebody else may be writing it. Answers the exit code. */
 export async function show(folder: string, id: string | undefined, options: ShowOptions): Promise<number> {
-  await checkFolder(folder);
+  await mustBeLog(folder);
   const { jsonFile } = await import('../json-file/index.ts');
   const store = jsonFile(folder, { readOnly: true });
   await store.open();
@@ -35,24 +36,23 @@ async function showAll(store: Store, folder: string, { json }: ShowOptions): Pro
 
 async function showOne(store: Store, folder: string, id: string, { json }: ShowOptions): Promise<readonly string[]> {
   const found = await lookUp(store, id);
-  if (found.kind === 'nothing') throw new Problem(notFound(folder, id, found.similar));
+  if (found.kind === 'nothing')
+    throw new Problem((await removedText(store, id)) ?? notFound(folder, id, found.similar));
   if (json === true) return [JSON.stringify(found, undefined, 2)];
   const facts = { look: lookOf(process.stdout), folder, command: commandLine };
   return found.kind === 'event' ? eventLines(facts, found) : correlationLines(facts, found);
+}
+
+async function removedText(store: Store, id: string): Promise<string | undefined> {
+  const known = (await store.find([id])).get(id);
+  if (known === undefined) return undefined;
+  const { position } = known;
+  const [removal] = await store.removed({ from: position, to: position });
+  return removal && `${id} was removed ${moment(removal.at)} UTC (${removal.reason}); it was at position ${position}`;
 }
 
 function notFound(folder: string, id: string, similar: readonly string[]): string {
   const lead = `no event and no correlation in ${folder} has the id ${id}`;
   if (similar.length === 0) return `${lead}; ${commandLine('show', folder)} lists the newest correlations`;
   return `${lead}; did you mean ${similar.join(' or ')}?`;
-}
-
-async function checkFolder(folder: string): Promise<void> {
-  const kind = await kindOf(folder);
-  if (kind === 'missing')
-    throw new Problem(`${folder} does not exist; name the folder of a log, such as .telltale/<name>`);
-  if (kind === 'file')
-    throw new Problem(`${folder} is a file; name the folder of a log, or take it in: ${commandLine('import', folder)}`);
-  if (kind !== 'folder') throw new Problem(`${folder} is not a folder`);
-  await checkIsLog(folder);
 }
