@@ -43,6 +43,15 @@ const PRINTED: Readonly<Record<string, readonly (string | RegExp)[]>> = {
   ],
   '05-join.mjs': ['complete: true, a.ts bb.ts ccc.ts', 'second scan: JOIN_FAILED'],
   '06-custom-store.mjs': ['stored at position 1, revision 1 of note/1', /^(?:#|ℹ) pass \d{2,}$/, /^(?:#|ℹ) fail 0$/],
+  '11-search-and-summarize.mjs': [
+    '5 payload.outcome: connection TIMED OUT: search.example.com',
+    '2 payload.outcome: Connection timed out: search.example.com',
+    'websearch: 3 calls, 2807 ms on average',
+    'shell: 3 calls, 1692 ms on average',
+    'failures an hour: 1 2',
+    "6 looked at for 1; memory({ index: ['payload.tool'] }) would help",
+    '6 events: 3 tool.failed, 3 tool.finished',
+  ],
 };
 
 describe('the examples', function () {
