@@ -7,10 +7,20 @@ export interface FilterHints {
   /** Exact types; absent when the query has a wildcard. */
   readonly types?: readonly string[];
   readonly entity?: string;
+  /** What comes before the first `/` of the entity. */
+  readonly entityKind?: string;
   readonly correlationId?: string;
   readonly causationId?: string;
   /** Event time, inclusive bounds, epoch ms. */
   readonly time?: { readonly from?: number; readonly to?: number };
+  /** Paths into `payload` and `metadata`, and the values of which each must have one. */
+  readonly equals?: readonly PathEquality[];
+}
+
+/** A path that must have one of these texts, numbers or booleans. */
+export interface PathEquality {
+  readonly path: string;
+  readonly values: readonly unknown[];
 }
 
 type FieldCondition = Extract<Condition, { readonly kind: 'field' }>;
@@ -21,6 +31,8 @@ export function hintsOf(where: Filter): FilterHints {
   const ids = among(certain, 'id');
   const types = among(certain, 'type');
   const time = timeOf(certain);
+  const entityKind = kindOf(certain);
+  const equals = equalsOf(certain);
   return {
     ...(ids !== undefined && { ids }),
     ...(types !== undefined && { types }),
@@ -28,7 +40,27 @@ export function hintsOf(where: Filter): FilterHints {
     ...single(certain, 'correlationId'),
     ...single(certain, 'causationId'),
     ...(time !== undefined && { time }),
+    ...(entityKind !== undefined && { entityKind }),
+    ...(equals.length > 0 && { equals }),
   };
+}
+
+function kindOf(certain: readonly FieldCondition[]): string | undefined {
+  const kinds = certain.filter(({ field, operator, wild }) => field.path === 'entity' && operator === '$eq' && wild);
+  const text = kinds[0]?.operand as string | undefined;
+  return text?.slice(0, text.indexOf('/'));
+}
+
+function equalsOf(certain: readonly FieldCondition[]): readonly PathEquality[] {
+  return certain.flatMap(({ field, operator, operand }) => {
+    if (!/^(?:payload|metadata)\./.test(field.path)) return [];
+    const values = operator === '$eq' ? [operand] : operator === '$in' ? (operand as readonly unknown[]) : [];
+    return values.length > 0 && values.every(isIndexable) ? [{ path: field.path, values }] : [];
+  });
+}
+
+function isIndexable(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
 }
 
 // Alternatives and negations say nothing certain.

@@ -13,7 +13,7 @@ import { decideCommit } from './decide-commit.ts';
 import { Documents } from './documents.ts';
 import { gatherFacts } from './gather-facts.ts';
 import { LogChanges } from './log-changes.ts';
-import { behind, checkPageQuery, compileHints, fillPage, MAX_PAGE_EVENTS } from './page-reader.ts';
+import { behind, checkPageQuery, compileHints, fillPage, MAX_PAGE_EVENTS, withHints } from './page-reader.ts';
 import type * as Port from './port.ts';
 import { checkRanges, intersects } from './ranges.ts';
 import type { Range } from './ranges.ts';
@@ -150,7 +150,7 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
 
   async *read(query: Partial<Port.PageQuery> = {}): AsyncGenerator<StoredEvent, void, undefined> {
     const through = query.through ?? (await this.head()).position;
-    let left = checkPageQuery({ after: 0, descending: false, limit: READ_EVENTS, ...query, through });
+    let left = withHints(checkPageQuery({ after: 0, descending: false, limit: READ_EVENTS, ...query, through }));
     const matches = compileHints(query);
     for (;;) {
       this.#state.mustRead();
@@ -275,7 +275,8 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
   }
 
   #page(query: Port.PageQuery): Promise<Port.Page> {
-    return fillPage((raw) => this.#state.call(() => this._read(raw)), checkPageQuery(query), compileHints(query));
+    const hinted = withHints(checkPageQuery(query));
+    return fillPage((raw) => this.#state.call(() => this._read(raw)), hinted, compileHints(query));
   }
 
   async #rewritten(event: StoredEvent): Promise<StoredEvent> {

@@ -1,6 +1,10 @@
 import { expected } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
+import { entityKind as kindOf } from '../event/identity.ts';
+import { parsePath, readPath } from '../event/path.ts';
 import { compileFilter } from '../filter/compile.ts';
+import { hintsOf } from '../filter/hints.ts';
+import type { PathEquality } from '../filter/hints.ts';
 import type { Page, PageHints, PageQuery } from './port.ts';
 
 /** One page as a store answers it, before the residual filter. */
@@ -14,16 +18,24 @@ const LOOKED_EVENTS = 10_000;
 /** Whether an event satisfies every hint and the filter. Throws `INVALID_FILTER`, `INVALID_PATH`. */
 export function compileHints(hints: PageHints): ((event: StoredEvent) => boolean) | undefined {
   const tests: ((event: StoredEvent) => boolean)[] = [];
-  const { ids, types, entity, correlationId, causationId, time, where } = hints;
+  const { ids, types, entity, entityKind, correlationId, causationId, time, equals, where } = hints;
   if (ids !== undefined) tests.push(isIn(ids, (event) => event.id));
   if (types !== undefined) tests.push(isIn(types, (event) => event.type));
   if (entity !== undefined) tests.push((event) => event.entity === entity);
+  if (entityKind !== undefined) tests.push(isOfKind(entityKind));
   if (correlationId !== undefined) tests.push((event) => event.correlationId === correlationId);
   if (causationId !== undefined) tests.push((event) => event.causationId === causationId);
   if (time !== undefined) tests.push(isWithin(time.from ?? -Infinity, time.to ?? Infinity));
+  // What the filter says of paths it tests itself.
+  if (where === undefined) for (const equality of equals ?? []) tests.push(hasOneOf(equality));
   if (where !== undefined) tests.push(compileFilter(where));
   if (tests.length === 0) return undefined;
   return (event) => tests.every((test) => test(event));
+}
+
+/** A query with the hints that its filter gives, so that a store need not read filters. */
+export function withHints<Q extends PageHints>(query: Q): Q {
+  return query.where === undefined ? query : { ...hintsOf(query.where), ...query };
 }
 
 /** Throws `INVALID_QUERY`. */
@@ -95,6 +107,15 @@ function take(
 function isIn(values: readonly string[], field: (event: StoredEvent) => string): (event: StoredEvent) => boolean {
   const set = new Set(values);
   return (event) => set.has(field(event));
+}
+
+function isOfKind(kind: string): (event: StoredEvent) => boolean {
+  return ({ entity }) => entity !== undefined && kindOf(entity) === kind;
+}
+
+function hasOneOf({ path, values }: PathEquality): (event: StoredEvent) => boolean {
+  const segments = parsePath(path);
+  return (event) => values.includes(readPath(event, segments));
 }
 
 function isWithin(from: number, to: number): (event: StoredEvent) => boolean {

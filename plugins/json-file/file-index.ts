@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { errorCode } from './file-system.ts';
 import type { FileSystem, OpenFile } from './file-system.ts';
 import { readFully, replaceFile } from './io.ts';
-import { ENVELOPE_KEYS, NO_TYPE, hashKey } from './key-index.ts';
+import { ENVELOPE_KEYS, NO_TYPE, hashKey, within } from './key-index.ts';
 import type { KeyIndex, Summary } from './key-index.ts';
 import { NEWLINE, decodeLine, encodeLine } from './line.ts';
 import type { KnownKeys, MemoryIndex } from './memory-index.ts';
@@ -12,7 +12,7 @@ import { findKey, mayHold, toFilter } from './sections.ts';
 /**
  * Index of a segment: a line of JSON that says what follows, then sections of 32-bit little-endian numbers, see
  * sections.ts. `offsets`: where each record starts, and where the last ends. A key field: its section; with `?` behind
- * the name, its filter. `types`: the number of each record's type. Sections are read when asked for and kept in a
+ * the name, its filter. `types`: the number of each record's type. `times`: their times, doubles. Sections are read when asked for and kept in a
  * bounded cache; filters stay in memory as far as there is an allowance for them.
  *
  * Beside a sealed segment it covers all records. Beside the active one it is a checkpoint of the first of them.
@@ -51,6 +51,7 @@ export async function writeIndex(fs: FileSystem, path: string, covered: Covered,
   };
   add('offsets', Uint32Array.from(index.starts()));
   add('types', Uint32Array.from(index.typeNumbers()));
+  add('times', new Uint32Array(Float64Array.from(index.times()).buffer));
   for (const field of index.fields) {
     const section = index.section(field);
     add(field, section);
@@ -153,7 +154,7 @@ export class FileIndex implements KeyIndex {
     for (const section of this.#header.sections)
       if (!section.name.endsWith('?') && section.name !== 'offsets')
         sections.set(section.name, await this.#read(section));
-    return { summary: this.summary, sections, types: sections.get('types')! };
+    return { summary: this.summary, sections, types: sections.get('types')!, times: toTimes(sections.get('times')!) };
   }
 
   async ofTypes(types: readonly string[]): Promise<readonly number[] | undefined> {
@@ -165,6 +166,11 @@ export class FileIndex implements KeyIndex {
     const ofRecord = (await this.#section('types'))!;
     for (let i = 0; i < ofRecord.length; i++) if (ofRecord[i] !== NO_TYPE && wanted.has(ofRecord[i]!)) found.push(i);
     return found;
+  }
+
+  async ofTime(from: number, to: number): Promise<readonly number[] | undefined> {
+    const section = await this.#section('times');
+    return section && within(toTimes(section), from, to);
   }
 
   async live(): Promise<readonly number[]> {
@@ -197,6 +203,10 @@ export class FileIndex implements KeyIndex {
       await file.close();
     }
   }
+}
+
+function toTimes(section: Uint32Array): Float64Array {
+  return new Float64Array(section.buffer, section.byteOffset, section.length / 2);
 }
 
 const NO_FILTER = new Uint32Array(0);

@@ -1,8 +1,12 @@
+import { indexKeyReader } from '../../lib/plugin.ts';
 import type { StoredEvent } from '../../lib/plugin.ts';
 import type { Tombstone } from './record.ts';
 
 /** Fields by which records are found: these, and the paths of the `index` option. */
 export const ENVELOPE_KEYS = ['id', 'entity', 'correlationId', 'causationId'] as const;
+
+/** Index of what comes before the slash of entities: few distinct keys, so it has no filter. */
+export const KIND = 'entity/*';
 
 /** Stands for a removed record among type numbers. */
 export const NO_TYPE = 0xffff;
@@ -31,6 +35,8 @@ export interface KeyIndex {
   prepare(field: string): Promise<void>;
   /** Records of these types in rising order; `undefined` when types are not indexed. */
   ofTypes(types: readonly string[]): Promise<readonly number[] | undefined>;
+  /** Records of events whose time lies within the bounds, rising; `undefined` when times are not indexed. */
+  ofTime(from: number, to: number): Promise<readonly number[] | undefined>;
   /** Records that were not removed, in rising order; `undefined` means all. */
   live(): Promise<readonly number[] | undefined>;
   /** `undefined` while it is still changing. */
@@ -54,22 +60,19 @@ export function keyReader(field: string): KeyReader {
   // A removed event is found by its id and counted for its entity, nothing else.
   if (field === 'correlationId') return (record) => ('type' in record ? record.correlationId : undefined);
   if (field === 'causationId') return (record) => ('type' in record ? record.causationId : undefined);
-  const segments = field.split('.');
-  return (record) => ('type' in record ? toKey(readPath(record, segments)) : undefined);
+  if (field === KIND) return kindOf;
+  const read = indexKeyReader(field);
+  return (record) => ('type' in record ? read(record) : undefined);
 }
 
-/** Index keys keep JSON's types apart. Objects and arrays have none. */
-export function toKey(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return `\u0000${String(value)}`;
-  return undefined;
+function kindOf(record: StoredEvent | Tombstone): string | undefined {
+  const { entity } = record;
+  return entity === undefined || !('type' in record) ? undefined : entity.slice(0, entity.indexOf('/'));
 }
 
-function readPath(record: object, segments: readonly string[]): unknown {
-  let value: unknown = record;
-  for (const segment of segments) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, segment)) return undefined;
-    value = (value as Record<string, unknown>)[segment];
-  }
-  return value;
+/** Numbers of the times within the bounds; those of removed events are NaN and lie within none. */
+export function within(times: ArrayLike<number>, from: number, to: number): number[] {
+  const found: number[] = [];
+  for (let i = 0; i < times.length; i++) if (times[i]! >= from && times[i]! <= to) found.push(i);
+  return found;
 }

@@ -1,5 +1,5 @@
 import type { StoredEvent } from '../../lib/plugin.ts';
-import { ENVELOPE_KEYS, NO_TYPE, hashKey, keyReader } from './key-index.ts';
+import { ENVELOPE_KEYS, KIND, NO_TYPE, hashKey, keyReader, within } from './key-index.ts';
 import type { KeyIndex, KeyReader, Summary } from './key-index.ts';
 import type { Tombstone } from './record.ts';
 import { NO_KEY, findKey, toSection } from './sections.ts';
@@ -11,6 +11,7 @@ export interface KnownKeys {
   readonly summary: Summary;
   readonly sections: ReadonlyMap<string, Uint32Array>;
   readonly types: Uint32Array;
+  readonly times: Float64Array;
 }
 
 /** What `fillLater` reads: the keys of some first records, and the records behind those. */
@@ -34,6 +35,8 @@ export class MemoryIndex implements KeyIndex {
   readonly #types: string[] = [];
   readonly #typeNumbers = new Map<string, number>();
   readonly #typeOf: number[] = [];
+  /** By record number; NaN for removed events. */
+  readonly #times: number[] = [];
   #time: [number, number] | undefined;
   #ids: [string, string] | undefined;
   #storedAt = 0;
@@ -46,7 +49,7 @@ export class MemoryIndex implements KeyIndex {
   #saved = 0;
 
   constructor(paths: readonly string[], start: number) {
-    this.fields = [...ENVELOPE_KEYS, ...paths];
+    this.fields = [...ENVELOPE_KEYS, KIND, ...paths];
     this.#offsets = [start];
     this.#columns = this.fields.map(() => []);
     this.#readers = this.fields.map(keyReader);
@@ -76,6 +79,7 @@ export class MemoryIndex implements KeyIndex {
     for (let i = 1; i < offsets.length; i++) this.#offsets.push(offsets[i]!);
     for (const column of this.#columns) column.length = this.count;
     this.#typeOf.length = this.count;
+    this.#times.length = this.count;
     this.#saved = this.count;
     if (this.count > 0) this.#fill = fill;
   }
@@ -113,6 +117,11 @@ export class MemoryIndex implements KeyIndex {
     return found;
   }
 
+  async ofTime(from: number, to: number): Promise<readonly number[]> {
+    await this.ready();
+    return within(this.#times, from, to);
+  }
+
   async live(): Promise<readonly number[] | undefined> {
     await this.ready();
     if (!this.#typeOf.includes(NO_TYPE)) return undefined;
@@ -137,6 +146,10 @@ export class MemoryIndex implements KeyIndex {
 
   typeNumbers(): readonly number[] {
     return this.#typeOf;
+  }
+
+  times(): readonly number[] {
+    return this.#times;
   }
 
   summarize(): Summary {
@@ -164,6 +177,7 @@ export class MemoryIndex implements KeyIndex {
     const { types, time, ids, storedAt } = known.summary;
     const numbers = (types ?? []).map((type) => this.#numberOf(type));
     known.types.forEach((type, record) => (this.#typeOf[record] = type === NO_TYPE ? NO_TYPE : numbers[type]!));
+    known.times.forEach((at, record) => (this.#times[record] = at));
     this.#storedAt = Math.max(this.#storedAt, storedAt);
     if (time !== undefined) for (const one of time) this.#noteTime(one);
     if (ids !== undefined) for (const one of ids) this.#noteId(one);
@@ -177,6 +191,7 @@ export class MemoryIndex implements KeyIndex {
     }
     if (record.storedAt > this.#storedAt) this.#storedAt = record.storedAt;
     this.#noteId(record.id);
+    this.#times[index] = 'type' in record ? record.time : NaN;
     if (!('type' in record)) {
       this.#typeOf[index] = NO_TYPE;
       return;

@@ -17,6 +17,8 @@ export class PageBuilder {
   readonly #limit: number;
   #bytes = PAGE_BYTES;
   #looked = 0;
+  #scanned = 0;
+  #index: string | undefined;
 
   constructor({ limit, descending }: PageQuery) {
     this.#limit = limit;
@@ -32,18 +34,29 @@ export class PageBuilder {
   }
 
   add(records: readonly (StoredEvent | Tombstone)[], bytes: number): void {
+    this.#scanned += records.length;
     const ordered = this.descending ? records.toReversed() : records;
     for (const record of ordered) if (isEvent(record)) this.events.push(record);
     this.#looked = ordered[ordered.length - 1]!.position;
     this.#bytes -= bytes;
   }
 
+  /** Names the index that answers; the page names the first. */
+  from(index: string | undefined): void {
+    this.#index ??= index;
+  }
+
   cut(): Page {
-    return { events: this.events, looked: this.#looked, done: false };
+    return this.#page(this.#looked, false);
   }
 
   done(looked: number): Page {
-    return { events: this.events, looked, done: true };
+    return this.#page(looked, true);
+  }
+
+  #page(looked: number, done: boolean): Page {
+    const index = this.#index;
+    return { events: this.events, looked, done, scanned: this.#scanned, ...(index !== undefined && { index }) };
   }
 }
 
@@ -55,20 +68,19 @@ export async function readSegment(
   plan: ReadPlan,
   page: PageBuilder,
 ): Promise<boolean> {
-  const found = await segment.ask(async (index) => ({
-    offsets: await index.offsets(),
-    numbers: (await candidates(plan, index)) ?? (segment.removals > 0 ? await index.live() : undefined),
-  }));
-  const { offsets } = found;
-  const all = found.numbers?.filter((number) => number >= from && number <= to);
+  const { offsets, found, live } = await segment.ask(async (index) => {
+    const few = await candidates(plan, index, segment.summary);
+    const left = few === undefined && segment.removals > 0 ? await index.live() : undefined;
+    return { offsets: await index.offsets(), found: few, live: left };
+  });
+  page.from(found?.index);
+  const all = (found?.numbers ?? live)?.filter((number) => number >= from && number <= to);
   const runs: readonly Run[] = all === undefined ? [{ from, to }] : nearRuns(all, offsets, page.descending);
   for (const run of runs) {
     for (let rest: Run | undefined = run; rest !== undefined;) {
       if (page.room === 0) return false;
       const [part, left]: [Run, Run | undefined] = splitRun(rest, offsets, page);
-      const records = await segment.records(part.from, part.to);
-      const wanted = part.only === undefined ? records : part.only.map((number) => records[number - part.from]!);
-      page.add(wanted, offsets[part.to + 1]! - offsets[part.from]!);
+      page.add(await segment.records(part.from, part.to, part.only), offsets[part.to + 1]! - offsets[part.from]!);
       rest = left;
     }
   }

@@ -1,5 +1,6 @@
-import type { Filter, PageQuery } from '../../lib/plugin.ts';
-import { ENVELOPE_KEYS, hashKey, toKey } from './key-index.ts';
+import { indexKey } from '../../lib/plugin.ts';
+import type { PageQuery } from '../../lib/plugin.ts';
+import { KIND, hashKey } from './key-index.ts';
 import type { KeyIndex, Summary } from './key-index.ts';
 
 /** What a query lets us look up. Everything it finds is a superset: the abstract store filters again. */
@@ -7,21 +8,31 @@ export interface ReadPlan {
   /** Each must hold; a record satisfies one when it has any of its values. */
   readonly keys: readonly { readonly field: string; readonly values: readonly string[] }[];
   readonly types?: readonly string[];
-  readonly time?: { readonly from?: number; readonly to?: number };
+  readonly time?: { readonly from: number; readonly to: number };
+}
+
+/** Numbers of records to read, rising, and the index that named them. */
+export interface Candidates {
+  readonly index: string;
+  readonly numbers: readonly number[];
 }
 
 export function planRead(query: PageQuery, paths: readonly string[]): ReadPlan {
   const keys: { field: string; values: readonly string[] }[] = [];
   if (query.ids !== undefined) keys.push({ field: 'id', values: query.ids });
-  for (const field of ['entity', 'correlationId', 'causationId'] as const) {
+  for (const field of ['correlationId', 'causationId', 'entity'] as const) {
     const value = query[field];
     if (value !== undefined) keys.push({ field, values: [value] });
   }
-  if (query.where !== undefined) collectEqualities(query.where, [...ENVELOPE_KEYS, ...paths], keys);
+  for (const { path, values } of query.equals ?? [])
+    if (paths.includes(path))
+      keys.push({ field: path, values: values.map(indexKey).filter((key) => key !== undefined) });
+  if (query.entityKind !== undefined) keys.push({ field: KIND, values: [query.entityKind] });
+  const { types, time } = query;
   return {
     keys,
-    ...(query.types === undefined ? {} : { types: query.types }),
-    ...(query.time === undefined ? {} : { time: query.time }),
+    ...(types !== undefined && { types }),
+    ...(time !== undefined && { time: { from: time.from ?? -Infinity, to: time.to ?? Infinity } }),
   };
 }
 
@@ -30,7 +41,7 @@ export function rulesOut(plan: ReadPlan, summary: Summary | undefined): boolean 
   if (summary === undefined) return false;
   if (summary.time === undefined) return true;
   const [from, to] = summary.time;
-  if ((plan.time?.from ?? -Infinity) > to || (plan.time?.to ?? Infinity) < from) return true;
+  if (plan.time !== undefined && (plan.time.from > to || plan.time.to < from)) return true;
   return (
     plan.types !== undefined && summary.types !== undefined && !plan.types.some((type) => summary.types!.includes(type))
   );
@@ -52,16 +63,36 @@ interface Filtered {
   holdsNo(field: string, hash: number): Promise<boolean>;
 }
 
-/** Numbers of the records to read, rising; `undefined` means all. */
-export async function candidates(plan: ReadPlan, index: KeyIndex): Promise<readonly number[] | undefined> {
-  let best: readonly number[] | undefined;
+/** What to read of a segment; `undefined` means all. */
+export async function candidates(
+  plan: ReadPlan,
+  index: KeyIndex,
+  summary: Summary | undefined,
+): Promise<Candidates | undefined> {
+  let best: Candidates | undefined;
+  const offer = (name: string, numbers: readonly number[] | undefined): void => {
+    if (numbers !== undefined && (best === undefined || numbers.length < best.numbers.length))
+      best = { index: name, numbers };
+  };
   for (const { field, values } of plan.keys) {
-    const found = await union(index, field, values);
-    if (found !== undefined && (best === undefined || found.length < best.length)) best = found;
-    if (best?.length === 0) return best;
+    offer(field === KIND ? 'entity' : field, await union(index, field, values));
+    if (best?.numbers.length === 0) return best;
   }
-  if (best !== undefined || plan.types === undefined) return best;
-  return index.ofTypes(plan.types);
+  if (plan.types !== undefined && !isFew(best)) offer('type', await index.ofTypes(plan.types));
+  if (plan.time !== undefined && !isFew(best) && !spans(plan.time, summary))
+    offer('time', await index.ofTime(plan.time.from, plan.time.to));
+  return best;
+}
+
+/** Reading so many records costs no more than looking for a shorter list. */
+const FEW = 64;
+
+function isFew(best: Candidates | undefined): boolean {
+  return best !== undefined && best.numbers.length <= FEW;
+}
+
+function spans({ from, to }: NonNullable<ReadPlan['time']>, summary: Summary | undefined): boolean {
+  return summary?.time !== undefined && from <= summary.time[0] && to >= summary.time[1];
 }
 
 async function union(
@@ -77,28 +108,4 @@ async function union(
     for (const record of records) found.push(record);
   }
   return [...new Set(found)].toSorted((a, b) => a - b);
-}
-
-function collectEqualities(
-  where: Filter,
-  fields: readonly string[],
-  keys: { field: string; values: readonly string[] }[],
-): void {
-  for (const [path, condition] of Object.entries(where)) {
-    if (path === '$and') for (const part of where.$and!) collectEqualities(part, fields, keys);
-    if (!fields.includes(path)) continue;
-    const values = equalTo(condition);
-    // Patterns such as `agent/*` are no equality.
-    if (values !== undefined && !(path === 'entity' && values.some((value) => value.includes('*'))))
-      keys.push({ field: path, values });
-  }
-}
-
-function equalTo(condition: unknown): readonly string[] | undefined {
-  const bare = toKey(condition);
-  if (bare !== undefined) return condition === null ? undefined : [bare];
-  if (typeof condition !== 'object' || condition === null) return undefined;
-  const { $eq, $in } = condition as { readonly $eq?: unknown; readonly $in?: unknown };
-  const keys = Array.isArray($in) ? $in.map(toKey) : [toKey($eq)];
-  return keys.every((key) => key !== undefined) ? keys : undefined;
 }

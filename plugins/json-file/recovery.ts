@@ -4,7 +4,7 @@ import { TelltaleError } from '../../lib/plugin.ts';
 import type { Appender } from './appender.ts';
 import { DamagedIndex, FileIndex, readIndexHeader } from './file-index.ts';
 import type { FoundIndex } from './file-index.ts';
-import { ENVELOPE_KEYS } from './key-index.ts';
+import { ENVELOPE_KEYS, KIND } from './key-index.ts';
 import { listFolder, loadSealed } from './folder.ts';
 import type { FolderListing } from './folder.ts';
 import { mustSync, readPath, readRest, removeIfThere, replaceFile } from './io.ts';
@@ -146,7 +146,7 @@ async function findCheckpoint(
   { offsets, count }: Scan,
 ): Promise<FoundIndex | undefined> {
   const { fs, paths } = context;
-  const found = await readIndexHeader(fs, segment.indexPath, segment.uid, [...ENVELOPE_KEYS, ...paths]);
+  const found = await readIndexHeader(fs, segment.indexPath, segment.uid, [...ENVELOPE_KEYS, KIND, 'times', ...paths]);
   const covered = found?.header.summary.count ?? 0;
   const start = (offsets[covered - 1] ?? 0) + SEAL_AT;
   const fits =

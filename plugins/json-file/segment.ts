@@ -8,7 +8,7 @@ import { covering, decodeBlock } from './blocks.ts';
 import { readHeader } from './header.ts';
 import type { FoundHeader, SegmentHeader } from './header.ts';
 import { readFully } from './io.ts';
-import { ENVELOPE_KEYS } from './key-index.ts';
+import { ENVELOPE_KEYS, KIND } from './key-index.ts';
 import type { KeyIndex, Summary } from './key-index.ts';
 import { NEWLINE, SEAL_AT, SEAL_BYTES, isIntact } from './line.ts';
 import { MemoryIndex } from './memory-index.ts';
@@ -124,15 +124,17 @@ export class Segment {
     }
   }
 
-  /** Records `from` to `to`, inclusive numbers, checksums checked. Throws `STORE_CORRUPT`. */
-  async records(from: number, to: number): Promise<(StoredEvent | Tombstone)[]> {
+  /** Records `from` to `to`, inclusive numbers, or `only` those between; checksums checked. Throws `STORE_CORRUPT`. */
+  async records(from: number, to: number, only?: readonly number[]): Promise<(StoredEvent | Tombstone)[]> {
     const offsets = await this.ask((index) => index.offsets());
     const start = offsets[from]!;
     const length = offsets[to + 1]! - start;
     const bytes = await this.read(start, start + length);
     const records: (StoredEvent | Tombstone)[] = [];
     const slice = new Slice();
-    for (let i = from; i <= to; i++) {
+    const count = only?.length ?? to - from + 1;
+    for (let n = 0; n < count; n++) {
+      const i = only?.[n] ?? from + n;
       records.push(this.decode(bytes, offsets[i]! - start, offsets[i + 1]! - start, i));
       if (slice.isOver) await slice.rest();
     }
@@ -237,7 +239,7 @@ export class Segment {
 
   async #load(): Promise<KeyIndex> {
     const { fs, cache, paths } = this.#context;
-    const found = await readIndexHeader(fs, this.indexPath, this.uid, [...ENVELOPE_KEYS, ...paths]);
+    const found = await readIndexHeader(fs, this.indexPath, this.uid, [...ENVELOPE_KEYS, KIND, 'times', ...paths]);
     // A process that died while it sealed the segment left a checkpoint of its beginning.
     if (found?.header.summary.count !== this.count) return this.#rebuild();
     return new FileIndex(fs, this.indexPath, found, cache);

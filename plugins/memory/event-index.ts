@@ -1,69 +1,154 @@
+import { indexKey, indexKeyReader } from '../../lib/plugin.ts';
 import type { PageQuery, StoredEvent } from '../../lib/plugin.ts';
 import { lowerBound, Postings } from './postings.ts';
 
-/** What the log is looked up by. `id` comes first: it finds one event. */
-const FIELDS = ['id', 'correlationId', 'causationId', 'entity', 'type'] as const;
-type Field = (typeof FIELDS)[number];
+/** One thing that events are looked up by. */
+interface Field {
+  readonly name: string;
+  readonly key: (event: StoredEvent) => string | undefined;
+  readonly postings: Postings;
+}
 
-/** Positions of the events by id, correlation, causation, entity and type. */
+/** What of a query an index can answer. */
+interface Wanted {
+  readonly name: string;
+  readonly keys: readonly string[];
+}
+
+/** Lists that together hold the position of every event that can satisfy a query. */
+export interface Candidates {
+  readonly index: string;
+  readonly lists: readonly (readonly number[])[];
+  readonly size: number;
+}
+
+/** The index of entities' kinds; its name in answers is `entity`. */
+export const KIND = 'entity/*';
+
+/**
+ * Positions of the events by id, correlation, causation, entity, type and paths. An event that was removed may linger in
+ * a long list until `compact`.
+ */
 export class EventIndex {
-  readonly #by: Readonly<Record<Field, Postings>> = {
-    id: new Postings(),
-    correlationId: new Postings(),
-    causationId: new Postings(),
-    entity: new Postings(),
-    type: new Postings(),
-  };
+  readonly #fields: Field[];
+  readonly #byName: Map<string, Field>;
+  /** Long lists that hold removed events. */
+  readonly #stale = new Map<Postings, Set<string>>();
+
+  constructor(paths: readonly string[]) {
+    this.#fields = [
+      // `id` comes first: it finds one event.
+      field('id', (event) => event.id),
+      field('correlationId', (event) => event.correlationId),
+      field('causationId', (event) => event.causationId),
+      field('entity', (event) => event.entity),
+      ...paths.map((path) => field(path, indexKeyReader(path))),
+      field('type', (event) => event.type),
+    ];
+    this.#byName = new Map(this.#fields.map((known) => [known.name, known]));
+  }
 
   add(event: StoredEvent): void {
-    const { position, entity, causationId } = event;
-    this.#by.id.add(event.id, position);
-    this.#by.type.add(event.type, position);
-    this.#by.correlationId.add(event.correlationId, position);
-    if (entity !== undefined) this.#by.entity.add(entity, position);
-    if (causationId !== undefined) this.#by.causationId.add(causationId, position);
+    for (const { key, postings } of this.#fields) {
+      const found = key(event);
+      if (found !== undefined) postings.add(found, event.position);
+    }
   }
 
   /** The newest position of a key; 0 for none. It may name an event that is gone. */
-  last(field: Field, key: string): number {
-    return this.#by[field].last(key);
+  last(name: 'id' | 'entity', key: string): number {
+    return this.#byName.get(name)!.postings.last(key);
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  /** Takes in an index that was made meanwhile and has every event; from now on it is kept like the others. */
+  adopt(name: string, key: Field['key'], postings: Postings): void {
+    const added = { name, key, postings };
+    this.#fields.push(added);
+    this.#byName.set(name, added);
   }
 
   /** Forgets the keys of events that went from the start of the log; `first` is the first position left. */
   trim(events: readonly StoredEvent[], first: number): void {
-    this.#eachKey(events, (field, key) => this.#by[field].trim(key, first));
-  }
-
-  /** Forgets events that went from anywhere. */
-  remove(events: readonly StoredEvent[], lives: (position: number) => boolean): void {
-    this.#eachKey(events, (field, key) => this.#by[field].filter(key, lives));
-  }
-
-  /** The shortest lists that hold every event the query can want; undefined where only a scan finds them. */
-  candidates(query: PageQuery): readonly (readonly number[])[] | undefined {
-    const { ids, correlationId, causationId, entity, types } = query;
-    let best: readonly (readonly number[])[] | undefined;
-    let bestSize = Infinity;
-    const wanted = [ids, one(correlationId), one(causationId), one(entity), types];
-    wanted.forEach((keys, i) => {
-      if (keys === undefined) return;
-      const lists = [...new Set(keys)].map((key) => this.#by[FIELDS[i]!].get(key));
-      const size = lists.reduce((sum, list) => sum + list.length, 0);
-      if (size < bestSize) [best, bestSize] = [lists, size];
-    });
-    return best;
-  }
-
-  #eachKey(events: readonly StoredEvent[], visit: (field: Field, key: string) => void): void {
-    for (const field of FIELDS) {
+    for (const { key, postings } of this.#fields) {
       const keys = new Set<string>();
       for (const event of events) {
-        const key = event[field];
-        if (key !== undefined) keys.add(key);
+        const found = key(event);
+        if (found !== undefined) keys.add(found);
       }
-      for (const key of keys) visit(field, key);
+      for (const found of keys) postings.trim(found, first);
     }
   }
+
+  /** Forgets an event that went from anywhere. */
+  remove(event: StoredEvent): void {
+    for (const { key, postings } of this.#fields) {
+      const found = key(event);
+      if (found === undefined || postings.remove(found, event.position)) continue;
+      let keys = this.#stale.get(postings);
+      if (keys === undefined) this.#stale.set(postings, (keys = new Set()));
+      keys.add(found);
+    }
+  }
+
+  /** Follows what a rewrite did to indexed paths. */
+  replace(before: StoredEvent, after: StoredEvent): void {
+    for (const { key, postings } of this.#fields) {
+      const [old, now] = [key(before), key(after)];
+      if (old === now) continue;
+      // Where the list is long the position stays: what is found there is filtered again.
+      if (old !== undefined) postings.remove(old, before.position);
+      if (now !== undefined) postings.insert(now, after.position);
+    }
+  }
+
+  /** Takes what was removed out of the long lists. */
+  async compact(lives: (position: number) => boolean): Promise<void> {
+    for (const [postings, keys] of this.#stale) {
+      this.#stale.delete(postings);
+      for (const key of keys) await postings.compact(key, lives);
+    }
+  }
+
+  /** The shortest lists for a query; `undefined` where no index helps. */
+  candidates(query: PageQuery): Candidates | undefined {
+    let best: Candidates | undefined;
+    for (const { name, keys } of wantedOf(query)) {
+      const found = this.#byName.get(name);
+      if (found === undefined) continue;
+      const lists = [...new Set(keys)].map((key) => found.postings.get(key));
+      const size = lists.reduce((sum, list) => sum + list.length, 0);
+      if (best === undefined || size < best.size) best = { index: name === KIND ? 'entity' : name, lists, size };
+    }
+    return best;
+  }
+}
+
+function field(name: string, key: Field['key']): Field {
+  return { name, key, postings: new Postings() };
+}
+
+function wantedOf(query: PageQuery): Wanted[] {
+  const { ids, correlationId, causationId, entity, entityKind, types, equals } = query;
+  const wanted: Wanted[] = [];
+  const add = (name: string, keys: readonly string[] | undefined): void => {
+    if (keys !== undefined) wanted.push({ name, keys });
+  };
+  add('id', ids);
+  add('correlationId', one(correlationId));
+  add('causationId', one(causationId));
+  add('entity', one(entity));
+  add(KIND, one(entityKind));
+  for (const { path, values } of equals ?? [])
+    add(
+      path,
+      values.map(indexKey).filter((key) => key !== undefined),
+    );
+  add('type', types);
+  return wanted;
 }
 
 /** The positions of one list within the bounds, at most `limit` that live, in the direction asked for. */

@@ -1,4 +1,4 @@
-import { AbstractStore, contentHash, intersects, recordRemoval, subtractRanges } from '../../lib/plugin.ts';
+import { AbstractStore, Slice, contentHash, intersects, recordRemoval, subtractRanges } from '../../lib/plugin.ts';
 import type {
   Between,
   Head,
@@ -9,12 +9,18 @@ import type {
   RemovedRange,
   StoredDocument,
   StoredEvent,
+  StoreSize,
   StoreSupports,
 } from '../../lib/plugin.ts';
-import { EventIndex, within } from './event-index.ts';
+import { EventIndex, KIND, within } from './event-index.ts';
 import { EventLog } from './event-log.ts';
 import { Generations } from './generations.ts';
 import type { MemoryOptions } from './options.ts';
+import { Postings } from './postings.ts';
+
+const BUILT_IN_PATHS = ['metadata.conversationId', 'metadata.requestId', 'metadata.sessionId'];
+/** A span of times that holds more of the log than this is read like the whole log. */
+const WORTH_AN_INDEX = 0.9;
 
 /**
  * A log in memory. Its records are frozen and handed out as they are.
@@ -27,7 +33,7 @@ export class MemoryStore extends AbstractStore {
   readonly supports: StoreSupports;
   readonly #capacity: number;
   readonly #log = new EventLog();
-  readonly #index = new EventIndex();
+  readonly #index: EventIndex;
   /** Ids of removed events, and revisions of entities whose newest event was removed. */
   readonly #removedIds: Generations<KnownId>;
   readonly #removedRevisions: Generations<number>;
@@ -38,17 +44,19 @@ export class MemoryStore extends AbstractStore {
   /** No event lives before it. */
   #first = 1;
   #puts = 0;
+  #learningKinds: Promise<void> | undefined;
 
   constructor(options: Required<MemoryOptions>) {
     super();
     this.#capacity = options.capacity;
+    this.#index = new EventIndex([...new Set([...BUILT_IN_PATHS, ...options.index])]);
     this.#removedIds = new Generations(options.keepIds);
     this.#removedRevisions = new Generations(options.keepIds);
     this.supports = {
       durability: 'memory',
       shared: false,
       maxEventBytes: options.maxEventBytes,
-      pushdown: ['ids', 'types', 'entity', 'correlationId', 'causationId', 'time'],
+      pushdown: ['ids', 'types', 'entity', 'entityKind', 'correlationId', 'causationId', 'time', 'equals'],
       operations: [],
     };
   }
@@ -68,12 +76,13 @@ export class MemoryStore extends AbstractStore {
   }
 
   protected async _read(query: PageQuery): Promise<Page> {
+    if (query.entityKind !== undefined) await (this.#learningKinds ??= this.#learnKinds());
     const last = Math.min(query.through, this.#headNow.position);
-    const lists = this.#index.candidates(query);
-    const events = lists === undefined ? this.#scan(query, last) : this.#lookUp(lists, query);
+    const { events, index } = this.#find(query, Math.max(query.after + 1, this.#first), last);
     const done = events.length < query.limit;
     const end = query.descending ? query.after : last;
-    return { events, looked: done ? end : events[events.length - 1]!.position, done };
+    const looked = done ? end : events[events.length - 1]!.position;
+    return { events, looked, done, scanned: events.length, ...(index !== undefined && { index }) };
   }
 
   protected async _head(): Promise<Head> {
@@ -101,26 +110,35 @@ export class MemoryStore extends AbstractStore {
   }
 
   protected async _remove(ranges: readonly Range[], reason: string, at: number, between: Between): Promise<number> {
-    return between(async () => this.#take(ranges, reason, at));
+    const slice = new Slice();
+    let removed = 0;
+    for (const range of ranges) {
+      for (let from = range.from; from <= range.to;) {
+        // What goes in one turn is recorded in the same turn: a hole is always explained.
+        const { to, count } = await between(async () => this.#removePart({ from, to: range.to }, reason, at, slice));
+        removed += count;
+        from = to + 1;
+        if (slice.isOver) await slice.rest();
+      }
+    }
+    await this.#index.compact(this.#lives);
+    return removed;
   }
 
-  #take(ranges: readonly Range[], reason: string, at: number): number {
-    const gone: StoredEvent[] = [];
-    for (const { from, to } of ranges) {
-      for (const event of this.#log.scan(from, to, { descending: false })) gone.push(event);
-      recordRemoval(this.#removals, { from, to, reason, at });
-    }
-    this.#forget(gone);
-    this.#index.remove(gone, this.#lives);
-    return gone.length;
+  protected override _size(): Promise<StoreSize> {
+    return this.#log.size();
   }
 
   protected async _removed(range: Range): Promise<readonly RemovedRange[]> {
     return this.#removals.filter((removal) => intersects(removal, range));
   }
 
-  protected async _rewrite(events: readonly StoredEvent[]): Promise<void> {
-    for (const event of events) this.#log.set(event);
+  protected async _rewrite(events: readonly StoredEvent[], between: Between): Promise<void> {
+    const slice = new Slice();
+    for (const event of events) {
+      await between(async () => this.#replace(event));
+      if (slice.isOver) await slice.rest();
+    }
   }
 
   protected async _document(collection: string, key: string): Promise<StoredDocument | undefined> {
@@ -152,19 +170,55 @@ export class MemoryStore extends AbstractStore {
     return documents!.delete(key);
   }
 
-  #scan(query: PageQuery, last: number): StoredEvent[] {
-    const events: StoredEvent[] = [];
-    for (const event of this.#log.scan(Math.max(query.after + 1, this.#first), last, query)) {
-      events.push(event);
-      if (events.length === query.limit) break;
-    }
-    return events;
+  #find(query: PageQuery, first: number, last: number): { events: StoredEvent[]; index?: string } {
+    const { time, descending, limit } = query;
+    const found = this.#index.candidates(query);
+    const most = time === undefined ? Infinity : this.#log.most(first, last, time);
+    if (found !== undefined && found.size <= most)
+      return { events: this.#lookUp(found.lists, query), index: found.index };
+    if (time !== undefined && most < this.#log.count * WORTH_AN_INDEX)
+      return { events: take(this.#log.inTime(first, last, time, descending), limit), index: 'time' };
+    return { events: take(this.#log.scan(first, last, descending), limit) };
   }
 
   #lookUp(lists: readonly (readonly number[])[], query: PageQuery): StoredEvent[] {
     const positions = lists.flatMap((list) => within(list, query, this.#lives));
     positions.sort(query.descending ? (a, b) => b - a : (a, b) => a - b);
     return positions.slice(0, query.limit).map((position) => this.#log.get(position)!);
+  }
+
+  /** Kinds have no index until somebody asks for one: it is made in slices, and kept from then on. */
+  async #learnKinds(): Promise<void> {
+    const slice = new Slice();
+    const kinds = new Postings();
+    for (let at = this.#first; at <= this.#headNow.position; at++) {
+      const entity = this.#log.get(at)?.entity;
+      if (entity !== undefined) kinds.add(kindOf(entity), at);
+      if (at % 256 === 0 && slice.isOver) await slice.rest();
+    }
+    this.#index.adopt(KIND, ({ entity }) => (entity === undefined ? undefined : kindOf(entity)), kinds);
+  }
+
+  #replace(event: StoredEvent): void {
+    const before = this.#log.get(event.position);
+    if (before !== undefined) this.#index.replace(before, event);
+    this.#log.set(event);
+  }
+
+  /** Removes from the start of a range until it is done or the slice is over; answers how far that was. */
+  #removePart(range: Range, reason: string, at: number, slice: Slice): { to: number; count: number } {
+    let count = 0;
+    let { to } = range;
+    for (const event of this.#log.scan(range.from, range.to, false)) {
+      this.#forget(event);
+      this.#index.remove(event);
+      count++;
+      if (!slice.isOver) continue;
+      to = event.position;
+      break;
+    }
+    recordRemoval(this.#removals, { from: range.from, to, reason, at });
+    return { to, count };
   }
 
   #dropOldest(at: number): void {
@@ -177,24 +231,33 @@ export class MemoryStore extends AbstractStore {
       gone.push(event);
       excess--;
     }
-    this.#forget(gone);
+    for (const event of gone) this.#forget(event);
     this.#index.trim(gone, this.#first);
     const dropped = { from, to: this.#first - 1 };
     const earlier = this.#removals.filter((removal) => intersects(removal, dropped));
     for (const range of subtractRanges([dropped], earlier))
       recordRemoval(this.#removals, { ...range, reason: 'bound', at });
+    this.tellRemoved([dropped]);
   }
 
-  /** Takes events out of the log; what must outlive them is remembered. */
-  #forget(events: readonly StoredEvent[]): void {
-    for (const event of events) {
-      const { id, entity, position, revision } = event;
-      this.#removedIds.set(id, toKnownId(event));
-      if (entity !== undefined && this.#index.last('entity', entity) === position)
-        this.#removedRevisions.set(entity, Math.max(revision, this.#removedRevisions.get(entity) ?? 0));
-      this.#log.delete(position);
-    }
+  /** Takes an event out of the log; what must outlive it is remembered. */
+  #forget(event: StoredEvent): void {
+    const { id, entity, position, revision } = event;
+    this.#removedIds.set(id, toKnownId(event));
+    if (entity !== undefined && this.#index.last('entity', entity) === position)
+      this.#removedRevisions.set(entity, Math.max(revision, this.#removedRevisions.get(entity) ?? 0));
+    this.#log.delete(position);
   }
+}
+
+function take(events: Iterable<StoredEvent>, limit: number): StoredEvent[] {
+  const taken: StoredEvent[] = [];
+  for (const event of events) if (taken.push(event) === limit) break;
+  return taken;
+}
+
+function kindOf(entity: string): string {
+  return entity.slice(0, entity.indexOf('/'));
 }
 
 function toKnownId(event: StoredEvent): KnownId {

@@ -9,20 +9,28 @@ export interface MemoryOptions {
    * retry of a removed event would be stored again. About 250 bytes each. @default 100_000
    */
   readonly keepIds?: number;
+  /**
+   * Dotted paths into `payload` and `metadata` that queries answer from an index, beside conversation, request and
+   * session. Each costs some 100 bytes for each distinct value, and 8 for each further event that has it.
+   * @default []
+   */
+  readonly index?: readonly string[];
   /** Largest event in bytes, payload and metadata as JSON. @default 16 MiB */
   readonly maxEventBytes?: number;
 }
 
+const PATH = /^(payload|metadata)(\.[^.]+)+$/;
 const COUNT = 'an integer from 1';
 const count = z.int(COUNT).min(1, COUNT);
 
 const schema = z.strictObject({
   capacity: count.default(100_000),
   keepIds: count.default(100_000),
+  index: z.array(z.string().regex(PATH, 'a dotted path into payload or metadata')).default([]),
   maxEventBytes: count.default(16 * 1024 * 1024),
 });
 
 /** Throws `INVALID_OPTION`. */
 export function parseOptions(options: MemoryOptions): Required<MemoryOptions> {
-  return parseWith(schema, options, 'memory');
+  return Object.freeze(parseWith(schema, options, 'memory'));
 }

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { readPath } from '../../lib/event/path.ts';
 import { compileFilter } from '../../lib/filter/compile.ts';
 import type { Filter } from '../../lib/filter/language.ts';
 import { hintsOf, type FilterHints } from '../../lib/filter/hints.ts';
@@ -7,11 +8,13 @@ import type { StoredEvent } from '../../lib/event/event.ts';
 import { arbitraryEvent, arbitraryFilter } from '../support/filter-oracle.ts';
 
 function covers(hints: FilterHints, event: StoredEvent): boolean {
-  const { ids, types, entity, correlationId, causationId, time } = hints;
+  const { ids, types, entity, entityKind, correlationId, causationId, time, equals } = hints;
   return (
     (ids === undefined || ids.includes(event.id)) &&
     (types === undefined || types.includes(event.type)) &&
     (entity === undefined || entity === event.entity) &&
+    (entityKind === undefined || event.entity?.split('/')[0] === entityKind) &&
+    (equals ?? []).every(({ path, values }) => values.includes(readPath(event, path.split('.')))) &&
     (correlationId === undefined || correlationId === event.correlationId) &&
     (causationId === undefined || causationId === event.causationId) &&
     (time?.from ?? -Infinity) <= event.time &&
@@ -49,17 +52,37 @@ describe('hintsOf', () => {
     expect(hintsOf({ type: { $in: ['a', 'b'] }, $and: [{ type: 'a' }] })).to.deep.equal({ types: ['a'] });
   });
 
+  it('names the kind of entities, and the values of paths', () => {
+    const where = {
+      entity: 'agent/*',
+      'payload.total': 3,
+      $and: [{ 'metadata.userId': { $in: ['a', 'b'] } }, { 'payload.open': { $eq: true } }],
+    };
+    expect(hintsOf(where)).to.deep.equal({
+      entityKind: 'agent',
+      equals: [
+        { path: 'payload.total', values: [3] },
+        { path: 'metadata.userId', values: ['a', 'b'] },
+        { path: 'payload.open', values: [true] },
+      ],
+    });
+  });
+
   it('says nothing about wildcards, alternatives and negations', () => {
     for (const where of [
       { type: 'a.*' },
       { type: { $in: ['a', 'b.*'] } },
-      { entity: 'agent/*' },
       { $or: [{ type: 'a' }] },
       { $not: { type: 'a' } },
       { type: { $ne: 'a' } },
       { type: { $in: [] } },
       { entity: { $in: ['agent/1', 'agent/2'] } },
       { id: { $in: ['e1', 1] } },
+      { 'payload.a': null },
+      { 'payload.a': { x: 1 } },
+      { 'payload.a': { $in: [1, [2]] } },
+      { 'payload.a': { $gt: 1 } },
+      { source: 'a' },
     ])
       expect(hintsOf(where), JSON.stringify(where)).to.deep.equal({});
   });

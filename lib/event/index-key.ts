@@ -1,0 +1,20 @@
+import type { TelltaleEvent } from './event.ts';
+import { parsePath, readPath } from './path.ts';
+
+/** The key under which an index has a value; it keeps JSON's types apart. Objects, arrays and nothing have none. */
+export function indexKey(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return `\u0000${String(value)}`;
+  return undefined;
+}
+
+/** Reads an event's key at a path; made once, because taking the path apart costs more than following it. */
+export function indexKeyReader(path: string): (event: Partial<TelltaleEvent>) => string | undefined {
+  const segments = parsePath(path);
+  const [root, key] = segments;
+  // Most events have no such key at all; asking for it first costs next to nothing.
+  if (root === 'metadata' && segments.length === 2)
+    return ({ metadata }) =>
+      metadata !== undefined && Object.hasOwn(metadata, key!) ? indexKey(metadata[key!]) : undefined;
+  return (event) => indexKey(readPath(event, segments));
+}
