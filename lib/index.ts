@@ -16,6 +16,7 @@ export type {
   Receipt,
   ReplayHandler,
   ReplayInto,
+  RetentionApi,
   Undo,
 } from './api.ts';
 export { createBus } from './bus.ts';
@@ -43,6 +44,17 @@ export type { Explanation } from './history/explain.ts';
 export type { Found, Removal, RemovedEvent } from './history/lookup.ts';
 export type { SearchMatch } from './history/matching.ts';
 export type { Paged } from './history/paged.ts';
+export type { Letter, LetterEntry } from './letters/letter.ts';
+export type {
+  DeadLetterBox,
+  DiscardLettersOptions,
+  DiscardReport,
+  RetryLettersOptions,
+  WhichLetters,
+} from './letters/letters.ts';
+export type { RetryReport } from './letters/retrier.ts';
+export type { DeadLetterOptions, RetryScheduleOptions } from './letters/schedule-options.ts';
+export type { LetterQuery, LetterSelection } from './letters/selection.ts';
 export type { Query, QueryPage } from './history/query.ts';
 export type { QueryOptions } from './history/query-options.ts';
 export type { Ranked, Ranking } from './history/ranking.ts';
@@ -67,11 +79,21 @@ export type { ReplayPreview } from './replay/preview.ts';
 export type { ReplayProgress } from './replay/progress.ts';
 export type { Replay, ReplayResult } from './replay/replay.ts';
 export type { ReplayFailure } from './replay/tally.ts';
+export type { HeldChain } from './retention/chains.ts';
+export type { ClearOptions, ClearReport } from './retention/clear.ts';
+export type { EnforceReport } from './retention/enforce.ts';
+export type { Fate, Why } from './retention/fates.ts';
+export type { RetentionOptions } from './retention/options.ts';
+export type { RetentionPlan } from './retention/preview.ts';
+export type { PreviewOptions } from './retention/preview-options.ts';
+export type { RetentionRule } from './retention/rule.ts';
+export type { RetentionFigures, SweepReport } from './retention/stats.ts';
+export type { Amount, HeldByFloor, RuleFigures } from './retention/tally.ts';
 export type { RetryOptions } from './retry.ts';
 export { caused } from './router/caused.ts';
 export type { CausedOutput, PipelineOutput } from './router/caused.ts';
 export type { RemovedFigures, SubscriptionFigures } from './router/subscription-figures.ts';
-export type { DeadLetter, LetterReason } from './store/letter.ts';
+export type { DeadLetter, LetterReason, LetterState } from './store/letter.ts';
 export type { Durability, Expectation, Store } from './store/port.ts';
 export { jsonFile } from '../plugins/json-file/index.ts';
 export { memory } from '../plugins/memory/index.ts';

@@ -1,4 +1,4 @@
-const BITS = 16;
+const BITS = 12;
 const SIZE = 1 << BITS;
 
 /** Facts in columns. */
@@ -20,7 +20,7 @@ export interface Rows {
   readonly why: Uint8Array;
 }
 
-/** Rows in chunks of 65,536, 29 bytes each: they grow without copying. */
+/** Rows in chunks of 4,096, 29 bytes each: they grow without copying. */
 export class RowChunks {
   readonly chunks: Rows[] = [];
   #count = 0;

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import type { LettersOptions } from './letters.ts';
 import { commandLine, packageRoot } from './invocation.ts';
 import { Problem } from './problem.ts';
 import { selecting } from './selecting.ts';
@@ -84,6 +85,39 @@ program
   .action(async (folder: string, options: object) => {
     const { logStats } = await import('./stats.ts');
     process.exitCode = await logStats(folder, options);
+  });
+
+program
+  .command('letters')
+  .description('the dead letters of a log: what failed, why, and what was done about it')
+  .argument('<folder>', 'the log folder')
+  .argument('[id]', 'a letter, or the beginning of its id: shown whole')
+  .option('--state <state>', 'open, closed, abandoned, discarded or all; default: open')
+  .option('--reason <reason>', 'handler-failed, mailbox-full, dropped, refused, not-stored or cut')
+  .option('--limit <n>', 'at most so many; default: 100')
+  .option('--discard', 'settle this letter without delivering it (opens the log for writing)')
+  .option('--because <text>', 'with --discard: why')
+  .option('--json', 'print JSON, one letter a line')
+  .action(async (folder: string, id: string | undefined, options: LettersOptions) => {
+    const { letters } = await import('./letters.ts');
+    process.exitCode = await letters(folder, id, options);
+  });
+
+program
+  .command('retain')
+  .description('what retention rules would remove from a log and why; removes it only with --yes')
+  .argument('<folder>', 'the log folder')
+  .option('--preview', 'only show it')
+  .option('--rules <file>', 'a JSON file: an array of rules, or { "rules": [ … ] }')
+  .option('--match <pattern>', 'one rule: the types it is about; default: **')
+  .option('--keep-for <duration>', 'it keeps events for so long, such as 30d')
+  .option('--keep-count <n>', 'it keeps the newest so many')
+  .option('--keep-bytes <n>', 'it keeps the newest of so many bytes')
+  .option('--yes', 'remove what is shown (opens the log for writing)')
+  .option('--json', 'print JSON')
+  .action(async (folder: string, options: object) => {
+    const { retain } = await import('./retain.ts');
+    process.exitCode = await retain(folder, options);
   });
 
 // A reader that stops reading (`| head`) is not an error.

@@ -46,11 +46,19 @@ interface LogTerms {
   readonly maxEvents: number;
 }
 
+/** Stores events; those between which no time passes in one append. */
 export async function fill(store: Store, clock: { at: number }, entries: readonly Entry[]): Promise<void> {
+  let together: TelltaleEvent[] = [];
+  const append = async (): Promise<void> => {
+    if (together.length > 0) await store.append(together);
+    together = [];
+  };
   for (const { hours = 0, ...event } of entries) {
+    if (hours > 0) await append();
     clock.at += hours * HOUR;
-    await store.append([buildEvent({ time: clock.at, ...event })]);
+    together.push(buildEvent({ time: clock.at, ...event }));
   }
+  await append();
 }
 
 export async function positionsOf(store: Store, after = 0): Promise<number[]> {
