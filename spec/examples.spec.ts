@@ -52,6 +52,20 @@ const PRINTED: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     "6 looked at for 1; memory({ index: ['payload.tool'] }) would help",
     '6 events: 3 tool.failed, 3 tool.finished',
   ],
+  '12-dead-letters.mjs': [
+    'order 1 counted',
+    'order 2 counted',
+    'order 3 counted',
+    'letter: handler-failed, for order.placed: mail server does not answer',
+    'letter: handler-failed, for order.placed: mail server does not answer',
+    'letter: handler-failed, for order.placed: mail server does not answer',
+    'mail for order 1 sent',
+    'mail for order 2 sent',
+    '2 closed, 0 failed again',
+    'discarded - cancelled by phone',
+    'closed - retry 1',
+    'closed - retry 1',
+  ],
 };
 
 describe('the examples', function () {
