@@ -5,9 +5,11 @@ import type { JoinResult } from './correlation/join.ts';
 import type { TreeNode } from './correlation/tree.ts';
 import type { Duration } from './duration.ts';
 import type { StoredEvent, TelltaleEvent } from './event/event.ts';
+import type { Place } from './event/place.ts';
 import type { SchemaRegistry } from './event/schema-registry.ts';
-import type { AnyEvents, EventOf } from './event/typed-patterns.ts';
+import type { AnyEvents, EventOf, PayloadOf } from './event/typed-patterns.ts';
 import type { Filter } from './filter/language.ts';
+import type { Where } from './filter/where.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
 import type { MailboxOptions, SubscribeOptions } from './options.ts';
 import type { Health } from './observe/health.ts';
@@ -36,6 +38,24 @@ import type { Durability, Expectation } from './store/port.ts';
 /** The types a bus with these declarations takes; any text where nothing is declared. */
 export type TypeOf<E> = keyof E & string;
 
+/** A filter over the events of a pattern: where types are declared, its paths and values are checked against them. */
+export type WhereOf<E, P extends string> = Where<PayloadOf<E, P>>;
+
+/** Options whose filter knows the events of the pattern. */
+export type Filtered<Options, E, P extends string> = Omit<Options, 'where'> & {
+  /** Only events this filter accepts. */
+  readonly where?: WhereOf<E, P>;
+};
+
+/** Options of a selection whose filter knows the events that are selected. */
+export type Selected<Options, E, P extends string, T extends string> = Omit<Options, 'pattern' | 'type' | 'where'> & {
+  /** Over types: `task.*`. Reserved types need a pattern that names them: `$bus.**`. */
+  readonly pattern?: P;
+  /** One type or several, exactly. */
+  readonly type?: T | readonly T[];
+  readonly where?: WhereOf<E, [T] extends [never] ? P : T>;
+};
+
 /** The second argument of every handler. Its functions may be taken out: `(event, { emit }) => …`. */
 export interface HandlerContext<E = AnyEvents> {
   /** Aborted when the subscription is removed or the bus stops waiting for this handler. */
@@ -53,7 +73,7 @@ export interface HandlerContext<E = AnyEvents> {
     payload: E[T],
     options?: PublishOptions,
   ) => Promise<Receipt<T, E[T]>>;
-  readonly once: <P extends string>(pattern: P, options?: OnceOptions) => Promise<EventOf<E, P>>;
+  readonly once: <P extends string>(pattern: P, options?: Filtered<OnceOptions, E, P>) => Promise<EventOf<E, P>>;
 }
 
 export type Handler<E, P extends string> = (event: EventOf<E, P>, context: HandlerContext<E>) => unknown;
@@ -104,12 +124,14 @@ export interface Undo extends Disposable {
 
 export interface OnceOptions {
   readonly where?: Filter;
+  /** The first event stored from here on, inclusive, in place of the next one that is delivered. */
+  readonly from?: Place;
   /** Rejects with `TIMEOUT` after this long. @default waits for ever */
   readonly timeout?: Duration;
   readonly signal?: AbortSignal;
 }
 
-export type ObserveOptions = Pick<SubscribeOptions, 'where' | 'signal'>;
+export type ObserveOptions = Pick<SubscribeOptions, 'where' | 'from' | 'signal'>;
 
 export interface IterateOptions extends ObserveOptions {
   /** @default 10,000 events, 16 MiB, 'lag' */
@@ -135,7 +157,11 @@ export type ReplayHandler<E, P extends string> = (
 export type ReplayInto<E, P extends string> =
   | ReplayHandler<E, P>
   | Readonly<Record<string, ReplayHandler<E, P>>>
-  | { next(event: EventOf<E, P>): unknown; complete?(): unknown; error?(error: unknown): unknown }
+  | {
+      readonly next: ReplayHandler<E, P>;
+      readonly complete?: () => unknown;
+      readonly error?: (error: unknown) => unknown;
+    }
   | Bus
   | Bus<E>;
 
@@ -157,25 +183,34 @@ export interface CloseReport {
 }
 
 /** What can be asked of the log through the bus. */
-export interface Reading {
+export interface Reading<E = AnyEvents> {
   /** The stored event with this id; `{ removed }` for one that was taken out, `undefined` for one that never was. */
   get(id: string): Promise<Found | undefined>;
   /** `await` it for one page of 100, or go over all events with `for await`. */
-  query(options?: QueryOptions): Query;
-  count(selection?: Selection): Promise<number>;
+  query<P extends string = '**', T extends string = never>(options?: Selected<QueryOptions, E, P, T>): Query;
+  count<P extends string = '**', T extends string = never>(selection?: Selected<Selection, E, P, T>): Promise<number>;
   /**
    * Events in whose texts and numbers all words occur, whatever their case; `"words in quotes"` belong together. The
    * newest first. `await` it for one page of 100, or get each hit as it is found with `for await`.
    */
-  search(text: string, options?: SearchOptions): Search;
+  search<P extends string = '**', T extends string = never>(
+    text: string,
+    options?: Selected<SearchOptions, E, P, T>,
+  ): Search;
   /** What the log holds: totals, types, sources, bytes. The first call reads everything, later ones what came since. */
   stats(options?: StatsOptions): Promise<Stats>;
   /** Figures of groups of events: `{ by: 'payload.tool', bucket: '1h', count: true, p95: 'payload.ms', top: 10 }`. */
-  summarize(options?: SummarizeOptions): Promise<Summary>;
+  summarize<P extends string = '**', T extends string = never>(
+    options?: Selected<SummarizeOptions, E, P, T>,
+  ): Promise<Summary>;
   /** How long things took: `{ start: 'tool.started', end: ['tool.finished', 'tool.failed'] }`; and what never ended. */
-  durations(options: DurationsOptions): Promise<Durations>;
+  durations<P extends string>(
+    options: Filtered<DurationsOptions, E, P> & { readonly start: P | readonly P[]; readonly end: P | readonly P[] },
+  ): Promise<Durations>;
   /** Unusual rates and silences by robust z-score: `{ by: 'type', bucket: '1h' }`. */
-  anomalies(options?: AnomaliesOptions): Promise<Anomalies>;
+  anomalies<P extends string = '**', T extends string = never>(
+    options?: Selected<AnomaliesOptions, E, P, T>,
+  ): Promise<Anomalies>;
   /** The stored events of a correlation, in position order. */
   timeline(correlationId: string): Promise<readonly StoredEvent[]>;
   /** The tree of a correlation, or of an event and its effects. */
@@ -210,7 +245,7 @@ export interface RetentionApi {
 }
 
 /** One event bus. Made by `createBus`; `E` maps types to payloads. */
-export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading {
+export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading<E> {
   readonly source: string;
   readonly retention: RetentionApi;
   readonly schemas: SchemaRegistry;
@@ -227,11 +262,11 @@ export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading {
   batch(options?: { readonly id?: string }): Batch<E>;
 
   /** Calls `handler` for every event of the pattern, in order, one at a time unless `key` or `concurrency` say otherwise. */
-  on<P extends string>(pattern: P, handler: Handler<E, P>, options?: SubscribeOptions): Undo;
+  on<P extends string>(pattern: P, handler: Handler<E, P>, options?: Filtered<SubscribeOptions, E, P>): Undo;
   /** The next event of the pattern. Rejects with `TIMEOUT`, `ABORTED`, `BUS_CLOSED`. */
-  once<P extends string>(pattern: P, options?: OnceOptions): Promise<EventOf<E, P>>;
-  observe<P extends string>(pattern: P, options?: ObserveOptions): Observable<EventOf<E, P>>;
-  iterate<P extends string>(pattern: P, options?: IterateOptions): AsyncIterableIterator<EventOf<E, P>>;
+  once<P extends string>(pattern: P, options?: Filtered<OnceOptions, E, P>): Promise<EventOf<E, P>>;
+  observe<P extends string>(pattern: P, options?: Filtered<ObserveOptions, E, P>): Observable<EventOf<E, P>>;
+  iterate<P extends string>(pattern: P, options?: Filtered<IterateOptions, E, P>): AsyncIterableIterator<EventOf<E, P>>;
   /** A named RxJS pipeline from a pattern to new events. An error in it is reported and it is built anew. */
   pipeline<P extends string>(name: string, pattern: P, build: BuildPipeline<E, P>): Undo;
 

@@ -37,6 +37,7 @@ export type { StandardSchema } from './event/schema.ts';
 export { toPlain } from './event/to-plain.ts';
 export type { AnyEvents, EventMap, EventOf, Matching } from './event/typed-patterns.ts';
 export type { Filter } from './filter/language.ts';
+export type { Where } from './filter/where.ts';
 export type { Anomalies, AnomaliesOptions, Anomaly } from './history/anomalies.ts';
 export type { Durations, DurationsOptions } from './history/durations.ts';
 export type { GapAnomaly } from './history/gaps.ts';

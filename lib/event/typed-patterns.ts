@@ -29,6 +29,15 @@ export type EventOf<E, P extends string> = NoInfer<
         : EventsOf<E, Matching<E, P>>
 >;
 
+/** The payloads of these events. */
+export type PayloadOf<E, P extends string> = string extends keyof E
+  ? E[keyof E]
+  : string extends P
+    ? unknown
+    : [Matching<E, P>] extends [never]
+      ? unknown
+      : E[Matching<E, P>];
+
 /** The events of the given types. */
 export type EventsOf<E, T extends keyof E> = { [K in T]: TelltaleEvent<K & string, E[K]> }[T];
 
