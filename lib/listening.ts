@@ -5,7 +5,9 @@ import { toMs } from './duration.ts';
 import { TelltaleError, expected } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { TelltaleEvent } from './event/event.ts';
+import { iterateFrom, listenFrom, mustHaveStore } from './following.ts';
 import { DEFAULT_MAILBOX } from './mailbox/overflow.ts';
+import { onEnd } from './on-end.ts';
 import { parseSubscribe, type ParsedSubscribe } from './options.ts';
 import { mustKnow } from './parse-options.ts';
 import { isolatedObservable } from './rx/isolated-observable.ts';
@@ -21,16 +23,26 @@ interface Listening {
   readonly undo: () => void;
 }
 
-/** Subscribes until undone, aborted or the bus closes. */
+interface ListenTerms extends Pick<SubscriptionOptions, 'held'> {
+  /** Told when a subscription with `from` cannot go on. @default reported as `$bus.stream.failed` */
+  readonly failed?: (error: unknown) => void;
+}
+
+/** Subscribes until undone, aborted or the bus closes. Throws `STORE_REQUIRED` for `from` on a bus without one. */
 export function listen(
   core: Core,
   parsed: ParsedSubscribe,
   handler: Handler,
-  more?: Pick<SubscriptionOptions, 'held'>,
+  { failed, ...more }: ListenTerms = {},
 ): Listening {
-  const { signal, ...options } = parsed;
+  const { signal, from, ...options } = parsed;
+  if (from) mustHaveStore(core);
   if (signal?.aborted) return { subscription: undefined, undo: () => undefined };
-  const { subscription, undo } = core.router.subscribe({ ...options, ...more, handler });
+  const all = { ...options, ...more, handler };
+  const { pattern } = options;
+  const { subscription, undo } = from
+    ? listenFrom(core, { ...from, pattern }, all, failed ?? ((error) => sayEnded(core, pattern, error)))
+    : core.router.subscribe(all);
   if (!signal) return { subscription, undo };
   const stopWaiting = onEnd(core, signal, undo);
   return {
@@ -42,8 +54,18 @@ export function listen(
   };
 }
 
+function sayEnded(core: Core, pattern: string, error: unknown): void {
+  const part = {
+    owner: {},
+    key: pattern,
+    thing: `the reading of \`on('${pattern}')\` with \`from\``,
+    about: { pattern },
+  };
+  core.reports.failed('$bus.stream.failed', part, error);
+}
+
 function parseOnce(pattern: unknown, options: OnceOptions | undefined): ParsedOnce {
-  mustKnow(options ?? {}, ['where', 'timeout', 'signal'], 'once');
+  mustKnow(options ?? {}, ['where', 'from', 'timeout', 'signal'], 'once');
   const { timeout, ...rest } = options ?? {};
   const parsed = parseSubscribe(pattern, options && rest, DEFAULT_MAILBOX);
   return { ...parsed, ...(timeout !== undefined && { timeoutMs: toMs(timeout, 'timeout') }) };
@@ -56,7 +78,8 @@ export function waitOnce(core: Core, pattern: unknown, options: OnceOptions | un
     const { signal: _, ...parsed } = terms;
     const port = {
       clock: core.options.clock,
-      subscribe: (listener: (event: TelltaleEvent) => void) => listen(core, parsed, listener).undo,
+      subscribe: (listener: (event: TelltaleEvent) => void, failed: (error: unknown) => void) =>
+        listen(core, parsed, listener, { failed }).undo,
       onClose: (closed: () => void) => core.onClose(closed),
     };
     return once(port, terms);
@@ -73,8 +96,9 @@ export function observeEvents(
   pattern: unknown,
   options: ObserveOptions | undefined,
 ): Observable<TelltaleEvent> {
-  mustKnow(options ?? {}, ['where', 'signal'], 'observe');
+  mustKnow(options ?? {}, ['where', 'from', 'signal'], 'observe');
   const { signal, ...parsed } = parseSubscribe(pattern, options, core.options.mailbox);
+  if (parsed.from) mustHaveStore(core);
   // What a subscriber throws during delivery fails that delivery; what it throws later has no event to blame.
   let delivering = false;
   let thrown: { readonly error: unknown } | undefined;
@@ -87,14 +111,15 @@ export function observeEvents(
   return isolatedObservable<TelltaleEvent>(failed, (subscriber) => {
     const stopWaiting = onEnd(core, signal, () => subscriber.complete());
     if (subscriber.closed) return stopWaiting;
-    const { undo } = listen(core, parsed, (event) => {
+    const deliver = (event: TelltaleEvent): void => {
       delivering = true;
       subscriber.next(event);
       delivering = false;
       const failure = thrown;
       thrown = undefined;
       if (failure) throw failure.error;
-    });
+    };
+    const { undo } = listen(core, parsed, deliver, { failed: (error) => subscriber.error(error) });
     return () => {
       stopWaiting();
       undo();
@@ -108,9 +133,16 @@ export function iterateEvents(
   pattern: unknown,
   options: IterateOptions | undefined,
 ): AsyncIterableIterator<TelltaleEvent> {
-  mustKnow(options ?? {}, ['where', 'signal', 'mailbox'], 'iterate');
+  mustKnow(options ?? {}, ['where', 'from', 'signal', 'mailbox'], 'iterate');
   const { signal, ...parsed } = parseSubscribe(pattern, options, { ...core.options.mailbox, overflow: 'lag' });
-  const { mailbox } = parsed;
+  const { mailbox, from } = parsed;
+  if (from) {
+    if (options?.mailbox === undefined) return iterateFrom(core, { ...from, pattern: parsed.pattern }, signal);
+    throw new TelltaleError(
+      'INVALID_OPTION',
+      '`from` and `mailbox` of an iterator exclude each other: it reads the log as it is asked',
+    );
+  }
   if (mailbox.overflow !== 'lag' && mailbox.overflow !== 'reject') {
     throw expected('INVALID_OPTION', '`mailbox.overflow` of an iterator', "'lag' or 'reject'", mailbox.overflow);
   }
@@ -124,31 +156,8 @@ export function iterateEvents(
     },
     onEnd: (ended) => onEnd(core, signal, ended),
     lost: (envelopes: readonly Envelope[]) => subscription?.lose(envelopes),
-    lagged: (missed, from, to) => core.makeReport('$bus.lagged', { missed, from, to }),
+    lagged: (missed, first, last) => core.makeReport('$bus.lagged', { missed, from: first, to: last }),
     full: (queued) =>
       new TelltaleError('MAILBOX_FULL', `iterator of \`${parsed.pattern}\` full: ${queued} of ${mailbox.max} events`),
   });
-}
-
-// Calls `ended` once, when the bus closes or the signal is aborted, at once where it is already.
-function onEnd(core: Core, signal: AbortSignal | undefined, ended: () => void): () => void {
-  const steps: (() => void)[] = [];
-  const stop = (): void => {
-    for (const step of steps.splice(0)) step();
-  };
-  // Whichever comes first leaves nothing behind on the other.
-  const end = (): void => {
-    stop();
-    ended();
-  };
-  steps.push(core.onClose(end));
-  if (!signal) return stop;
-  steps.push(onAbort(signal, end));
-  if (signal.aborted) end();
-  return stop;
-}
-
-function onAbort(signal: AbortSignal, aborted: () => void): () => void {
-  signal.addEventListener('abort', aborted, { once: true });
-  return () => signal.removeEventListener('abort', aborted);
 }

@@ -6,6 +6,7 @@ import { expected, TelltaleError } from './errors.ts';
 import type { PayloadMode } from './event/define-events.ts';
 import { isId } from './event/identity.ts';
 import { parsePattern } from './event/pattern.ts';
+import type { Place } from './event/place.ts';
 import type { TelltaleEvent } from './event/event.ts';
 import { compileFilter } from './filter/compile.ts';
 import { parseField } from './filter/field.ts';
@@ -20,6 +21,7 @@ import { parseRetention, type ParsedRetention, type RetentionOptions } from './r
 import { parseRetry, type RetryOptions } from './retry.ts';
 import type { SubscriptionOptions } from './router/subscription.ts';
 import type { Store } from './store/port.ts';
+import { checkPlace } from './store/read/resolve-place.ts';
 
 const MIB = 1024 * 1024;
 /** A larger Map holds the event loop for tens of milliseconds when it grows. */
@@ -104,6 +106,12 @@ export interface SubscribeOptions {
   readonly mailbox?: MailboxOptions;
   /** Events of a replay into this bus: them alone, or them and the live ones. Not with `group`. @default live ones only */
   readonly replay?: 'only' | 'both';
+  /**
+   * Reads the log from here on, inclusive, then lives off it: every stored event once, in position order, none that is
+   * transient. Times mean `storedAt`. Nothing overflows: what there is no room for waits in the log. Not with `group`,
+   * `replay` or an overflow policy. @default live events only
+   */
+  readonly from?: Place;
   /** Ends the subscription. */
   readonly signal?: AbortSignal;
 }
@@ -133,6 +141,8 @@ export interface ParsedBusOptions {
 /** A subscription as `on` was told of it, without what the bus adds. */
 export interface ParsedSubscribe extends Omit<SubscriptionOptions, 'handler' | 'onEnd' | 'held'> {
   readonly signal?: AbortSignal;
+  /** Reads the log from here on. */
+  readonly from?: { readonly place: Place; readonly where: Filter | undefined };
 }
 
 const count = (least = 1): z.ZodNumber =>
@@ -222,6 +232,7 @@ const subscribeSchema = z.strictObject(
       .optional(),
     mailbox: mailboxWith('reject', 'drop-oldest', 'latest-by-key', 'wait', 'lag'),
     replay: oneOf('only', 'both').optional(),
+    from: z.unknown().optional(),
     signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'an AbortSignal').optional(),
   },
   'an object',
@@ -294,8 +305,24 @@ export function parseSubscribe(pattern: unknown, options: unknown, defaults: Mai
     ...(given.group !== undefined && { group: given.group }),
     ...(given.replay !== undefined && { replay: given.replay }),
     ...(retry && { retry }),
+    ...(given.from !== undefined && { from: { place: parseFrom(given), where: given.where } }),
     ...(given.signal !== undefined && { signal: given.signal }),
   };
+}
+
+function parseFrom(given: z.infer<typeof subscribeSchema>): Place {
+  if (given.group !== undefined)
+    throw new TelltaleError(
+      'INVALID_OPTION',
+      '`from` and `group` exclude each other; `bus.consume` reads the log in groups',
+    );
+  if (given.replay !== undefined)
+    throw new TelltaleError('INVALID_OPTION', '`from` and `replay` exclude each other: both tell what is stored');
+  if (given.mailbox?.overflow !== undefined) {
+    const text = '`from` and `mailbox.overflow` exclude each other: what there is no room for waits in the log';
+    throw new TelltaleError('INVALID_OPTION', text);
+  }
+  return checkPlace(given.from as Place, 'from');
 }
 
 function cacheLimits(

@@ -4,8 +4,8 @@ import type { TelltaleEvent } from '../event/event.ts';
 
 export interface OncePort {
   readonly clock: Clock;
-  /** Calls `listener` for every event of the pattern until undone. */
-  subscribe(listener: (event: TelltaleEvent) => void): () => void;
+  /** Calls `listener` for every event of the pattern until undone, or `failed` when there will be none. */
+  subscribe(listener: (event: TelltaleEvent) => void, failed: (error: unknown) => void): () => void;
   /** Calls `closed` when the bus closes, at once where it is closed; returns the undo. */
   onClose(closed: () => void): () => void;
 }
@@ -32,7 +32,12 @@ export function once(port: OncePort, terms: OnceTerms): Promise<TelltaleEvent> {
     undo.push(port.onClose(() => end(() => reject(closedError(pattern)))));
     // A bus that is closed already says so at once.
     if (ended) return;
-    undo.push(port.subscribe((event) => end(() => resolve(event))));
+    undo.push(
+      port.subscribe(
+        (event) => end(() => resolve(event)),
+        (error) => end(() => reject(error)),
+      ),
+    );
     if (timeoutMs !== undefined)
       undo.push(port.clock.wait(timeoutMs, () => end(() => reject(timeoutError(pattern, timeoutMs)))));
     if (signal) {

@@ -74,12 +74,18 @@ export class Router {
     return this.#retold.match(type);
   }
 
-  /** Adds a subscription; `remove` it through the undo, which may be called again without effect. */
-  subscribe(options: SubscriptionOptions): { readonly subscription: Subscription; readonly undo: () => void } {
+  /**
+   * Adds a subscription; `remove` it through the undo, which may be called again without effect. With `source` it hears
+   * nothing that is dispatched: `source` hands it its events, and answers how to stop that.
+   */
+  subscribe(
+    options: SubscriptionOptions,
+    source?: (subscription: Subscription) => () => void,
+  ): { readonly subscription: Subscription; readonly undo: () => void } {
     const joined = options.group === undefined ? undefined : this.#groupFor(options, options.group);
     const onEnd = (envelope: Envelope): void => joined?.ended(subscription, envelope);
     const subscription = new Subscription(joined ? { ...options, onEnd } : options, this.#port);
-    const leave = joined ? this.#join(joined, subscription) : this.#listen(subscription);
+    const leave = joined ? this.#join(joined, subscription) : (source?.(subscription) ?? this.#listen(subscription));
     this.#subscriptions.add(subscription);
     if (options.mailbox.overflow === 'wait') this.#waiters++;
     return { subscription, undo: () => this.#remove(subscription, leave, joined) };

@@ -2,8 +2,8 @@
 export interface SubscriptionFigures {
   readonly pattern: string;
   readonly group?: string;
-  /** What is kept: dispatch order, that within a key, or none (`concurrency` without `key` gives it up). */
-  readonly order: 'dispatch' | 'key' | 'none';
+  /** What is kept: dispatch order, with `from` that of the log, that within a key, or none (`concurrency` without `key` gives it up). */
+  readonly order: 'dispatch' | 'position' | 'key' | 'none';
   readonly routed: number;
   readonly handled: number;
   readonly failed: number;

@@ -34,6 +34,8 @@ export interface SubscriptionOptions {
   readonly onEnd?: (envelope: Envelope) => void;
   /** What a reader behind the handler has not read yet: it counts as queued, not as handled. */
   readonly held?: () => { readonly events: number; readonly bytes: number };
+  /** Set where its events come from the log: is anything stored that it was not handed yet? */
+  readonly isBehind?: () => boolean;
 }
 
 /** What a subscription tells the rest of the bus. None of it may throw. */
@@ -87,9 +89,17 @@ export class Subscription implements Target {
     return this.#status === 'live';
   }
 
-  /** Running and queued events. */
+  /** Running and queued events; one more where the log has some that it was not handed yet. */
   get load(): number {
-    return this.counts.running + this.#mailbox.length;
+    const queued = this.counts.running + this.#mailbox.length;
+    return this.options.isBehind?.() ? queued + 1 : queued;
+  }
+
+  /** Would one more event run at once, or wait for its key within the limits? */
+  get hasRoom(): boolean {
+    const { concurrency, key, mailbox } = this.options;
+    if (this.counts.running < concurrency && this.#mailbox.length === 0) return true;
+    return key !== undefined && !isFull(this.#mailbox, mailbox, 0);
   }
 
   /** Events whose asynchronous handlers have not ended. */
@@ -198,12 +208,12 @@ export class Subscription implements Target {
   }
 
   figures(): SubscriptionFigures {
-    const { pattern, group, key, concurrency, held } = this.options;
+    const { pattern, group, key, concurrency, held, isBehind } = this.options;
     const unread = held?.() ?? { events: 0, bytes: 0 };
     return {
       pattern,
       ...(group !== undefined && { group }),
-      order: key ? 'key' : concurrency === 1 ? 'dispatch' : 'none',
+      order: key ? 'key' : concurrency > 1 ? 'none' : isBehind ? 'position' : 'dispatch',
       ...this.counts,
       handled: this.counts.handled - unread.events,
       queued: this.#mailbox.length + unread.events,

@@ -83,7 +83,7 @@ class LogFollower implements Follower {
   readonly #buffer: CommitBuffer;
   readonly #batches: AsyncGenerator<Followed, void, undefined>;
   #looked: number;
-  #status: 'reading' | 'live' | 'ended' = 'reading';
+  #status: 'reading' | 'live' | 'resting' | 'ended' = 'reading';
 
   constructor(store: Pick<Store, 'page' | 'head' | 'onCommit'>, options: FollowOptions) {
     const { after, where, bufferEvents = BUFFER_EVENTS } = options;
@@ -97,7 +97,9 @@ class LogFollower implements Follower {
   }
 
   get isResting(): boolean {
-    return this.#status === 'ended' || (this.#status === 'live' && this.#buffer.isWhole && this.#buffer.length === 0);
+    return (
+      this.#status === 'ended' || (this.#status === 'resting' && this.#buffer.isWhole && this.#buffer.length === 0)
+    );
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<Followed, void, undefined> {
@@ -148,8 +150,10 @@ class LogFollower implements Follower {
       return undefined;
     }
     if (this.#buffer.length === 0) {
+      this.#status = 'resting';
       this.#options.rested?.();
       await this.#buffer.arrival(this.#options.signal);
+      this.#status = 'live';
       return undefined;
     }
     const events = this.#buffer.take().filter(({ position }) => position > this.#looked);
