@@ -14,6 +14,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   append: async () => (await import('./append.ts')).append,
   lowdb: async () => (await import('./lowdb.ts')).lowdb,
   replay: async () => (await import('./replay.ts')).replay,
+  query: async () => (await import('./query.ts')).query,
   million: async () => (await import('./million.ts')).million,
 };
 

@@ -23,7 +23,7 @@ export interface RemovedEvent {
 /** What became of an id. `found.removed` tells which of the two it is. */
 export type Found = (StoredEvent & { readonly removed?: undefined }) | RemovedEvent;
 
-const SCANNED_EVENTS = 1_000;
+const SCANNED_EVENTS = 500;
 
 /** The event with this id; when and why it was removed; `undefined` for an id that was never stored. */
 export async function get(store: Store, id: string, { present }: HistoryOptions = {}): Promise<Found | undefined> {

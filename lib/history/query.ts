@@ -30,7 +30,7 @@ export interface HistoryOptions {
 
 const ITERATED_EVENTS = 1_000;
 /** Events asked of the store at once: few enough to hold the event loop for some milliseconds only. */
-const SCANNED_EVENTS = 1_000;
+const SCANNED_EVENTS = 500;
 
 /**
  * Asks a store for events. Rejects with `INVALID_QUERY`, `INVALID_CURSOR`, `INVALID_PLACE` and what the filter throws.

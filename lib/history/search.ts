@@ -51,7 +51,7 @@ export type Search = Paged<SearchPage, SearchHit>;
 const EVERYWHERE = ['type', 'entity', 'payload'];
 const MAX_FIELDS = 100;
 /** Events asked of the store at once. */
-const SCANNED_EVENTS = 512;
+const SCANNED_EVENTS = 500;
 
 /**
  * Looks for words in strings and numbers: case does not matter, parts of words are found, all words must occur. Reads

@@ -45,7 +45,7 @@ export interface Stats {
 const TOP = 20;
 const MOST = 10_000;
 const BUCKETS = 120;
-const SCANNED_EVENTS = 1_000;
+const SCANNED_EVENTS = 500;
 
 interface Book {
   /** Counted up to this position. */
