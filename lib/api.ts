@@ -6,7 +6,7 @@ import type { TreeNode } from './correlation/tree.ts';
 import type { Duration } from './duration.ts';
 import type { StoredEvent, TelltaleEvent } from './event/event.ts';
 import type { Place } from './event/place.ts';
-import type { SchemaRegistry } from './event/schema-registry.ts';
+import type { Schemas } from './registering.ts';
 import type { AnyEvents, EventOf, PayloadOf } from './event/typed-patterns.ts';
 import type { Filter } from './filter/language.ts';
 import type { Where } from './filter/where.ts';
@@ -21,6 +21,7 @@ import type { SummarizeOptions, Summary } from './history/summarize.ts';
 import type { Selection } from './store/read/selection.ts';
 import type { Found } from './history/lookup.ts';
 import type { Query } from './history/query.ts';
+import type { FoldOptions } from './replay/fold.ts';
 import type { ReplayOptions } from './replay/options.ts';
 import type { ReplayPreview } from './replay/preview.ts';
 import type { Replay } from './replay/replay.ts';
@@ -248,7 +249,7 @@ export interface RetentionApi {
 export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading<E> {
   readonly source: string;
   readonly retention: RetentionApi;
-  readonly schemas: SchemaRegistry;
+  readonly schemas: Schemas;
   readonly deadLetters: DeadLetterBox;
 
   /** Delivered now, on disk a moment later. Throws what admission, schemas and full queues refuse; then nothing has happened. */
@@ -270,6 +271,20 @@ export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading<E> {
   /** A named RxJS pipeline from a pattern to new events. An error in it is reported and it is built anew. */
   pipeline<P extends string>(name: string, pattern: P, build: BuildPipeline<E, P>): Undo;
 
+  /**
+   * The state that `reducer` makes of stored events, in position order, beginning with `initial` (or what it answers:
+   * give a function where the reducer changes the state in place). `until` a time gives the past. Reads all that is
+   * selected, an entity's events from an index. Rejects with `HANDLER_FAILED` where the reducer throws, `INVALID_OPTION`
+   * where it answers with a Promise, `STORE_REQUIRED`, and as `query` does.
+   */
+  fold<State, P extends string = '**', T extends string = never>(
+    initial: State | (() => State),
+    reducer: (
+      state: State,
+      event: EventOf<E, [T] extends [never] ? P : T> & Pick<StoredEvent, 'position' | 'revision' | 'storedAt'>,
+    ) => State,
+    options?: Selected<FoldOptions, E, P, T>,
+  ): Promise<State>;
   /**
    * Tells stored events again, from the next tick on. Handlers and observers run with what they emit captured: it goes
    * nowhere but into `result.emitted`. Throws `INVALID_OPTION`, `INVALID_QUERY` and what else is wrong with the options;

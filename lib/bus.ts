@@ -7,8 +7,10 @@ import { Core } from './core.ts';
 import type { Duration } from './duration.ts';
 import { TelltaleError } from './errors.ts';
 import type { EventDeclarations, PayloadsOf } from './event/define-events.ts';
+import { createFolding } from './folding.ts';
 import { iterateEvents, listen, observeEvents, waitOnce } from './listening.ts';
 import { parseBusOptions, parseSettled, parseSubscribe, type BusOptions } from './options.ts';
+import { createSchemas } from './registering.ts';
 import { createReading } from './reading.ts';
 import { createReplaying } from './replaying.ts';
 import { createRetention } from './retaining.ts';
@@ -86,10 +88,11 @@ function buildBus(core: Core): object {
   };
   const bus: object = {
     source: options.source,
-    schemas: core.schemas,
+    schemas: createSchemas(core),
     deadLetters: createDeadLetters(core),
     ...createReading(core),
     replay: createReplaying(core, (into) => into === bus),
+    fold: createFolding(core),
     retention: createRetention(core),
 
     emit: (type: string, payload: unknown, given?: Api.PublishOptions) =>

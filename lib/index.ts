@@ -75,6 +75,7 @@ export type { HistogramSnapshot } from './observe/histogram.ts';
 export type { Metrics } from './observe/metrics.ts';
 export type { BusOptions, CacheOptions, MailboxOptions, SubscribeOptions } from './options.ts';
 export type { CompareOptions, ReplayComparison } from './replay/effects.ts';
+export type { FoldOptions } from './replay/fold.ts';
 export type { ReplayOptions } from './replay/options.ts';
 export type { ReplayPreview } from './replay/preview.ts';
 export type { ReplayProgress } from './replay/progress.ts';

@@ -23,7 +23,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['lib/store'],
   [
     ['lib/intake', 'lib/router', 'lib/ask', 'lib/correlation', 'lib/history', 'lib/replay', 'lib/retention'],
-    ['lib/delivery', 'lib/actor', 'lib/link', 'lib/privacy', 'lib/observe', 'lib/letters'],
+    ['lib/delivery', 'lib/actor', 'lib/link', 'lib/privacy', 'lib/observe', 'lib/letters', 'lib/schemas'],
   ].flat(),
   [
     'bus',
@@ -32,6 +32,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'batching',
     'carrier',
     'core',
+    'folding',
     'following',
     'listening',
     'on-end',
@@ -44,6 +45,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'receipts',
     'recording',
     'redelivering',
+    'registering',
     'scoping',
     'shutdown',
     'wiring',
@@ -68,7 +70,7 @@ const PLACES: Readonly<Record<string, RegExp>> = {
   rxjs: /^lib\/(?:rx|router|replay|link)\//,
   'p-queue': /^lib\/(?:retention|delivery|store)\//,
   eventemitter3: /^lib\/(?:lifecycle\.ts|store\/|bus\.ts)/,
-  zod: /^lib\/options\.ts$|^lib\/event\/schema-registry\.ts$|^plugins\/[^/]+\/options\.ts$/,
+  zod: /^lib\/options\.ts$|^lib\/event\/json-schema\.ts$|^plugins\/[^/]+\/options\.ts$/,
   lowdb: /^plugins\/json-file\//,
   croner: /^lib\/retention\//,
   commander: /^plugins\/cli\//,
