@@ -78,13 +78,16 @@ export class OpenLetters {
 
   // A rewrite is told as a removal is; only what the store calls removed is gone.
   async #forgetRemoved(): Promise<void> {
-    for (const range of this.#removals.splice(0))
+    for (const range of this.#removals.splice(0)) {
+      // Asking the store costs more than looking here, and a sweep removes many ranges.
+      if (this.#indexOf(range.from) === this.#indexOf(range.to + 1)) continue;
       for (const { from, to } of await this.#store.removed(range)) {
         const start = this.#indexOf(from);
         const count = this.#indexOf(to + 1) - start;
         this.#letters.splice(start, count);
         this.#events.splice(start, count);
       }
+    }
   }
 
   #open(letter: number, event: number): void {

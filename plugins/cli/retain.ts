@@ -23,7 +23,7 @@ export interface RetainOptions {
 export async function retain(folder: string, options: RetainOptions): Promise<number> {
   if (options.preview === true && options.yes === true)
     throw new Problem('--yes removes events, --preview removes none');
-  const rules = await rulesOf(options);
+  const rules = await rulesOf(folder, options);
   if (options.yes !== true)
     return readLog(folder, async (bus) => {
       show(folder, await bus.retention.preview({ rules }), options);
@@ -64,7 +64,7 @@ function show(folder: string, plan: RetentionPlan, { json }: RetainOptions): voi
   planLines(lookOf(process.stdout), folder, plan).forEach(say);
 }
 
-async function rulesOf(options: RetainOptions): Promise<readonly RetentionRule[]> {
+async function rulesOf(folder: string, options: RetainOptions): Promise<readonly RetentionRule[]> {
   const { rules: file, match, keepFor, keepCount, keepBytes } = options;
   const single = { match, keepFor, keepCount, keepBytes };
   const given = Object.values(single).some((value) => value !== undefined);
@@ -72,7 +72,7 @@ async function rulesOf(options: RetainOptions): Promise<readonly RetentionRule[]
     throw new Problem('--rules names a file of rules; --match and --keep-… are a rule of their own');
   if (file !== undefined) return readRules(file);
   if (keepFor === undefined && keepCount === undefined && keepBytes === undefined) {
-    const example = commandLine('retain', '<log>', '--preview', '--match', "'token.**'", '--keep-for', '30d');
+    const example = commandLine('retain', folder, '--preview', '--match', 'token.**', '--keep-for', '30d');
     throw new Problem(`say what is kept: --keep-for, --keep-count or --keep-bytes, or --rules; such as ${example}`);
   }
   return [
