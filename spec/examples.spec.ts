@@ -43,6 +43,20 @@ const PRINTED: Readonly<Record<string, readonly (string | RegExp)[]>> = {
   ],
   '05-join.mjs': ['complete: true, a.ts bb.ts ccc.ts', 'second scan: JOIN_FAILED'],
   '06-custom-store.mjs': ['stored at position 1, revision 1 of note/1', /^(?:#|ℹ) pass \d{2,}$/, /^(?:#|ℹ) fail 0$/],
+  '08-fold-to-a-past-moment.mjs': [
+    'now            7 left after 5 moves',
+    'at 8 o’clock   20 left after 1 moves',
+    'at 10 o’clock  16 left after 3 moves',
+    'at 12 o’clock  11 left after 4 moves',
+    'at position 2  17 left after 2 moves',
+    'with the loss  12 left after 3 moves',
+    'HANDLER_FAILED at position 1',
+  ],
+  '10-catch-up.mjs': [
+    'projected up to position 6005 with 0 gaps, total 18028000',
+    'the slow reader saw 6001, 6002, 6003, 6004, 6005, 6006, 6007, 6008',
+    'the first value above 2,500 was 2501, at position 2501',
+  ],
   '11-search-and-summarize.mjs': [
     '5 payload.outcome: connection TIMED OUT: search.example.com',
     '2 payload.outcome: Connection timed out: search.example.com',
