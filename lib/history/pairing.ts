@@ -91,8 +91,7 @@ export class Pairing {
     const { byCause, keyOf } = this.#options;
     const caused = byCause && end.causationId !== undefined ? this.#open.get(end.causationId) : undefined;
     if (caused) return caused;
-    const key = keyOf(end);
-    return key === undefined ? undefined : this.#newest.get(keyText(key));
+    return this.#newest.get(keyText(keyOf(end)));
   }
 
   #close({ mark, text, under, over }: Open): void {

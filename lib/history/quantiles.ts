@@ -63,7 +63,6 @@ export class Quantiles {
   /** The smallest value that at least `share` of all are not above; `undefined` where there is none. */
   at(share: number): number | undefined {
     let left = Math.max(1, Math.ceil(this.#count * share));
-    if (this.#count === 0) return undefined;
     if (this.#values !== undefined) return this.#sorted()[left - 1];
     if (left === this.#count) return this.#max;
     for (const [value, times] of this.weights()) {

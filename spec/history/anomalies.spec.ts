@@ -201,6 +201,7 @@ describe('anomalies', () => {
       ['a bucket of 0', { bucket: 0 }, 'INVALID_QUERY', /`bucket`/],
       ['a threshold of 0', { threshold: 0 }, 'INVALID_QUERY', /`threshold`/],
       ['a threshold that is no number', { threshold: NaN }, 'INVALID_QUERY', /`threshold`/],
+      ['a threshold without end', { threshold: Infinity }, 'INVALID_QUERY', /`threshold`/],
       ['too few samples', { minSamples: 2 }, 'INVALID_QUERY', /`minSamples`/],
       ['a limit of 0', { limit: 0 }, 'INVALID_QUERY', /`limit`/],
       ['an unknown option', { score: 3 }, 'INVALID_QUERY', /`score`/],

@@ -43,7 +43,10 @@ describe('figures of the bus', () => {
     const bus = await createBus({ store: memory(), events });
     await bus.publish('task.done', { seconds: 2 } as never, { schemaVersion: 1 });
     await bus.publish('task.done', { ms: 500 });
-    expect((await bus.summarize({ sum: 'payload.ms' })).rows[0]!.sum).to.equal(2_500);
+    await bus.publish('task.done', { ms: 2_000 });
+    expect((await bus.summarize({ sum: 'payload.ms' })).rows[0]!.sum).to.equal(4_500);
+    const { pairs } = await bus.durations({ start: 'task.*', end: 'task.*', by: 'payload.ms' });
+    expect(pairs.map(({ start, end }) => [start.position, end.position])).to.deep.equal([[1, 3]]);
     await bus.close();
   });
 

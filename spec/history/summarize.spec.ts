@@ -126,6 +126,20 @@ describe('summarize', () => {
     expect(events).to.equal(5);
   });
 
+  it('puts groups without any number behind those with negative ones', async () => {
+    const debts = await createStore([
+      { type: 'a' },
+      { type: 'b', payload: { n: -5 } },
+      { type: 'c', payload: { n: -2 } },
+    ]);
+    const { rows } = await summarize(debts, { sum: 'payload.n', by: 'type' });
+    expect(rows.map(({ key, sum }) => [key[0], sum])).to.deep.equal([
+      ['c', -2],
+      ['b', -5],
+      ['a', undefined],
+    ]);
+  });
+
   it('has no rest where nothing is left out', async () => {
     expect(await ask({ by: 'type', top: 3 })).not.to.have.property('rest');
   });
@@ -172,7 +186,7 @@ describe('summarize', () => {
           expect(summary).to.deep.equal(byHand(await log.page(WHOLE).then((page) => page.events), bucket, top));
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 400 },
     );
   });
 
@@ -184,6 +198,8 @@ describe('summarize', () => {
     const summary = summarize(many, { by: 'payload.k', sum: 'payload.ms', top: 10 });
     const turns = turnsDuring(summary);
     expect((await summary).rest?.rows).to.equal(29_990);
+    const nothing = summarize(many, { where: { 'payload.ms': -1 } });
+    expect(await turnsDuring(nothing)).to.be.above(1);
     // How long it is held at most is for the benchmark: a busy machine holds it too.
     expect(await turns).to.be.above(5);
   });
