@@ -1,4 +1,4 @@
-const HOLD_MS = 8;
+const HOLD_MS = 5;
 
 /**
  * Keeps long work from holding the event loop: ask `isOver` after each small piece, and `rest` when it says so. A hold

@@ -53,11 +53,13 @@ export async function writeIndex(fs: FileSystem, path: string, covered: Covered,
   add('types', Uint32Array.from(index.typeNumbers()));
   add('times', new Uint32Array(Float64Array.from(index.times()).buffer));
   for (const field of index.fields) {
+    // Each section costs some ms: let the event loop turn in between.
+    await new Promise((resolve) => setImmediate(resolve));
     const section = index.section(field);
     add(field, section);
-    if (isFiltered(field)) add(`${field}?`, toFilter(section));
-    // Each section costs some ms of sorting: let the event loop turn in between.
+    if (!isFiltered(field)) continue;
     await new Promise((resolve) => setImmediate(resolve));
+    add(`${field}?`, toFilter(section));
   }
   const header = { ...covered, summary: index.summarize(), sections };
   await replaceFile(fs, path, [encodeLine(JSON.stringify({ index: 1, ...header })), ...parts]);

@@ -5,6 +5,7 @@ import type { Layout } from './blocks.ts';
 import type { OpenFile } from './file-system.ts';
 import { readFully } from './io.ts';
 import { NEWLINE, decodeLine, encodeLine } from './line.ts';
+import { fromSpans, toSpans } from './spans.ts';
 
 /** Raised when older programs could misread what newer ones write. */
 export const FORMAT = 1;
@@ -37,7 +38,9 @@ export interface FoundHeader {
 }
 
 export function encodeHeader(header: SegmentHeader): Buffer {
-  return encodeLine(JSON.stringify({ telltale: 'json-file', format: FORMAT, ...header }));
+  const { removed, layout, ...rest } = header;
+  const line = { telltale: 'json-file', format: FORMAT, ...rest, removed: toSpans(removed), layout };
+  return encodeLine(JSON.stringify(line));
 }
 
 /** The header in an intact first line; `undefined` when the line is damaged. Throws `STORE_VERSION`. */
@@ -50,7 +53,7 @@ export function decodeHeader(bytes: Buffer, path: string): SegmentHeader | undef
       details: { path, expected: FORMAT, actual: format },
     });
   const { first, uid, created, storedAt, removed, layout } = line;
-  const header = { first, uid, created, storedAt, removed };
+  const header = { first, uid, created, storedAt, removed: fromSpans(removed as Parameters<typeof fromSpans>[0]) };
   return (layout === undefined ? header : { ...header, layout }) as SegmentHeader;
 }
 

@@ -6,7 +6,7 @@ import { blockLength, decodeBlock, nextBlock } from './blocks.ts';
 import type { FileSystem } from './file-system.ts';
 import { nodeFileSystem } from './file-system.ts';
 import { checkFolder, listFolder } from './folder.ts';
-import { encodeHeader } from './header.ts';
+import { decodeHeader, encodeHeader } from './header.ts';
 import { readPath, replaceFile } from './io.ts';
 import { NEWLINE, decodeLine, encodeLine } from './line.ts';
 import { decodeContent, eventJson, intactMarks, isEvent, tombstoneJson } from './record.ts';
@@ -86,10 +86,10 @@ class Copy {
 
   async take(bytes: Buffer, first: number): Promise<void> {
     const start = bytes.indexOf(NEWLINE) + 1;
-    const header = start === 0 ? undefined : decodeLine(bytes);
+    const header = start === 0 ? undefined : decodeHeader(bytes, segmentName(first));
     await this.flush();
-    this.#known = (header?.['removed'] as readonly RemovedRange[] | undefined) ?? [];
-    for (let at = header?.['first'] === first ? start : 0; at < bytes.length;) {
+    this.#known = header?.removed ?? [];
+    for (let at = header?.first === first ? start : 0; at < bytes.length;) {
       const newline = bytes.indexOf(NEWLINE, at);
       const end = newline < 0 ? bytes.length : newline;
       const marks = intactMarks(bytes, at, end);

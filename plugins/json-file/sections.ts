@@ -7,29 +7,49 @@
 /** Stands for "no key" among hashes. */
 export const NO_KEY = -1;
 
-/** A segment has no more records. */
-const RECORDS = 65_536;
+const RADIX = 65_536;
 const BITS_PER_KEY = 12;
 const PROBES = 6;
 
 /** A section of the keys in `base`, if any, and of those in `column`: hashes by record number, with holes. */
 export function toSection(column: readonly number[], base: Uint32Array | undefined): Uint32Array {
   const known = base === undefined ? 0 : base.length / 2;
-  // Hash and record in one number below 2^48: sorting numbers is native, and records of one hash stay in rising order.
-  const keys = new Float64Array(known + column.length);
-  let count = 0;
-  for (; count < known; count++) keys[count] = base![count]! * RECORDS + base![known + count]!;
+  const hashes = new Uint32Array(known + column.length);
+  const records = new Uint32Array(known + column.length);
+  if (base !== undefined) {
+    hashes.set(base.subarray(0, known));
+    records.set(base.subarray(known));
+  }
+  let count = known;
   for (let i = 0; i < column.length; i++) {
     const hash = column[i];
-    if (hash !== undefined && hash !== NO_KEY) keys[count++] = hash * RECORDS + i;
+    if (hash === undefined || hash === NO_KEY) continue;
+    hashes[count] = hash;
+    records[count++] = i;
   }
-  const sorted = keys.subarray(0, count).toSorted();
-  const section = new Uint32Array(count * 2);
-  for (let i = 0; i < count; i++) {
-    section[i] = Math.floor(sorted[i]! / RECORDS);
-    section[count + i] = sorted[i]! % RECORDS;
+  return sortByHash(hashes.subarray(0, count), records.subarray(0, count));
+}
+
+/** Two passes over 16 bits each: a tenth of a comparing sort, and records of one hash stay in their order. */
+function sortByHash(hashes: Uint32Array, records: Uint32Array): Uint32Array {
+  const count = hashes.length;
+  let from = { hashes, records };
+  for (const shift of [0, 16]) {
+    const next = new Uint32Array(RADIX + 1);
+    for (let i = 0; i < count; i++) next[((from.hashes[i]! >>> shift) & (RADIX - 1)) + 1]!++;
+    for (let digit = 1; digit <= RADIX; digit++) next[digit]! += next[digit - 1]!;
+    const section = new Uint32Array(count * 2);
+    const to = { hashes: section.subarray(0, count), records: section.subarray(count) };
+    for (let i = 0; i < count; i++) {
+      const hash = from.hashes[i]!;
+      const at = next[(hash >>> shift) & (RADIX - 1)]!++;
+      to.hashes[at] = hash;
+      to.records[at] = from.records[i]!;
+    }
+    if (shift === 16) return section;
+    from = to;
   }
-  return section;
+  return new Uint32Array(0);
 }
 
 /** Records with this hash, rising. */

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { jsonFile } from '../../plugins/json-file/index.ts';
 import { failEach } from '../json-file/fault-run.ts';
 import { event, idsOf, openOn, sized, writeLog } from '../json-file/log-on-disk.ts';
+import { dieAtEach, failAtEach } from '../json-file/removal-run.ts';
 import { killChain } from '../support/kill-chain.ts';
 import { checkAgainstModel } from '../support/store-model.ts';
 import { MemoryDisk } from '../support/fault-fs.ts';
@@ -64,6 +65,14 @@ describe('json-file: torture', () => {
     for (const kind of ['EIO', 'ENOSPC', 'short', 'crash'] as const)
       expect(await failEach(kind, times(500), ['nothing', 'half', 'zeros', 'all']), kind).to.deep.equal([]);
   });
+
+  for (const compress of [false, true]) {
+    it(`dies and fails at every step of a removal, ${compress ? 'packed' : 'plain'}`, async () => {
+      const step = Math.max(1, Math.round(0.05 / SCALE));
+      expect((await dieAtEach(compress, step)).size).to.be.greaterThan(2);
+      await failAtEach(compress, step);
+    });
+  }
 
   it('goes on after 200 full disks', async () => {
     const disk = new MemoryDisk();

@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+
+/** What of a hold is waited out before measuring: timers are only exact when the loop has turned for a while. */
+const SETTLE_MS = 50;
+
+/**
+ * Runs `work` and answers for how long it held the event loop at most, ms. Where the system tells (Linux), only the
+ * time that this thread really ran counts: other processes on the machine hold nothing up.
+ */
+export async function longestHoldMs(work: () => Promise<unknown>): Promise<number> {
+  let longest = 0;
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  let last = busyMs();
+  const timer = setInterval(() => {
+    const now = busyMs();
+    longest = Math.max(longest, now - last);
+    last = now;
+  }, 1);
+  try {
+    await work();
+  } finally {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    clearInterval(timer);
+  }
+  return longest;
+}
+
+function busyMs(): number {
+  try {
+    return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
+  } catch {
+    return performance.now();
+  }
+}
