@@ -212,6 +212,6 @@ describe('the result cache', () => {
       }),
       { numRuns: 100 },
     );
-    expect(hits).to.be.above(50);
+    expect(hits).to.be.above(10);
   });
 });
