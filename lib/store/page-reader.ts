@@ -70,7 +70,9 @@ export async function fillPage(
   });
   for (let seen = 0; ;) {
     const wanted = query.limit - events.length;
-    const raw = await read({ ...range, limit: matches === undefined ? wanted : Math.max(wanted, CHUNK_EVENTS) });
+    // An index answers with what is wanted, and what is read beyond that is read again by the next page.
+    const limit = matches === undefined || seen === 0 ? wanted : Math.max(wanted, CHUNK_EVENTS);
+    const raw = await read({ ...range, limit });
     const taken = take(raw.events, wanted, matches, events);
     scanned += raw.scanned ?? raw.events.length;
     index ??= raw.index;
