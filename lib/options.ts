@@ -194,15 +194,12 @@ const busSchema = z.strictObject(
     retention: z.custom<RetentionOptions>((value) => isObject(value), 'an object').optional(),
     closeTimeout: duration.optional(),
     cache: z
-      .union(
-        [
-          z.boolean(),
-          z.strictObject({
-            entries: count().max(MAX_CACHED, `an integer from 1 to ${MAX_CACHED}`).optional(),
-            bytes: count().optional(),
-            ttl: duration.optional(),
-          }),
-        ],
+      .strictObject(
+        {
+          entries: count().max(MAX_CACHED, `an integer from 1 to ${MAX_CACHED}`).optional(),
+          bytes: count().optional(),
+          ttl: duration.optional(),
+        },
         'true, false or an object of entries, bytes and ttl',
       )
       .optional(),
@@ -240,7 +237,7 @@ const subscribeSchema = z.strictObject(
 
 /** Parses the options of a bus once, at the door. Throws `INVALID_OPTION`. */
 export function parseBusOptions(options: unknown): ParsedBusOptions {
-  const given = parseWith(busSchema, options === undefined ? {} : options, 'createBus');
+  const given = parseWith(busSchema, options === undefined ? {} : plainCache(options), 'createBus');
   if (given.dispatch === 'committed' && given.store === undefined) {
     throw new TelltaleError(
       'INVALID_OPTION',
@@ -325,14 +322,17 @@ function parseFrom(given: z.infer<typeof subscribeSchema>): Place {
   return checkPlace(given.from as Place, 'from');
 }
 
+/** `true` is a cache with all defaults, `false` none. */
+function plainCache(options: unknown): unknown {
+  if (!isObject(options) || typeof options['cache'] !== 'boolean') return options;
+  return { ...options, cache: options['cache'] ? {} : undefined };
+}
+
 function cacheLimits(
-  given:
-    | boolean
-    | { entries?: number | undefined; bytes?: number | undefined; ttl?: Duration | undefined }
-    | undefined = false,
+  given: { entries?: number | undefined; bytes?: number | undefined; ttl?: Duration | undefined } | undefined,
 ): CacheLimits | undefined {
-  if (given === false) return undefined;
-  const { entries = 1_000, bytes = 16 * MIB, ttl = '5m' } = given === true ? {} : given;
+  if (given === undefined) return undefined;
+  const { entries = 1_000, bytes = 16 * MIB, ttl = '5m' } = given;
   return { entries, bytes, ttlMs: toMs(ttl, 'cache.ttl') };
 }
 
