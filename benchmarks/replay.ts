@@ -29,16 +29,16 @@ async function filledBus(store: Store, count: number): Promise<Bus> {
 function replaying(bus: Bus, close: () => unknown): Contender {
   let told = 0;
   let sum = 0;
+  const into = ({ position }: StoredEvent): void => {
+    told++;
+    sum += position;
+  };
   return {
     name: 'telltale replay',
     before: () => {
       told = 0;
     },
     async run() {
-      const into = ({ position }: StoredEvent): void => {
-        told++;
-        sum += position;
-      };
       await bus.replay({ into }).finished;
     },
     done: () => (sum > 0 ? told : 0),

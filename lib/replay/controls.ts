@@ -15,6 +15,8 @@ export class Controls {
   #move: Stretch | undefined;
   #steps: { left: number; told: number; readonly done: (told: number) => void } | undefined;
   #wake: (() => void) | undefined;
+  /** How often somebody has waited here: the event loop has had its turns meanwhile. */
+  sleeps = 0;
   #pausedMs = 0;
   #pausedAt = 0;
 
@@ -147,6 +149,7 @@ export class Controls {
 
   /** Until something changes, at most so long. */
   #sleep(ms: number | undefined): Promise<void> {
+    this.sleeps++;
     return new Promise((resolve) => {
       const wake = (): void => {
         cancel?.();

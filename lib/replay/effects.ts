@@ -3,6 +3,7 @@ import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
 import { matchesPattern, parsePattern } from '../event/pattern.ts';
 import { Fifo } from '../mailbox/fifo.ts';
 import type { Store } from '../store/port.ts';
+import { Breath } from '../store/read/breath.ts';
 
 /** What the replay emitted beside what the original run emitted from the same causes. */
 export interface ReplayComparison {
@@ -52,7 +53,9 @@ export async function compareEffects(
   // What a captured event was the cause of (inside `record`) is compared with what its original was the cause of. The
   // list grows while it is walked.
   const work: [original: string | undefined, replayed: string][] = [...new Set(causes)].map((id) => [id, id]);
+  const breath = new Breath();
   for (const [original, cause] of work) {
+    if (breath.isDue) await breath.take();
     const originals = original === undefined ? [] : (await effectsOf(store, original)).filter(wanted);
     const matched = matchEffects(originals, replayedBy.get(cause) ?? []);
     result.same += matched.same.length;

@@ -83,7 +83,9 @@ export class Run {
   async #tellBatch(events: readonly StoredEvent[]): Promise<boolean> {
     const { controls, moved } = this.#parts;
     for (let at = 0; at < events.length;) {
+      const { sleeps } = controls;
       if (!controls.free && !(await controls.turn(events[at]!.time))) return false;
+      if (controls.sleeps !== sleeps) this.#startSlice();
       const before = at;
       at = this.#tellSome(events, at);
       this.#told += at - before;

@@ -46,7 +46,7 @@ export class Scope {
   doneAt(position: number): number {
     const { after, through } = this.window;
     const { backward } = this.#options.parsed;
-    const [low, high] = backward ? [position - 1, through] : [after, position];
+    const [low, high] = backward ? [Math.max(after, position - 1), through] : [after, position];
     return Math.max(0, high - low - countRemoved(this.removed, low, high));
   }
 
