@@ -18,7 +18,6 @@ const project = ({ payload, position }) => {
 };
 bus.on('meter.read', project, { from: 'earliest' });
 for (let value = 3_001; value <= 6_000; value++) read(value);
-await bus.flush();
 await bus.settled();
 console.log(`projected up to position ${last} with ${gaps} gaps, total ${total}`);
 

@@ -8,6 +8,7 @@ import type { Counters } from './observe/metrics.ts';
 import type { Reports } from './observe/reports.ts';
 import type { ParsedBusOptions } from './options.ts';
 import type { Dispatcher } from './router/dispatcher.ts';
+import type { RecentChains } from './router/recent-chains.ts';
 import { onceWritten, type DeadLetters } from './store/dead-letters.ts';
 import { isOfLetters } from './store/letter.ts';
 import type { AppendReceipt, Expectation } from './store/port.ts';
@@ -36,6 +37,8 @@ const TIMED_WRITES = 16;
  */
 export class Carrier {
   readonly writer: Writer | undefined;
+  /** Kept once somebody follows the log. */
+  chains: RecentChains | undefined;
   readonly #parts: CarrierParts;
   readonly #readOnly: boolean;
   #deferred = 0;
@@ -49,9 +52,9 @@ export class Carrier {
     this.writer = parts.options.store && this.#createWriter(parts.options.store);
   }
 
-  /** Events that are dispatched when they are stored, and are not yet. */
+  /** Events that come to somebody when they are stored, and are not yet. */
   get deferred(): number {
-    return this.#deferred;
+    return this.chains ? this.writer!.backlog.events : this.#deferred;
   }
 
   /** Why the store cannot take so much now; undefined where it can, and where there is none. */
@@ -134,6 +137,7 @@ export class Carrier {
     settle: Settle | undefined,
   ): void {
     const { fresh, deferred, bound, expect } = options;
+    if (this.chains) for (const envelope of envelopes) this.chains.remember(envelope);
     if (deferred) {
       this.#deferred += envelopes.length;
       for (const envelope of envelopes) envelope.deferred = true;
@@ -190,7 +194,9 @@ export class Carrier {
           receipt: outcome.receipt,
         });
     } else this.#notWritten(envelopes, outcome, deferred, bound);
-    if (deferred) this.#parts.rested();
+    // Those who follow the log are handed the commit as soon as all of it is answered.
+    if (this.chains) queueMicrotask(() => this.#parts.rested());
+    else if (deferred) this.#parts.rested();
   }
 
   // What was delivered and is not in the log counts as unstored; what was neither counts as refused.

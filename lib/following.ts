@@ -8,6 +8,7 @@ import type { Filter } from './filter/language.ts';
 import { onEnd } from './on-end.ts';
 import { presenterOf } from './presenting.ts';
 import type { Subscription, SubscriptionOptions } from './router/subscription.ts';
+import { RecentChains } from './router/recent-chains.ts';
 import { Tail } from './router/tail.ts';
 import { follow, type Follower } from './store/follow.ts';
 import type { Store } from './store/port.ts';
@@ -43,6 +44,7 @@ export function listenFrom(
   const ending = new AbortController();
   const tail = new Tail();
   const present = presenterOf(core);
+  core.carrier.chains ??= new RecentChains();
   const envelopeOf = (event: StoredEvent): Envelope => toEnvelope(core, present(event), options.key !== undefined);
   // Never full, so there is no policy: a bus-wide one would only make publishers look at it.
   const mailbox = { ...options.mailbox, overflow: 'reject' as const };
@@ -138,7 +140,8 @@ async function openFollower(
 
 /** An event of the log as the cause of what its handlers emit. Its size counts where events wait in a mailbox. */
 function toEnvelope(core: Core, event: StoredEvent, waits: boolean): Envelope {
-  const envelope = new Envelope(event, waits ? JSON.stringify(event).length : 0, false, true, NO_CHAIN, core);
+  const chain = core.carrier.chains?.of(event.id) ?? NO_CHAIN;
+  const envelope = new Envelope(event, waits ? JSON.stringify(event).length : 0, false, true, chain, core);
   envelope.position = event.position;
   return envelope;
 }
@@ -158,6 +161,7 @@ function stopWithBus(core: Core, ending: AbortController, ended: Promise<void>):
     all = started;
     running.set(core, started);
     core.onShutDown(async () => {
+      core.carrier.chains = undefined;
       for (const one of started) one.ending.abort();
       await Promise.all([...started].map((one) => one.ended));
     });

@@ -78,6 +78,17 @@ describe('on with from', () => {
     await bus.close();
   });
 
+  it('is settled when it has handled what was emitted, and what came of that', async () => {
+    const { bus } = await startWith(100);
+    const seen: unknown[] = [];
+    bus.on('a', ({ payload }) => void bus.emit('b', payload), { from: 1 });
+    bus.on('b', async ({ payload }) => void seen.push(await payload), { from: 1 });
+    bus.emit('a', 101);
+    await bus.settled();
+    expect(seen).to.deep.equal(numbers(1, 101));
+    await bus.close();
+  });
+
   it('never tells what is transient, and tells in `immediate` what is stored, not before', async () => {
     const store = new FlakyStore();
     const gate = createGate();
@@ -110,6 +121,32 @@ describe('on with from', () => {
     await settled(bus);
     for (const type of ['from-bus', 'from-context'])
       expect(ofType(type)[0]).to.include({ causationId: 'id-1', correlationId: 'id-1' });
+    await bus.close();
+  });
+
+  it('finds a loop through the log: it is refused by `maxChain`, and reported without', async () => {
+    const bounded = await createBus({ store: memory(), maxChain: 5 });
+    let handled = 0;
+    const again = async (_: unknown, context: { emit(type: string, payload: unknown): unknown }): Promise<void> => {
+      if (++handled < 1_200) context.emit('a', null);
+    };
+    const warnings = await warningsOf(async () => {
+      bounded.on('a', again, { from: 1 });
+      await bounded.publish('a', null);
+      await settled(bounded);
+      await bounded.close();
+    });
+    expect(handled).to.equal(5);
+    expect(warnings[0]!.message).to.contain('maxChain is 5');
+    // Time stands still: however slow the machine, it is all within a second.
+    const bus = await createBus({ store: memory(), clock: createVirtualClock() });
+    const loops: unknown[] = [];
+    bus.on('$bus.loop.suspected', ({ payload }) => void loops.push((payload as { cycle: unknown }).cycle));
+    handled = 0;
+    bus.on('a', again, { from: 1 });
+    await bus.publish('a', null);
+    await turnsUntil(() => handled === 1_200);
+    expect(loops).to.deep.equal([['a']]);
     await bus.close();
   });
 
