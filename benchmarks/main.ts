@@ -15,6 +15,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   lowdb: async () => (await import('./lowdb.ts')).lowdb,
   replay: async () => (await import('./replay.ts')).replay,
   query: async () => (await import('./query.ts')).query,
+  retention: async () => (await import('./retention.ts')).retention,
   million: async () => (await import('./million.ts')).million,
 };
 

@@ -1,5 +1,5 @@
 import type { Fence, Sink, Store } from '../store/port.ts';
-import { mergeRanges, type Range } from '../store/ranges.ts';
+import type { Range } from '../store/ranges.ts';
 import { readPages } from './facts.ts';
 import type { Run, Why } from './fates.ts';
 import type { Pacer } from './pacer.ts';
@@ -44,7 +44,7 @@ export interface EnforceTerms {
 
 /** A slice removes at most so many events: few enough to stop soon, enough to rewrite a segment of a file only once or twice. */
 const SLICE_EVENTS = 65_536;
-const SLICE_RANGES = 4_096;
+const SLICE_RANGES = 8_192;
 const REASON = 'retention';
 
 /**
@@ -73,7 +73,7 @@ export async function enforcePlan(port: EnforcePort, plan: MadePlan, terms: Enfo
       if (budget <= 0) break;
       if (port.pacer.isOver) await port.pacer.rest();
     }
-    sums.removed += await removeSlice(port, mergeRanges(ranges), await terms.fence?.());
+    sums.removed += await removeSlice(port, ranges, await terms.fence?.());
     sums.slices++;
     await terms.done?.(ranges[ranges.length - 1]?.to ?? 0);
     await port.pacer.rest();

@@ -28,12 +28,12 @@ describe('a retention plan', () => {
       },
     );
     const plan = await retention.preview();
-    expect([...plan.fates].map(({ bytes: _, ...fate }) => fate)).to.deep.equal([
-      { from: 1, to: 1, goes: false, why: 'no rule', events: 1 },
-      { from: 2, to: 3, goes: true, rule: 1, name: 'task.*', why: 'due', events: 2 },
-      { from: 4, to: 4, goes: false, rule: 1, name: 'task.*', why: 'keepPriority', events: 1 },
-      { from: 5, to: 5, goes: false, rule: 0, name: 'audit', why: 'no limit', events: 1 },
-      { from: 6, to: 6, goes: false, rule: 1, name: 'task.*', why: 'keepFor', events: 1 },
+    expect([...plan.fates].map((fate) => ({ ...fate, bytes: 0 }))).to.deep.equal([
+      { from: 1, to: 1, goes: false, why: 'no rule', events: 1, bytes: 0 },
+      { from: 2, to: 3, goes: true, rule: 1, name: 'task.*', why: 'due', events: 2, bytes: 0 },
+      { from: 4, to: 4, goes: false, rule: 1, name: 'task.*', why: 'keepPriority', events: 1, bytes: 0 },
+      { from: 5, to: 5, goes: false, rule: 0, name: 'audit', why: 'no limit', events: 1, bytes: 0 },
+      { from: 6, to: 6, goes: false, rule: 1, name: 'task.*', why: 'keepFor', events: 1, bytes: 0 },
     ]);
     expect(plan).to.include({ head: 6, through: 6 });
     expect(plan.removes.events).to.equal(2);
@@ -44,7 +44,7 @@ describe('a retention plan', () => {
     ]);
     expect(Object.keys(plan.removes.byType)).to.deep.equal(['task.done']);
     expect(plan.removes.byType['task.done']!.bytes).to.equal(plan.removes.bytes);
-    expect(JSON.parse(JSON.stringify(plan)).fates).to.have.length(5);
+    expect(JSON.parse(JSON.stringify(plan))).to.have.nested.property('fates.length', 5);
   });
 
   it('keeps letters and audit 30 days, unless a rule names them', async () => {
@@ -75,9 +75,9 @@ describe('a retention plan', () => {
     );
     const { heldBack, removes } = await retention.preview();
     expect(removes.events).to.equal(2);
-    expect(heldBack.chains.map(({ bytes: _, ...chain }) => chain)).to.deep.equal([
-      { correlationId: 'long', events: 3, heldBy: 7 },
-      { correlationId: 'short', events: 1, heldBy: 8 },
+    expect(heldBack.chains.map((chain) => ({ ...chain, bytes: 0 }))).to.deep.equal([
+      { correlationId: 'long', events: 3, heldBy: 7, bytes: 0 },
+      { correlationId: 'short', events: 1, heldBy: 8, bytes: 0 },
     ]);
   });
 

@@ -62,7 +62,7 @@ describe('retention rules', () => {
       expect(error.message)
         .to.match(/contradict themselves/)
         .and.match(text);
-      expect(error.details['rules']).to.be.an('array').that.is.not.empty;
+      expect(error.details['rules']).to.be.an('array').with.length.greaterThan(0);
     });
 
   it('may match the same twice where the first looks closer', () => {

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { EventEmitter, once } from 'node:events';
 import { createBus } from '../../lib/bus.ts';
 import { createVirtualClock, type Clock, type VirtualClock } from '../../lib/clock.ts';
 import type { BusOptions } from '../../lib/options.ts';
@@ -16,7 +17,7 @@ const HOUR = 60 * MINUTE;
 
 class SlowStore extends MemoryStore {
   /** Awaited by every removal. */
-  gate: Promise<void> = Promise.resolve();
+  gate: Promise<unknown> = Promise.resolve();
   failing = 0;
   removing = 0;
   most = 0;
@@ -99,14 +100,14 @@ describe('sweeps of retention', () => {
 
   it('never overlap, however long one takes', async () => {
     const { bus, reports, emit, advance, store } = await open({ every: '1m', rules: [{ match: '**', keepCount: 0 }] });
-    let release = (): void => undefined;
-    store.gate = new Promise((resolve) => (release = resolve));
+    const gate = new EventEmitter();
+    store.gate = once(gate, 'open');
     await emit(2);
     await advance(5 * MINUTE);
     const enforced = bus.retention.enforce();
     expect(store.removing).to.equal(1);
     expect(reports).to.have.length(0);
-    release();
+    gate.emit('open');
     await enforced;
     await advance(0);
     expect(store.most).to.equal(1);
