@@ -6,7 +6,7 @@ import type { TreeNode } from './correlation/tree.ts';
 import type { Duration } from './duration.ts';
 import type { StoredEvent, TelltaleEvent } from './event/event.ts';
 import type { Place } from './event/place.ts';
-import type { Schemas } from './registering.ts';
+import type { Schemas } from './schemas/schemas.ts';
 import type { AnyEvents, EventOf, PayloadOf } from './event/typed-patterns.ts';
 import type { Filter } from './filter/language.ts';
 import type { Where } from './filter/where.ts';

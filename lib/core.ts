@@ -36,6 +36,8 @@ export class Core {
   readonly dispatcher: Dispatcher;
   readonly carrier: Carrier;
   readonly newId: () => string;
+  /** What `flush` and `close` wait for beside the writer. */
+  readonly alongside: (() => Promise<unknown>)[] = [];
   /** What features have to say in `health`. */
   readonly notices: (() => readonly string[])[] = [];
   readonly cache: ResultCache | undefined = undefined;

@@ -96,6 +96,7 @@ export { caused } from './router/caused.ts';
 export type { CausedOutput, PipelineOutput } from './router/caused.ts';
 export type { RemovedFigures, SubscriptionFigures } from './router/subscription-figures.ts';
 export type { DeadLetter, LetterReason, LetterState } from './store/letter.ts';
+export type { SchemaInfo, Schemas } from './schemas/schemas.ts';
 export type { Durability, Expectation, Store } from './store/port.ts';
 export { jsonFile } from '../plugins/json-file/index.ts';
 export { memory } from '../plugins/memory/index.ts';

@@ -7,19 +7,36 @@ import type { Page, PageQuery, Store } from './store/port.ts';
 export type Present = (event: StoredEvent) => StoredEvent;
 
 /**
- * Shows stored events as readers of this bus see them. One that nobody can bring up to date is told once per type and
- * shown as it is stored, never dropped.
+ * Shows stored events as readers of this bus see them. One that nobody can bring up to date, of a version this program
+ * does not know, or that its schema no longer takes, is told once per type and shown as it is stored or was brought up
+ * to date, never dropped. Schemas are asked only while somebody listens for what they refuse, and no more for a type
+ * that has been told: a schema of some fields costs about as much as reading the event from memory.
  */
 export function presenterOf(core: Core): Present {
+  const { schemas, reports } = core;
   return (event) => {
     try {
-      return core.schemas.upcast(event);
+      const shown = schemas.upcast(event);
+      if (reports.wouldSay(REFUSED, event.type) || event.schemaVersion > schemas.version(event.type))
+        tellProblem(core, shown);
+      return shown;
     } catch (error) {
       const about = { type: event.type, version: event.schemaVersion, message: toError(error).message };
-      core.reports.sayOnce('$bus.upcast.failed', event.type, about);
+      reports.sayOnce('$bus.upcast.failed', event.type, about);
       return event;
     }
   };
+}
+
+const REFUSED = '$bus.schema.refused';
+const UNKNOWN = '$bus.schema.unknown';
+
+function tellProblem({ schemas, reports }: Core, event: StoredEvent): void {
+  const problem = schemas.problemOf(event);
+  if (!problem) return;
+  const { id: eventId, type, schemaVersion: version, position } = event;
+  const about = { type, version, eventId, position, code: problem.code, message: problem.message };
+  reports.sayOnce(problem.code === 'UNKNOWN_TYPE' ? UNKNOWN : REFUSED, type, about);
 }
 
 /** The store as readers see it. Filters have looked at the events as they are stored. */

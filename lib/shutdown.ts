@@ -22,10 +22,11 @@ export async function untilSettled(core: Core, timeoutMs?: number): Promise<bool
 }
 
 /** Everything accepted is stored when it resolves, the letters about it included; rejects with what is not. */
-export async function flushStore({ writer }: Core): Promise<void> {
+export async function flushStore({ writer, alongside }: Core): Promise<void> {
   await writer?.flush();
   // A letter names the position of its event, so it is written behind it.
   await writer?.flush();
+  if (alongside.length > 0) await Promise.all(alongside.map((written) => written()));
 }
 
 /**

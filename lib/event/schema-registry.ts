@@ -29,6 +29,13 @@ export interface DeclaredType {
   readonly upcasts: readonly number[];
 }
 
+/** One version of a type that has a schema. */
+export interface RegisteredSchema {
+  readonly type: string;
+  readonly version: number;
+  readonly schema: StandardSchema;
+}
+
 interface Known {
   current: number;
   transient: boolean;
@@ -68,6 +75,16 @@ export class SchemaRegistry {
     known.versions.set(version, schema);
     if (options.upcast) this.#link(type, known, version - 1, options.upcast);
     known.current = Math.max(known.current, version);
+  }
+
+  /** The schemas there are, of all types or of one version of one. */
+  registered(type?: string, version?: number): RegisteredSchema[] {
+    const found: RegisteredSchema[] = [];
+    for (const [name, { versions }] of type === undefined ? this.#types : this.#only(type))
+      for (const [each, schema] of versions)
+        if (schema !== undefined && (version === undefined || each === version))
+          found.push({ type: name, version: each, schema });
+    return found;
   }
 
   /** The current version of a type, 1 if it is not declared. */
@@ -118,6 +135,30 @@ export class SchemaRegistry {
       raised = { ...raised, payload: runUpcast(link, raised, version), schemaVersion: version + 1 };
     }
     return raised;
+  }
+
+  /**
+   * What is wrong with a stored event that cannot be brought up to date any more: `UNKNOWN_TYPE` for a version this
+   * program does not know yet, `SCHEMA_REFUSED` or `SCHEMA_ASYNC` for a payload its schema does not take now.
+   */
+  problemOf({ type, schemaVersion, payload }: TelltaleEvent): TelltaleError | undefined {
+    const known = this.#types.get(type);
+    if (known === undefined) return undefined;
+    if (schemaVersion > known.current) return newer(type, schemaVersion, known.current);
+    const schema = known.versions.get(schemaVersion);
+    // What a schema has made of a payload need not be what it takes.
+    if (schema === undefined || this.#transforms) return undefined;
+    try {
+      const result = validate(type, schema, payload);
+      return result.issues ? refused(type, schemaVersion, result) : undefined;
+    } catch (error) {
+      return error as TelltaleError;
+    }
+  }
+
+  #only(type: string): readonly (readonly [string, Known])[] {
+    const known = this.#types.get(type);
+    return known ? [[type, known]] : [];
   }
 
   #declare(type: string, entry: EventEntry): void {
@@ -193,6 +234,11 @@ function unknownType(type: string, version: number, versions: ReadonlyMap<number
   const known = versions === undefined ? '' : `, it is declared in version ${[...versions.keys()].join(', ')}`;
   const message = `type \`${type}\` version ${version} is not declared and unknownTypes is 'refuse'${known}`;
   return new TelltaleError('UNKNOWN_TYPE', message, { details: { type, version } });
+}
+
+function newer(type: string, version: number, current: number): TelltaleError {
+  const message = `type \`${type}\` has events of version ${version}, and this program knows it up to version ${current}`;
+  return new TelltaleError('UNKNOWN_TYPE', message, { details: { type, version, current } });
 }
 
 function gap(event: TelltaleEvent, version: number, current: number): TelltaleError {

@@ -58,12 +58,15 @@ export class Reports {
     this.#open.set(id, { count: 0, last: payload, cancel });
   }
 
+  /** Would `sayOnce` say it? What nobody hears is not said yet. */
+  wouldSay(type: string, key: string): boolean {
+    return !this.#once.has(`${type} ${key}`) && this.#once.size < MAX_KEYS && this.#port.heard(type);
+  }
+
   /** Reports a thing once in the life of the bus. */
   sayOnce(type: string, key: string, payload: Record<string, unknown>): void {
-    const id = `${type} ${key}`;
-    // What nobody hears is not said yet.
-    if (this.#once.has(id) || this.#once.size >= MAX_KEYS || !this.#port.heard(type)) return;
-    this.#once.add(id);
+    if (!this.wouldSay(type, key)) return;
+    this.#once.add(`${type} ${key}`);
     this.#port.emit(type, payload);
   }
 
