@@ -31,7 +31,6 @@ export async function preview(scope: Scope, parsed: ParsedReplay, takesMs: () =>
   let durationMs = 0;
   for await (const batch of scope.read(scope.window)) {
     for (const { type, position, time } of batch.events) {
-      if (parsed.withoutReserved && type.startsWith('$')) continue;
       const name = counts.has(type) || counts.size < TYPES ? type : REST;
       counts.set(name, (counts.get(name) ?? 0) + 1);
       events++;

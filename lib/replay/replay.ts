@@ -193,11 +193,7 @@ export async function tell(scope: Scope, started: Started, parts: TellingParts):
   const { parsed, recipient, captures, tally, present, store, id } = parts;
   const { controls } = started;
   const telling = parsed.accept ? () => undefined : (event: StoredEvent) => captures.told(event.id);
-  const { withoutReserved } = parsed;
-  const run: Run = new Run(
-    { scope, controls, recipient, withoutReserved, present, telling, moved: started.moved },
-    parsed.byTime,
-  );
+  const run: Run = new Run({ scope, controls, recipient, present, telling, moved: started.moved }, parsed.byTime);
   started.report(run);
   try {
     await run.tellAll();

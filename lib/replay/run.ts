@@ -7,7 +7,6 @@ export interface RunParts {
   readonly scope: Scope;
   readonly controls: Controls;
   readonly recipient: Recipient;
-  readonly withoutReserved: boolean;
   readonly present: (event: StoredEvent) => StoredEvent;
   /** Called before an event is told. */
   readonly telling: (event: StoredEvent) => void;
@@ -21,7 +20,6 @@ const SLICE_MS = 5;
 /** Looking at the clock costs as much as telling an event: every so many events, and every event where they are slow. */
 const CLOCK_EVERY = 32;
 const SLOW_MS = 0.5;
-const DOLLAR = 36;
 
 /** Tells the events of a scope, until its end or until it is stopped. Rejects where they cannot be read. */
 export class Run {
@@ -85,24 +83,27 @@ export class Run {
     for (let at = 0; at < events.length;) {
       const { sleeps } = controls;
       if (!controls.free && !(await controls.turn(events[at]!.time))) return false;
+      // A wait has given the event loop its turns.
       if (controls.sleeps !== sleeps) this.#startSlice();
+      if (this.#sliceLeft <= 0) {
+        await this.#breathe();
+        continue;
+      }
       const before = at;
       at = this.#tellSome(events, at);
       this.#told += at - before;
       this.#looked = this.position;
       moved();
       if (this.#eased !== undefined) await this.#untilEased(this.#eased);
-      if (this.#sliceLeft <= 0) await this.#breathe();
     }
     return !controls.moved;
   }
 
   /** Tells events until somebody has to be waited for; answers where it has come to. */
   #tellSome(events: readonly StoredEvent[], from: number): number {
-    const { controls, recipient, withoutReserved, present, telling } = this.#parts;
+    const { controls, recipient, present, telling } = this.#parts;
     for (let at = from; at < events.length; at++) {
       const event = events[at]!;
-      if (withoutReserved && event.type.charCodeAt(0) === DOLLAR) continue;
       this.position = event.position;
       telling(event);
       this.#eased = recipient.tell(present(event));

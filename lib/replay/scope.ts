@@ -109,6 +109,6 @@ export async function openScope(options: ScopeOptions): Promise<Scope> {
 }
 
 function sourceOf({ store, parsed, signal }: ScopeOptions, window: Window): SourceOptions {
-  const { byTime, backward, selection } = parsed;
-  return { store, where: selection.where, window, byTime, backward, signal };
+  const { byTime, backward, withoutReserved, selection } = parsed;
+  return { store, where: selection.where, window, byTime, backward, withoutReserved, signal };
 }

@@ -1,4 +1,5 @@
 import type { StoredEvent } from '../event/event.ts';
+import { isReserved } from '../event/type-name.ts';
 import type { Filter } from '../filter/language.ts';
 import type { Store } from '../store/port.ts';
 import { inTimeOrder } from '../store/read/in-time-order.ts';
@@ -11,6 +12,8 @@ export interface SourceOptions {
   readonly window: Window;
   readonly byTime: boolean;
   readonly backward: boolean;
+  /** Leaves out the events of the bus itself. */
+  readonly withoutReserved: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -29,21 +32,17 @@ export function openSource(options: SourceOptions): AsyncGenerator<Batch, void, 
   return readAhead(options.byTime ? batchesInTimeOrder(options) : pages(options));
 }
 
-async function* pages({
-  store,
-  where,
-  window,
-  backward,
-  signal,
-}: SourceOptions): AsyncGenerator<Batch, void, undefined> {
+async function* pages(options: SourceOptions): AsyncGenerator<Batch, void, undefined> {
+  const { store, where, window, backward, signal } = options;
   const scanned = scan(store, { where, window, descending: backward, pageEvents: PAGE_EVENTS, signal });
-  for await (const { events, looked } of scanned) yield { events, looked };
+  for await (const { events, looked } of scanned) yield { events: wanted(events, options), looked };
 }
 
 async function* batchesInTimeOrder(options: SourceOptions): AsyncGenerator<Batch, void, undefined> {
   const { store, where, window, backward, signal } = options;
   let batch: StoredEvent[] = [];
   for await (const event of inTimeOrder(store, { where, window, signal }, backward)) {
+    if (options.withoutReserved && isReserved(event.type)) continue;
     batch.push(event);
     if (batch.length < BATCH_EVENTS) continue;
     yield { events: batch, looked: undefined };
@@ -69,9 +68,16 @@ async function* readAhead<T>(source: AsyncGenerator<T, void, undefined>): AsyncG
 }
 
 /** How many events there are to tell. */
-export async function countSource({ store, where, window, signal }: SourceOptions): Promise<number> {
+export async function countSource(options: SourceOptions): Promise<number> {
+  const { store, where, window, signal } = options;
   let count = 0;
   const scanned = scan(store, { where, window, descending: false, pageEvents: PAGE_EVENTS, signal });
-  for await (const { events } of scanned) count += events.length;
+  for await (const { events } of scanned) count += wanted(events, options).length;
   return count;
+}
+
+function wanted(events: readonly StoredEvent[], { withoutReserved }: SourceOptions): readonly StoredEvent[] {
+  // Nearly always there is none, and nothing is copied.
+  if (!withoutReserved || !events.some(({ type }) => isReserved(type))) return events;
+  return events.filter(({ type }) => !isReserved(type));
 }

@@ -49,6 +49,16 @@ describe('the speed of a replay', () => {
     expect(await toldAt(lived, { speed: 'original' }, 10_000)).to.deep.equal([0, 0, 200]);
   });
 
+  it('waits from one event that is told to the next, not for those of the bus', async () => {
+    const lived = await createLived();
+    const { bus } = lived;
+    await takeSteps(bus, [0]);
+    expect(() => bus.emit('step.taken', Infinity)).to.throw();
+    await bus.flush();
+    await takeSteps(bus, [1_000]);
+    expect(await toldAt(lived, { speed: 'original' }, 9e12)).to.deep.equal([0, 1_000]);
+  });
+
   it('goes backward as slowly as forward', async () => {
     const lived = await createLived();
     await takeSteps(lived.bus, [0, 1_000, 4_000]);
