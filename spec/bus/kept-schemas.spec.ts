@@ -160,19 +160,19 @@ describe('schemas in the store', () => {
   });
 });
 
-describe('stored events whose schema has changed', () => {
-  /** Three events of `a`, two of them strings; then a bus that declares numbers. */
-  const changed = async (events: object, heard = true) => {
-    const store = memory();
-    const first = await createTestBus({ store });
-    for (const payload of ['x', 7, 'y']) first.bus.emit('a', payload);
-    first.bus.emit('b', 1, { schemaVersion: 3 });
-    first.bus.emit('b', 2, { schemaVersion: 3 });
-    await first.bus.close();
-    const { bus } = await createTestBus({ store, events: events as never });
-    return { bus, reports: heard ? await reportsOf(bus, '$bus.schema.*') : [] };
-  };
+/** Three events of `a`, two of them strings; then a bus that declares numbers. */
+const changed = async (events: object, heard = true) => {
+  const store = memory();
+  const first = await createTestBus({ store });
+  for (const payload of ['x', 7, 'y']) first.bus.emit('a', payload);
+  first.bus.emit('b', 1, { schemaVersion: 3 });
+  first.bus.emit('b', 2, { schemaVersion: 3 });
+  await first.bus.close();
+  const { bus } = await createTestBus({ store, events: events as never });
+  return { bus, reports: heard ? await reportsOf(bus, '$bus.schema.*') : [] };
+};
 
+describe('stored events whose schema has changed', () => {
   it('are told once per type and delivered as stored where the schema refuses them', async () => {
     let checks = 0;
     const validate = (value: unknown): object => {
