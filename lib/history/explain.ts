@@ -1,5 +1,5 @@
+import { hintsOf } from '../filter/hints.ts';
 import type { Filter } from '../filter/language.ts';
-import { parseFilter, type Condition } from '../filter/parse.ts';
 import type { Page } from '../store/port.ts';
 
 /** What one page of a query or a search has cost. */
@@ -27,7 +27,8 @@ export class Cost {
 
   explain(matched: number, tookMs: number, where: Filter | undefined): Explanation {
     // A store reads in blocks, so some of what it has looked at lies behind the page.
-    const path = this.#scanned > 2 * matched ? equalPaths(where).find((known) => known !== this.#index) : undefined;
+    const vain = where !== undefined && this.#scanned > 2 * matched;
+    const path = vain ? hintsOf(where).equals?.find((known) => known.path !== this.#index)?.path : undefined;
     return {
       ...(this.#index !== undefined && { index: this.#index }),
       scanned: this.#scanned,
@@ -36,19 +37,4 @@ export class Cost {
       ...(path !== undefined && { suggestion: path }),
     };
   }
-}
-
-/** Paths into payload and metadata that must equal one of some values, whatever else holds. */
-function equalPaths(where: Filter | undefined): readonly string[] {
-  return where === undefined ? [] : [...certain(parseFilter(where))];
-}
-
-// Alternatives and negations say nothing certain, so an index cannot narrow them down.
-function* certain(condition: Condition): Generator<string> {
-  if (condition.kind === 'all') for (const member of condition.conditions) yield* certain(member);
-  if (condition.kind !== 'field') return;
-  const { field, operator, operand } = condition;
-  const values = operator === '$eq' ? [operand] : operator === '$in' ? (operand as readonly unknown[]) : [];
-  const scalars = values.length > 0 && values.every((value) => typeof value !== 'object' || value === null);
-  if (scalars && field.path.includes('.')) yield field.path;
 }

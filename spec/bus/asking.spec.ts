@@ -40,14 +40,15 @@ describe('asking a bus', () => {
     await bus.close();
   });
 
-  it('keeps no answers unless it is told to', async () => {
-    const bus = await createBus({ store: memory() });
-    await bus.publish('note.taken', {});
-    const [first, second] = [await bus.query(), await bus.query()];
-    expect(first.events).not.to.equal(second.events);
-    expect(bus.metrics().cache).to.deep.equal({ entries: 0, bytes: 0, hits: 0, misses: 0 });
-    await bus.close();
-  });
+  for (const options of [{}, { cache: false }])
+    it(`keeps no answers unless it is told to: ${JSON.stringify(options)}`, async () => {
+      const bus = await createBus({ store: memory(), ...options });
+      await bus.publish('note.taken', {});
+      const [first, second] = [await bus.query(), await bus.query()];
+      expect(first.events).not.to.equal(second.events);
+      expect(bus.metrics().cache).to.deep.equal({ entries: 0, bytes: 0, hits: 0, misses: 0 });
+      await bus.close();
+    });
 
   it('answers from its cache, and anew after a removal', async () => {
     const store = memory();
