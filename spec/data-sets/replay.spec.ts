@@ -67,6 +67,25 @@ async function told(bus: Bus, order: 'position' | 'time', direction: 'forward' |
   return events;
 }
 
+async function* chunks(text: string) {
+  yield Buffer.from(text);
+}
+
+function expectTheSet(events: readonly StoredEvent[], first: ReadonlyMap<string, Recorded>, facts: Facts): void {
+  expect(events.length).to.equal(facts.distinctIds);
+  expect(new Set(events.map(({ id }) => id)).size).to.equal(facts.distinctIds);
+  expect(new Set(events.map(({ correlationId }) => correlationId)).size).to.equal(facts.correlations);
+  expect(new Set(events.map(({ source }) => source)).size).to.equal(facts.sources);
+  expect(tally(events.map(({ type }) => type))).to.deep.equal(tally([...first.values()].map(({ type }) => type)));
+  const withoutTime = [...first.values()].filter(({ time }) => time === undefined).length;
+  expect(events.filter(({ metadata }) => metadata['timeMissing'] === true).length).to.equal(withoutTime);
+  for (const event of events) {
+    const line = first.get(event.id)!;
+    expect(event.payload).to.deep.equal(line.payload);
+    if (line.time !== undefined) expect(event.time, line.time).to.be.closeTo(epochMs(line.time), 1e-3);
+  }
+}
+
 describe('the recorded sets, told again', function () {
   this.timeout(60_000);
   const names = existsSync(expectedCounts)
@@ -106,10 +125,7 @@ describe('the recorded sets, told again', function () {
         before(async () => {
           folder = mkdtempSync(join(quickFolder(), 'telltale-set-'));
           bus = await createBus({ source: 'import', store: createStore(folder) });
-          async function* chunks() {
-            yield Buffer.from(text);
-          }
-          const { stored, duplicates, refused } = await importStream(bus, readLines(chunks())).result;
+          const { stored, duplicates, refused } = await importStream(bus, readLines(chunks(text))).result;
           expect(stored).to.equal(facts.distinctIds);
           expect(duplicates + refused).to.equal(facts.repeatedIds);
         });
@@ -119,26 +135,9 @@ describe('the recorded sets, told again', function () {
           rmSync(folder, { recursive: true });
         });
 
-        function expectTheSet(events: readonly StoredEvent[]): void {
-          expect(events.length).to.equal(facts.distinctIds);
-          expect(new Set(events.map(({ id }) => id)).size).to.equal(facts.distinctIds);
-          expect(new Set(events.map(({ correlationId }) => correlationId)).size).to.equal(facts.correlations);
-          expect(new Set(events.map(({ source }) => source)).size).to.equal(facts.sources);
-          expect(tally(events.map(({ type }) => type))).to.deep.equal(
-            tally([...first.values()].map(({ type }) => type)),
-          );
-          const withoutTime = [...first.values()].filter(({ time }) => time === undefined).length;
-          expect(events.filter(({ metadata }) => metadata['timeMissing'] === true).length).to.equal(withoutTime);
-          for (const event of events) {
-            const line = first.get(event.id)!;
-            expect(event.payload).to.deep.equal(line.payload);
-            if (line.time !== undefined) expect(event.time, line.time).to.be.closeTo(epochMs(line.time), 1e-3);
-          }
-        }
-
         it('comes in position order, which is that of its lines', async () => {
           const events = await told(bus, 'position');
-          expectTheSet(events);
+          expectTheSet(events, first, facts);
           const ids = [
             ...new Set(
               text
@@ -155,7 +154,7 @@ describe('the recorded sets, told again', function () {
 
         it('comes in time order, each time not before the last', async () => {
           const events = await told(bus, 'time');
-          expectTheSet(events);
+          expectTheSet(events, first, facts);
           for (const [i, { time, position }] of events.entries()) {
             if (i === 0) continue;
             const before = events[i - 1]!;
@@ -164,7 +163,7 @@ describe('the recorded sets, told again', function () {
           }
           const backward = await told(bus, 'time', 'backward');
           expect(backward.map(({ time }) => time)).to.deep.equal(events.map(({ time }) => time).toReversed());
-          expectTheSet(backward);
+          expectTheSet(backward, first, facts);
         });
 
         it('is counted by a dry run', async () => {

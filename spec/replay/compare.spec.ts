@@ -17,20 +17,26 @@ const counts = ({ causes, same, missing, new: added, changed, notCompared }: Rep
   changed: changed.length,
 });
 
+type Emit = (type: string, payload: unknown, options?: object) => unknown;
+
+const throwTwice = (
+  event: { payload: unknown },
+  { emit }: { emit: (type: string, payload: unknown, options?: object) => unknown },
+) => {
+  emit('ball.thrown', event.payload, { entity: 'ball/1', metadata: { tags: ['a'] } });
+  emit('ball.thrown', { again: true });
+};
+
+const throwOnce = (event: { payload: unknown }, { emit }: { emit: Emit }): unknown =>
+  emit('ball.thrown', event.payload);
+
 describe('compare', () => {
   it('finds the same run the same', async () => {
     const { bus } = await createLived();
-    const handler = (
-      event: { payload: unknown },
-      { emit }: { emit: (type: string, payload: unknown, options?: object) => unknown },
-    ) => {
-      emit('ball.thrown', event.payload, { entity: 'ball/1', metadata: { tags: ['a'] } });
-      emit('ball.thrown', { again: true });
-    };
-    bus.on('step.taken', handler);
+    bus.on('step.taken', throwTwice);
     await takeSteps(bus, [1, 2, 3], { metadata: { conversationId: 'c' } });
     await bus.settled();
-    const result = await bus.replay({ pattern: 'step.*', into: handler }).finished;
+    const result = await bus.replay({ pattern: 'step.*', into: throwTwice }).finished;
     const found = { causes: 3, notCompared: 0, same: 6, missing: 0, new: 0, changed: 0 };
     expect(counts(await result.compare())).to.deep.equal(found);
   });
@@ -80,15 +86,13 @@ describe('compare', () => {
 
   it('does not take what an accepted replay has added for the original', async () => {
     const { bus } = await createLived();
-    const handler = (_event: unknown, { emit }: { emit: (type: string, payload: unknown) => unknown }) =>
-      emit('ball.thrown', {});
-    bus.on('step.taken', handler);
+    bus.on('step.taken', throwOnce);
     await takeSteps(bus, [1]);
     await bus.settled();
-    await bus.replay({ pattern: 'step.*', into: handler, accept: true }).finished;
+    await bus.replay({ pattern: 'step.*', into: throwOnce, accept: true }).finished;
     await bus.flush();
     expect(await bus.count({ type: 'ball.thrown' })).to.equal(2);
-    const result = await bus.replay({ pattern: 'step.*', into: handler }).finished;
+    const result = await bus.replay({ pattern: 'step.*', into: throwOnce }).finished;
     expect(counts(await result.compare())).to.include({ same: 1, missing: 0, new: 0 });
   });
 
@@ -106,14 +110,12 @@ describe('compare', () => {
 
   it('works on a log in files, from a bus of another name', async () => {
     const folder = mkdtempSync(join(quickFolder(), 'telltale-compare-'));
-    const handler = (event: { payload: unknown }, { emit }: { emit: (type: string, payload: unknown) => unknown }) =>
-      emit('ball.thrown', event.payload);
     const first = await createBus({ source: 'first', store: jsonFile(folder) });
-    first.on('step.taken', handler);
+    first.on('step.taken', throwOnce);
     await takeSteps(first, [1, 2, 3]);
     await first.close();
     const second = await createBus({ source: 'second', store: jsonFile(folder) });
-    const result = await second.replay({ pattern: 'step.*', into: handler }).finished;
+    const result = await second.replay({ pattern: 'step.*', into: throwOnce }).finished;
     expect(counts(await result.compare())).to.include({ same: 3, missing: 0, new: 0, changed: 0 });
     await second.close();
     rmSync(folder, { recursive: true });

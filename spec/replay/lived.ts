@@ -8,7 +8,7 @@ import { logged } from '../support/logged.ts';
 export interface Lived extends TestBus<AnyEvents> {
   readonly store: Store;
   /** All that is in the log, letters too. */
-  log(): Promise<readonly StoredEvent[]>;
+  readonly log: () => Promise<readonly StoredEvent[]>;
 }
 
 /** A bus with a memory store at hand. */

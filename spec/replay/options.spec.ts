@@ -65,15 +65,15 @@ describe('the options of a replay', () => {
   });
 });
 
-describe('a replay of what was removed', () => {
-  async function withHole(): Promise<Lived & { readonly removal: RemovedRange }> {
-    const lived = await createLived();
-    await takeSteps(lived.bus, [1, 2, 3, 4, 5, 6]);
-    const at = lived.clock.now();
-    await lived.store.remove([{ from: 2, to: 4 }], 'too old');
-    return { ...lived, removal: { from: 2, to: 4, reason: 'too old', at } };
-  }
+async function withHole(): Promise<Lived & { readonly removal: RemovedRange }> {
+  const lived = await createLived();
+  await takeSteps(lived.bus, [1, 2, 3, 4, 5, 6]);
+  const at = lived.clock.now();
+  await lived.store.remove([{ from: 2, to: 4 }], 'too old');
+  return { ...lived, removal: { from: 2, to: 4, reason: 'too old', at } };
+}
 
+describe('a replay of what was removed', () => {
   for (const [what, places, names] of [
     ['from a position', { from: 3 }, 'position 3 (`from`)'],
     ['to a position', { to: { position: 4 } }, 'position 4 (`to`)'],

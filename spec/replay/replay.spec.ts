@@ -7,6 +7,11 @@ import { rejectionOf } from '../support/rejection-of.ts';
 import { createGate, turn, turnsUntil } from '../support/turns.ts';
 import { createLived, noting, takeSteps } from './lived.ts';
 
+const failingKey = ({ time }: { time: number }): string => {
+  if (time === 1) throw new Error('no key');
+  return 'k';
+};
+
 describe('bus.replay', () => {
   it('begins on the next tick', async () => {
     const { bus } = await createLived();
@@ -179,11 +184,10 @@ describe('bus.replay', () => {
   it('counts an event whose key cannot be told as failed', async () => {
     const { bus } = await createLived();
     await takeSteps(bus, [1, 2]);
-    const key = ({ time }: { time: number }): string => {
-      if (time === 1) throw new Error('no key');
-      return 'k';
-    };
-    expect(await bus.replay({ key, into: () => undefined }).finished).to.include({ delivered: 1, failed: 1 });
+    expect(await bus.replay({ key: failingKey, into: () => undefined }).finished).to.include({
+      delivered: 1,
+      failed: 1,
+    });
   });
 
   it('tells handlers by pattern; what none hears is skipped', async () => {
