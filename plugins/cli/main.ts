@@ -120,6 +120,26 @@ program
     process.exitCode = await retain(folder, options);
   });
 
+program
+  .command('replay')
+  .description('print the events of a log again, at their speed; no handler runs')
+  .argument('<folder>', 'the log folder')
+  .option('--dry-run', 'only count what would be told, by type, and say how long it would take')
+  .option('--pattern <pattern>', "types that match, such as 'tool.*' or '**.failed'")
+  .option('--entity <entity>', "such as agent/7, or 'agent/*'")
+  .option('--correlation <id>', 'events of one correlation')
+  .option('--from <place>', 'a position, a time (2026-01-31T12:00, UTC), or how long ago (2h)')
+  .option('--to <place>', 'up to here, inclusive')
+  .option('--order <order>', 'position or time; default: position')
+  .option('--backward', 'the last first')
+  .option('--speed <speed>', 'max, original, or so many times as fast (10x); default: max')
+  .option('--max-gap <duration>', 'no wait is longer, such as 5s')
+  .option('--json', 'print JSON, one event a line')
+  .action(async (folder: string, options: object) => {
+    const { replayLog } = await import('./replay.ts');
+    process.exitCode = await replayLog(folder, options);
+  });
+
 // A reader that stops reading (`| head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
