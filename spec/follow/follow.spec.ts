@@ -1,8 +1,10 @@
 // oxlint-disable eslint/no-underscore-dangle -- the faults lie in what a store brings
 import { expect } from 'chai';
+import { getEventListeners } from 'node:events';
 import { createVirtualClock, systemClock } from '../../lib/clock.ts';
 import { TelltaleError } from '../../lib/errors.ts';
 import { follow, type Followed, type FollowOptions } from '../../lib/store/follow.ts';
+import type { PageQuery } from '../../lib/plugin.ts';
 import { buildEvents } from '../support/event-builder.ts';
 import { FlakyStore } from '../support/flaky-store.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
@@ -143,6 +145,30 @@ describe('follow', () => {
     store.readFaults.push(new TelltaleError('STORE_CORRUPT', 'bad record'));
     expect(await rejectionOf(batches.next())).to.include({ code: 'STORE_CORRUPT' });
     expect((await batches.next()).done).to.equal(true);
+  });
+
+  it('leaves nothing behind on the store and the signal', async () => {
+    const { store } = await start(1);
+    const ending = new AbortController();
+    const { signal } = ending;
+    let listeners = 0;
+    const onCommit: typeof store.onCommit = (listener) => {
+      listeners++;
+      const leave = store.onCommit(listener);
+      return () => {
+        listeners--;
+        leave();
+      };
+    };
+    const seen = { head: () => store.head(), page: (query: PageQuery) => store.page(query), onCommit };
+    const batches = follow(seen, { after: 0, signal, clock: systemClock })[Symbol.asyncIterator]();
+    await batches.next();
+    const waiting = batches.next();
+    await turn();
+    expect([listeners, getEventListeners(signal, 'abort').length]).to.deep.equal([1, 1]);
+    ending.abort();
+    await waiting;
+    expect([listeners, getEventListeners(signal, 'abort').length]).to.deep.equal([0, 0]);
   });
 
   it('ends without an error when it is aborted, also while it waits, and when the store is closed', async () => {

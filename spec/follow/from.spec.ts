@@ -322,10 +322,15 @@ describe('on with from', () => {
   });
 
   it('finds the event it begins at, although that is still being written', async () => {
-    const { bus } = await startWith(0);
+    const store = new FlakyStore();
+    const gate = createGate();
+    const bus = await createBus({ store });
+    store.gate = gate.promise;
     const { id } = bus.emit('a', 1);
     const seen: unknown[] = [];
     bus.on('a', ({ payload }) => void seen.push(payload), { from: { eventId: id } });
+    await turn();
+    gate.open();
     await settled(bus);
     expect(seen).to.deep.equal([1]);
     await bus.close();
