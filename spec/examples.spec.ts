@@ -43,6 +43,16 @@ const PRINTED: Readonly<Record<string, readonly (string | RegExp)[]>> = {
   ],
   '05-join.mjs': ['complete: true, a.ts bb.ts ccc.ts', 'second scan: JOIN_FAILED'],
   '06-custom-store.mjs': ['stored at position 1, revision 1 of note/1', /^(?:#|ℹ) pass \d{2,}$/, /^(?:#|ℹ) fail 0$/],
+  '07-replay.mjs': [
+    'a dry run: 3 events, 4 hours of log in 4000 ms',
+    '8:00 sunny → walk',
+    '9:00 raining → umbrella',
+    '12:00 snowing → walk',
+    'the progress is complete',
+    '3 told, in less than the 4 seconds of the dry run thanks to maxGap: true',
+    'same 1, changed 1 (walk → umbrella), missing 1, new 1',
+    'the log still has 6 events',
+  ],
   '08-fold-to-a-past-moment.mjs': [
     'now            7 left after 5 moves',
     'at 8 o’clock   20 left after 1 moves',
