@@ -39,8 +39,11 @@ import type { Durability, Expectation } from './store/port.ts';
 /** The types a bus with these declarations takes; any text where nothing is declared. */
 export type TypeOf<E> = keyof E & string;
 
-/** A filter over the events of a pattern: where types are declared, its paths and values are checked against them. */
-export type WhereOf<E, P extends string> = Where<PayloadOf<E, P>>;
+/**
+ * A filter over the events of a pattern: where types are declared, its paths and values are checked against them.
+ * `NoInfer`, and a condition on `P` itself, keep the compiler from looking at every declared type before `P` is known.
+ */
+export type WhereOf<E, P extends string> = NoInfer<P extends unknown ? Where<PayloadOf<E, P>> : never>;
 
 /** Options whose filter knows the events of the pattern. */
 export type Filtered<Options, E, P extends string> = Omit<Options, 'where'> & {

@@ -8,7 +8,7 @@ import { resolveWindow } from '../store/read/window.ts';
 
 const PAGE_EVENTS = 1_000;
 /** Events between two looks at the clock. */
-const STEP = 32;
+const STEP = 8;
 
 /** Shows every event of a selection to `look`, in position order, once; the event loop turns in between. */
 export async function lookThrough(
@@ -19,10 +19,8 @@ export async function lookThrough(
 ): Promise<void> {
   const window = await resolveWindow(places, store, clock);
   const breath = new Breath();
-  for await (const page of scan(store, { where, window, descending: false, pageEvents: PAGE_EVENTS, signal })) {
+  for await (const page of scan(store, { where, window, descending: false, pageEvents: PAGE_EVENTS, signal }))
     await paced(page.events, look, breath);
-    if (breath.isDue) await breath.take();
-  }
 }
 
 /** Does `work` for every item; the event loop turns in between. */

@@ -18,6 +18,7 @@ export class Quantiles {
   readonly #exact: number;
   /** `undefined` once there are too many. */
   #values: number[] | undefined = [];
+  #isSorted = true;
   #positive = new Bins();
   #negative = new Bins();
   #zeros = 0;
@@ -43,7 +44,7 @@ export class Quantiles {
     if (value < this.#min) this.#min = value;
     if (value > this.#max) this.#max = value;
     if (this.#values === undefined) this.#sketch(value, 1);
-    else this.#values.push(value);
+    else this.#keep(value, this.#values);
     if (this.#values !== undefined && this.#values.length > this.#exact) this.#turnIntoSketch();
   }
 
@@ -81,8 +82,14 @@ export class Quantiles {
   }
 
   #sorted(): readonly number[] {
-    this.#values = this.#values!.toSorted((a, b) => a - b);
-    return this.#values;
+    if (!this.#isSorted) this.#values = this.#values!.toSorted((a, b) => a - b);
+    this.#isSorted = true;
+    return this.#values!;
+  }
+
+  #keep(value: number, values: number[]): void {
+    values.push(value);
+    this.#isSorted = false;
   }
 
   #turnIntoSketch(): void {

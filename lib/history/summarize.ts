@@ -48,6 +48,7 @@ export interface Summary {
 }
 
 const MAX_ROWS = 10_000;
+const SORTED_ROWS = 4_000;
 /** With `top`, which of them are the largest is known only at the end. */
 const MAX_GROUPS = 50_000;
 
@@ -88,8 +89,10 @@ export async function summarize(
   await lookThrough(store, parsed.selection, look, clock);
   const { kept, left } = await largest([...groups.all()], parsed);
   const rest = left.length === 0 ? undefined : await together(left, measures);
+  const rows: SummaryRow[] = [];
+  await paced(kept, ({ key, from, tally }) => rows.push({ key, ...(from !== undefined && { from }), ...tally.take() }));
   return {
-    rows: kept.map(({ key, from, tally }) => ({ key, ...(from !== undefined && { from }), ...tally.take() })),
+    rows,
     events,
     ...(rest && { rest: { rows: left.length, ...rest.take() } }),
   };
@@ -150,11 +153,11 @@ async function largest(
   return { kept: rows, left };
 }
 
-// At most twice 10,000 are sorted at once, a few milliseconds.
+// A sort cannot be interrupted, so it gets only so many at once; what is sorted already costs little.
 async function bestOf(ranked: readonly Ranked[], wanted: number): Promise<readonly Ranked[]> {
   let best: Ranked[] = [];
-  for (let at = 0; at < ranked.length; at += MAX_ROWS) {
-    best = [...best, ...ranked.slice(at, at + MAX_ROWS)].toSorted(byRank).slice(0, wanted);
+  for (let at = 0; at < ranked.length; at += SORTED_ROWS) {
+    best = [...best, ...ranked.slice(at, at + SORTED_ROWS)].toSorted(byRank).slice(0, wanted);
     await new Promise((resolve) => setImmediate(resolve));
   }
   return best;

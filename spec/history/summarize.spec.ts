@@ -198,8 +198,6 @@ describe('summarize', () => {
     const summary = summarize(many, { by: 'payload.k', sum: 'payload.ms', top: 10 });
     const turns = turnsDuring(summary);
     expect((await summary).rest?.rows).to.equal(29_990);
-    const nothing = summarize(many, { where: { 'payload.ms': -1 } });
-    expect(await turnsDuring(nothing)).to.be.above(1);
     // How long it is held at most is for the benchmark: a busy machine holds it too.
     expect(await turns).to.be.above(5);
   });
