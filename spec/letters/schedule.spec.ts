@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import type { VirtualClock } from '../../lib/clock.ts';
+import { createBus } from '../../lib/bus.ts';
+import { createVirtualClock, type VirtualClock } from '../../lib/clock.ts';
 import { memory } from '../../plugins/memory/index.ts';
 import { turnsUntil } from '../support/turns.ts';
 import { quietBus } from './quiet-bus.ts';
@@ -155,17 +156,38 @@ describe('deadLetters.retry in the background', () => {
     release();
   });
 
-  it('stops when the bus closes, and leaves no timer behind', async () => {
-    const { bus, clock, store } = await quietBus({ deadLetters: { retry: { every: '1m' } } });
-    let calls = 0;
-    bus.on('a', () => {
-      calls++;
+  it('spends no place of a round on letters nobody listens for', async () => {
+    const { bus, clock } = await quietBus({ deadLetters: { retry: { every: '1m', limit: 1 } } });
+    const undo = bus.on('a', () => {
       throw new Error('no');
     });
+    let broken = true;
+    bus.on('b', () => {
+      if (broken) throw new Error('no');
+    });
     bus.emit('a', null);
+    bus.emit('b', null);
+    undo();
+    broken = false;
+    await minutes(clock, 2);
+    expect((await bus.deadLetters.list()).map(({ eventType }) => eventType)).to.deep.equal(['a']);
+  });
+
+  it('stops when the bus closes, and leaves no timer behind', async () => {
+    const clock = createVirtualClock();
+    let timers = 0;
+    const after = (ms: number, fn: () => void): (() => void) => {
+      timers++;
+      const cancel = clock.after(ms, fn);
+      return () => {
+        timers--;
+        cancel();
+      };
+    };
+    const deadLetters = { retry: { every: '1m' } } as const;
+    const bus = await createBus({ store: memory(), clock: { ...clock, after }, deadLetters });
+    expect(timers).to.equal(1);
     await bus.close();
-    await minutes(clock, 5);
-    expect(calls).to.equal(1);
-    expect(store.health().status).to.equal('closed');
+    expect(timers).to.equal(0);
   });
 });
