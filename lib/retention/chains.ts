@@ -11,6 +11,8 @@ export interface HeldChain {
 }
 
 const LARGEST = 10;
+/** Correlations looked at in one go. */
+const BREATH = 16_384;
 
 /** The correlations of a log, each with what holds it back. Events of the bus itself are no members. */
 export class Chains {
@@ -78,16 +80,17 @@ export class Chains {
     return { chains: this.#cut.size, events: this.#cutEvents };
   }
 
-  /** Those with the most events waiting. */
-  largest(): readonly HeldChain[] {
+  /** Those with the most events waiting. Yields where others may have their turn. */
+  *largest(): Generator<undefined, readonly HeldChain[], undefined> {
     let best: number[] = [];
-    this.#heldEvents.forEach((events, number) => {
-      if (events === 0) return;
+    for (let number = 0; number < this.#heldEvents.length; number++) {
+      if (number % BREATH === 0) yield;
+      if (this.#heldEvents[number] === 0) continue;
       best.push(number);
       if (best.length >= 10 * LARGEST) best = this.#top(best);
-    });
+    }
     best = this.#top(best);
-    const texts = this.#keys.textsOf(new Set(best));
+    const texts = yield* this.#keys.textsOf(new Set(best));
     return best.map((number) => ({
       correlationId: texts.get(number)!,
       events: this.#heldEvents[number]!,

@@ -24,11 +24,14 @@ export class Keys {
     return this.#shards[shardOf(key)]?.get(key) ?? -1;
   }
 
-  /** The texts of some numbers, by looking through all of them. */
-  textsOf(numbers: ReadonlySet<number>): ReadonlyMap<number, string> {
+  /** The texts of some numbers, by looking through all of them; yields where others may have their turn. */
+  *textsOf(numbers: ReadonlySet<number>): Generator<undefined, ReadonlyMap<number, string>, undefined> {
     const found = new Map<number, string>();
-    for (const shard of this.#shards)
+    if (numbers.size === 0) return found;
+    for (const shard of this.#shards) {
+      yield;
       for (const [key, number] of shard ?? []) if (numbers.has(number)) found.set(number, key);
+    }
     return found;
   }
 }

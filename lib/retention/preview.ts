@@ -77,7 +77,23 @@ export async function makePlan(terms: PreviewTerms): Promise<MadePlan> {
     if (run) runs.push(run);
     else if (pacer.isOver) await pacer.rest();
   }
-  return describe(terms, book, planner, runs);
+  return describe(terms, book, { planner, runs, chains: await largestChains(planner, pacer) });
+}
+
+async function largestChains({ chains }: Planner, pacer: Pacer): Promise<readonly HeldChain[]> {
+  const looking = chains?.largest();
+  if (!looking) return [];
+  for (;;) {
+    const { done, value } = looking.next();
+    if (done) return value;
+    if (pacer.isOver) await pacer.rest();
+  }
+}
+
+interface Decided {
+  readonly planner: Planner;
+  readonly runs: Runs;
+  readonly chains: readonly HeldChain[];
 }
 
 async function readFacts(
@@ -94,9 +110,9 @@ async function readFacts(
   }
 }
 
-function describe(terms: PreviewTerms, book: RuleBook, planner: Planner, runs: Runs): MadePlan {
+function describe(terms: PreviewTerms, book: RuleBook, { planner, runs, chains }: Decided): MadePlan {
   const { at, head, rules, protections } = terms;
-  const { tally, chains, partial } = planner;
+  const { tally, partial } = planner;
   const going = [...tally.byType()].filter(([, { removes }]) => removes.events > 0);
   const plan = {
     at,
@@ -114,7 +130,7 @@ function describe(terms: PreviewTerms, book: RuleBook, planner: Planner, runs: R
     },
     warnings: warningsOf({ rules, planner, protections }),
     heldBack: {
-      chains: chains?.largest() ?? [],
+      chains,
       floors: tally.floors(),
       letters: tally.shielded.letters,
       snapshots: tally.shielded.snapshots,
