@@ -13,6 +13,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   subscribe: async () => (await import('./subscribe.ts')).subscribe,
   append: async () => (await import('./append.ts')).append,
   lowdb: async () => (await import('./lowdb.ts')).lowdb,
+  open: async () => (await import('./open.ts')).open,
   replay: async () => (await import('./replay.ts')).replay,
   query: async () => (await import('./query.ts')).query,
   retention: async () => (await import('./retention.ts')).retention,

@@ -10,6 +10,7 @@ import { leasing } from './leasing.ts';
 import { lifecycle } from './lifecycle.ts';
 import { reading } from './reading.ts';
 import { removing } from './removing.ts';
+import { sweeping } from './sweeping.ts';
 
 export { buildEvent, buildEvents } from './build-event.ts';
 export type { ContractContext, ContractOptions, CreateStore, Runner } from './harness.ts';
@@ -20,6 +21,7 @@ const CHAPTERS = {
   expectations,
   reading,
   removing,
+  sweeping,
   documents,
   leasing,
   feeding,

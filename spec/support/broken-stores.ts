@@ -11,11 +11,13 @@ import type {
   Range,
   RemovedRange,
   Store,
+  StoreSize,
   StoredDocument,
   StoredEvent,
 } from '../../lib/plugin.ts';
 import { MemoryStore } from '../../plugins/memory/memory-store.ts';
 import { parseOptions } from '../../plugins/memory/options.ts';
+import { turn } from './turn.ts';
 
 /** A store with one fault, and the test of the contract that must find it. */
 export interface BrokenStore {
@@ -208,6 +210,72 @@ class RemovesTooMuch extends Healthy {
   }
 }
 
+class CountsTheRemoved extends Healthy {
+  override async size(): Promise<StoreSize> {
+    return { ...(await super.size()), events: (await this._head()).position };
+  }
+}
+
+class RemovesUnheard extends Healthy {
+  override onRemove(): () => void {
+    return () => undefined;
+  }
+}
+
+class GivesTheRemoved extends Healthy {
+  readonly #all = new Map<string, StoredEvent>();
+
+  protected override async _append(records: readonly StoredEvent[]): Promise<void> {
+    for (const record of records) this.#all.set(record.id, record);
+    await super._append(records);
+  }
+
+  protected override async _read(query: PageQuery): Promise<Page> {
+    const page = await super._read(query);
+    const { ids, after, through } = query;
+    if (ids === undefined) return page;
+    const found = [...new Set(ids)].flatMap((id) => this.#all.get(id) ?? []);
+    return { ...page, events: found.filter(({ position }) => position > after && position <= through) };
+  }
+}
+
+class CountsFromTheStart extends Healthy {
+  protected override async _read(query: PageQuery): Promise<Page> {
+    const gone = (await this._removed({ from: 1, to: query.after })).reduce(
+      (sum, { from, to }) => sum + to - from + 1,
+      0,
+    );
+    return super._read(query.descending || gone === 0 ? query : { ...query, after: query.after + gone });
+  }
+}
+
+class RestartsWhenEmpty extends Healthy {
+  protected override async _revision(entities: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return (await this.newest()) === undefined ? new Map() : super._revision(entities);
+  }
+}
+
+class RemovesAllThereIs extends Healthy {
+  protected override async _remove(
+    ranges: readonly Range[],
+    reason: string,
+    at: number,
+    between: Between,
+  ): Promise<number> {
+    await turn();
+    const all = { from: ranges[0]!.from, to: Math.max(ranges.at(-1)!.to, (await this._head()).position) };
+    return super._remove([all], reason, at, between);
+  }
+}
+
+class MixesTypesOfKeys extends Healthy {
+  protected override async _read(query: PageQuery): Promise<Page> {
+    const page = await super._read(query);
+    const numbers = query.equals?.some(({ values }) => values.some((value) => typeof value === 'number'));
+    return numbers === true ? { ...page, events: [] } : page;
+  }
+}
+
 class LastPutWins extends Healthy {
   protected override async _putDocument(collection: string, key: string, value: unknown): Promise<string | undefined> {
     return super._putDocument(collection, key, value, undefined);
@@ -266,6 +334,29 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
   broken(FeedsSomeCommits, 'feed gaps', 'feeds every commit in position order, each event once'),
   broken(RemovesInSilence, 'unrecorded removal', 'records what was removed, when and why'),
   broken(RemovesTooMuch, 'removal of what lies between', 'removes ranges and says how many events went'),
+  broken(
+    CountsTheRemoved,
+    'removed events in the size',
+    'tells how many events there are and what they take, and that it shrinks',
+  ),
+  broken(
+    RemovesUnheard,
+    'removal that nobody hears of',
+    'tells its listeners of what was removed and what was rewritten',
+  ),
+  broken(GivesTheRemoved, 'removed events by their ids', 'knows the id of a removed event and gives no event for it'),
+  broken(RestartsWhenEmpty, 'revisions of an empty log', 'goes on rightly when all of it was removed'),
+  broken(
+    CountsFromTheStart,
+    'pages by count instead of position',
+    'gives readers each event that stays, once and in order, while others go: forwards',
+  ),
+  broken(RemovesAllThereIs, 'removal of what came meanwhile', 'takes appends while it removes, at the next positions'),
+  broken(
+    MixesTypesOfKeys,
+    'index without numbers',
+    'finds by kinds of entities and by values at paths, and nothing else',
+  ),
   broken(LastPutWins, 'no compare-and-set', 'puts only over the etag that was read'),
   broken(StaleEtags, 'etag reuse', 'gives a new etag with every put'),
   broken(IgnoresFences, 'ignored fence', 'refuses the changes of a holder that was superseded'),
