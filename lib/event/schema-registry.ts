@@ -92,6 +92,10 @@ export class SchemaRegistry {
     return this.#types.get(type)?.current ?? 1;
   }
 
+  declares(type: string): boolean {
+    return this.#types.has(type);
+  }
+
   isTransient(type: string): boolean {
     return this.#types.get(type)?.transient ?? false;
   }

@@ -17,6 +17,8 @@ export class Controls {
   #wake: (() => void) | undefined;
   /** How often somebody has waited here: the event loop has had its turns meanwhile. */
   sleeps = 0;
+  /** Events may be told without asking for each. A plain field: it is looked at behind every event. */
+  free: boolean;
   #pausedMs = 0;
   #pausedAt = 0;
 
@@ -24,6 +26,7 @@ export class Controls {
     this.#clock = clock;
     this.#pace = pace;
     this.#changed = changed;
+    this.free = pace === undefined;
   }
 
   get state(): 'running' | 'paused' | 'ended' {
@@ -38,11 +41,6 @@ export class Controls {
   /** The events at hand are not those to be told next. */
   get moved(): boolean {
     return this.#stopped || this.#move !== undefined;
-  }
-
-  /** Events may be told without asking for each. */
-  get free(): boolean {
-    return this.#state === 'running' && this.#pace === undefined && !this.moved;
   }
 
   /** Time spent in pauses until now. */
@@ -77,12 +75,14 @@ export class Controls {
 
   moveTo(stretch: Stretch): void {
     this.#move = stretch;
+    this.#look();
     this.#wake?.();
   }
 
   takeMove(): Stretch | undefined {
     const move = this.#move;
     this.#move = undefined;
+    this.#look();
     if (move !== undefined) this.#pace?.restart();
     if (this.#state === 'paused') this.#pace?.hold();
     return move;
@@ -90,6 +90,7 @@ export class Controls {
 
   stop(): void {
     this.#stopped = true;
+    this.#look();
     this.#wake?.();
   }
 
@@ -137,8 +138,13 @@ export class Controls {
 
   #become(state: 'running' | 'paused' | 'ended'): void {
     this.#state = state;
+    this.#look();
     this.#wake?.();
     this.#changed();
+  }
+
+  #look(): void {
+    this.free = this.#state === 'running' && this.#pace === undefined && !this.moved;
   }
 
   #endSteps(): void {

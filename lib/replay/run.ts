@@ -107,8 +107,11 @@ export class Run {
       this.position = event.position;
       telling(event);
       this.#eased = recipient.tell(present(event));
-      controls.told(event.time);
-      if (this.#eased !== undefined || this.#isSliceOver() || !controls.free) return at + 1;
+      if (!controls.free) {
+        controls.told(event.time);
+        return at + 1;
+      }
+      if (this.#eased !== undefined || this.#isSliceOver()) return at + 1;
     }
     return events.length;
   }
