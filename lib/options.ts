@@ -249,6 +249,9 @@ export function parseBusOptions(options: unknown): ParsedBusOptions {
       'INVALID_OPTION',
       '`retention` of createBus needs a `store`: it clears away what is stored',
     );
+  const retention = given.retention === undefined ? undefined : parseRetention(given.retention);
+  if (retention?.schedule && given.store?.supports.readOnly)
+    throw new TelltaleError('INVALID_OPTION', '`retention.every` of createBus needs a `store` that may be written');
   return Object.freeze({
     source: given.source ?? 'main',
     store: given.store,
@@ -265,7 +268,7 @@ export function parseBusOptions(options: unknown): ParsedBusOptions {
     onStoreFailure: given.onStoreFailure ?? 'refuse',
     maxChain: given.maxChain,
     deadLetters: parseDeadLetters(given.deadLetters),
-    retention: given.retention === undefined ? undefined : parseRetention(given.retention),
+    retention,
     closeTimeoutMs: toMs(given.closeTimeout ?? '10s', 'closeTimeout'),
     cache: cacheLimits(given.cache),
     clock: given.clock ?? systemClock,

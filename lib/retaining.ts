@@ -20,12 +20,19 @@ export function createRetention(core: Core): RetentionApi {
     isBusy: () => (core.writer?.backlog.events ?? 0) > 0 || core.dispatcher.queued.events > 0,
   });
   const sweeper = options.schedule && startSweeping(core, retention, options.schedule);
-  if (options.archive) core.onShutDown(() => retention.close());
+  let stops = false;
+  /** A bus that never clears anything away has nothing to wait for when it closes. */
+  const stopping = (): Retention => {
+    if (!stops) core.onShutDown(() => Promise.all([sweeper?.stop(), retention.close()]));
+    stops = true;
+    return retention;
+  };
+  if (sweeper) stopping();
   core.notices.push(() => noticesOf(retention));
   return {
     preview: (given) => retention.preview(given),
-    enforce: (plan) => retention.enforce(plan),
-    clear: (given) => retention.clear(given),
+    enforce: (plan) => stopping().enforce(plan),
+    clear: (given) => stopping().clear(given),
     stats: () => retention.stats.figures(sweeper?.nextAt),
   };
 }
@@ -44,7 +51,6 @@ function startSweeping(core: Core, retention: Retention, schedule: Schedule): Sw
     },
   });
   sweeper.start();
-  core.onShutDown(() => sweeper.stop());
   return sweeper;
 }
 

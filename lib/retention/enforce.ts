@@ -44,7 +44,8 @@ export interface EnforceTerms {
 
 /** A slice removes at most so many events: few enough to stop soon, enough to rewrite a segment of a file only once or twice. */
 const SLICE_EVENTS = 65_536;
-const SLICE_RANGES = 8_192;
+/** A store looks at all ranges of a call at once. */
+const SLICE_RANGES = 4_096;
 const REASON = 'retention';
 
 /**

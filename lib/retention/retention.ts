@@ -57,6 +57,7 @@ export class Retention {
   #floors: readonly HeldByFloor[] = [];
   #archiveOpen: Promise<void> | undefined;
   #lease: Lease | undefined;
+  readonly #closing = new AbortController();
 
   constructor(port: RetentionPort) {
     this.#port = port;
@@ -82,7 +83,9 @@ export class Retention {
     await this.#port.written();
     return this.#inTurn(() =>
       this.#leased(async (fence) => {
-        const carryOut = (plan: MadePlan): Promise<EnforceReport> => enforcePlan(this.#enforcePort(), plan, { fence });
+        const { signal } = this.#closing;
+        const carryOut = (plan: MadePlan): Promise<EnforceReport> =>
+          enforcePlan(this.#enforcePort(), plan, { fence, signal });
         const report = given
           ? await carryOut(given)
           : await this.#inParts({ rules: this.#port.options.rules }, carryOut);
@@ -107,7 +110,9 @@ export class Retention {
     return report;
   }
 
+  /** What is under way ends behind its slice. */
   async close(): Promise<void> {
+    this.#closing.abort();
     await this.#turn;
     if (this.#archiveOpen === undefined) return;
     await this.#archiveOpen.catch(() => undefined);

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createBus } from '../../lib/bus.ts';
 import { AbstractSink, type StoredEvent } from '../../lib/plugin.ts';
+import type { EnforceReport } from '../../lib/retention/enforce.ts';
 import type { RetentionPlan } from '../../lib/retention/preview.ts';
 import type { RetentionRule } from '../../lib/retention/rule.ts';
 import { LETTER_OPENED, letterEntity } from '../../lib/store/letter.ts';
@@ -178,9 +179,29 @@ describe('enforcing a retention plan', () => {
       expect((await rejectionOf(bus.retention.enforce(plan))).code).to.equal('STORE_READ_ONLY');
       expect((await rejectionOf(bus.retention.clear({ confirm: 'x' }))).code).to.equal('STORE_READ_ONLY');
       await bus.close();
+      const sweeping = createBus({ store: jsonFile(folder, { readOnly: true }), retention: { every: '1m' } });
+      expect((await rejectionOf(sweeping)).message).to.match(/may be written/);
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it('ends with its slice when the bus closes', async () => {
+    const archive = new Archive();
+    const bus = await createBus({
+      store: memory(),
+      retention: { rules: [{ match: 'task.done', keepCount: 0 }], archive },
+    });
+    for (let n = 0; n < 9_000; n++) bus.emit(n % 2 === 0 ? 'task.done' : 'task.kept', n);
+    const plan = await bus.retention.preview();
+    let report: EnforceReport | undefined;
+    const enforced = bus.retention.enforce(plan).then((given) => (report = given));
+    await new Promise((resolve) => setImmediate(resolve));
+    await bus.close();
+    expect(report, 'before the bus is closed').to.include({ complete: false });
+    expect(report!.slices).to.be.at.most(1);
+    expect(archive.closed).to.equal(Math.min(1, report!.slices));
+    await enforced;
   });
 
   it('sees what was emitted just before', async () => {
