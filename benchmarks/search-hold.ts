@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createBus, jsonFile, memory, type Bus } from '../lib/index.ts';
-import { fillLog, RARE, WORD } from './filled-log.ts';
+import { CHAIN, fillLog, RARE, WORD } from './filled-log.ts';
 import { createFolder } from './log-contender.ts';
 
 const LIMIT_MS = 20;
@@ -44,11 +44,38 @@ async function search(bus: Bus): Promise<number> {
   return hits;
 }
 
+/** Sums and percentiles of a few groups. */
+async function summarize(bus: Bus): Promise<number> {
+  const { rows } = await bus.summarize({
+    by: 'payload.outcome',
+    sum: 'payload.n',
+    p95: 'payload.n',
+    last: 'payload.n',
+  });
+  return rows.reduce((sum, { count }) => sum + count, 0);
+}
+
+/** From each event of a correlation to the next. */
+async function pair(bus: Bus): Promise<number> {
+  const { count, negative } = await bus.durations({ start: 'tool.*', end: 'tool.*' });
+  return count + negative.count;
+}
+
 async function figuresOf(name: string, bus: Bus): Promise<Record<string, number>> {
   const searched = await measure(() => search(bus), Math.floor(total / RARE));
   const counted = await measure(() => bus.count({ where: { 'payload.n': { $gt: 10 } } }), total - 11);
   const told = await measure(async () => (await bus.stats()).events, total);
-  const figures = Object.entries({ search: searched, count: counted, 'stats, again': told });
+  const summarized = await measure(() => summarize(bus), total);
+  const paired = await measure(() => pair(bus), total - total / CHAIN);
+  const judged = await measure(async () => (await bus.anomalies({ bucket: '1s' })).keys, 1);
+  const figures = Object.entries({
+    search: searched,
+    count: counted,
+    'stats, again': told,
+    summarize: summarized,
+    durations: paired,
+    anomalies: judged,
+  });
   for (const [what, { holdMs }] of figures)
     if (holdMs > LIMIT_MS) console.error(`${name}: ${what} held the event loop ${holdMs.toFixed(1)} ms`);
   return Object.fromEntries(
