@@ -106,7 +106,7 @@ describe('a sweep that is cut', function () {
       for (const [title, found] of [
         ['killed', disk.killed()],
         ['without power', disk.powerCut()],
-        ['without power, half of it written', disk.powerCut('half')],
+        ...(nth % 3 === 0 ? [['without power, half of it written', disk.powerCut('half')] as const] : []),
       ] as const) {
         const after = await openOn(found, SEGMENTS);
         await expectSwept(after, `${title} at change ${nth}`);

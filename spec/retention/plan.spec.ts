@@ -65,8 +65,8 @@ describe('a retention plan', () => {
   it('names the largest correlations that wait, and what they wait for', async () => {
     const { retention } = await openLog(
       [
-        ...tasks(3, { correlationId: 'long' }),
         ...tasks(1, { correlationId: 'short' }),
+        ...tasks(3, { correlationId: 'long' }),
         ...tasks(2, { correlationId: 'done' }),
         { type: 'user.created', correlationId: 'long', hours: 5 },
         { type: 'user.created', correlationId: 'short' },
@@ -191,4 +191,16 @@ describe('a retention plan', () => {
     expect(await retention.enforce()).to.deep.include({ complete: true });
     expect(await positionsOf(store)).to.deep.equal([9, 10]);
   });
+
+  for (const [where, log] of [
+    ['before', [{ type: 'user.created', correlationId: 'c' }, ...tasks(5, { correlationId: 'c' })]],
+    ['behind', [...tasks(5, { correlationId: 'c' }), { type: 'user.created', correlationId: 'c' }]],
+  ] as const)
+    it(`holds a correlation for an event that lies ${where} what it decides about`, async () => {
+      const rules = [{ match: 'task.*', keepFor: 0, wholeCorrelations: true }];
+      const given = { clock: createSetClock(), store: memory(), maxEvents: 2 };
+      const { retention, store } = await openLog([...log, ...tasks(4, { correlationId: 'd' })], { rules }, given);
+      expect((await retention.enforce()).removed.events).to.equal(4);
+      expect(await positionsOf(store)).to.deep.equal([1, 2, 3, 4, 5, 6]);
+    });
 });
