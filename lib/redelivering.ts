@@ -20,8 +20,7 @@ export function createDeadLetters(core: Core): DeadLetterBox {
   const shelf = new Shelf({ store, clock, letters });
   const retrier = new Retrier(retryPort(core));
   if (retry) {
-    const isWanted = (letter: Letter): boolean =>
-      isPublished(letter) || recipientsOf(core, letter, typed(letter)).length > 0;
+    const isWanted = (letter: Letter): boolean => isPublished(letter) || recipientsOf(core, letter).length > 0;
     const failed = (error: unknown): void => {
       const part = { owner: retrier, key: 'retry', thing: 'the retry of dead letters', about: {} };
       core.reports.failed('$bus.dead-letters.failed', part, error, { warn: false });
@@ -48,7 +47,7 @@ function retryPort(core: Core): RetryPort {
     deliver: (letter, { event, position }, ended) => {
       // Handlers expect what is current; an event that was never stored is.
       const told = position > 0 ? present(event as StoredEvent) : event;
-      const recipients = recipientsOf(core, letter, told);
+      const recipients = recipientsOf(core, letter).filter((target) => target.wants(told));
       const { recipient } = letter;
       if (recipients.length === 0) throw retryImpossible(letter, noListener(recipient), false);
       deliver(core, recipients, { event: told, position }, ended);
@@ -62,11 +61,9 @@ const noListener = (recipient: string | undefined): string =>
 
 const isPublished = ({ reason }: Letter): boolean => reason === 'refused' || reason === 'not-stored';
 
-// Filters of subscriptions see the whole event; whether anybody listens at all is told by its type.
-const typed = ({ eventType }: Letter): TelltaleEvent => ({ type: eventType }) as TelltaleEvent;
-
-function recipientsOf(core: Core, { recipient, group }: Letter, event: TelltaleEvent): readonly Target[] {
-  return core.router.recipients(event, recipient, group);
+// Whether anybody listens at all is told by type and pattern; the whole event is not read for that.
+function recipientsOf(core: Core, { eventType, recipient, group }: Letter): readonly Target[] {
+  return core.router.recipients(eventType, recipient, group);
 }
 
 // To each its own envelope, through its own mailbox; done when the last has ended.

@@ -1,5 +1,4 @@
 import type { Envelope } from '../event/envelope.ts';
-import type { TelltaleEvent } from '../event/event.ts';
 import { TopicTrie } from '../event/topic-trie.ts';
 import { Group } from './group.ts';
 import { NONE_REMOVED, addRemoved, type RemovedFigures } from './subscription-figures.ts';
@@ -56,17 +55,16 @@ export class Router {
   }
 
   /**
-   * Who an event was meant for, of those who are there: every subscription of the pattern, or its group of that name.
-   * Without a pattern all whom it would reach.
+   * Who events of a type were meant for, of those who are there: every subscription of the pattern, those included that
+   * read the log, or its group of that name. Without a pattern all whom it would reach. Filters are not asked.
    */
-  recipients(event: TelltaleEvent, pattern?: string, group?: string): readonly Target[] {
-    const named = group === undefined ? undefined : this.#groups.get(`${group}\u0000${pattern}`)?.group;
-    if (group !== undefined) return named?.wants(event) ? [named] : [];
-    return this.targets(event.type).filter(
-      (target) =>
-        target.wants(event) &&
-        (pattern === undefined || (target instanceof Subscription && target.options.pattern === pattern)),
-    );
+  recipients(type: string, pattern?: string, group?: string): readonly Target[] {
+    if (pattern === undefined) return this.targets(type);
+    const named = this.#groups.get(`${group}\u0000${pattern}`);
+    if (group !== undefined) return named ? [named.group] : [];
+    const own = ({ live, options }: Subscription): boolean =>
+      live && options.pattern === pattern && options.group === undefined;
+    return [...this.#subscriptions].filter(own);
   }
 
   /** Whoever asked for events of this type to be told again. */

@@ -156,6 +156,23 @@ describe('deadLetters.retry in the background', () => {
     release();
   });
 
+  it('tries again for subscriptions with a filter, and for those that read the log', async () => {
+    const { bus, clock } = await quietBus({ deadLetters: { retry: { every: '1m' } } });
+    const broken = new Set(['filtered', 'following']);
+    const handled: string[] = [];
+    const failOnce = (name: string) => (): void => {
+      if (broken.delete(name)) throw new Error('no');
+      handled.push(name);
+    };
+    bus.on('a', failOnce('filtered'), { where: { 'payload.n': 1 } });
+    bus.on('a.*', failOnce('following'), { from: 'earliest' });
+    bus.emit('a', { n: 1 });
+    bus.emit('a.b', { n: 2 });
+    await minutes(clock, 3);
+    expect(handled.toSorted()).to.deep.equal(['filtered', 'following']);
+    expect(await bus.deadLetters.list()).to.deep.equal([]);
+  });
+
   it('spends no place of a round on letters nobody listens for', async () => {
     const { bus, clock } = await quietBus({ deadLetters: { retry: { every: '1m', limit: 1 } } });
     const undo = bus.on('a', () => {
