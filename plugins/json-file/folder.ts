@@ -93,10 +93,11 @@ export async function loadSealed(
   const known = await readManifest(context.fs, context.folder);
   const headers = new Headers(context, compressed, last);
   const segments: Segment[] = [];
+  const bytes = await lengthsOf(context.fs, firsts.slice(0, -1), headers);
   for (let i = 0; i < firsts.length - 1; i++) {
     const facts = await factsOf(
-      context,
       firsts[i]!,
+      bytes[i]!,
       known.get(firsts[i]!),
       () => headers.endBefore(firsts[i + 1]!),
       headers,
@@ -110,6 +111,8 @@ export async function loadSealed(
     await checkFollows(segments[segments.length - 1]?.last ?? 0, active, headers, context.folder);
   return segments;
 }
+
+const ASKED_AT_ONCE = 32;
 
 class Headers {
   readonly #context: SegmentContext;
@@ -152,17 +155,28 @@ class Headers {
   }
 }
 
+/** Several at once: asking for one length after another is most of opening a long log. */
+async function lengthsOf(fs: FileSystem, firsts: readonly number[], headers: Headers): Promise<number[]> {
+  const lengths: number[] = [];
+  for (let i = 0; i < firsts.length; i += ASKED_AT_ONCE) {
+    const paths = firsts.slice(i, i + ASKED_AT_ONCE).map((first) => headers.pathOf(first));
+    const facts = await Promise.all(paths.map((path) => fs.facts(path)));
+    facts.forEach((found, n) => {
+      // Between the listing and now it was compressed.
+      if (found === undefined) throw new Replaced(paths[n]!);
+      lengths.push(found.bytes);
+    });
+  }
+  return lengths;
+}
+
 async function factsOf(
-  { fs }: SegmentContext,
   first: number,
+  bytes: number,
   known: SegmentFacts | undefined,
   end: () => Promise<number>,
   headers: Headers,
 ): Promise<SegmentFacts> {
-  const facts = await fs.facts(headers.pathOf(first));
-  // Between the listing and now it was compressed.
-  if (facts === undefined) throw new Replaced(headers.pathOf(first));
-  const { bytes } = facts;
   if (known?.bytes === bytes && headers.isCompressed(first) === (known.raw !== undefined)) return known;
   const { header, start } = await headers.read(first);
   const count = (await end()) - first + 1;

@@ -22,6 +22,12 @@ describe('json-file: killed writers', function () {
     expect(report.acknowledged).to.be.greaterThan(500);
   });
 
+  it('loses nothing but what was removed over 12 logs whose writer is killed while it removes and packs', async () => {
+    const report = await killChain(12, 5, 'sweeping');
+    expectNoLoss(report);
+    expect(report.swept).to.be.greaterThan(20);
+  });
+
   it('loses, doubles and splits nothing over 50 records torn by a kill', async () => {
     const report = await killInChains(50, 3, true);
     expectNoLoss(report);

@@ -15,6 +15,8 @@ export interface KillReport {
   readonly doubled: readonly string[];
   /** Batches of which only a part is there. */
   readonly split: readonly string[];
+  /** Acknowledged, and removed since: known by id and record. */
+  readonly swept: number;
   readonly tornTails: number;
   readonly failedStarts: readonly string[];
 }
@@ -23,9 +25,10 @@ export interface KillReport {
  * Kills writers, one after another over the same folders, so that each recovers what the one before it left, and
  * compares the logs with what was acknowledged. A process has several logs open, because starting it costs most of its
  * life: `kills` counts logs whose writer was killed. Every few processes the folders are compared and new ones begun.
- * `torn`: each process tears a record in each log and dies of it; otherwise it is killed at random.
+ * `torn`: each process tears a record in each log and dies of it; otherwise it is killed at random; `sweeping`: while it
+ * removes events, and packs segments.
  */
-export async function killChain(kills: number, seed: number, torn: boolean): Promise<KillReport> {
+export async function killChain(kills: number, seed: number, torn: boolean | 'sweeping'): Promise<KillReport> {
   const reports: KillReport[] = [];
   for (let left = kills; left > 0; left -= LOGS * DEATHS) {
     const deaths = Math.ceil(Math.min(left, LOGS * DEATHS) / LOGS);
@@ -38,6 +41,7 @@ export function joinReports(reports: readonly KillReport[]): KillReport {
   return {
     kills: reports.reduce((sum, { kills }) => sum + kills, 0),
     acknowledged: reports.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
+    swept: reports.reduce((sum, { swept }) => sum + swept, 0),
     tornTails: reports.reduce((sum, { tornTails }) => sum + tornTails, 0),
     lost: reports.flatMap(({ lost }) => lost),
     doubled: reports.flatMap(({ doubled }) => doubled),
@@ -50,17 +54,18 @@ const LOGS = 4;
 /** Processes that die over the same folders: logs stay small, and quick to open. */
 const DEATHS = 7;
 
-async function killOverFolders(deaths: number, seed: number, torn: boolean): Promise<KillReport[]> {
+async function killOverFolders(deaths: number, seed: number, torn: boolean | 'sweeping'): Promise<KillReport[]> {
   const random = randomSource(seed);
   const folders = await Promise.all(Array.from({ length: LOGS }, () => mkdtemp(join(tmpdir(), 'telltale-kill-'))));
   const acknowledged = folders.map(() => new Map<string, number>());
   const failedStarts: string[] = [];
   try {
     for (let i = 0; i < deaths; i++) {
-      const after = torn ? Infinity : LOGS + 1 + Math.floor(random() * 14 * LOGS);
-      const { lines, errors } = await killOne([`${seed}${i}`, torn ? String(1 + (i % 7)) : '0', ...folders], after);
-      if (lines.filter((line) => line.startsWith('open ')).length < LOGS) failedStarts.push(errors);
-      for (const [id, position] of lines.filter((line) => !line.startsWith('open ')).map((line) => line.split(' ')))
+      const lines = torn === 'sweeping' ? 900 : 14;
+      const after = torn === true ? Infinity : LOGS + 1 + Math.floor(random() * lines * LOGS);
+      const { lines: told, errors } = await killOne([`${seed}${i}`, tornWrite(torn, i), ...folders], after);
+      if (told.filter((line) => line.startsWith('open ')).length < LOGS) failedStarts.push(errors);
+      for (const [id, position] of told.filter((line) => !line.startsWith('open ')).map((line) => line.split(' ')))
         acknowledged[Number(id![0])]!.set(id!, Number(position));
     }
     const found = await Promise.all(folders.map((folder, log) => compare(folder, acknowledged[log]!)));
@@ -68,6 +73,12 @@ async function killOverFolders(deaths: number, seed: number, torn: boolean): Pro
   } finally {
     for (const folder of folders) await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** What the writers are told: the write to tear, 0 for none, `sweep` to remove all the time. */
+function tornWrite(torn: boolean | 'sweeping', death: number): string {
+  if (torn === 'sweeping') return 'sweep';
+  return torn ? String(1 + (death % 7)) : '0';
 }
 
 /** Kills the process when all logs are open and it has written `after` lines. */
@@ -97,18 +108,28 @@ async function compare(
     if (found.has(id)) doubled.push(id);
     found.set(id, position);
   }
+  // What was removed is known by its id, at its place.
+  const known = await store.find([...acknowledged.keys()]);
+  const removed = await store.removed();
   await store.close();
-  const lost = [...acknowledged].filter(([id, position]) => found.get(id) !== position).map(([id]) => id);
+  const isRemoved = (position: number): boolean =>
+    removed.some(({ from, to, reason }) => reason === 'swept' && from <= position && position <= to);
+  const isGone = (id: string, position: number): boolean => known.get(id)?.position === position && isRemoved(position);
+  const lost = [...acknowledged]
+    .filter(([id, position]) => found.get(id) !== position && !isGone(id, position))
+    .map(([id]) => id);
   const tornTails = (await readdir(folder)).filter((name) => name.endsWith('.quarantine')).length;
-  return { acknowledged: acknowledged.size, lost, doubled, split: splitBatches(found), tornTails };
+  const swept = [...acknowledged].filter(([id, position]) => !found.has(id) && isGone(id, position)).length;
+  return { acknowledged: acknowledged.size, swept, lost, doubled, split: splitBatches(found, isRemoved), tornTails };
 }
 
 /** Ids end in the number within their batch; a batch that is there in part has no first, or a gap. */
-function splitBatches(found: ReadonlyMap<string, number>): string[] {
+function splitBatches(found: ReadonlyMap<string, number>, isRemoved: (position: number) => boolean): string[] {
   const split: string[] = [];
   for (const [id, position] of found) {
     const [, batch, number] = /^(.*)-(\d+)$/.exec(id)!;
-    if (number !== '0' && found.get(`${batch}-${Number(number) - 1}`) !== position - 1) split.push(id);
+    if (number === '0' || isRemoved(position - 1)) continue;
+    if (found.get(`${batch}-${Number(number) - 1}`) !== position - 1) split.push(id);
   }
   return split;
 }

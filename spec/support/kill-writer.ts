@@ -1,7 +1,8 @@
 /**
  * A process that appends to several logs until it is killed and says on its standard output what was acknowledged:
  * `open <log>` for each, then `<id> <position>` for each event, written before the next append of its lane begins; ids
- * begin with the number of their log. Arguments: seed; the write of each log at which it tears a record (0 for never),
+ * begin with the number of their log. Arguments: seed; the write of each log at which it tears a record (0 for never,
+ * `sweep` to remove events instead),
  * to kill itself once all of them are torn; the folders.
  */
 import { writeSync } from 'node:fs';
@@ -23,9 +24,9 @@ const OPTIONS: ParsedOptions = {
   readOnly: false,
   force: false,
   segmentBytes: 64 * 1024 * 1024,
-  segmentEvents: 2_000,
+  segmentEvents: tornWrite === 'sweep' ? 48 : 2_000,
   index: [],
-  compress: false,
+  compress: true,
   pollMs: 250,
 };
 
@@ -61,6 +62,12 @@ function payload(): string {
   return 'x'.repeat(Math.floor(2 ** (8 + random() * 9)));
 }
 
+/** Removes and rewrites what `compare` can tell from a loss by its record. */
+async function sweep(store: Store, head: number): Promise<void> {
+  const from = Math.max(1, head - Math.floor(random() * 40));
+  await store.remove([{ from, to: from + Math.floor(random() * 20) }], 'swept').catch(() => undefined);
+}
+
 async function appendForEver(store: Store, lane: string): Promise<void> {
   for (let n = 0; ; n++) {
     const events = Array.from({ length: 1 + Math.floor(random() * 3) }, (_, i) => {
@@ -79,12 +86,13 @@ async function appendForEver(store: Store, lane: string): Promise<void> {
       };
     });
     const { position } = await store.append(events);
+    if (tornWrite === 'sweep' && lane.endsWith('-0')) void sweep(store, position);
     writeSync(1, events.map(({ id }, i) => `${id} ${position + i}\n`).join(''));
   }
 }
 
 async function write(folder: string, log: number): Promise<void> {
-  const files = tornWrite === '0' ? nodeFileSystem : tearing(Number(tornWrite));
+  const files = tornWrite === '0' || tornWrite === 'sweep' ? nodeFileSystem : tearing(Number(tornWrite));
   const store = new JsonFileStore(folder, OPTIONS, files, 'kill-writer');
   await store.open();
   writeSync(1, `open ${log}\n`);

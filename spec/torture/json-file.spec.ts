@@ -32,6 +32,17 @@ describe('json-file: torture', () => {
     }
   });
 
+  it('loses nothing but what was removed over 500 kills while it removes and packs', async () => {
+    const { lost, doubled, split, failedStarts, swept } = await killChain(times(500), 7, 'sweeping');
+    expect({ lost, doubled, split, failedStarts }).to.deep.equal({
+      lost: [],
+      doubled: [],
+      split: [],
+      failedStarts: [],
+    });
+    console.log(`      ${swept} events were removed`);
+  });
+
   it('loses nothing over 5,000 torn records', async () => {
     let torn = 0;
     for (let done = 0; done < times(5_000); done += 50) {
