@@ -5,6 +5,7 @@ import type { Documents } from './documents.ts';
 import type { Fence, Head, RemovalListener, RemovedRange } from './port.ts';
 import { mergeRanges, subtractRanges } from './ranges.ts';
 import type { Range } from './ranges.ts';
+import { Slice } from './slice.ts';
 
 /**
  * Runs a step of a removal or a rewrite between two commits, with its fence still held. What changes the log that
@@ -26,6 +27,8 @@ export interface LogChangePort {
   toFailure(thrown: unknown): TelltaleError;
 }
 
+const CHECK = 1_024;
+
 /**
  * Removals and rewrites of stored events, one after another.
  *
@@ -46,13 +49,12 @@ export class LogChanges {
   remove(ranges: readonly Range[], reason: string, fence: Fence | undefined): Promise<number> {
     return this.#inTurn(async () => {
       const { position } = await this.#port.head();
-      const wanted = mergeRanges(
-        ranges.flatMap(({ from, to }) => (from > position ? [] : [{ from, to: Math.min(to, position) }])),
-      );
+      const wanted = await mergedUpTo(position, ranges);
       await this.#port.documents.checkFence(fence);
       if (wanted.length === 0) return 0;
       const span = { from: wanted[0]!.from, to: wanted[wanted.length - 1]!.to };
-      const left = subtractRanges(wanted, mergeRanges(await this.#port.removed(span)));
+      const gone = await mergedUpTo(position, await this.#port.removed(span));
+      const left = subtractRanges(wanted, gone);
       if (left.length === 0) return 0;
       return this.#telling(left, () => this.#port.remove(left, reason, this.#between(fence)));
     });
@@ -114,4 +116,24 @@ export class LogChanges {
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
+}
+
+/** `mergeRanges` in slices, as far as `end`: a rule may take every second of a million events. */
+async function mergedUpTo(end: number, ranges: readonly Range[]): Promise<Range[]> {
+  const slice = new Slice();
+  const merged: { from: number; to: number }[] = [];
+  for (const range of isSorted(ranges) ? ranges : mergeRanges(ranges)) {
+    const last = merged[merged.length - 1];
+    const to = Math.min(range.to, end);
+    if (range.from > end) break;
+    if (last !== undefined && range.from <= last.to + 1) last.to = Math.max(last.to, to);
+    else merged.push({ from: range.from, to });
+    if (merged.length % CHECK === 0 && slice.isOver) await slice.rest();
+  }
+  return merged;
+}
+
+function isSorted(ranges: readonly Range[]): boolean {
+  for (let i = 1; i < ranges.length; i++) if (ranges[i]!.from < ranges[i - 1]!.from) return false;
+  return true;
 }

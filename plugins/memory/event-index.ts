@@ -1,4 +1,4 @@
-import { indexKey, indexKeyReader } from '../../lib/plugin.ts';
+import { Slice, indexKey, indexKeyReader } from '../../lib/plugin.ts';
 import type { PageQuery, StoredEvent } from '../../lib/plugin.ts';
 import { lowerBound, Postings } from './postings.ts';
 
@@ -107,9 +107,13 @@ export class EventIndex {
 
   /** Takes what was removed out of the long lists. */
   async compact(lives: (position: number) => boolean): Promise<void> {
+    const slice = new Slice();
     for (const [postings, keys] of this.#stale) {
       this.#stale.delete(postings);
-      for (const key of keys) await postings.compact(key, lives);
+      for (const key of keys) {
+        await postings.compact(key, lives, slice);
+        if (slice.isOver) await slice.rest();
+      }
     }
   }
 

@@ -1,4 +1,4 @@
-import { Slice } from '../../lib/plugin.ts';
+import type { Slice } from '../../lib/plugin.ts';
 import { ShardedMap } from './sharded-map.ts';
 
 // A pushed array keeps room for 16 more; most lists stay shorter than that.
@@ -66,8 +66,7 @@ export class Postings {
   }
 
   /** Keeps only the positions that `lives` answers true for, in slices: what is added meanwhile stays. */
-  async compact(key: string, lives: (position: number) => boolean): Promise<void> {
-    const slice = new Slice();
+  async compact(key: string, lives: (position: number) => boolean, slice: Slice): Promise<void> {
     for (let posting = this.#byKey.get(key); typeof posting === 'object';) {
       const left: number[] = [];
       // The list grows at its end while this goes on; one that was cut meanwhile is another list.
