@@ -14,7 +14,7 @@ import type { Filling } from './memory-index.ts';
 import { damagedHeader, decodeHeader } from './header.ts';
 import type { SegmentHeader } from './header.ts';
 import { NEWLINE, SEAL_AT, SEAL_BYTES } from './line.ts';
-import { highestPosition, scanRecords, storedAtOf } from './scan.ts';
+import { highestPosition, scanInSlices, storedAtOf } from './scan.ts';
 import type { Scan } from './scan.ts';
 import { Segment, segmentName } from './segment.ts';
 import type { SegmentContext } from './segment.ts';
@@ -73,7 +73,7 @@ async function readActive(
   const header = decodeHeader(bytes, path);
   if (header?.first === first) {
     const start = bytes.indexOf(NEWLINE) + 1;
-    return { header, start, bytes, scan: scanRecords(bytes, start, first) };
+    return { header, start, bytes, scan: await scanInSlices(bytes, start, first) };
   }
   // The header is synced before a record is written behind it: with records, this is no tail.
   if (highestPosition(bytes, 0) > 0) throw damagedHeader(path);

@@ -4,13 +4,14 @@ import type { Between, Range, RemovedRange, StoredEvent } from '../../lib/plugin
 import type { Appender } from './appender.ts';
 import { newUid } from './appender.ts';
 import { BLOCK_BYTES } from './blocks.ts';
+import { encodeHeader } from './header.ts';
 import { encodeLine } from './line.ts';
 import type { Log } from './log.ts';
 import { MemoryIndex } from './memory-index.ts';
 import { eventJson, isEvent, readMarks, tombstoneJson } from './record.ts';
 import type { Marks, Tombstone } from './record.ts';
 import { Segment, segmentName } from './segment.ts';
-import { startOf, writeCompressed, writePlain } from './segment-writer.ts';
+import { writeCompressed, writePlain } from './segment-writer.ts';
 import { swapSegment } from './swap.ts';
 
 /** What a change of stored records works with. */
@@ -30,6 +31,7 @@ type Revise = (
 ) => { readonly record: StoredEvent | Tombstone; readonly json: string } | undefined;
 
 const READ_BYTES = 256 * 1024;
+const NO_BYTES = Buffer.alloc(0);
 
 /**
  * Takes events out: of each, its id, revision and hash stay. Every segment is copied without them, in slices and beside
@@ -54,7 +56,8 @@ export async function removeRanges(
         const tombstone = tombstoneOf(record);
         return { record: tombstone, json: tombstoneJson(tombstone, marks) };
       };
-      const added = within.map((range) => ({ ...range, reason, at }));
+      const added = within.map(({ from, to }) => ({ from, to, reason, at }));
+      await new Slice().rest();
       removed += await replaceSegment(change, segment, revise, added);
     });
   }
@@ -76,7 +79,8 @@ export async function rewriteEvents(change: Change, events: readonly StoredEvent
 
 /** The segments that the ranges touch. Only sealed ones are ever replaced: the active one is sealed for it. */
 async function sealedSegments({ log, appender, between }: Change, ranges: readonly Range[]): Promise<number[]> {
-  const touched = (segment: Segment): boolean => segment.count > 0 && clip(ranges, segment).length > 0;
+  const touched = ({ count, first, last }: Segment): boolean =>
+    count > 0 && (ranges[firstReaching(ranges, first)]?.from ?? Infinity) <= last;
   await between(async () => {
     if (touched(log.active!)) await appender.startSegment(log.head.position + 1, []);
   });
@@ -84,10 +88,23 @@ async function sealedSegments({ log, appender, between }: Change, ranges: readon
   return log.segments.filter(touched).map(({ first }) => first);
 }
 
+/** The parts of sorted ranges that lie in a segment. */
 function clip(ranges: readonly Range[], { first, last }: Segment): readonly Range[] {
-  return ranges
-    .filter(({ from, to }) => from <= last && to >= first)
-    .map(({ from, to }) => ({ from: Math.max(from, first), to: Math.min(to, last) }));
+  const clipped: Range[] = [];
+  for (let i = firstReaching(ranges, first); i < ranges.length && ranges[i]!.from <= last; i++)
+    clipped.push({ from: Math.max(ranges[i]!.from, first), to: Math.min(ranges[i]!.to, last) });
+  return clipped;
+}
+
+/** Number of the first range that ends at `position` or behind it. */
+function firstReaching(ranges: readonly Range[], position: number): number {
+  let [low, high] = [0, ranges.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ranges[middle]!.to < position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Answers for rising positions whether they lie in sorted ranges. */
@@ -118,10 +135,13 @@ async function replaceSegment(
   const removed = recordRemovals(before.removed, added);
   const header = { ...before, uid: newUid(), removed };
   const compressed = segment.compressed || change.compress || coversAll(removed, segment);
+  // With thousands of ranges each of these takes some ms.
+  await new Slice().rest();
+  const head = compressed ? NO_BYTES : encodeHeader(header);
   const path = join(folder, segmentName(segment.first, compressed));
-  const copy = new Copy(segment, revise, new MemoryIndex(paths, startOf(header, compressed)));
+  const copy = new Copy(segment, revise, new MemoryIndex(paths, compressed ? 0 : head.length));
   const written = await appender.guard(() =>
-    compressed ? writeCompressed(fs, path, header, copy.lines(), 0) : writePlain(fs, path, header, copy.lines()),
+    compressed ? writeCompressed(fs, path, header, copy.lines(), 0) : writePlain(fs, path, head, copy.lines()),
   );
   const { first, count } = segment;
   const { bytes, start, end } = written;

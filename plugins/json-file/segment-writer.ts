@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { BLOCK_BYTES, encodeBlock } from './blocks.ts';
 import type { FileSystem, OpenFile } from './file-system.ts';
-import { encodeCompressedHeader, encodeHeader } from './header.ts';
+import { encodeCompressedHeader } from './header.ts';
 import type { SegmentHeader } from './header.ts';
 import { mustSync, removeIfThere, writeFully } from './io.ts';
 
@@ -9,7 +9,6 @@ const WRITE_BYTES = 1024 * 1024;
 
 /** What was written beside the log; `moveIntoPlace` makes it a part of it. */
 export interface Written {
-  readonly header: SegmentHeader;
   /** Length of the file. */
   readonly bytes: number;
   /** Where the records begin and end, in offsets of the plain file. */
@@ -20,14 +19,8 @@ export interface Written {
 /** Lines of records, some at a time. */
 export type Lines = AsyncIterable<Buffer>;
 
-/** Where the records of a new segment begin, which its index has to know before they are written. */
-export function startOf(header: SegmentHeader, compressed: boolean): number {
-  return compressed ? 0 : encodeHeader(header).length;
-}
-
-/** Writes and syncs a segment under a temporary name: nothing of the log has changed yet. */
-export async function writePlain(fs: FileSystem, path: string, header: SegmentHeader, lines: Lines): Promise<Written> {
-  const head = encodeHeader(header);
+/** Writes and syncs a segment under a temporary name: nothing of the log has changed yet. `head`: its header line. */
+export async function writePlain(fs: FileSystem, path: string, head: Buffer, lines: Lines): Promise<Written> {
   let end = head.length;
   await writeTemporary(fs, path, async (file) => {
     await writeFully(file, head, 0);
@@ -36,7 +29,7 @@ export async function writePlain(fs: FileSystem, path: string, header: SegmentHe
       end += chunk.length;
     }
   });
-  return { header, bytes: end, start: head.length, end };
+  return { bytes: end, start: head.length, end };
 }
 
 /**
@@ -67,7 +60,7 @@ export async function writeCompressed(
       bytes += chunk.length;
     }
   });
-  return { header, bytes, start, end };
+  return { bytes, start, end };
 }
 
 /** Puts what was written in its place; a crash leaves the one or the other. */
