@@ -73,6 +73,9 @@ export async function fillPage(
     // An index answers with what is wanted, and what is read beyond that is read again by the next page.
     const limit = matches === undefined || seen === 0 ? wanted : Math.max(wanted, CHUNK_EVENTS);
     const raw = await read({ ...range, limit });
+    // Nothing is copied where the store's answer is the page.
+    if (matches === undefined && seen === 0 && isWhole(raw, limit))
+      return { ...raw, scanned: raw.scanned ?? raw.events.length };
     const taken = take(raw.events, wanted, matches, events);
     scanned += raw.scanned ?? raw.events.length;
     index ??= raw.index;
@@ -86,6 +89,10 @@ export async function fillPage(
 /** The rest of a query after a page that ended at `looked`. */
 export function behind(query: PageQuery, looked: number): PageQuery {
   return query.descending ? { ...query, through: looked - 1 } : { ...query, after: looked };
+}
+
+function isWhole({ events, done }: Page, limit: number): boolean {
+  return events.length === limit || (done && events.length < limit);
 }
 
 /** How many of `raw` were looked at until `limit` was reached. */

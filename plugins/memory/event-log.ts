@@ -69,6 +69,21 @@ export class EventLog {
     }
   }
 
+  /** The first so many of them, at once. */
+  page(first: number, last: number, descending: boolean, limit: number): StoredEvent[] {
+    const found: StoredEvent[] = [];
+    for (const [chunk, from, to] of this.#chunksOf(first, last, descending)) {
+      const step = descending ? -1 : 1;
+      const end = descending ? from - 1 : to + 1;
+      for (let at = descending ? to : from; at !== end && found.length < limit; at += step) {
+        const event = chunk.events[at];
+        if (event !== undefined) found.push(event);
+      }
+      if (found.length === limit) break;
+    }
+    return found;
+  }
+
   /** The same, and only those of a span of times; each chunk finds its own by binary search. */
   *inTime(first: number, last: number, time: TimeBounds, descending: boolean): Generator<StoredEvent> {
     for (const [chunk, from, to] of this.#chunksOf(first, last, descending)) {

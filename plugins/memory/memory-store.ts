@@ -178,7 +178,7 @@ export class MemoryStore extends AbstractStore {
       return { events: this.#lookUp(found.lists, query), index: found.index };
     if (time !== undefined && most < this.#log.count * WORTH_AN_INDEX)
       return { events: take(this.#log.inTime(first, last, time, descending), limit), index: 'time' };
-    return { events: take(this.#log.scan(first, last, descending), limit) };
+    return { events: this.#log.page(first, last, descending, limit) };
   }
 
   #lookUp(lists: readonly (readonly number[])[], query: PageQuery): StoredEvent[] {
