@@ -1,24 +1,74 @@
-import { NO_CHAIN, type Retelling } from '../context.ts';
-import { Envelope } from '../event/envelope.ts';
+import { NO_CHAIN, type Chain, type Retelling } from '../context.ts';
+import type { Envelope } from '../event/envelope.ts';
 import type { StoredEvent } from '../event/event.ts';
+import { inheritedOf } from '../event/inherit.ts';
 
-/** Only mailboxes ask, and a replay has few events in them. */
-const BYTES = 256;
-
-/** A stored event on its way to handlers once more, and the cause of what they emit. */
-export class Retold extends Envelope {
-  override readonly retelling: Retelling;
+/**
+ * A stored event on its way to handlers once more, and the cause of what they emit. Most of an envelope says how an
+ * event gets into the log; this one has been there for long, and a replay makes millions: what is the same for all of
+ * them is no field.
+ */
+export class Retold implements Envelope {
+  readonly event: StoredEvent;
+  readonly retelling: Retelling;
+  readonly owner: object;
+  running = 0;
 
   constructor(event: StoredEvent, retelling: Retelling, owner: object) {
-    super(event, BYTES, false, true, NO_CHAIN, owner);
-    this.position = event.position;
+    this.event = event;
     this.retelling = retelling;
+    this.owner = owner;
+  }
+
+  get position(): number {
+    return this.event.position;
+  }
+
+  /** Only mailboxes ask, and a replay has few events in them. */
+  get bytes(): number {
+    return 256;
+  }
+
+  get transient(): boolean {
+    return false;
+  }
+
+  get admitted(): boolean {
+    return true;
+  }
+
+  get writing(): boolean {
+    return false;
+  }
+
+  get deferred(): boolean {
+    return false;
+  }
+
+  get whenStored(): undefined {
+    return undefined;
+  }
+
+  get chain(): Chain {
+    return NO_CHAIN;
+  }
+
+  get correlationId(): string {
+    return this.event.correlationId;
+  }
+
+  get causationId(): string {
+    return this.event.id;
+  }
+
+  get handling(): string {
+    return this.event.id;
   }
 
   /** What is accepted although it comes from a replay says so. */
-  override get inherited(): Readonly<Record<string, unknown>> | undefined {
-    if (this.retelling.capture !== undefined) return super.inherited;
-    return { ...super.inherited, $replay: this.retelling.id };
+  get inherited(): Readonly<Record<string, unknown>> | undefined {
+    const inherited = inheritedOf(this.event.metadata);
+    return this.retelling.capture === undefined ? { ...inherited, $replay: this.retelling.id } : inherited;
   }
 }
 
