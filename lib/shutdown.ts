@@ -3,6 +3,7 @@ import type { Core } from './core.ts';
 import { TelltaleError, toError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { RunningPipeline } from './pipelines.ts';
+import type { Subscription } from './router/subscription.ts';
 import type { LetterDraft } from './store/dead-letters.ts';
 
 /** Resolves when `core` is settled, or after `timeoutMs` where there is one; answers whether it is. */
@@ -40,7 +41,7 @@ export async function shutDown(core: Core, pipelines: Iterable<RunningPipeline>)
   const errors: unknown[] = [];
   if (core.hasParts) await attempt(errors, core, 'the parts in the background did not stop', () => core.stopParts());
   const settled = (await untilSettled(core, closeTimeoutMs)) && (await endPipelines(core, [...pipelines]));
-  const { cut, stillRunning } = settled ? { cut: 0, stillRunning: 0 } : cutQueues(core);
+  const { cut, stillRunning } = settled ? { cut: 0, stillRunning: 0 } : await cutQueues(core);
   core.acceptFrom('none');
   core.letters.close();
   core.reports.close();
@@ -70,23 +71,27 @@ async function endPipelines(core: Core, pipelines: readonly RunningPipeline[]): 
   return untilSettled(core, closeTimeoutMs);
 }
 
-function cutQueues(core: Core): Pick<CloseReport, 'cut' | 'stillRunning'> {
+async function cutQueues(core: Core): Promise<Pick<CloseReport, 'cut' | 'stillRunning'>> {
   // First, so that removing one subscription hands nothing over to the next.
   const undispatched = core.dispatcher.clear();
   const heard = undispatched.filter(({ event }) => core.router.targets(event.type).length > 0);
+  const subscriptions = [...core.router.subscriptions];
+  const stillRunning = subscriptions.reduce((sum, { counts }) => sum + counts.running, 0);
+  const cut = subscriptions.map((subscription) => ({ subscription, queued: subscription.remove() }));
+  core.acceptFrom('none');
+  // What waits for its next attempt ends with its signal, and has a letter that tells what went wrong.
+  if (stillRunning > 0) await new Promise((resolve) => setImmediate(resolve));
+  for (const { subscription, queued } of cut) openLetters(core, subscription, queued);
   for (const envelope of heard) openLetter(core, envelope, 'waited to be dispatched');
-  let cut = heard.length;
-  let stillRunning = 0;
-  for (const subscription of core.router.subscriptions) {
-    const { pattern, group } = subscription.options;
-    const to = { recipient: pattern, ...(group !== undefined && { group }) };
-    for (const envelope of subscription.handling) openLetter(core, envelope, `was being handled by \`${pattern}\``, to);
-    stillRunning += subscription.counts.running;
-    const queued = subscription.remove();
-    cut += queued.length;
-    for (const envelope of queued) openLetter(core, envelope, `waited for \`${pattern}\``, to);
-  }
-  return { cut, stillRunning };
+  return { cut: cut.reduce((sum, { queued }) => sum + queued.length, heard.length), stillRunning };
+}
+
+// In the order they were to be handled: it is the order in which letters are tried again.
+function openLetters(core: Core, subscription: Subscription, queued: readonly Envelope[]): void {
+  const { pattern, group } = subscription.options;
+  const to = { recipient: pattern, ...(group !== undefined && { group }) };
+  for (const envelope of subscription.disown()) openLetter(core, envelope, `was being handled by \`${pattern}\``, to);
+  for (const envelope of queued) openLetter(core, envelope, `waited for \`${pattern}\``, to);
 }
 
 function openLetter(core: Core, envelope: Envelope, what: string, to?: Pick<LetterDraft, 'recipient' | 'group'>): void {

@@ -57,6 +57,8 @@ function handlerFailed(
   if (envelope.event.type.startsWith('$')) return;
   runWithoutCause(() => {
     core.reports.handlerFailed(subscription, pattern, envelope, error, attempts);
+    // A bus that closes does not wait for it for ever: the event has had its letter.
+    if (subscription.disowns(envelope)) return;
     const draft = { reason: 'handler-failed', error, recipient: pattern, attempts } as const;
     core.letters.open(envelope, { ...draft, ...(group !== undefined && { group }) });
   });

@@ -70,6 +70,7 @@ export class Subscription implements Target {
   readonly #mailbox: Mailbox<Envelope>;
   /** Asynchronous handlers that have not ended. */
   readonly #running = new Map<Envelope, Run>();
+  #disowned: ReadonlySet<Envelope> | undefined;
   #status: 'live' | 'removed' = 'live';
   /** With overflow `wait`: spent where publishers waited in vain; one handler that ends shows that it goes on. */
   #patience: 'left' | 'spent' = 'left';
@@ -102,9 +103,13 @@ export class Subscription implements Target {
     return key !== undefined && !isFull(this.#mailbox, mailbox, 0);
   }
 
-  /** Events whose asynchronous handlers have not ended. */
-  get handling(): Iterable<Envelope> {
-    return this.#running.keys();
+  /** Leaves what still runs to others: answers its events, whose letters they open. */
+  disown(): ReadonlySet<Envelope> {
+    return (this.#disowned = new Set(this.#running.keys()));
+  }
+
+  disowns(envelope: Envelope): boolean {
+    return this.#disowned?.has(envelope) === true;
   }
 
   /** How many more events it could handle at once; negative where events wait. */

@@ -9,7 +9,7 @@ import { codeOf } from '../support/code-of.ts';
 import { FlakyStore } from '../support/flaky-store.ts';
 import { logged } from '../support/logged.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
-import { turn } from '../support/turn.ts';
+import { createGate, turn } from '../support/turns.ts';
 
 async function lettersOf(store: ReturnType<typeof memory>): Promise<readonly DeadLetter[]> {
   await store.open();
@@ -202,6 +202,48 @@ describe('bus.close', () => {
         expect(position).to.be.within(1, 3);
         expect(error.code).to.equal('BUS_CLOSED');
       }
+    });
+
+    it('opens one letter for what waits for its next attempt, which tells what went wrong', async () => {
+      const store = memory();
+      const { bus, clock } = await createTestBus({ store, closeTimeout: 1_000 });
+      bus.on('$bus.**', () => undefined);
+      bus.on('a', () => Promise.reject(new Error('no')), { retry: { attempts: 10, delay: 400 } });
+      for (const n of [1, 2, 3]) bus.emit('a', n);
+      const closing = bus.close();
+      for (let i = 0; i < 10; i++) {
+        await clock.advance(100);
+        await turn();
+      }
+      expect(await closing).to.deep.equal({ cut: 2, stillRunning: 1, unstored: 0 });
+      const letters = (await lettersOf(store)).map(({ position, reason, error }) => [position, reason, error.message]);
+      expect(letters).to.have.deep.members([
+        [1, 'handler-failed', 'no'],
+        [2, 'cut', 'the bus was closed while the event waited for `a`'],
+        [3, 'cut', 'the bus was closed while the event waited for `a`'],
+      ]);
+      expect((await lettersOf(store)).find(({ position }) => position === 1)!.attempts).to.be.above(1);
+    });
+
+    it('opens no second letter for a handler that fails after it was cut', async () => {
+      const store = new FlakyStore();
+      const { bus, clock } = await createTestBus({ store, closeTimeout: 1_000 });
+      bus.on('$bus.**', () => undefined);
+      // It takes some turns to stop, and so do the letters on their way into the log.
+      bus.on('a', async (_, { signal }) => {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        for (let i = 0; i < 3; i++) await turn();
+        throw new Error('no');
+      });
+      await bus.publish('a', 1);
+      const written = createGate();
+      store.gate = written.promise;
+      const closing = bus.close();
+      await clock.advance(1_000);
+      for (let i = 0; i < 6; i++) await turn();
+      written.open();
+      await closing;
+      expect((await lettersOf(store)).map(({ reason }) => reason)).to.deep.equal(['cut']);
     });
 
     it('cuts what waits to be dispatched as well', async () => {
