@@ -7,9 +7,14 @@
 /** Stands for "no key" among hashes. */
 export const NO_KEY = -1;
 
-const RADIX = 65_536;
+const FEW_KEYS = 8_192;
 const BITS_PER_KEY = 12;
 const PROBES = 6;
+
+interface Keys {
+  readonly hashes: Uint32Array;
+  readonly records: Uint32Array;
+}
 
 /** A section of the keys in `base`, if any, and of those in `column`: hashes by record number, with holes. */
 export function toSection(column: readonly number[], base: Uint32Array | undefined): Uint32Array {
@@ -30,26 +35,34 @@ export function toSection(column: readonly number[], base: Uint32Array | undefin
   return sortByHash(hashes.subarray(0, count), records.subarray(0, count));
 }
 
-/** Two passes over 16 bits each: a tenth of a comparing sort, and records of one hash stay in their order. */
+/**
+ * Radix sort: a tenth of a comparing sort, and records of one hash stay in their order. Two passes over 16 bits each,
+ * or four over 8, because 65,536 counters cost more than all else in a section of a few keys.
+ */
 function sortByHash(hashes: Uint32Array, records: Uint32Array): Uint32Array {
-  const count = hashes.length;
-  let from = { hashes, records };
-  for (const shift of [0, 16]) {
-    const next = new Uint32Array(RADIX + 1);
-    for (let i = 0; i < count; i++) next[((from.hashes[i]! >>> shift) & (RADIX - 1)) + 1]!++;
-    for (let digit = 1; digit <= RADIX; digit++) next[digit]! += next[digit - 1]!;
-    const section = new Uint32Array(count * 2);
-    const to = { hashes: section.subarray(0, count), records: section.subarray(count) };
-    for (let i = 0; i < count; i++) {
-      const hash = from.hashes[i]!;
-      const at = next[(hash >>> shift) & (RADIX - 1)]!++;
-      to.hashes[at] = hash;
-      to.records[at] = from.records[i]!;
-    }
-    if (shift === 16) return section;
-    from = to;
+  const bits = hashes.length < FEW_KEYS ? 8 : 16;
+  let section = new Uint32Array(0);
+  let from: Keys = { hashes, records };
+  for (let shift = 0; shift < 32; shift += bits) {
+    section = sortByDigit(from, shift, 2 ** bits);
+    from = { hashes: section.subarray(0, hashes.length), records: section.subarray(hashes.length) };
   }
-  return new Uint32Array(0);
+  return section;
+}
+
+function sortByDigit(from: Keys, shift: number, radix: number): Uint32Array<ArrayBuffer> {
+  const count = from.hashes.length;
+  const next = new Uint32Array(radix + 1);
+  for (let i = 0; i < count; i++) next[((from.hashes[i]! >>> shift) & (radix - 1)) + 1]!++;
+  for (let digit = 1; digit <= radix; digit++) next[digit]! += next[digit - 1]!;
+  const section = new Uint32Array(count * 2);
+  for (let i = 0; i < count; i++) {
+    const hash = from.hashes[i]!;
+    const at = next[(hash >>> shift) & (radix - 1)]!++;
+    section[at] = hash;
+    section[count + at] = from.records[i]!;
+  }
+  return section;
 }
 
 /** Records with this hash, rising. */
