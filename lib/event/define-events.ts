@@ -35,7 +35,7 @@ type PayloadOf<Entry> = Entry extends StandardSchema
     ? InputOf<S>
     : unknown;
 
-const PAYLOAD_MODES: readonly unknown[] = ['copy', 'plain', 'trust'];
+export const PAYLOAD_MODES: readonly unknown[] = ['copy', 'plain', 'trust'];
 const ENTRY_KEYS: readonly string[] = ['schema', 'version', 'transient', 'payload', 'upcast'];
 
 /**

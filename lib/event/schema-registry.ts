@@ -1,8 +1,8 @@
-import { expected, TelltaleError, toError } from '../errors.ts';
+import { TelltaleError, toError } from '../errors.ts';
+import { checkRegistration, checkVersion } from './check-registration.ts';
 import { entryOf, type EventDeclarations, type EventEntry, type PayloadMode, type Upcast } from './define-events.ts';
 import type { TelltaleEvent } from './event.ts';
 import type { StandardFailure, StandardResult, StandardSchema } from './schema.ts';
-import { checkType } from './type-name.ts';
 
 export interface SchemaRegistryOptions {
   /** `check` stores the payload as it was passed, `transform` what the schema made of it. @default 'check' */
@@ -63,18 +63,23 @@ export class SchemaRegistry {
     for (const [type, declared] of Object.entries(declarations)) this.#declare(type, entryOf(declared));
   }
 
-  /** Adds one version of a type; the highest one is current. Throws `INVALID_TYPE`, `INVALID_OPTION`, `SCHEMA_CONFLICT`. */
+  /**
+   * Adds one version of a type; the highest one is current. What is refused changes nothing. Throws `INVALID_TYPE`,
+   * `RESERVED_TYPE`, `INVALID_OPTION`, `SCHEMA_CONFLICT`.
+   */
   register(type: string, version: number, schema?: StandardSchema, options: RegisterOptions = {}): void {
-    checkVersion(version);
-    const known = this.#known(checkType(type));
-    if (options.transient !== undefined) this.#setTransient(type, known, options.transient);
-    if (options.payload !== undefined) known.payload = options.payload;
-    if (known.versions.has(version) && known.versions.get(version) !== schema) {
+    checkRegistration(type, version, schema, options);
+    const { upcast, transient, payload } = options;
+    const known = this.#types.get(type) ?? unknownYet();
+    if (transient !== undefined) mustStayAs(type, known, transient);
+    if (known.versions.has(version) && known.versions.get(version) !== schema)
       throw new TelltaleError('SCHEMA_CONFLICT', `type \`${type}\` version ${version} already has another schema`);
-    }
+    if (upcast) link(type, known, version - 1, upcast);
     known.versions.set(version, schema);
-    if (options.upcast) this.#link(type, known, version - 1, options.upcast);
+    known.transient = transient ?? known.transient;
+    known.payload = payload ?? known.payload;
     known.current = Math.max(known.current, version);
+    this.#types.set(type, known);
   }
 
   /** The schemas there are, of all types or of one version of one. */
@@ -134,9 +139,9 @@ export class SchemaRegistry {
     if (known === undefined || event.schemaVersion >= known.current) return event;
     let raised = event;
     for (let version = event.schemaVersion; version < known.current; version++) {
-      const link = known.upcasts.get(version);
-      if (link === undefined) throw gap(event, version, known.current);
-      raised = { ...raised, payload: runUpcast(link, raised, version), schemaVersion: version + 1 };
+      const step = known.upcasts.get(version);
+      if (step === undefined) throw gap(event, version, known.current);
+      raised = { ...raised, payload: runUpcast(step, raised, version), schemaVersion: version + 1 };
     }
     return raised;
   }
@@ -168,40 +173,26 @@ export class SchemaRegistry {
   #declare(type: string, entry: EventEntry): void {
     const { version = 1, schema, transient = false, payload, upcast = {} } = entry;
     this.register(type, version, schema, { transient, ...(payload !== undefined && { payload }) });
-    const known = this.#known(type);
-    for (const [from, link] of Object.entries(upcast)) this.#link(type, known, Number(from), link);
-  }
-
-  #known(type: string): Known {
-    const found = this.#types.get(type);
-    if (found) return found;
-    const known: Known = { current: 1, transient: false, payload: undefined, versions: new Map(), upcasts: new Map() };
-    this.#types.set(type, known);
-    return known;
-  }
-
-  #link(type: string, known: Known, from: number, link: Upcast): void {
-    const other = known.upcasts.get(from);
-    if (other !== undefined && other !== link) {
-      throw new TelltaleError('SCHEMA_CONFLICT', `type \`${type}\` already has another upcaster from version ${from}`);
-    }
-    known.upcasts.set(from, link);
-  }
-
-  #setTransient(type: string, known: Known, transient: boolean): void {
-    if (known.versions.size > 0 && known.transient !== transient) {
-      throw new TelltaleError(
-        'SCHEMA_CONFLICT',
-        `type \`${type}\` is already declared ${known.transient ? 'transient' : 'stored'}`,
-      );
-    }
-    known.transient = transient;
+    const known = this.#types.get(type)!;
+    for (const [from, upcaster] of Object.entries(upcast)) link(type, known, Number(from), upcaster);
   }
 }
 
-function checkVersion(version: unknown): void {
-  if (Number.isSafeInteger(version) && (version as number) >= 1) return;
-  throw expected('INVALID_OPTION', '`schemaVersion`', 'an integer from 1', version);
+function unknownYet(): Known {
+  return { current: 1, transient: false, payload: undefined, versions: new Map(), upcasts: new Map() };
+}
+
+function link(type: string, { upcasts }: Known, from: number, upcast: Upcast): void {
+  const other = upcasts.get(from);
+  if (other !== undefined && other !== upcast)
+    throw new TelltaleError('SCHEMA_CONFLICT', `type \`${type}\` already has another upcaster from version ${from}`);
+  upcasts.set(from, upcast);
+}
+
+function mustStayAs(type: string, { versions, transient }: Known, wanted: boolean): void {
+  if (versions.size === 0 || transient === wanted) return;
+  const kind = transient ? 'transient' : 'stored';
+  throw new TelltaleError('SCHEMA_CONFLICT', `type \`${type}\` is already declared ${kind}`);
 }
 
 function validate(type: string, schema: StandardSchema, payload: unknown): StandardResult<unknown> {
@@ -251,11 +242,11 @@ function gap(event: TelltaleEvent, version: number, current: number): TelltaleEr
   return new TelltaleError('UPCAST_FAILED', message, { details: { type: event.type, from: version, current } });
 }
 
-function runUpcast(link: Upcast, event: TelltaleEvent, version: number): unknown {
+function runUpcast(upcast: Upcast, event: TelltaleEvent, version: number): unknown {
   const what = `the upcaster of \`${event.type}\` from version ${version} to ${version + 1}`;
   let payload: unknown;
   try {
-    payload = link(event.payload, event);
+    payload = upcast(event.payload, event);
   } catch (cause) {
     throw new TelltaleError('UPCAST_FAILED', `${what} threw on event ${event.id}: ${toError(cause).message}`, {
       cause,

@@ -40,7 +40,8 @@ const MAX_BYTES = 64 * 1024;
  */
 export class KeptSchemas {
   readonly #port: KeptSchemasPort;
-  #waiting: RegisteredSchema[] = [];
+  readonly #waiting: RegisteredSchema[] = [];
+  readonly #failed: RegisteredSchema[] = [];
   #turn: Promise<void> = Promise.resolve();
 
   constructor(port: KeptSchemasPort) {
@@ -73,13 +74,20 @@ export class KeptSchemas {
 
   async #writeSome(store: Store): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
-    const schemas = this.#waiting.splice(0);
+    const schemas = [...this.#failed.splice(0), ...this.#waiting.splice(0)];
+    let known: ReadonlyMap<string, StoredDocument>;
     try {
-      const known = new Map((await store.listDocuments(SCHEMAS)).map((document) => [document.key, document]));
-      for (const schema of schemas) await this.#write(store, schema, known.get(keyOf(schema)));
+      known = new Map((await store.listDocuments(SCHEMAS)).map((document) => [document.key, document]));
     } catch (error) {
-      this.#port.failed(error);
+      this.#failed.push(...schemas);
+      return this.#port.failed(error);
     }
+    for (const schema of schemas)
+      // One that cannot be kept keeps no other from it.
+      await this.#write(store, schema, known.get(keyOf(schema))).catch((error: unknown) => {
+        this.#failed.push(schema);
+        this.#port.failed(error);
+      });
   }
 
   async #write(store: Store, schema: RegisteredSchema, document: StoredDocument | undefined): Promise<void> {

@@ -17,8 +17,8 @@ export interface SchemaInfo extends Partial<Pick<KeptSchema, 'vendor' | 'jsonSch
 export interface Schemas {
   /**
    * Adds one version of a type, at any time; the highest one is current. `upcast` brings payloads of the version before
-   * to this one. The schema is kept in the store as JSON Schema where its library can give it. Throws `INVALID_TYPE`,
-   * `INVALID_OPTION`, `SCHEMA_CONFLICT`.
+   * to this one. The schema is kept in the store as JSON Schema where its library can give it. What is refused changes
+   * nothing. Throws `INVALID_TYPE`, `RESERVED_TYPE`, `INVALID_OPTION`, `SCHEMA_CONFLICT`.
    */
   register(type: string, version: number, schema?: StandardSchema, options?: RegisterOptions): void;
   /** The current version of a type, 1 if it is not declared. */

@@ -132,6 +132,34 @@ describe('schemas in the store', () => {
     expect(info!.hash).to.be.a('string');
   });
 
+  it('are refused where they are none, and those registered with them are kept', async () => {
+    const { bus } = await createTestBus();
+    bus.schemas.register('a', 1, z.string());
+    expect(() => bus.schemas.register('b', 1, {} as never)).to.throw('a Standard Schema');
+    expect(() => bus.schemas.register('c', 1, z.string(), null as never)).to.throw('to be an object');
+    bus.schemas.register('d', 1, z.string());
+    expect((await bus.schemas.list()).map(({ type }) => type)).to.deep.equal(['a', 'd']);
+  });
+
+  it('are kept beside one that the store does not take, which is tried again with the next', async () => {
+    const store = new FlakyStore();
+    const put = store.putDocument.bind(store);
+    let broken = true;
+    store.putDocument = (collection, key, ...rest) =>
+      broken && key === 'a@1' ? Promise.reject(new Error('no room')) : put(collection, key, ...rest);
+    const { bus } = await createTestBus({ store, events: { a: z.string(), b: z.string() } });
+    const reports = await reportsOf(bus, '$bus.schemas.failed');
+    const keys = async () => {
+      await bus.schemas.list();
+      return (await store.listDocuments('schemas')).map(({ key }) => key);
+    };
+    expect(await keys()).to.deep.equal(['b@1']);
+    expect(reports).to.have.length(1);
+    broken = false;
+    bus.schemas.register('c', 1, z.string());
+    expect(await keys()).to.have.members(['a@1', 'b@1', 'c@1']);
+  });
+
   it('are written in the background: a store that cannot is reported, and the bus goes on', async () => {
     const store = new FlakyStore();
     store.putDocument = () => Promise.reject(new Error('no room'));

@@ -143,6 +143,44 @@ describe('SchemaRegistry', () => {
       expect(codeOf(() => schemas.register('a', 2, task, { transient: true }))).to.equal('SCHEMA_CONFLICT');
     });
 
+    it('refuses what cannot be registered, and is as it was', () => {
+      const schemas = new SchemaRegistry();
+      const bad: [code: string, text: string, ...given: unknown[]][] = [
+        ['INVALID_TYPE', 'the event type', 'a b', 1, even],
+        ['RESERVED_TYPE', '`$a` cannot be registered', '$a', 1, even],
+        ['INVALID_OPTION', '`schemaVersion`', 'a', 0, even],
+        ['INVALID_OPTION', 'the schema registered for `a`', 'a', 1, {}],
+        ['INVALID_OPTION', 'the schema registered for `a`', 'a', 1, 5],
+        ['INVALID_OPTION', 'the schema registered for `a`', 'a', 1, null],
+        ['INVALID_OPTION', 'the options of `schemas.register`', 'a', 1, even, null],
+        ['INVALID_OPTION', '`upcst` is not an option', 'a', 2, even, { upcst: String }],
+        ['INVALID_OPTION', '`upcast` of `schemas.register` to be a function', 'a', 2, even, { upcast: 5 }],
+        ['INVALID_OPTION', 'nothing comes before version 1', 'a', 1, even, { upcast: String }],
+        ['INVALID_OPTION', '`transient` of `schemas.register`', 'a', 1, even, { transient: 1 }],
+        ['INVALID_OPTION', '`payload` of `schemas.register`', 'a', 1, even, { payload: 'trusted' }],
+      ];
+      for (const [code, text, ...given] of bad) {
+        const error = refusalOf(() => (schemas.register as (...all: unknown[]) => void).apply(schemas, given));
+        expect([code, error.message]).to.deep.equal([error.code, error.message]);
+        expect(error.message).to.contain(text);
+      }
+      expect(schemas.list()).to.deep.equal([]);
+    });
+
+    it('is as it was where a registration conflicts', () => {
+      const schemas = declared({ a: { version: 2, schema: task, upcast: { 1: (payload) => payload } } });
+      const before = schemas.list();
+      expect(codeOf(() => schemas.register('a', 3, even, { payload: 'plain', transient: true }))).to.equal(
+        'SCHEMA_CONFLICT',
+      );
+      expect(codeOf(() => schemas.register('a', 2, even, { payload: 'plain' }))).to.equal('SCHEMA_CONFLICT');
+      expect(codeOf(() => schemas.register('a', 2, task, { upcast: () => 1, payload: 'plain' }))).to.equal(
+        'SCHEMA_CONFLICT',
+      );
+      expect(schemas.list()).to.deep.equal(before);
+      expect(schemas.payloadMode('a')).to.equal(undefined);
+    });
+
     it('lists what it knows', () => {
       const schemas = declared({ a: { version: 2, schema: task, upcast: { 1: (payload) => payload } } });
       schemas.register('a', 1, even);
