@@ -66,6 +66,18 @@ describe('memory()', () => {
     }
   });
 
+  it('fills a page from one part of the log to the next, in both directions', async () => {
+    const store = await openStore({ capacity: 10_000 });
+    await store.append(buildEvents(5_000));
+    await store.remove([{ from: 4_090, to: 4_092 }], 'test');
+    for (const descending of [false, true]) {
+      const { events } = await store.page({ after: 4_087, through: 4_200, descending, limit: 105 });
+      const all = Array.from({ length: 113 }, (_, i) => 4_088 + i).filter((n) => n < 4_090 || n > 4_092);
+      const expected = (descending ? all.toReversed() : all).slice(0, 105);
+      expect(events.map(({ position }) => position)).to.deep.equal(expected);
+    }
+  });
+
   it('forgets the oldest of what it remembers', () => {
     const remembered = new Generations<number>(80);
     for (let n = 0; n < 1_000; n++) remembered.set(`key-${n}`, n);
