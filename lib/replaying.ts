@@ -15,12 +15,22 @@ import { Tally } from './replay/tally.ts';
 import type { Store } from './store/port.ts';
 import { contextPort } from './wiring.ts';
 
+/** Left of the time a closing bus allows. */
+const SAYING_MS = 20;
+
 /** `bus.replay`. `isSelf` knows the bus it belongs to. */
 export function createReplaying(core: Core, isSelf: (into: object) => boolean) {
   const running = new Set<Replay<unknown>>();
   const stop = async (): Promise<void> => {
+    const { clock, closeTimeoutMs } = core.options;
+    const giveUp = (): void => {
+      for (const replay of running) replay.giveUp();
+    };
     for (const replay of running) replay.cancel();
+    // A handler that never ends: the rest of the time is for saying so.
+    const cancel = clock.wait(Math.max(0, closeTimeoutMs - SAYING_MS), giveUp);
     await Promise.allSettled([...running].map(({ finished }) => finished));
+    cancel();
   };
   let watching = false;
   return (options: ReplayOptions): Replay | Replay<ReplayPreview> => {
@@ -42,7 +52,7 @@ export function createReplaying(core: Core, isSelf: (into: object) => boolean) {
 function dryRun(core: Core, store: Store, parsed: ParsedReplay): Replay<ReplayPreview> {
   return new Replay({
     ...commonParts(core, store, parsed),
-    run: (scope, { takesMs }) => preview(scope, parsed, takesMs),
+    run: (scope, started) => preview(scope, parsed, started),
   });
 }
 

@@ -11,7 +11,7 @@ export class Controls {
   readonly #pace: Pace | undefined;
   readonly #changed: () => void;
   #state: 'running' | 'paused' | 'ended' = 'running';
-  #stopped = false;
+  #stopped: 'no' | 'yes' | 'at once' = 'no';
   #move: Stretch | undefined;
   #steps: { left: number; told: number; readonly done: (told: number) => void } | undefined;
   #wake: (() => void) | undefined;
@@ -35,12 +35,12 @@ export class Controls {
 
   /** Nothing more is told. */
   get stopped(): boolean {
-    return this.#stopped;
+    return this.#stopped !== 'no';
   }
 
   /** The events at hand are not those to be told next. */
   get moved(): boolean {
-    return this.#stopped || this.#move !== undefined;
+    return this.stopped || this.#move !== undefined;
   }
 
   /** Time spent in pauses until now. */
@@ -89,7 +89,14 @@ export class Controls {
   }
 
   stop(): void {
-    this.#stopped = true;
+    if (this.#stopped === 'no') this.#stopped = 'yes';
+    this.#look();
+    this.#wake?.();
+  }
+
+  /** Stops, and waits for nobody. */
+  giveUp(): void {
+    this.#stopped = 'at once';
     this.#look();
     this.#wake?.();
   }
@@ -104,7 +111,7 @@ export class Controls {
   async turn(time: number): Promise<boolean> {
     while (!this.moved) {
       if (this.#state === 'paused') {
-        if (this.#steps !== undefined) return true;
+        if (this.#steps !== undefined && this.#steps.left > 0) return true;
         await this.#sleep(undefined);
         continue;
       }
@@ -122,18 +129,40 @@ export class Controls {
     const steps = this.#steps;
     if (steps === undefined) return;
     steps.told++;
-    if (--steps.left === 0) this.#endSteps();
+    steps.left--;
+  }
+
+  /** The events of a step have been told. */
+  get hasStepped(): boolean {
+    return this.#steps?.left === 0;
+  }
+
+  /** What they were told has ended. */
+  endStep(): void {
+    if (!this.hasStepped) return;
+    this.#changed();
+    this.#endSteps();
   }
 
   /** Waits for somebody, but not where the replay goes on elsewhere. */
-  async until(eased: Promise<void>): Promise<void> {
-    const waiting = new Set([eased]);
-    void eased.then(() => {
+  until(eased: Promise<void>): Promise<void> {
+    return this.#until(eased, () => this.moved);
+  }
+
+  /** Waits for what runs, wherever the replay goes on. */
+  untilEnded(ended: Promise<void>): Promise<void> {
+    const since = this.#stopped;
+    return this.#until(ended, () => this.#stopped === 'at once' || this.#stopped !== since);
+  }
+
+  async #until(ended: Promise<void>, isOff: () => boolean): Promise<void> {
+    const waiting = new Set([ended]);
+    void ended.then(() => {
       waiting.clear();
       this.#wake?.();
       return undefined;
     });
-    while (waiting.size > 0 && !this.moved) await this.#sleep(undefined);
+    while (waiting.size > 0 && !isOff()) await this.#sleep(undefined);
   }
 
   #become(state: 'running' | 'paused' | 'ended'): void {

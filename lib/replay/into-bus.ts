@@ -49,6 +49,7 @@ export function intoBus(bus: OtherBus, { desk, parsed, clock, signal }: Recipien
     },
     stop: rest,
     rest,
+    running: () => inFlight,
   };
 }
 

@@ -17,6 +17,7 @@ export function intoHandler(handler: ReplayHandler, parts: RecipientParts): Reci
     },
     stop: () => lanes.stop(),
     rest: () => lanes.rest(),
+    running: () => lanes.running,
   };
 }
 
@@ -50,6 +51,7 @@ export function intoPatterns(handlers: Readonly<Record<string, ReplayHandler>>, 
     },
     stop: () => allOf(all.map((lanes) => lanes.stop())),
     rest: () => allOf(all.map((lanes) => lanes.rest())),
+    running: () => all.reduce((sum, { running }) => sum + running, 0),
   };
 }
 

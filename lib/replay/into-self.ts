@@ -53,5 +53,6 @@ export function intoSelf(listeners: (type: string) => readonly Listener[], parts
     // What waits in mailboxes is told: it stands between live events there.
     stop: rest,
     rest,
+    running: () => outstanding,
   };
 }

@@ -47,6 +47,10 @@ export class Lanes {
     return this.#isIdle() ? undefined : this.#when(this.#isIdle);
   }
 
+  get running(): number {
+    return this.#running;
+  }
+
   readonly #hasRoom = (): boolean =>
     this.#mailbox ? this.#mailbox.length < AHEAD : this.#running < this.#parts.parsed.concurrency;
 
@@ -69,7 +73,7 @@ export class Lanes {
     envelope.running++;
     const surroundings = new HandlerContext(envelope, context, this.#parts);
     const retry = parsed.retry && { policy: parsed.retry, clock, signal };
-    const outcome = invoke(this.#handler, envelope.event as StoredEvent, surroundings, retry);
+    const outcome = invoke(this.#handler, envelope.event, surroundings, retry);
     if (!(outcome instanceof Promise)) return this.#end(envelope, key, outcome);
     void outcome.then((failure) => {
       this.#end(envelope, key, failure);

@@ -28,6 +28,7 @@ export class ProgressFeed {
   readonly #listeners = new Set<{ next(progress: ReplayProgress): void; complete(): void }>();
   #observable: Observable<ReplayProgress> | undefined;
   #toldMs = -Infinity;
+  #cancelNews: (() => void) | undefined;
 
   constructor(clock: Clock, look: () => ReplayProgress, failed: StreamFailure) {
     this.#clock = clock;
@@ -47,11 +48,17 @@ export class ProgressFeed {
 
   /** Something has moved. */
   moved(): void {
-    if (this.#listeners.size > 0 && this.#clock.monotonic() - this.#toldMs >= EVERY_MS) this.changed();
+    if (this.#listeners.size === 0 || this.#cancelNews !== undefined) return;
+    const waitMs = this.#toldMs + EVERY_MS - this.#clock.monotonic();
+    if (waitMs <= 0) this.changed();
+    // So that the newest is told also where nothing moves for long.
+    else this.#cancelNews = this.#clock.after(waitMs, () => this.changed());
   }
 
   /** The state is another. */
   changed(): void {
+    this.#cancelNews?.();
+    this.#cancelNews = undefined;
     if (this.#listeners.size === 0) return;
     this.#toldMs = this.#clock.monotonic();
     const now = this.#look();

@@ -12,6 +12,8 @@ export interface Recipient {
   stop(): Promise<void> | undefined;
   /** Resolves when everything told has ended. */
   rest(): Promise<void> | undefined;
+  /** How much of what was told has not ended. */
+  running(): number;
   /** The replay is over; the error is what stopped it. */
   finish?(error?: unknown): void;
 }

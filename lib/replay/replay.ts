@@ -33,6 +33,8 @@ export interface ReplayResult {
   readonly emittedCount: number;
   readonly tookMs: number;
   readonly cancelled: boolean;
+  /** Handlers that had not ended when a bus that closes waited no longer; what becomes of them is not counted. */
+  readonly stillRunning: number;
   /** Positions of the window that had been removed before it began. */
   readonly removed: readonly RemovedRange[];
   /** What was emitted beside what the original run emitted from the same events. Needs the store open. */
@@ -82,6 +84,8 @@ export class Replay<Result = ReplayResult> {
   #where = { position: 0, done: 0 };
   #startedMs: number;
   #endedMs: number | undefined;
+  #seeks = 0;
+  #movedBy = 0;
 
   constructor(parts: ReplayParts<Result>) {
     const { id, parsed, clock } = parts;
@@ -113,16 +117,24 @@ export class Replay<Result = ReplayResult> {
 
   /**
    * Goes on at another place of the window, forward or back: what lies between is not told, what was told may be told
-   * again. A time means the first event, in the order they are told, that lies there or beyond. Rejects with
+   * again. Handlers that run end first; what waits for its key's turn is skipped. A time means the first event, in the
+   * order they are told, that lies there or beyond. Of several seeks the latest call counts. Rejects with
    * `EVENTS_REMOVED`, `INVALID_PLACE`; the replay goes on where it was then.
    */
   async seek(place: Place): Promise<void> {
     checkPlace(place, 'place');
+    const seek = ++this.#seeks;
     const scope = await this.#opened;
-    this.#controls.moveTo(await scope.from(place));
+    const stretch = await scope.from(place);
+    if (seek < this.#movedBy) return;
+    this.#movedBy = seek;
+    this.#controls.moveTo(stretch);
   }
 
-  /** Pauses, then tells the next `count` events; answers how many there were. Throws `INVALID_OPTION`. */
+  /**
+   * Pauses, then tells the next `count` events; answers how many there were, when their handlers have ended. Throws
+   * `INVALID_OPTION`.
+   */
   step(count = 1): Promise<number> {
     if (Number.isSafeInteger(count) && count >= 1) return this.#controls.step(count);
     throw expected('INVALID_OPTION', 'the argument of `step`', 'an integer from 1', count);
@@ -131,6 +143,12 @@ export class Replay<Result = ReplayResult> {
   /** Tells nothing more; `finished` resolves when what runs has ended. */
   cancel(): void {
     this.#controls.stop();
+    this.#abort.abort();
+  }
+
+  /** @internal Cancels, and ends without waiting for what runs. */
+  giveUp(): void {
+    this.#controls.giveUp();
     this.#abort.abort();
   }
 
@@ -200,7 +218,7 @@ export async function tell(scope: Scope, started: Started, parts: TellingParts):
     if (tally.stopped !== undefined) throw tally.stopped.error;
     recipient.finish?.();
   } catch (error) {
-    await recipient.stop();
+    await untilStopped(recipient, controls);
     recipient.finish?.(error);
     throw error;
   } finally {
@@ -213,6 +231,7 @@ export async function tell(scope: Scope, started: Started, parts: TellingParts):
     emittedCount: captures.count,
     tookMs: started.takesMs(),
     cancelled: controls.stopped,
+    stillRunning: recipient.running(),
     removed: scope.removed,
     compare: (options) =>
       compareEffects(
@@ -221,4 +240,9 @@ export async function tell(scope: Scope, started: Started, parts: TellingParts):
         options,
       ),
   };
+}
+
+async function untilStopped(recipient: Recipient, controls: Controls): Promise<void> {
+  const stopped = recipient.stop();
+  if (stopped !== undefined) await controls.untilEnded(stopped);
 }

@@ -49,14 +49,16 @@ export class Run {
   }
 
   async tellAll(): Promise<void> {
-    const { controls, recipient, scope } = this.#parts;
+    const { controls, scope } = this.#parts;
     for (let stretch = { window: scope.window, done: 0 }; ;) {
       this.#told = stretch.done;
       this.#looked = undefined;
       await this.#tellStretch(scope.read(stretch.window));
-      const rest = recipient.rest();
-      if (rest !== undefined) await controls.until(rest);
-      if (controls.stopped) await recipient.stop();
+      await this.#untilRest();
+      // What runs ends before others are told; what waits for its turn is told no more.
+      if (controls.moved) await this.#untilEnded();
+      if (controls.stopped) await this.#untilEnded();
+      controls.endStep();
       const next = controls.takeMove();
       if (next === undefined || controls.stopped) return;
       stretch = next;
@@ -95,6 +97,7 @@ export class Run {
       this.#looked = this.position;
       moved();
       if (this.#eased !== undefined) await this.#untilEased(this.#eased);
+      if (controls.hasStepped) await this.#endStep();
     }
     return !controls.moved;
   }
@@ -119,6 +122,22 @@ export class Run {
   async #untilEased(eased: Promise<void>): Promise<void> {
     this.#eased = undefined;
     await this.#parts.controls.until(eased);
+  }
+
+  async #endStep(): Promise<void> {
+    await this.#untilRest();
+    // What still runs there is waited for behind the move.
+    if (!this.#parts.controls.moved) this.#parts.controls.endStep();
+  }
+
+  async #untilRest(): Promise<void> {
+    const rest = this.#parts.recipient.rest();
+    if (rest !== undefined) await this.#parts.controls.until(rest);
+  }
+
+  async #untilEnded(): Promise<void> {
+    const stopped = this.#parts.recipient.stop();
+    if (stopped !== undefined) await this.#parts.controls.untilEnded(stopped);
   }
 
   // The system's clock whatever the bus has: this is about the event loop.

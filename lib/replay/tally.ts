@@ -52,6 +52,6 @@ export class Tally implements Desk {
 
   figures() {
     const [delivered, failed, skipped] = [this.#delivered, this.#failed, this.#skipped];
-    return { delivered, failed, skipped, failures: this.#failures };
+    return { delivered, failed, skipped, failures: [...this.#failures] };
   }
 }

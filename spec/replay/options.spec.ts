@@ -129,6 +129,7 @@ describe('a dry run', () => {
       last: { position: 5, time: 62_000 },
       durationMs: 1_000 + 0 + 5_000 + 500,
       removed: [],
+      cancelled: false,
       tookMs: 0,
     });
     expect(seen).to.deep.equal([]);
