@@ -10,7 +10,9 @@ export type Present = (event: StoredEvent) => StoredEvent;
  * Shows stored events as readers of this bus see them. One that nobody can bring up to date, of a version this program
  * does not know, or that its schema no longer takes, is told once per type and shown as it is stored or was brought up
  * to date, never dropped. Schemas are asked only while somebody listens for what they refuse, and no more for a type
- * that has been told: a schema of some fields costs about as much as reading the event from memory.
+ * that has been told: a schema of some fields costs about as much as reading the event from memory. With
+ * `validate: 'transform'` the schema is asked about what it has made: one that does not take its own output is told as
+ * well, and the report says so.
  */
 export function presenterOf(core: Core): Present {
   const { schemas, reports } = core;
@@ -19,8 +21,8 @@ export function presenterOf(core: Core): Present {
     if (event.schemaVersion === 1 && !schemas.declares(event.type)) return event;
     try {
       const shown = schemas.upcast(event);
-      if (reports.wouldSay(REFUSED, event.type) || event.schemaVersion > schemas.version(event.type))
-        tellProblem(core, shown);
+      const isUnknown = event.schemaVersion > schemas.version(event.type);
+      if (reports.wouldSay(isUnknown ? UNKNOWN : REFUSED, event.type)) tellProblem(core, shown);
       return shown;
     } catch (error) {
       const about = { type: event.type, version: event.schemaVersion, message: toError(error).message };

@@ -6,7 +6,10 @@ import { checkType, isReserved } from './type-name.ts';
 /** `copy`: checked, copied and frozen. `plain`: made plain first. `trust`: passed as it is, checked where it is stored. */
 export type PayloadMode = 'copy' | 'plain' | 'trust';
 
-/** Brings a payload of one version to the next. Runs when an old event is read; what is stored stays as it is. */
+/**
+ * Brings a payload of one version to the next. Runs when an old event is read; what is stored stays as it is. The payload
+ * is a copy, to be changed and answered or not.
+ */
 export type Upcast = (payload: unknown, event: TelltaleEvent) => unknown;
 
 /** One type, with all that can be said about it. */

@@ -44,6 +44,9 @@ interface Known {
   readonly upcasts: Map<number, Upcast>;
 }
 
+const OF_TRANSFORMED =
+  " (validate is 'transform': stored is what the schema made, which a schema need not take itself)";
+
 /**
  * Schemas by type and version. They accept or refuse on the way in; upcasters run on the way out. Declaring the same
  * again is nothing, declaring something else for the same type and version is `SCHEMA_CONFLICT`.
@@ -133,11 +136,15 @@ export class SchemaRegistry {
     return this.#transforms ? result.value : payload;
   }
 
-  /** The event in the current version of its type; the event itself where it is. Throws `UPCAST_FAILED`. */
+  /**
+   * The event in the current version of its type; the event itself where it is. Upcasters may change the payload they
+   * are given: it is a copy. Throws `UPCAST_FAILED`.
+   */
   upcast<Event extends TelltaleEvent>(event: Event): Event {
     const known = this.#types.get(event.type);
     if (known === undefined || event.schemaVersion >= known.current) return event;
-    let raised = event;
+    // Frozen or not, shared or not, as the store gives it: they would work with one store and fail with another.
+    let raised = { ...event, payload: copyOf(event.payload) };
     for (let version = event.schemaVersion; version < known.current; version++) {
       const step = known.upcasts.get(version);
       if (step === undefined) throw gap(event, version, known.current);
@@ -148,18 +155,17 @@ export class SchemaRegistry {
 
   /**
    * What is wrong with a stored event that cannot be brought up to date any more: `UNKNOWN_TYPE` for a version this
-   * program does not know yet, `SCHEMA_REFUSED` or `SCHEMA_ASYNC` for a payload its schema does not take now.
+   * program does not know, `SCHEMA_REFUSED` or `SCHEMA_ASYNC` for a payload its schema does not take now.
    */
   problemOf({ type, schemaVersion, payload }: TelltaleEvent): TelltaleError | undefined {
     const known = this.#types.get(type);
-    if (known === undefined) return undefined;
-    if (schemaVersion > known.current) return newer(type, schemaVersion, known.current);
-    const schema = known.versions.get(schemaVersion);
-    // What a schema has made of a payload need not be what it takes.
-    if (schema === undefined || this.#transforms) return undefined;
+    if (schemaVersion > (known?.current ?? 1)) return newer(type, schemaVersion, known?.current);
+    const schema = known?.versions.get(schemaVersion);
+    if (schema === undefined) return undefined;
     try {
       const result = validate(type, schema, payload);
-      return result.issues ? refused(type, schemaVersion, result) : undefined;
+      // What a schema has made of a payload need not be what it takes, and nobody can tell by looking at it.
+      return result.issues ? refused(type, schemaVersion, result, this.#transforms ? OF_TRANSFORMED : '') : undefined;
     } catch (error) {
       return error as TelltaleError;
     }
@@ -209,11 +215,11 @@ function validate(type: string, schema: StandardSchema, payload: unknown): Stand
   throw new TelltaleError('SCHEMA_ASYNC', text);
 }
 
-function refused(type: string, version: number, { issues }: StandardFailure): TelltaleError {
+function refused(type: string, version: number, { issues }: StandardFailure, note = ''): TelltaleError {
   const told = issues.map(({ message, path }) => ({ path: pathText(path ?? []), message }));
   const first = told.slice(0, 3).map(({ path, message }) => `${path}: ${message}`);
   const more = told.length > first.length ? `; and ${told.length - first.length} more` : '';
-  const message = `\`${type}\` version ${version} is refused by its schema: ${first.join('; ')}${more}`;
+  const message = `\`${type}\` version ${version} is refused by its schema: ${first.join('; ')}${more}${note}`;
   return new TelltaleError('SCHEMA_REFUSED', message, { details: { type, version, issues: told } });
 }
 
@@ -231,15 +237,27 @@ function unknownType(type: string, version: number, versions: ReadonlyMap<number
   return new TelltaleError('UNKNOWN_TYPE', message, { details: { type, version } });
 }
 
-function newer(type: string, version: number, current: number): TelltaleError {
-  const message = `type \`${type}\` has events of version ${version}, and this program knows it up to version ${current}`;
-  return new TelltaleError('UNKNOWN_TYPE', message, { details: { type, version, current } });
+function newer(type: string, version: number, current: number | undefined): TelltaleError {
+  const known = current === undefined ? 'does not declare it' : `knows it up to version ${current}`;
+  const message = `type \`${type}\` has events of version ${version}, and this program ${known}`;
+  return new TelltaleError('UNKNOWN_TYPE', message, { details: { type, version, current: current ?? 1 } });
 }
 
 function gap(event: TelltaleEvent, version: number, current: number): TelltaleError {
   const step = `from version ${version} to ${version + 1}`;
   const message = `event ${event.id} of type \`${event.type}\` has version ${event.schemaVersion}, the current one is ${current}, and no upcaster leads ${step}`;
   return new TelltaleError('UPCAST_FAILED', message, { details: { type: event.type, from: version, current } });
+}
+
+// Of plain data; whatever else a trusted payload holds is handed on as it is.
+function copyOf(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyOf);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return value;
+  const copy: Record<string, unknown> = {};
+  for (const [key, member] of Object.entries(value)) copy[key] = copyOf(member);
+  return copy;
 }
 
 function runUpcast(upcast: Upcast, event: TelltaleEvent, version: number): unknown {

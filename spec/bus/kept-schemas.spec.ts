@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { createBus } from '../../lib/bus.ts';
+import type { BusOptions } from '../../lib/options.ts';
 import type { StandardSchema } from '../../lib/event/schema.ts';
 import { createTestBus } from '../../lib/testing.ts';
 import { jsonFile } from '../../plugins/json-file/index.ts';
@@ -189,14 +190,14 @@ describe('schemas in the store', () => {
 });
 
 /** Three events of `a`, two of them strings; then a bus that declares numbers. */
-const changed = async (events: object, heard = true) => {
+const changed = async (events: object, heard = true, options: Omit<BusOptions, 'clock'> = {}) => {
   const store = memory();
   const first = await createTestBus({ store });
   for (const payload of ['x', 7, 'y']) first.bus.emit('a', payload);
   first.bus.emit('b', 1, { schemaVersion: 3 });
   first.bus.emit('b', 2, { schemaVersion: 3 });
   await first.bus.close();
-  const { bus } = await createTestBus({ store, events: events as never });
+  const { bus } = await createTestBus({ ...options, store, events: events as never });
   return { bus, reports: heard ? await reportsOf(bus, '$bus.schema.*') : [] };
 };
 
@@ -248,6 +249,25 @@ describe('stored events whose schema has changed', () => {
     expect(reports[0]!.payload).to.deep.include({ type: 'b', version: 3, code: 'UNKNOWN_TYPE' });
   });
 
+  it('are told where this program does not declare their type at all, and they have a version above 1', async () => {
+    const { bus, reports } = await changed({});
+    for (let i = 0; i < 2; i++) await bus.query({});
+    expect(reports.map(({ type }) => type)).to.deep.equal(['$bus.schema.unknown']);
+    expect(reports[0]!.payload).to.deep.include({ type: 'b', version: 3 });
+    expect((reports[0]!.payload as { message: string }).message).to.include('this program does not declare it');
+  });
+
+  it('are told where the schema does not take what it has made under `transform`, and the report says so', async () => {
+    const { bus, reports } = await changed({ a: z.number() }, true, { validate: 'transform' });
+    const { events } = await bus.query({ type: 'a' });
+    expect(events.map(({ payload }) => payload)).to.deep.equal(['x', 7, 'y']);
+    expect(reports.map(({ type }) => type)).to.deep.equal(['$bus.schema.refused']);
+    expect((reports[0]!.payload as { message: string }).message).to.include("validate is 'transform'");
+    const fills = await changed({ a: z.union([z.string().trim(), z.number()]) }, true, { validate: 'transform' });
+    await fills.bus.query({ type: 'a' });
+    expect(fills.reports).to.deep.equal([]);
+  });
+
   it('are checked behind the upcast', async () => {
     const upcast = { 1: (payload: unknown) => Number(payload) || 0 };
     const { bus, reports } = await changed({ a: { version: 2, schema: z.number(), upcast } });
@@ -262,4 +282,35 @@ describe('stored events whose schema has changed', () => {
     expect(reports).to.have.length(1);
     expect(reports[0]!.payload).to.deep.include({ code: 'SCHEMA_ASYNC' });
   });
+});
+
+/** Changes what it was given, before it fails as well. */
+const upcast = (payload: unknown): unknown => {
+  const given = payload as { lines: object[]; total?: number };
+  given.total = given.lines.length;
+  given.lines.push({ sku: 'fee' });
+  if (given.total > 1) throw new Error('too many');
+  return given;
+};
+
+describe('an upcaster', () => {
+  for (const kind of ['memory', 'json-file'] as const) {
+    it(`may change the payload it is given, and nobody else sees that (${kind})`, async () => {
+      const folder = await mkdtemp(join(quickFolder(), 'telltale-upcast-'));
+      const store = kind === 'memory' ? memory() : jsonFile(folder);
+      const { bus } = await createTestBus({ store });
+      await bus.publish('order', { lines: [{ sku: 'a' }] });
+      await bus.publish('order', { lines: [{ sku: 'a' }, { sku: 'b' }] });
+      bus.schemas.register('order', 2, undefined, { upcast });
+      for (let i = 0; i < 2; i++) {
+        const { events } = await bus.query({ type: 'order' });
+        expect(events.map(({ schemaVersion, payload }) => [schemaVersion, payload])).to.deep.equal([
+          [2, { lines: [{ sku: 'a' }, { sku: 'fee' }], total: 1 }],
+          [1, { lines: [{ sku: 'a' }, { sku: 'b' }] }],
+        ]);
+      }
+      await bus.close();
+      await rm(folder, { recursive: true });
+    });
+  }
 });
