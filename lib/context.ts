@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { TelltaleError } from './errors.ts';
 
 /** How a chain of causes grows: its depth, and its latest types once it grows fast. */
 export interface Chain {
@@ -32,6 +33,8 @@ export interface Cause {
   /** The bus whose handlers run in this context, and how many of them have not ended yet. */
   readonly owner: object | undefined;
   running: number;
+  /** What is refused here is offered again: no letter yet. */
+  readonly triesAgain?: boolean;
   /** Set in the handlers of a replay, and where a dead letter is tried again. */
   readonly retelling?: Retelling | undefined;
 }
@@ -57,6 +60,16 @@ export function captured(cause: Cause | undefined, emitted: object): boolean {
   return true;
 }
 
+/** Throws `REPLAY_CAPTURES` where a replay captures: what cannot be captured must not be done. */
+export function mustNotBeCaptured(what: string): void {
+  if (currentCause()?.retelling?.capture === undefined) return;
+  const text = `${what} inside a handler of a replay would change what the replay must leave alone`;
+  throw new TelltaleError(
+    'REPLAY_CAPTURES',
+    `${text}; leave it out where \`context.replay\` is set, or replay with \`accept: true\``,
+  );
+}
+
 const KEY = Symbol.for('telltale.context');
 const shared = globalThis as { [KEY]?: AsyncLocalStorage<Cause | undefined> };
 const storage = (shared[KEY] ??= new AsyncLocalStorage<Cause | undefined>());
@@ -70,6 +83,19 @@ export const runWithCause = <Argument, Result>(
   fn: (argument: Argument) => Result,
   argument: Argument,
 ): Result => storage.run(cause, fn, argument);
+
+/** Nothing is caused here, and what is refused is offered again. */
+export const TRIES_AGAIN: Cause = Object.freeze({
+  correlationId: undefined,
+  causationId: undefined,
+  inherited: undefined,
+  // What is taken begins its chain.
+  chain: { ...NO_CHAIN, depth: -1 },
+  handling: undefined,
+  owner: undefined,
+  running: 0,
+  triesAgain: true,
+});
 
 /** Runs `fn` outside every context, so that what it starts has no accidental cause. (`exit` costs 3 µs, this 0.1.) */
 export const runWithoutCause = <Result>(fn: () => Result): Result => storage.run(undefined, fn);

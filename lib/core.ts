@@ -230,7 +230,8 @@ export class Core {
     } catch (error) {
       this.counters.refuse(1);
       // A replay that captures leaves no trace, not even a letter.
-      const silent = isTelltaleError(error, 'BUS_CLOSED') || cause?.retelling?.capture !== undefined;
+      const captures = cause?.retelling?.capture !== undefined;
+      const silent = captures || cause?.triesAgain === true || isTelltaleError(error, 'BUS_CLOSED');
       if (!silent) this.#letterOf({ cause, type, payload, options, error });
       throw error;
     }

@@ -36,6 +36,8 @@ export const ERRORS = {
     'a subscription is slower than its events; raise its mailbox, widen its concurrency or choose an overflow policy',
   HANDLER_FAILED: 'a handler threw or rejected',
   WOULD_DEADLOCK: 'the call waits for the handler it is made from',
+  REPLAY_CAPTURES:
+    'a handler that is replayed asked for a change that a replay cannot capture; look at context.replay, or set accept',
   CAUSATION_TOO_DEEP: 'a causal chain is longer than maxChain',
   TIMEOUT: 'nothing happened within the time allowed',
   ABORTED: 'the caller aborted the operation',

@@ -1,4 +1,4 @@
-import { NO_CHAIN, runWithCause, runWithoutCause, type Retelling } from './context.ts';
+import { mustNotBeCaptured, NO_CHAIN, runWithCause, runWithoutCause, type Retelling } from './context.ts';
 import type { Core } from './core.ts';
 import { Envelope } from './event/envelope.ts';
 import type { StoredEvent, TelltaleEvent } from './event/event.ts';
@@ -29,7 +29,18 @@ export function createDeadLetters(core: Core): DeadLetterBox {
   }
   // What is looked for may still be on its way into the log.
   const written = (): Promise<unknown> => Promise.allSettled([core.writer?.flush()]);
-  return createLetters({ shelf, retrier, written });
+  const box = createLetters({ shelf, retrier, written });
+  return {
+    ...box,
+    retry: async (...given) => {
+      mustNotBeCaptured('`deadLetters.retry`');
+      return box.retry(...given);
+    },
+    discard: async (...given) => {
+      mustNotBeCaptured('`deadLetters.discard`');
+      return box.discard(...given);
+    },
+  };
 }
 
 function retryPort(core: Core): RetryPort {

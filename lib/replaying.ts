@@ -1,4 +1,4 @@
-import { currentCause } from './context.ts';
+import { currentCause, mustNotBeCaptured } from './context.ts';
 import type { Core } from './core.ts';
 import { TelltaleError, toError } from './errors.ts';
 import type { StoredEvent } from './event/event.ts';
@@ -37,6 +37,8 @@ export function createReplaying(core: Core, isSelf: (into: object) => boolean) {
     const parsed = parseReplay(options);
     const into = parsed.dryRun ? undefined : parseInto(options.into, isSelf, parsed);
     core.mustAccept(currentCause());
+    if (parsed.accept) mustNotBeCaptured('a replay with `accept: true`');
+    if (into?.kind === 'bus') mustNotBeCaptured('a replay into another bus');
     const { store } = core.options;
     if (!store) throw new TelltaleError('STORE_REQUIRED', 'a replay needs a store, and this bus has none');
     const replay = into ? replayInto(core, store, parsed, into) : dryRun(core, store, parsed);
@@ -59,10 +61,11 @@ function dryRun(core: Core, store: Store, parsed: ParsedReplay): Replay<ReplayPr
 function replayInto(core: Core, store: Store, parsed: ParsedReplay, into: Into): Replay {
   const common = commonParts(core, store, parsed);
   const present = presenterOf(core);
+  const askedBy = currentCause()?.handling;
   const run = (scope: Parameters<typeof tell>[0], started: Started): Promise<ReplayResult> => {
     const captures = new Captures();
     const tally = new Tally(() => started.controls.stop());
-    const recipient = openRecipient(core, common.id, into, { parsed, captures, tally, started });
+    const recipient = openRecipient(core, common.id, into, { parsed, captures, tally, started, askedBy });
     // Another bus gets the events as they are stored here: its own upcasters run when they are read there.
     const show = into.kind === 'bus' ? (event: StoredEvent) => event : present;
     const { id } = common;
@@ -84,6 +87,8 @@ interface Telling {
   readonly captures: Captures;
   readonly tally: Tally;
   readonly started: Started;
+  /** The event in whose handler the replay was asked for. */
+  readonly askedBy: string | undefined;
 }
 
 function openRecipient(core: Core, id: string, into: Into, telling: Telling): Recipient {
@@ -93,7 +98,7 @@ function openRecipient(core: Core, id: string, into: Into, telling: Telling): Re
   const retelling = new Account(id, parsed.accept ? undefined : captures, desk, () => self?.ended());
   const parts = { parsed, clock, signal: started.signal, context: contextPort(core), retelling, owner: core, desk };
   if (into.kind !== 'self') return createRecipient(into, parts);
-  return (self = intoSelf((type) => core.router.retold(type), parts));
+  return (self = intoSelf((type) => core.router.retold(type), parts, telling.askedBy));
 }
 
 function commonParts(core: Core, store: Store, parsed: ParsedReplay): Omit<ReplayParts<unknown>, 'run'> {

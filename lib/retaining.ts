@@ -1,4 +1,5 @@
 import type { RetentionApi } from './api.ts';
+import { mustNotBeCaptured } from './context.ts';
 import type { Core } from './core.ts';
 import { TelltaleError } from './errors.ts';
 import { describeError } from './event/describe-error.ts';
@@ -31,8 +32,14 @@ export function createRetention(core: Core): RetentionApi {
   core.notices.push(() => noticesOf(retention));
   return {
     preview: (given) => retention.preview(given),
-    enforce: (plan) => stopping().enforce(plan),
-    clear: (given) => stopping().clear(given),
+    enforce: async (plan) => {
+      mustNotBeCaptured('`retention.enforce`');
+      return stopping().enforce(plan);
+    },
+    clear: async (given) => {
+      mustNotBeCaptured('`retention.clear`');
+      return stopping().clear(given);
+    },
     stats: () => retention.stats.figures(sweeper?.nextAt),
   };
 }

@@ -1,3 +1,4 @@
+import { runWithCause, TRIES_AGAIN } from '../context.ts';
 import { isTelltaleError } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
 import { invoke, type Failure } from '../invoke/invoke.ts';
@@ -13,25 +14,44 @@ const IN_FLIGHT = 256;
 /** The other bus takes nothing any more, whatever it is offered. */
 const FINAL: ReadonlySet<string> = new Set(['BUS_CLOSED', 'STORE_FAILED', 'STORE_CLOSED', 'STORE_READ_ONLY']);
 
+interface Offer {
+  attempt: number;
+  /** What no further attempt would change. */
+  refusal?: { readonly error: unknown };
+}
+
 /**
- * Publishes the events to another bus as they are stored here, ids, times and causes kept. What it has already is a
- * duplicate there and counts as skipped, so that the same replay may be run again.
+ * Publishes the events to another bus as they are stored here, ids, times and causes kept. Ordering: as told; with
+ * `retry`, an event that is refused holds back those behind it until it is taken or given up, and leaves a letter there
+ * only then. What the other bus has already is a duplicate there and counts as skipped, so that the same replay may be
+ * run again.
  */
 export function intoBus(bus: OtherBus, { desk, parsed, clock, signal }: RecipientParts): Recipient {
   let inFlight = 0;
   let wake: (() => void) | undefined;
-  const retry = parsed.retry && { policy: parsed.retry, clock, signal };
-  const publish = async (event: StoredEvent): Promise<void> => {
-    const { type, payload } = event;
-    const { duplicate, dropped } = await bus.publish(type, payload, optionsOf(event));
-    if (duplicate || dropped !== undefined) desk.skipped();
-    else desk.delivered();
+  const retried = new Set<Offer>();
+  const { retry: policy } = parsed;
+  const publish = async (event: StoredEvent, offer: Offer): Promise<void> => {
+    try {
+      const { duplicate, dropped } = await publishOnce(bus, event, offer.attempt < (policy?.attempts ?? 1));
+      if (duplicate || dropped !== undefined) desk.skipped();
+      else desk.delivered();
+    } catch (error) {
+      if (isTelltaleError(error) && (FINAL.has(error.code) || error.code === 'EVENT_CONFLICT'))
+        offer.refusal = { error };
+      else {
+        retried.add(offer);
+        throw error;
+      }
+    }
   };
-  const ended = (event: StoredEvent, failure: Failure | undefined): void => {
+  const ended = (event: StoredEvent, offer: Offer, failure: Failure | undefined): void => {
     inFlight--;
-    if (failure !== undefined) {
-      desk.failed(event, failure.error, failure.attempts);
-      if (isTelltaleError(failure.error) && FINAL.has(failure.error.code)) desk.stop(failure.error);
+    retried.delete(offer);
+    const failed = failure ?? offer.refusal;
+    if (failed !== undefined) {
+      desk.failed(event, failed.error, offer.attempt);
+      if (isTelltaleError(failed.error) && FINAL.has(failed.error.code)) desk.stop(failed.error);
     }
     wake?.();
   };
@@ -40,18 +60,28 @@ export function intoBus(bus: OtherBus, { desk, parsed, clock, signal }: Recipien
     return new Promise((resolve) => (wake = () => condition() && resolve()));
   };
   const rest = (): Promise<void> | undefined => until(() => inFlight === 0);
+  const room = (): Promise<void> | undefined => until(() => inFlight < IN_FLIGHT && retried.size === 0);
   return {
     tell(event) {
       inFlight++;
-      const outcome = invoke(publish, event, { attempt: 1 }, retry) as Promise<Failure | undefined>;
-      void outcome.then((failure) => ended(event, failure));
-      return until(() => inFlight < IN_FLIGHT);
+      const offer: Offer = { attempt: 1 };
+      const outcome = invoke(publish, event, offer, policy && { policy, clock, signal });
+      void (outcome as Promise<Failure | undefined>).then((failure) => ended(event, offer, failure));
+      // Behind a turn of the event loop it is known whether it was refused at the door.
+      return policy === undefined ? room() : turn().then(room);
     },
     stop: rest,
     rest,
     running: () => inFlight,
   };
 }
+
+function publishOnce(bus: OtherBus, event: StoredEvent, triesAgain: boolean): ReturnType<OtherBus['publish']> {
+  const publish = (): ReturnType<OtherBus['publish']> => bus.publish(event.type, event.payload, optionsOf(event));
+  return triesAgain ? runWithCause(TRIES_AGAIN, publish, undefined) : publish();
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function optionsOf(event: StoredEvent): object {
   const { id, time, source, entity, correlationId, causationId, schemaVersion } = event;

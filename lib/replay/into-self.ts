@@ -1,4 +1,5 @@
 import { runWithCause } from '../context.ts';
+import { TelltaleError } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import type { Recipient, RecipientParts } from './recipient.ts';
@@ -9,6 +10,7 @@ export interface Listener {
   readonly live: boolean;
   readonly options: { readonly mailbox: { readonly max: number } };
   accepts(event: TelltaleEvent): boolean;
+  isHandling(id: string): boolean;
   take(envelope: Envelope): void;
 }
 
@@ -20,8 +22,16 @@ export interface SelfRecipient extends Recipient {
   ended(): void;
 }
 
-/** Tells the subscriptions that asked for it, through their own mailboxes, so that live events keep their turn. */
-export function intoSelf(listeners: (type: string) => readonly Listener[], parts: RecipientParts): SelfRecipient {
+/**
+ * Tells the subscriptions that asked for it, through their own mailboxes, so that live events keep their turn. Stops with
+ * `WOULD_DEADLOCK` before it tells one whose handler asked for the replay and has not ended: `askedBy` is the event of
+ * that handler.
+ */
+export function intoSelf(
+  listeners: (type: string) => readonly Listener[],
+  parts: RecipientParts,
+  askedBy: string | undefined,
+): SelfRecipient {
   let outstanding = 0;
   let wake: (() => void) | undefined;
   const until = (condition: () => boolean): Promise<void> | undefined => {
@@ -34,6 +44,10 @@ export function intoSelf(listeners: (type: string) => readonly Listener[], parts
       const heard = listeners(event.type).filter((listener) => listener.live && listener.accepts(event));
       if (heard.length === 0) {
         parts.desk.skipped();
+        return undefined;
+      }
+      if (askedBy !== undefined && heard.some((listener) => listener.isHandling(askedBy))) {
+        parts.desk.stop(wouldDeadlock(event.type));
         return undefined;
       }
       const shared = heard.length > 1 ? deepFrozen(event) : event;
@@ -55,4 +69,9 @@ export function intoSelf(listeners: (type: string) => readonly Listener[], parts
     rest,
     running: () => outstanding,
   };
+}
+
+function wouldDeadlock(type: string): TelltaleError {
+  const text = `a replay into this bus would tell \`${type}\` to the subscription whose handler began it and still runs; begin it when the handler has returned, for example in setImmediate`;
+  return new TelltaleError('WOULD_DEADLOCK', text);
 }

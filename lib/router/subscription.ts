@@ -103,6 +103,12 @@ export class Subscription implements Target {
     return key !== undefined && !isFull(this.#mailbox, mailbox, 0);
   }
 
+  /** Does its handler run for this event, and has not ended? */
+  isHandling(id: string): boolean {
+    for (const { event } of this.#running.keys()) if (event.id === id) return true;
+    return false;
+  }
+
   /** Leaves what still runs to others: answers its events, whose letters they open. */
   disown(): ReadonlySet<Envelope> {
     return (this.#disowned = new Set(this.#running.keys()));
@@ -142,7 +148,7 @@ export class Subscription implements Target {
     if (!this.accepts(envelope.event)) return false;
     // A handler must never wait for its own mailbox: what it emits is turned away instead.
     const { emitter } = envelope.chain;
-    if (emitter !== undefined) for (const { event } of this.#running.keys()) if (event.id === emitter) return false;
+    if (emitter !== undefined && this.isHandling(emitter)) return false;
     const key = this.#keyOf(envelope);
     return !(key instanceof KeyFailure) && !(this.counts.running < concurrency && this.#mailbox.isFree(key));
   }

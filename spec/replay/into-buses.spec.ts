@@ -103,6 +103,65 @@ describe('a replay into another bus', () => {
   });
 });
 
+describe('a replay with `retry` into another bus that refuses now and then', () => {
+  const refusing = (times: Readonly<Record<number, number>>) => {
+    const left: Record<number, number> = { ...times };
+    return (event: { payload: unknown }) => {
+      const { n } = event.payload as { n: number };
+      if ((left[n] ?? 0) === 0) return event;
+      left[n] = left[n]! - 1;
+      throw new Error('busy');
+    };
+  };
+
+  async function copied(times: Readonly<Record<number, number>>) {
+    const { bus, clock } = await createLived();
+    await takeSteps(bus, [1, 2, 3, 4, 5]);
+    const copies = memory();
+    const copy = await createBus({ store: copies, admit: [refusing(times) as never] });
+    copy.on('$bus.**', () => undefined);
+    const { finished } = bus.replay({ into: copy, retry: { attempts: 3, delay: 10, jitter: 0 } });
+    for (let i = 0; i < 20; i++) {
+      await turn();
+      await clock.advance(10);
+    }
+    const result = await finished;
+    await copy.flush();
+    const stored = (await logged(copies)).map(({ payload }) => (payload as { n: number }).n);
+    const letters = (await copy.deadLetters.list()).map(({ reason, attempts }) => [reason, attempts]);
+    await copy.close();
+    return { result, stored, letters };
+  }
+
+  it('keeps the order, and leaves no letter about what was taken in the end', async () => {
+    const { result, stored, letters } = await copied({ 2: 2, 4: 1 });
+    expect(result).to.include({ delivered: 5, failed: 0 });
+    expect(stored).to.deep.equal([1, 2, 3, 4, 5]);
+    expect(letters).to.deep.equal([]);
+  });
+
+  it('leaves one letter about what was never taken, and goes on', async () => {
+    const { result, stored, letters } = await copied({ 2: 9 });
+    expect(result).to.include({ delivered: 4, failed: 1 });
+    expect(result.failures[0]).to.deep.include({ position: 2, attempts: 3 });
+    expect(stored).to.deep.equal([1, 3, 4, 5]);
+    expect(letters.length).to.equal(1);
+  });
+
+  it('does not try again what can never be taken', async () => {
+    const { bus } = await createLived();
+    await takeSteps(bus, [1, 2]);
+    const copy = await createBus({ store: memory() });
+    copy.on('$bus.**', () => undefined);
+    const [first] = (await bus.query({ limit: 1 })).events;
+    await copy.publish('step.taken', { other: true }, { id: first!.id });
+    const result = await bus.replay({ into: copy, retry: { attempts: 3, delay: 10 } }).finished;
+    expect(result).to.include({ delivered: 1, failed: 1 });
+    expect(result.failures[0]).to.deep.include({ attempts: 1 });
+    await copy.close();
+  });
+});
+
 describe('a replay into the same bus', () => {
   it('reaches subscriptions that ask for it, and nobody else', async () => {
     const { bus, events, log } = await createLived();
