@@ -18,7 +18,7 @@ export interface LettersOptions {
 
 const PAGE = 1_000;
 const SHOWN = 100;
-const SHORTEST_BEGINNING = 4;
+const SHORTEST_PART = 4;
 
 /** Looks at the dead letters of a log, or discards one. Answers the exit code. */
 export async function letters(folder: string, id: string | undefined, options: LettersOptions): Promise<number> {
@@ -91,15 +91,15 @@ async function* each(bus: Bus, query: LetterQuery, most: number): AsyncGenerator
   }
 }
 
-/** By its id, or by a beginning of it that fits only one. */
+/** By its id, or by a beginning or an end of it that fits only one. */
 async function mustFind(bus: Bus, folder: string, id: string): Promise<Letter> {
   const whole = await bus.deadLetters.get(id);
   if (whole) return whole;
   const similar: Letter[] = [];
-  const beginning = id.replace(/…$/, '');
-  if (beginning.length >= SHORTEST_BEGINNING)
+  const part = id.replace(/^…|…$/g, '');
+  if (part.length >= SHORTEST_PART)
     for await (const letter of each(bus, { state: 'all' }, Infinity))
-      if (letter.id.startsWith(beginning)) similar.push(letter);
+      if (letter.id.startsWith(part) || letter.id.endsWith(part)) similar.push(letter);
   if (similar.length === 1) return similar[0]!;
   const ids = similar.slice(0, 3).map((letter) => letter.id);
   const hint = ids.length === 0 ? `${commandLine('letters', folder)} lists them` : `did you mean ${ids.join(' or ')}?`;

@@ -91,7 +91,7 @@ program
   .command('letters')
   .description('the dead letters of a log: what failed, why, and what was done about it')
   .argument('<folder>', 'the log folder')
-  .argument('[id]', 'a letter, or the beginning of its id: shown whole')
+  .argument('[id]', 'a letter, or the beginning or end of its id: shown whole')
   .option('--state <state>', 'open, closed, abandoned, discarded or all; default: open')
   .option('--reason <reason>', 'handler-failed, mailbox-full, dropped, refused, not-stored or cut')
   .option('--limit <n>', 'at most so many; default: 100')

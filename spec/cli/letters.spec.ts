@@ -7,6 +7,7 @@ import { letters, type LettersOptions } from '../../plugins/cli/letters.ts';
 import { Problem } from '../../plugins/cli/problem.ts';
 import { jsonFile } from '../../plugins/json-file/index.ts';
 import { quickFolder } from '../support/quick-folder.ts';
+import { letterTable } from '../../plugins/cli/render/letters.ts';
 import { printed } from '../support/printed.ts';
 
 describe('telltale letters', () => {
@@ -42,7 +43,7 @@ describe('telltale letters', () => {
 
   it('shows the open letters as a table, newest first', async () => {
     const text = (await lines()).join('\n');
-    expect(text).to.match(/time, UTC +reason +type +for +tries +error/);
+    expect(text).to.match(/id +UTC +reason +type +for +tries +error/);
     expect(text).to.match(/refused +order\.paid +– +0 +PAYLOAD_BAD/);
     expect(text).to.match(/handler-failed +order\.placed +order\.\* +1 +E_STOCK: no/);
     expect(text).to.match(/handler-failed +order\.placed +order\.\* +2 +E_STOCK: no/);
@@ -69,7 +70,39 @@ describe('telltale letters', () => {
       `await bus.deadLetters.retry('${first!.id}')`,
     ])
       expect(text).to.include(part);
-    expect(await problemOf(first!.id.slice(0, -1), {})).to.include('did you mean').and.include(first!.id);
+    expect(await problemOf(first!.id.slice(0, -1), {}))
+      .to.include('did you mean')
+      .and.include(first!.id);
+  });
+
+  it('names each by an end of its id that fits only one, and takes that', async () => {
+    const ids = (await list()).map(({ id }) => id);
+    const ends = (await lines()).slice(1, 4).map((line) => line.trim().split(' ')[0]!);
+    expect(new Set(ends).size).to.equal(3);
+    for (const [i, end] of ends.entries()) {
+      expect(ids[i]!.endsWith(end)).to.equal(true);
+      expect((await lines(end)).join('\n')).to.match(new RegExp(`letter +${ids[i]!}`));
+    }
+    expect(await lines(ends[0], { discard: true })).to.deep.equal([`discarded ${ids[0]!} (order.placed)`]);
+  });
+
+  it('fits into a narrow terminal, whatever the letters hold', () => {
+    const time = Date.UTC(2026, 0, 1);
+    const long = 'a.very-long.type.of-events.that.nobody-wants';
+    for (const days of [1, 2]) {
+      const about = { reason: 'handler-failed', state: 'open', eventType: long, recipient: long, attempts: 10 };
+      const found = [0, 1].map((i) => ({
+        ...about,
+        id: `01234567-89ab-7def-8123-456789abcde${i}`,
+        time: time + i * (days - 1) * 86_400_000,
+        retries: 0,
+        history: [],
+        error: { name: 'Error', message: long },
+      }));
+      const table = letterTable({ width: 80, colour: false }, found as never);
+      if (days === 2) expect(table[1]).to.include('01-01 00:00');
+      for (const line of table) expect(line.length).to.be.at.most(80);
+    }
   });
 
   it('discards a letter with a reason, once', async () => {

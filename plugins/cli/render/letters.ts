@@ -3,31 +3,51 @@ import { counted, moment } from './figures.ts';
 import { table } from './table.ts';
 import { clean, cut, paint, wrap, type Look } from './text.ts';
 
-const TYPE = 20;
-const RECIPIENT = 12;
 const REASON = 14;
+const SHORTEST_ID = 6;
+/** Below it types and recipients give way, so that the error has some room. */
+const WIDE = 100;
 const PAYLOAD_LINES = 20;
 
 /** One line a letter: when, why, what, for whom, how often it was tried, and what went wrong. */
 export function letterTable(look: Look, letters: readonly Letter[]): string[] {
   const states = new Set(letters.map(({ state }) => state)).size > 1;
+  const time = timeForm(letters);
+  const widths = look.width < WIDE ? { type: 24 - time.width, recipient: 9 } : { type: 20, recipient: 12 };
   const columns = [
-    { title: 'time, UTC' },
+    { title: 'id' },
+    { title: time.title },
     { title: states ? 'state' : 'reason' },
     { title: 'type' },
     { title: 'for' },
     { title: 'tries', align: 'right' },
     { title: 'error', shrink: 'end' },
   ] as const;
-  const rows = letters.map((letter) => [
-    moment(letter.time).slice(5),
+  const ends = endsOf(letters.map(({ id }) => id));
+  const rows = letters.map((letter, i) => [
+    ends[i]!,
+    time.text(letter),
     cut(states ? letter.state : letter.reason, REASON),
-    cut(clean(letter.eventType), TYPE),
-    cut(clean(letter.recipient ?? '–'), RECIPIENT),
+    cut(clean(letter.eventType), widths.type),
+    cut(clean(letter.recipient ?? '–'), widths.recipient),
     String(letter.attempts + letter.retries),
     clean(lastError(letter)).slice(0, 2 * look.width),
   ]);
   return table(look, columns, rows);
+}
+
+/** The time of day, and the day where there are several. */
+function timeForm(letters: readonly Letter[]): { title: string; width: number; text: (letter: Letter) => string } {
+  const days = new Set(letters.map(({ time }) => moment(time).slice(0, 10)));
+  if (days.size > 1) return { title: 'time, UTC', width: 11, text: ({ time }) => moment(time).slice(5, 16) };
+  return { title: 'UTC', width: 8, text: ({ time }) => moment(time).slice(11) };
+}
+
+// Letters of one moment begin with the same: ids differ at their end.
+function endsOf(ids: readonly string[]): readonly string[] {
+  let length = SHORTEST_ID;
+  while (length < 36 && new Set(ids.map((id) => id.slice(-length))).size < ids.length) length++;
+  return ids.map((id) => id.slice(-length));
 }
 
 /** All that is known of one letter, and how to go on. */
