@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -6,17 +5,11 @@ import { createBus, jsonFile } from 'telltale';
 import type { SearchHit } from '../../lib/history/search.ts';
 import { Problem } from '../../plugins/cli/problem.ts';
 import { parsePlace, parseSelecting } from '../../plugins/cli/selecting.ts';
+import { commandLine } from '../support/command-line.ts';
+import type { Ended } from '../support/command-line.ts';
 import { quickFolder } from '../support/quick-folder.ts';
-import { root } from '../support/root.ts';
 
-const main = join(root, 'dist/plugins/cli/main.js');
 const START = Date.UTC(2026, 0, 31, 12);
-
-interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
 
 const lines = (text: string): readonly string[] => text.trimEnd().split('\n');
 const events = (text: string): readonly Record<string, unknown>[] =>
@@ -42,18 +35,8 @@ describe('telltale query, search, stats', function () {
   });
   after(() => rm(home, { recursive: true }));
 
-  function telltale(
-    words: readonly string[],
-    env: Readonly<Record<string, string>> = { NO_COLOR: '1' },
-  ): Promise<Ended> {
-    const { NO_COLOR: _, FORCE_COLOR: __, ...rest } = process.env;
-    return new Promise((resolve) => {
-      const options = { cwd: home, env: { ...rest, ...env, npm_command: undefined } };
-      const child = execFile(process.execPath, [main, ...words], options, (_error, out, err) =>
-        resolve({ code: child.exitCode!, out, err }),
-      );
-    });
-  }
+  const telltale = (words: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ended> =>
+    commandLine(words, home, env);
 
   it('lists the newest events in a table within 80 columns', async () => {
     const { code, out } = await telltale(['query', 'log', '--limit', '3']);

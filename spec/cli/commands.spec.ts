@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { createBus, jsonFile } from 'telltale';
 import { encodeLine } from '../../plugins/json-file/line.ts';
+import { commandLine } from '../support/command-line.ts';
 import { root } from '../support/root.ts';
 
 const main = join(root, 'dist/plugins/cli/main.js');
@@ -251,8 +252,6 @@ describe('the command line', function () {
         /^telltale: the log folder prose\.txt cannot be made: /,
       ],
     ];
-    // All at once: none of them changes anything.
-    const ended = new Map<string, Promise<Ended>>();
     let place: string;
     before(async () => {
       place = await mkdtemp(join(tmpdir(), 'telltale-wrong-'));
@@ -274,16 +273,12 @@ describe('the command line', function () {
       await writeFile(join(place, 'prose.txt'), 'Dear diary');
       await writeFile(join(place, 'empty.txt'), '\n');
       await writeFile(join(place, 'good.ndjson'), '{"type":"note.written"}\n');
-      for (const [what, words] of cases) ended.set(what, telltale(words, { cwd: place }));
     });
-    after(async () => {
-      await Promise.allSettled(ended.values());
-      await rm(place, { recursive: true });
-    });
+    after(() => rm(place, { recursive: true }));
 
-    for (const [what, , message] of cases)
+    for (const [what, words, message] of cases)
       it(`is told in one clear line with exit code 2: ${what}`, async () => {
-        const { code, err, out } = await ended.get(what)!;
+        const { code, err, out } = await commandLine(words, place);
         expect(err).to.match(message);
         expect(code).to.equal(2);
         expect(out).to.equal('');

@@ -1,19 +1,12 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { createBus, jsonFile } from 'telltale';
+import { commandLine } from '../support/command-line.ts';
+import type { Ended } from '../support/command-line.ts';
 import { quickFolder } from '../support/quick-folder.ts';
-import { root } from '../support/root.ts';
 
-const main = join(root, 'dist/plugins/cli/main.js');
 const START = Date.UTC(2026, 0, 31, 12);
-
-interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
 
 const lines = (text: string): readonly string[] => text.trimEnd().split('\n');
 
@@ -34,14 +27,7 @@ describe('telltale replay', function () {
   });
   after(() => rm(home, { recursive: true }));
 
-  function telltale(...words: readonly string[]): Promise<Ended> {
-    return new Promise((resolve) => {
-      const options = { cwd: home, env: { ...process.env, NO_COLOR: '1', npm_command: undefined } };
-      const child = execFile(process.execPath, [main, 'replay', ...words], options, (_error, out, err) =>
-        resolve({ code: child.exitCode!, out, err }),
-      );
-    });
-  }
+  const telltale = (...words: readonly string[]): Promise<Ended> => commandLine(['replay', ...words], home);
 
   it('shows what it would tell, the window, how long it takes and what is gone', async () => {
     const { code, out, err } = await telltale('log', '--dry-run', '--speed', '10x');

@@ -1,12 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { createBus, jsonFile } from 'telltale';
-import { root } from '../support/root.ts';
-
-const main = join(root, 'dist/plugins/cli/main.js');
+import { commandLine } from '../support/command-line.ts';
+import type { Ended } from '../support/command-line.ts';
+import { quickFolder } from '../support/quick-folder.ts';
 
 describe('telltale retain', function () {
   this.timeout(60_000);
@@ -14,7 +12,7 @@ describe('telltale retain', function () {
   let log: string;
 
   before(async () => {
-    home = mkdtempSync(join(tmpdir(), 'telltale-retain-'));
+    home = mkdtempSync(join(quickFolder(), 'telltale-retain-'));
     log = join(home, 'log');
     const bus = await createBus({ store: jsonFile(log) });
     for (let n = 0; n < 40; n++)
@@ -23,14 +21,7 @@ describe('telltale retain', function () {
   });
   after(() => rmSync(home, { recursive: true }));
 
-  function retain(...words: readonly string[]) {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'retain', ...words], {
-      cwd: home,
-      encoding: 'utf8',
-      env: { ...process.env, NO_COLOR: '1', npm_command: undefined },
-    });
-    return { status, out: stdout, err: stderr };
-  }
+  const retain = (...words: readonly string[]): Promise<Ended> => commandLine(['retain', ...words], home);
 
   async function count(): Promise<number> {
     const bus = await createBus({ store: jsonFile(log, { readOnly: true }) });
@@ -46,8 +37,8 @@ describe('telltale retain', function () {
       { match: 'error.*', keepFor: '1d' },
     ];
     writeFileSync(rules, JSON.stringify({ rules: list }));
-    const { status, out, err } = retain(log, '--preview', '--rules', rules);
-    expect([status, err]).to.deep.equal([0, '']);
+    const { code, out, err } = await retain(log, '--preview', '--rules', rules);
+    expect([code, err]).to.deep.equal([0, '']);
     expect(out).to.match(/^ {2}\d+ events would go \([\d.]+ kB\), \d+ stay/m);
     expect(out).to.match(/^ {2}0 {2}token\.\*\* +\d+/m);
     expect(out).to.match(/^ {5}no rule +0 +10/m);
@@ -58,8 +49,8 @@ describe('telltale retain', function () {
     expect(await count()).to.equal(40);
   });
 
-  it('prints JSON', () => {
-    const { out } = retain(log, '--preview', '--match', 'token.*', '--keep-count', '5', '--json');
+  it('prints JSON', async () => {
+    const { out } = await retain(log, '--preview', '--match', 'token.*', '--keep-count', '5', '--json');
     expect(JSON.parse(out)).to.deep.include({ head: 40, through: 40, fates: 21 });
   });
 
@@ -81,8 +72,8 @@ describe('telltale retain', function () {
       [[missing, '--preview', '--keep-count', '1'], /does not exist/],
     ];
     for (const [words, text] of wrong) {
-      const { status, err } = retain(...words);
-      expect(status, words.join(' ')).to.equal(2);
+      const { code, err } = await retain(...words);
+      expect(code, words.join(' ')).to.equal(2);
       expect(err, words.join(' '))
         .to.match(text)
         .and.match(/^telltale: [^\n]+\n$/);
@@ -91,8 +82,8 @@ describe('telltale retain', function () {
   });
 
   it('removes what it shows, with --yes', async () => {
-    const { status, out } = retain(log, '--yes', '--match', 'token.*', '--keep-count', '5');
-    expect(status).to.equal(0);
+    const { code, out } = await retain(log, '--yes', '--match', 'token.*', '--keep-count', '5');
+    expect(code).to.equal(0);
     expect(out).to.match(/^removed 25 events \([\d.]+ kB\)$/m);
     expect(await count()).to.equal(15);
   });
