@@ -14,7 +14,7 @@ import type { Target } from './router/target.ts';
 
 /** The dead letters of a bus: to look at, to try again, to throw away; tried again in the background where it says so. */
 export function createDeadLetters(core: Core): DeadLetterBox {
-  const { store, clock, deadLetters } = core.options;
+  const { store, clock, deadLetters, closeTimeoutMs: patienceMs } = core.options;
   const { retry } = deadLetters;
   const { letters } = core;
   const shelf = new Shelf({ store, clock, letters });
@@ -25,7 +25,9 @@ export function createDeadLetters(core: Core): DeadLetterBox {
       const part = { owner: retrier, key: 'retry', thing: 'the retry of dead letters', about: {} };
       core.reports.failed('$bus.dead-letters.failed', part, error, { warn: false });
     };
-    core.onShutDown(runWithoutCause(() => scheduleRetries(retry, { clock, shelf, retrier, isWanted, failed })));
+    core.onShutDown(
+      runWithoutCause(() => scheduleRetries(retry, { clock, shelf, retrier, isWanted, failed, patienceMs })),
+    );
   }
   // What is looked for may still be on its way into the log.
   const written = (): Promise<unknown> => Promise.allSettled([core.writer?.flush()]);
@@ -55,6 +57,7 @@ function retryPort(core: Core): RetryPort {
       if (full) throw full;
     },
     pause: (ms) => pauseUnlessClosed(core, ms),
+    after: (ms, fn) => core.options.clock.after(ms, fn),
     deliver: (letter, { event, position }, ended) => {
       // Handlers expect what is current; an event that was never stored is.
       const told = position > 0 ? present(event as StoredEvent) : event;

@@ -18,6 +18,8 @@ export interface RetryPort {
   mustBeAble(): void;
   /** Ends early when the bus closes. */
   pause(ms: number): Promise<void>;
+  /** Calls back later, and keeps no process alive for it; answers the undo. */
+  after(ms: number, fn: () => void): () => void;
   /**
    * Gives the event to those it was meant for, and to nobody else; calls `ended` once. Throws `RETRY_IMPOSSIBLE` where
    * none of them listens.
@@ -34,6 +36,11 @@ export interface RunTerms {
   readonly policy: RetryPolicy | undefined;
   /** After this many retries a letter is given up. */
   readonly giveUpAfter?: number;
+  /**
+   * After this time the run goes on without an attempt that does not end. The letter stays being tried, and is noted
+   * whenever that ends; until then its recipient is given no other in such a run.
+   */
+  readonly patienceMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -79,6 +86,8 @@ export class Retrier {
   readonly #port: RetryPort;
   /** Letters being tried, in whatever run. */
   readonly #busy = new Set<string>();
+  /** Recipients of those among them that a run went on without, by letter. */
+  readonly #held = new Map<string, string>();
 
   constructor(port: RetryPort) {
     this.#port = port;
@@ -114,7 +123,7 @@ export class Retrier {
     for await (const found of letters) {
       if (run.problem || signal?.aborted) return true;
       this.#port.mustBeAble();
-      if (!this.#isFree(found.letter)) run.outcomes.skipped++;
+      if (!this.#isFree(found.letter) || this.#mustWait(found.letter, run.terms)) run.outcomes.skipped++;
       else if (begun++ === limit) return true;
       else await this.#begin(found, run);
     }
@@ -123,6 +132,12 @@ export class Retrier {
 
   #isFree({ id, state }: Letter): boolean {
     return (state === 'open' || state === 'abandoned') && !this.#busy.has(id);
+  }
+
+  #mustWait(letter: Letter, { patienceMs }: RunTerms): boolean {
+    if (patienceMs === undefined || this.#held.size === 0) return false;
+    const recipient = recipientOf(letter);
+    return [...this.#held.values()].includes(recipient);
   }
 
   // Ends when the event has been handed over, so that the next one comes behind it, and there is room for that.
@@ -138,10 +153,24 @@ export class Retrier {
       )
       .finally(() => {
         this.#busy.delete(id);
-        running.delete(attempt);
+        this.#held.delete(id);
       });
-    running.add(attempt);
+    const over = this.#untilOver(attempt, found.letter, terms).finally(() => void running.delete(over));
+    running.add(over);
     if (running.size >= terms.concurrency) await Promise.race(running);
+  }
+
+  async #untilOver(attempt: Promise<void>, letter: Letter, { patienceMs }: RunTerms): Promise<void> {
+    if (patienceMs === undefined) return attempt;
+    let stop: (() => void) | undefined;
+    const impatience = new Promise<void>((resolve) => {
+      stop = this.#port.after(patienceMs, () => {
+        this.#held.set(letter.id, recipientOf(letter));
+        resolve();
+      });
+    });
+    await Promise.race([attempt, impatience]);
+    stop?.();
   }
 
   async #conclude(found: Found, told: LetterEvent | Error, terms: RunTerms): Promise<Outcome> {
@@ -196,6 +225,10 @@ export class Retrier {
     await this.#port.letters.note(letter, opened, LETTER_ABANDONED, step);
   }
 }
+
+// Letters without one are for whoever listens to the type.
+const recipientOf = ({ recipient, group, eventType }: Letter): string =>
+  recipient === undefined ? eventType : `${recipient}\u0000${group ?? ''}`;
 
 function take({ outcomes, failures }: Run, id: string, { as, error }: Outcome): void {
   outcomes[as]++;

@@ -23,22 +23,24 @@ export interface SchedulePort {
   /** Does anybody listen whom the letter was meant for? Those without are left alone until there is. */
   readonly isWanted: (letter: Letter) => boolean;
   readonly failed: (error: unknown) => void;
+  /** How long a round waits for one handler. */
+  readonly patienceMs: number;
 }
 
 /**
  * Tries open letters again, round by round, each when its time has come; the pauses grow with every failed retry, and
  * are counted from what the log says, so that a restart changes nothing. Rounds never overlap: the next one is due
- * `every` after the end of the last. Answers what stops it; a round under way ends before its next letter.
+ * `every` after the end of the last, and none waits longer than `patienceMs` for a handler. Answers what stops it; a round under way ends before its next letter.
  */
 export function scheduleRetries(schedule: RetrySchedule, port: SchedulePort): () => void {
-  const { clock, shelf, retrier } = port;
+  const { clock, shelf, retrier, patienceMs } = port;
   const { everyMs, limit, concurrency, policy } = schedule;
   const stop = new AbortController();
   let cancel: () => void;
   const round = async (): Promise<void> => {
     const letters = dueLetters(shelf.select(parseLetterSelection(schedule.selection, 'deadLetters.retry')), isDue);
-    const terms = { limit, concurrency, policy: undefined, giveUpAfter: policy.attempts, signal: stop.signal };
-    await retrier.run(letters, terms).catch(port.failed);
+    const terms = { limit, concurrency, policy: undefined, giveUpAfter: policy.attempts, patienceMs };
+    await retrier.run(letters, { ...terms, signal: stop.signal }).catch(port.failed);
     if (!stop.signal.aborted) next();
   };
   const isDue = (letter: Letter): boolean => {

@@ -133,8 +133,44 @@ describe('deadLetters.retry in the background', () => {
     expect(letter!.history[0]!.reason).to.include('removed from the log');
   });
 
-  it('begins no round while one is under way', async () => {
+  it('goes on without a handler that does not end, gives it nothing more meanwhile, and notes how it ends', async () => {
     const { bus, clock } = await quietBus({ deadLetters: { retry: { every: '1m', concurrency: 1 } } });
+    let mode: 'throws' | 'waits' = 'throws';
+    const begun: unknown[] = [];
+    let release = nothing;
+    bus.on('a', async ({ payload }) => {
+      if (mode === 'throws') throw new Error('no');
+      begun.push(payload);
+      await new Promise<void>((resolve) => (release = resolve));
+    });
+    const others: unknown[] = [];
+    bus.on('b', ({ payload }) => {
+      if (mode === 'throws') throw new Error('no');
+      others.push(payload);
+    });
+    for (const [type, payload] of [
+      ['a', 1],
+      ['a', 2],
+      ['b', 3],
+      ['b', 4],
+    ] as const)
+      bus.emit(type, payload);
+    await bus.settled();
+    mode = 'waits';
+    await minutes(clock, 10);
+    expect({ begun, others }).to.deep.equal({ begun: [1], others: [3, 4] });
+    expect(bus.metrics().subscriptions.find(({ pattern }) => pattern === 'a')).to.include({ queued: 0, running: 1 });
+    release();
+    await minutes(clock, 2);
+    expect(begun).to.deep.equal([1, 2]);
+    const closed = await bus.deadLetters.list({ state: 'closed' });
+    expect(closed.filter(({ eventType }) => eventType === 'a')).to.have.length(1);
+    release();
+  });
+
+  it('begins no round while one is under way', async () => {
+    const deadLetters = { retry: { every: '1m', concurrency: 1 } } as const;
+    const { bus, clock } = await quietBus({ deadLetters, closeTimeout: '1h' });
     let mode: 'throws' | 'waits' = 'throws';
     let running = 0;
     let release = nothing;
