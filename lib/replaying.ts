@@ -108,12 +108,23 @@ function commonParts(core: Core, store: Store, parsed: ParsedReplay): Omit<Repla
     id,
     parsed,
     clock: core.options.clock,
-    ready: async () => {
-      // What cannot be stored now is not there to be told.
-      await Promise.allSettled([core.writer?.flush()]);
-      return store;
-    },
+    ready: endAtTheCall(core, store),
     streamFailed: (error) => core.reports.failed('$bus.stream.failed', part, error),
+  };
+}
+
+// What is emitted behind the call is not told, even where it is stored before the replay begins.
+function endAtTheCall({ writer }: Core, store: Store): ReplayParts<unknown>['ready'] {
+  const mark = writer?.mark();
+  const asked = store.head();
+  // Looked at when it is its turn.
+  asked.catch(() => undefined);
+  return async () => {
+    // What cannot be stored now is not there to be told.
+    await Promise.allSettled([writer?.flush()]);
+    if (mark) writer?.unmark(mark);
+    const { position } = await asked;
+    return { store, head: mark?.end(position) ?? position };
   };
 }
 

@@ -45,8 +45,8 @@ export interface ReplayParts<Result> {
   readonly id: string;
   readonly parsed: ParsedReplay;
   readonly clock: Clock;
-  /** Answers the store when everything emitted so far is in it. */
-  ready(): Promise<Store>;
+  /** Answers the store when everything emitted before the call is in it, and where it ended then. */
+  ready(): Promise<{ readonly store: Store; readonly head: number }>;
   /** A subscriber to the progress threw. */
   readonly streamFailed: (error: unknown) => void;
   /** Does the work. */
@@ -157,10 +157,10 @@ export class Replay<Result = ReplayResult> {
     await new Promise<void>((resolve) => setImmediate(resolve));
     const { clock, parsed } = this.#parts;
     this.#startedMs = clock.monotonic();
-    const store = await this.#parts.ready();
+    const { store, head } = await this.#parts.ready();
     // Not aborted by `cancel`: a replay that is cancelled before it begins tells nothing, and says so.
     const { signal } = this.#abort;
-    return (this.#scope = await openScope({ store, parsed, clock, signal }));
+    return (this.#scope = await openScope({ store, parsed, clock, signal, head }));
   }
 
   async #run(): Promise<Result> {

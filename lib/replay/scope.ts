@@ -14,6 +14,8 @@ interface ScopeOptions {
   readonly parsed: ParsedReplay;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Where the log ended when the replay was asked for. */
+  readonly head: number;
 }
 
 /** Where a replay goes on. */
@@ -97,9 +99,9 @@ export class Scope {
 
 /** Resolves what was asked for. Throws `EVENTS_REMOVED`, `INVALID_PLACE`, `INVALID_QUERY`. */
 export async function openScope(options: ScopeOptions): Promise<Scope> {
-  const { store, parsed, clock } = options;
+  const { store, parsed, clock, head } = options;
   const { selection } = parsed;
-  const window = await resolveWindow(selection, store, clock);
+  const window = await resolveWindow(selection, store, clock, head);
   const removed = await checkRemoved(store, window, selection, clock);
   const { after, through } = window;
   const total = parsed.byTime

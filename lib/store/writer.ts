@@ -33,6 +33,29 @@ export interface WriterPort {
   stopped(error: TelltaleError): void;
 }
 
+/** The end of the log for somebody who asked when so much had been written, however much has been since. */
+export class Mark {
+  readonly #written: number;
+  /** The last position of what had been written, the first of what was written since. */
+  #through = 0;
+  #behind = Infinity;
+
+  constructor(written: number) {
+    this.#written = written;
+  }
+
+  /** @internal */
+  note(serial: number, { position, duplicate }: AppendReceipt, events: number): void {
+    if (serial <= this.#written) this.#through = Math.max(this.#through, position + events - 1);
+    else if (!duplicate) this.#behind = Math.min(this.#behind, position);
+  }
+
+  /** `head` is where the log ended when the mark was made: others write as well. */
+  end(head: number): number {
+    return Math.min(Math.max(head, this.#through), this.#behind - 1);
+  }
+}
+
 const BACKOFF: RetryPolicy = { attempts: Infinity, delayMs: 100, factor: 2, maxDelayMs: 30_000, jitter: 0.2 };
 
 interface Flush {
@@ -52,14 +75,16 @@ class Write implements PendingAppend {
   fresh: boolean;
   readonly done: ((outcome: WriteOutcome) => void) | undefined;
   readonly bound: boolean;
+  readonly serial: number;
   ended = false;
   readonly #writer: Writer;
   /** By the store's clock, when the first attempt of ids that are not this bus's own was made. */
   readonly #since: number;
   #tried = false;
 
-  constructor(writer: Writer, envelopes: readonly Envelope[], options: WriteOptions) {
+  constructor(writer: Writer, serial: number, envelopes: readonly Envelope[], options: WriteOptions) {
     this.#writer = writer;
+    this.serial = serial;
     this.envelopes = envelopes;
     this.events = envelopes.length === 1 ? [envelopes[0]!.event] : envelopes.map((envelope) => envelope.event);
     this.bytes = envelopes.length === 1 ? envelopes[0]!.bytes : envelopes.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -112,7 +137,9 @@ export class Writer {
   #lastError: TelltaleError | undefined;
   #cancelRetry: (() => void) | undefined;
   #newest: Write | undefined;
+  #writes = 0;
   readonly #flushes = new Set<Flush>();
+  readonly #marks = new Set<Mark>();
 
   constructor(port: WriterPort) {
     this.#port = port;
@@ -157,7 +184,7 @@ export class Writer {
   }
 
   write(envelopes: readonly Envelope[], options: WriteOptions): void {
-    const write = new Write(this, envelopes, options);
+    const write = new Write(this, ++this.#writes, envelopes, options);
     this.#pending.push(write);
     this.#newest = write;
     this.#events += envelopes.length;
@@ -176,6 +203,17 @@ export class Writer {
       this.#flushes.add({ last, resolve, reject, refusal: undefined });
       if (this.#holding) this.#retryNow();
     });
+  }
+
+  /** Marks the end of what has been written so far; kept up to date until it is given back to `unmark`. */
+  mark(): Mark {
+    const mark = new Mark(this.#writes);
+    this.#marks.add(mark);
+    return mark;
+  }
+
+  unmark(mark: Mark): void {
+    this.#marks.delete(mark);
   }
 
   /** Gives up what is not written, and everything to come: for closing. Answers how many events that were. */
@@ -198,6 +236,8 @@ export class Writer {
     if (outcome.status === 'stored') this.#attempt = 0;
     if (outcome.status === 'failed') this.#lost += write.envelopes.length;
     place(write, outcome);
+    if (this.#marks.size > 0 && outcome.status === 'stored')
+      for (const mark of this.#marks) mark.note(write.serial, outcome.receipt, write.events.length);
     this.#port.ended(write.envelopes, outcome, write.bound);
     write.done?.(outcome);
     notify(write);

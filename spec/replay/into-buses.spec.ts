@@ -103,17 +103,17 @@ describe('a replay into another bus', () => {
   });
 });
 
-describe('a replay with `retry` into another bus that refuses now and then', () => {
-  const refusing = (times: Readonly<Record<number, number>>) => {
-    const left: Record<number, number> = { ...times };
-    return (event: { payload: unknown }) => {
-      const { n } = event.payload as { n: number };
-      if ((left[n] ?? 0) === 0) return event;
-      left[n] = left[n]! - 1;
-      throw new Error('busy');
-    };
+const refusing = (times: Readonly<Record<number, number>>) => {
+  const left: Record<number, number> = { ...times };
+  return (event: { payload: unknown }) => {
+    const { n } = event.payload as { n: number };
+    if ((left[n] ?? 0) === 0) return event;
+    left[n] = left[n]! - 1;
+    throw new Error('busy');
   };
+};
 
+describe('a replay with `retry` into another bus that refuses now and then', () => {
   async function copied(times: Readonly<Record<number, number>>) {
     const { bus, clock } = await createLived();
     await takeSteps(bus, [1, 2, 3, 4, 5]);

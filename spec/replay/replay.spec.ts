@@ -42,6 +42,37 @@ describe('bus.replay', () => {
     });
   });
 
+  for (const to of [undefined, 'latest', { ago: 0 }] as const)
+    it(`tells nothing that was emitted behind the call, to ${JSON.stringify(to) ?? 'the end'}`, async () => {
+      for (const before of [0, 5]) {
+        const { bus } = await createLived();
+        await takeSteps(bus, [1, 2]);
+        for (let n = 0; n < before; n++) bus.emit('step.taken', { n: 10 + n });
+        const { seen, into } = noting();
+        const { finished } = bus.replay({ into, ...(to !== undefined && { to }) });
+        for (let n = 0; n < 5; n++) bus.emit('step.taken', { n: 20 + n });
+        expect(await finished).to.include({ delivered: 2 + before });
+        expect(seen).to.deep.equal([1, 2, 10, 11, 12, 13, 14].slice(0, 2 + before));
+        expect(await bus.count()).to.equal(7 + before);
+      }
+    });
+
+  it('ends at the call also where some of what was written before is a duplicate or refused', async () => {
+    const { bus } = await createLived();
+    await bus.publish('step.taken', { n: 1 }, { id: 'one' });
+    await bus.publish('step.taken', { n: 2 });
+    const publishes = [
+      bus.publish('step.taken', { n: 3 }),
+      bus.publish('step.taken', { n: 1 }, { id: 'one' }),
+      bus.publish('step.taken', { n: 9 }, { id: 'one' }).catch(() => undefined),
+    ];
+    const { seen, into } = noting();
+    const { finished } = bus.replay({ into, from: 'latest' });
+    bus.emit('step.taken', { n: 4 });
+    await Promise.all([finished, ...publishes]);
+    expect(seen).to.deep.equal([3]);
+  });
+
   for (const [order, direction, expected] of [
     [undefined, undefined, [1, 2, 3, 4]],
     ['position', 'backward', [4, 3, 2, 1]],

@@ -14,13 +14,17 @@ export interface Window {
   readonly timeTo?: number;
 }
 
-/** Resolves the places of a query, once: `to` is fixed here. Throws `INVALID_QUERY` for a window that ends before it starts. */
+/**
+ * Resolves the places of a query, once: `to` is fixed here, or at `ended` by whoever knows where the log ended before.
+ * Throws `INVALID_QUERY` for a window that ends before it starts.
+ */
 export async function resolveWindow(
   { from, after, to }: Pick<ParsedSelection, 'from' | 'after' | 'to'>,
   store: Store,
   clock: Clock = systemClock,
+  ended?: number,
 ): Promise<Window> {
-  const { position: head } = await store.head();
+  const head = ended ?? (await store.head()).position;
   const resolve = async (place: Place | undefined, name: string): Promise<ResolvedPlace | undefined> =>
     place === undefined ? undefined : resolvePlace(place, name, { store, clock, head });
   const start = await resolve(from ?? after, from === undefined ? 'after' : 'from');
