@@ -1,5 +1,5 @@
 import { expected } from '../errors.ts';
-import { matchWildcard } from '../event/wildcard.ts';
+import { compileWildcard } from '../event/wildcard.ts';
 import { compare, isSame } from './compare.ts';
 import type { Field } from './field.ts';
 import { checkList, checkScalar, checkValue } from './operand.ts';
@@ -84,7 +84,8 @@ function buildExists(_field: Field, operand: unknown, place: string): Omit<Field
 function buildLike(_field: Field, operand: unknown, place: string): Omit<FieldTest, 'operator'> {
   if (typeof operand !== 'string' || operand.length > MAX_LIKE_LENGTH)
     throw expected('INVALID_FILTER', place, `a string of at most ${MAX_LIKE_LENGTH} characters`, operand);
-  return { operand, wild: false, test: (actual) => typeof actual === 'string' && matchWildcard(operand, actual) };
+  const matches = compileWildcard(operand, place);
+  return { operand, wild: false, test: (actual) => typeof actual === 'string' && matches(actual) };
 }
 
 function buildContains(_field: Field, operand: unknown, place: string): Omit<FieldTest, 'operator'> {
