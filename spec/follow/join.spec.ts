@@ -1,13 +1,12 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { systemClock } from '../../lib/clock.ts';
-import { jsonFile, memory } from '../../lib/index.ts';
+import { memory } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
 import { follow, type Followed } from '../../lib/store/follow.ts';
+import { storeOn } from '../json-file/log-on-disk.ts';
+import { MemoryDisk } from '../support/fault-fs.ts';
 import { InterleavedLog, wrongWith, type Fault, type Moment } from '../support/interleaved.ts';
-import { quickFolder } from '../support/quick-folder.ts';
 import { turn } from '../support/turn.ts';
 
 interface Case {
@@ -88,14 +87,12 @@ async function inMemory(plan: Case, fault?: Fault): Promise<string | undefined> 
 }
 
 async function onDisk(plan: Case): Promise<string | undefined> {
-  const folder = mkdtempSync(join(quickFolder(), 'telltale-follow-'));
-  const store = jsonFile(join(folder, 'log'));
+  const store = storeOn(new MemoryDisk());
   await store.open();
   try {
     return await trial(store, plan);
   } finally {
     await store.close();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

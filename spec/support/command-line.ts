@@ -12,7 +12,7 @@ export interface Ended {
 }
 
 let turn: Promise<unknown> = Promise.resolve();
-let runs = 0;
+const runs = { started: 0 };
 
 /**
  * Runs a command line with the program that is shipped, in this process, because starting another costs more than most
@@ -32,17 +32,15 @@ export function commandLine(
 async function runAlone(words: readonly string[], cwd: string, env: Readonly<Record<string, string>>): Promise<Ended> {
   const { argv, exitCode } = process;
   const before = { cwd: process.cwd(), env: process.env, out: descriptorOf('stdout'), err: descriptorOf('stderr') };
-  const { NO_COLOR: _, FORCE_COLOR: __, npm_command: ___, ...rest } = process.env;
   const [out, err] = [new Captured(), new Captured()];
-  process.argv = [process.execPath, main, ...words];
-  process.env = { ...rest, ...env };
-  process.exitCode = undefined;
+  const state = { argv: [process.execPath, main, ...words], env: envWith(env), exitCode: undefined };
+  Object.assign(process, state);
   process.chdir(cwd);
   Object.defineProperty(process, 'stdout', { value: out, configurable: true });
   Object.defineProperty(process, 'stderr', { value: err, configurable: true });
   try {
     // Each time another module, so that it runs again; what it imports stays loaded.
-    await import(`${pathToFileURL(main).href}?run=${++runs}`);
+    await import(`${pathToFileURL(main).href}?run=${++runs.started}`);
     return { code: Number(process.exitCode ?? 0), out: out.text, err: err.text };
   } finally {
     Object.defineProperty(process, 'stdout', before.out);
@@ -52,6 +50,11 @@ async function runAlone(words: readonly string[], cwd: string, env: Readonly<Rec
     process.exitCode = exitCode;
     process.argv = argv;
   }
+}
+
+function envWith(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const { NO_COLOR: _, FORCE_COLOR: __, npm_command: ___, ...rest } = process.env;
+  return { ...rest, ...env };
 }
 
 function descriptorOf(name: 'stdout' | 'stderr'): PropertyDescriptor {

@@ -50,7 +50,7 @@ export function joinReports(reports: readonly KillReport[]): KillReport {
   };
 }
 
-const LOGS = 4;
+const LOGS = 8;
 /** Processes that die over the same folders: logs stay small, and quick to open. */
 const DEATHS = 7;
 
