@@ -7,8 +7,9 @@ import type { Duration } from './duration.ts';
 import type { StoredEvent, TelltaleEvent } from './event/event.ts';
 import type { Place } from './event/place.ts';
 import type { Schemas } from './schemas/schemas.ts';
-import type { AnyEvents, EventOf, PayloadOf } from './event/typed-patterns.ts';
+import type { AnyEvents, EventOf, PayloadOf, StoredEventOf } from './event/typed-patterns.ts';
 import type { Filter } from './filter/language.ts';
+import type { NumberPathInto, PathInto } from './filter/paths.ts';
 import type { Where } from './filter/where.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
 import type { MailboxOptions, SubscribeOptions } from './options.ts';
@@ -45,6 +46,15 @@ export type TypeOf<E> = keyof E & string;
  */
 export type WhereOf<E, P extends string> = NoInfer<P extends unknown ? Where<PayloadOf<E, P>> : never>;
 
+/** A path into the events of a pattern, checked as those of `WhereOf` are; any text where nothing is declared. */
+export type PathOf<E, P extends string> = NoInfer<P extends unknown ? PathInto<PayloadOf<E, P>> : never>;
+
+/** A path to where the events of a pattern may have a number. */
+export type NumberPathOf<E, P extends string> = NoInfer<P extends unknown ? NumberPathInto<PayloadOf<E, P>> : never>;
+
+/** What a selection selects: its types, or else its pattern. */
+export type Asked<P extends string, T extends string> = [T] extends [never] ? P : T;
+
 /** Options whose filter knows the events of the pattern. */
 export type Filtered<Options, E, P extends string> = Omit<Options, 'where'> & {
   /** Only events this filter accepts. */
@@ -57,7 +67,13 @@ export type Selected<Options, E, P extends string, T extends string> = Omit<Opti
   readonly pattern?: P;
   /** One type or several, exactly. */
   readonly type?: T | readonly T[];
-  readonly where?: WhereOf<E, [T] extends [never] ? P : T>;
+  readonly where?: WhereOf<E, Asked<P, T>>;
+};
+
+/** Options whose key knows the events of the pattern. */
+export type Keyed<Options, E, P extends string> = Omit<Options, 'key'> & {
+  /** A dotted path or a function: events of one key are handled in order, different keys side by side. */
+  readonly key?: PathOf<E, P> | ((event: EventOf<E, P>) => unknown);
 };
 
 /** The second argument of every handler. Its functions may be taken out: `(event, { emit }) => …`. */
@@ -169,6 +185,13 @@ export type ReplayInto<E, P extends string> =
   | Bus
   | Bus<E>;
 
+/** Options of a replay that know the events that are selected. */
+export type Replayed<E, P extends string, T extends string> = Keyed<
+  Selected<ReplayOptions<ReplayInto<E, Asked<P, T>>>, E, P, T>,
+  E,
+  Asked<P, T>
+>;
+
 /** What an event emitted here and now comes from. */
 export interface ContextInfo {
   readonly correlationId?: string;
@@ -191,7 +214,9 @@ export interface Reading<E = AnyEvents> {
   /** The stored event with this id; `{ removed }` for one that was taken out, `undefined` for one that never was. */
   get(id: string): Promise<Found | undefined>;
   /** `await` it for one page of 100, or go over all events with `for await`. */
-  query<P extends string = '**', T extends string = never>(options?: Selected<QueryOptions, E, P, T>): Query;
+  query<P extends string = '**', T extends string = never>(
+    options?: Selected<QueryOptions, E, P, T>,
+  ): Query<StoredEventOf<E, Asked<P, T>>>;
   count<P extends string = '**', T extends string = never>(selection?: Selected<Selection, E, P, T>): Promise<number>;
   /**
    * Events in whose texts and numbers all words occur, whatever their case; `"words in quotes"` belong together. The
@@ -199,21 +224,24 @@ export interface Reading<E = AnyEvents> {
    */
   search<P extends string = '**', T extends string = never>(
     text: string,
-    options?: Selected<SearchOptions, E, P, T>,
-  ): Search;
+    options?: Selected<SearchOptions<PathOf<E, Asked<P, T>>>, E, P, T>,
+  ): Search<StoredEventOf<E, Asked<P, T>>>;
   /** What the log holds: totals, types, sources, bytes. The first call reads everything, later ones what came since. */
   stats(options?: StatsOptions): Promise<Stats>;
   /** Figures of groups of events: `{ by: 'payload.tool', bucket: '1h', count: true, p95: 'payload.ms', top: 10 }`. */
   summarize<P extends string = '**', T extends string = never>(
-    options?: Selected<SummarizeOptions, E, P, T>,
+    options?: Selected<SummarizeOptions<PathOf<E, Asked<P, T>>, NumberPathOf<E, Asked<P, T>>>, E, P, T>,
   ): Promise<Summary>;
   /** How long things took: `{ start: 'tool.started', end: ['tool.finished', 'tool.failed'] }`; and what never ended. */
   durations<P extends string>(
-    options: Filtered<DurationsOptions, E, P> & { readonly start: P | readonly P[]; readonly end: P | readonly P[] },
+    options: Filtered<DurationsOptions<PathOf<E, P>, StoredEventOf<E, P>>, E, P> & {
+      readonly start: P | readonly P[];
+      readonly end: P | readonly P[];
+    },
   ): Promise<Durations>;
   /** Unusual rates and silences by robust z-score: `{ by: 'type', bucket: '1h' }`. */
   anomalies<P extends string = '**', T extends string = never>(
-    options?: Selected<AnomaliesOptions, E, P, T>,
+    options?: Selected<AnomaliesOptions<PathOf<E, Asked<P, T>>>, E, P, T>,
   ): Promise<Anomalies>;
   /** The stored events of a correlation, in position order. */
   timeline(correlationId: string): Promise<readonly StoredEvent[]>;
@@ -266,7 +294,11 @@ export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading<E> {
   batch(options?: { readonly id?: string }): Batch<E>;
 
   /** Calls `handler` for every event of the pattern, in order, one at a time unless `key` or `concurrency` say otherwise. */
-  on<P extends string>(pattern: P, handler: Handler<E, P>, options?: Filtered<SubscribeOptions, E, P>): Undo;
+  on<P extends string>(
+    pattern: P,
+    handler: Handler<E, P>,
+    options?: Keyed<Filtered<SubscribeOptions, E, P>, E, P>,
+  ): Undo;
   /** The next event of the pattern. Rejects with `TIMEOUT`, `ABORTED`, `BUS_CLOSED`. */
   once<P extends string>(pattern: P, options?: Filtered<OnceOptions, E, P>): Promise<EventOf<E, P>>;
   observe<P extends string>(pattern: P, options?: Filtered<ObserveOptions, E, P>): Observable<EventOf<E, P>>;
@@ -284,7 +316,7 @@ export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading<E> {
     initial: State | (() => State),
     reducer: (
       state: State,
-      event: EventOf<E, [T] extends [never] ? P : T> & Pick<StoredEvent, 'position' | 'revision' | 'storedAt'>,
+      event: EventOf<E, Asked<P, T>> & Pick<StoredEvent, 'position' | 'revision' | 'storedAt'>,
     ) => State,
     options?: Selected<FoldOptions, E, P, T>,
   ): Promise<State>;
@@ -293,11 +325,11 @@ export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading<E> {
    * nowhere but into `result.emitted`. Throws `INVALID_OPTION`, `INVALID_QUERY` and what else is wrong with the options;
    * places are looked up later, so that `finished` rejects with `INVALID_PLACE` and `EVENTS_REMOVED`.
    */
-  replay<P extends string = '**'>(
-    options: ReplayOptions<ReplayInto<E, P>> & { readonly dryRun: true },
+  replay<P extends string = '**', T extends string = never>(
+    options: Replayed<E, P, T> & { readonly dryRun: true },
   ): Replay<ReplayPreview>;
-  replay<P extends string = '**'>(
-    options: ReplayOptions<ReplayInto<E, P>> & { readonly pattern?: P; readonly into: ReplayInto<E, P> },
+  replay<P extends string = '**', T extends string = never>(
+    options: Replayed<E, P, T> & { readonly into: ReplayInto<E, Asked<P, T>> },
   ): Replay;
 
   /** Runs `fn` so that what is emitted inside belongs to this chain. */

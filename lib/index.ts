@@ -35,7 +35,7 @@ export type { Metadata, Plain, Priority, StoredEvent, TelltaleEvent } from './ev
 export type { Place } from './event/place.ts';
 export type { StandardSchema } from './event/schema.ts';
 export { toPlain } from './event/to-plain.ts';
-export type { AnyEvents, EventMap, EventOf, Matching } from './event/typed-patterns.ts';
+export type { AnyEvents, EventMap, EventOf, Matching, StoredEventOf } from './event/typed-patterns.ts';
 export type { Filter } from './filter/language.ts';
 export type { Where } from './filter/where.ts';
 export type { Anomalies, AnomaliesOptions, Anomaly } from './history/anomalies.ts';

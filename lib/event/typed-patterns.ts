@@ -1,4 +1,4 @@
-import type { TelltaleEvent } from './event.ts';
+import type { StoredEvent, TelltaleEvent } from './event.ts';
 
 /** Payloads by type. What `defineEvents` declared, or a type of one's own. */
 export type EventMap = Readonly<Record<string, unknown>>;
@@ -29,6 +29,17 @@ export type EventOf<E, P extends string> = NoInfer<
         : EventsOf<E, Matching<E, P>>
 >;
 
+/** The same events as the log has them. */
+export type StoredEventOf<E, P extends string> = NoInfer<
+  string extends keyof E
+    ? StoredEvent<string, E[keyof E]>
+    : string extends P
+      ? StoredEvent
+      : [Matching<E, P>] extends [never]
+        ? StoredEvent<ExactType<P>>
+        : StoredEventsOf<E, Matching<E, P>>
+>;
+
 /** The payloads of these events. */
 export type PayloadOf<E, P extends string> = string extends keyof E
   ? E[keyof E]
@@ -40,6 +51,8 @@ export type PayloadOf<E, P extends string> = string extends keyof E
 
 /** The events of the given types. */
 export type EventsOf<E, T extends keyof E> = { [K in T]: TelltaleEvent<K & string, E[K]> }[T];
+
+type StoredEventsOf<E, T extends keyof E> = { [K in T]: StoredEvent<K & string, E[K]> }[T];
 
 type ExactType<P extends string> = P extends `${string}*${string}` ? string : P;
 

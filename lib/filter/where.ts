@@ -1,5 +1,6 @@
 import type { StoredEvent } from '../event/event.ts';
 import type { Filter, FilterValue } from './language.ts';
+import type { Field, Fields } from './paths.ts';
 
 /**
  * A filter over events with this payload. Paths into the payload are those it has, four keys deep, and values are of
@@ -19,8 +20,8 @@ type TypedWhere<F extends Field<string, unknown>> = {
   readonly [Entry in F as Entry['path']]?: Condition<Entry['value']>;
 };
 
-/** What a field may be compared with. */
-export type Condition<Value> = unknown extends Value ? unknown : Value | TypedOperators<Value>;
+/** What a field may be compared with; objects are free. */
+export type Condition<Value> = object extends Value ? unknown : Value | TypedOperators<Value>;
 
 interface TypedOperators<Value> {
   readonly $eq?: Value;
@@ -45,33 +46,3 @@ type Ordered<Value> = Value extends string
     : Value extends boolean
       ? boolean
       : never;
-
-/** A path and what is there. Pairs, because looking every path up in every payload takes seconds for a thousand. */
-interface Field<Path, Value> {
-  readonly path: Path;
-  readonly value: Value;
-}
-
-type Fields<Payload> = Below<Payload, 'payload', 4>;
-
-type Less = [never, 0, 1, 2, 3];
-
-/** What lies below a path; nothing below a scalar. */
-type Below<Value, Path extends string, Depth extends number> = unknown extends Value
-  ? Field<`${Path}.${string}`, unknown>
-  : Value extends Scalar
-    ? never
-    : Value extends readonly unknown[]
-      ? Field<`${Path}.${number}` | `${Path}.${number}.${string}`, unknown>
-      : string extends keyof Value
-        ? Field<`${Path}.${string}`, unknown>
-        : Depth extends 0
-          ? Field<`${Path}.${string}`, unknown>
-          : { [Key in keyof Value & string]: At<Value[Key], `${Path}.${Key}`, Less[Depth]> }[keyof Value & string];
-
-// Objects are free: their types differ from payload to payload, and a thousand of them take seconds to unite.
-type At<Value, Path extends string, Depth extends number> = [Value] extends [Scalar]
-  ? Field<Path, Exclude<Value, undefined>>
-  : Field<Path, unknown> | Below<Value, Path, Depth>;
-
-type Scalar = string | number | boolean | null | undefined;

@@ -13,9 +13,9 @@ import type { HistoryOptions } from './query.ts';
 import { Rate, type Judgement, type RateAnomaly } from './rate.ts';
 import { parseBucket } from './summarize.ts';
 
-export interface AnomaliesOptions extends Selection {
+export interface AnomaliesOptions<Path = string> extends Selection {
   /** What is judged by itself: a field or path, or up to eight. @default 'type' */
-  readonly by?: string | readonly string[];
+  readonly by?: Path | readonly Path[];
   /** Over how long events are counted, in whole units since 1970 UTC. At least 1 ms. @default '1h' */
   readonly bucket?: Duration;
   /** From which score on something is told, above 0. @default 3.5 */

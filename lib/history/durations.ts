@@ -12,7 +12,7 @@ import { markOf, Pairing, type DurationMark, type DurationPair, type PairingOpti
 import { Quantiles } from './quantiles.ts';
 import type { HistoryOptions } from './query.ts';
 
-export interface DurationsOptions extends Omit<Selection, 'pattern' | 'type'> {
+export interface DurationsOptions<Path = string, Event = StoredEvent> extends Omit<Selection, 'pattern' | 'type'> {
   /** What begins: one pattern or several. */
   readonly start: string | readonly string[];
   /** What ends it: `['tool.finished', 'tool.failed']`. Where it is also a `start`, it ends one and begins the next. */
@@ -22,7 +22,7 @@ export interface DurationsOptions extends Omit<Selection, 'pattern' | 'type'> {
    * that the beginning is the end's direct cause.
    * @default the beginning that is its direct cause, as `bus.record` writes it; else the nearest one of the same correlation
    */
-  readonly by?: string | ((event: StoredEvent) => unknown);
+  readonly by?: Path | ((event: Event) => unknown);
   /** How many pairs, unfinished and orphans are listed, 0 to 10,000. @default 100 */
   readonly limit?: number;
 }

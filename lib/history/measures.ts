@@ -5,20 +5,20 @@ import { parsePathOf } from './grouping.ts';
 import { Numbers } from './numbers.ts';
 
 /** What is asked of each group; every value but that of `count` is a path into the event. */
-export interface Measures {
+export interface Measures<Path = string, NumberPath = string> {
   /** Always in the rows; naming it first makes it what `top` goes by. */
   readonly count?: true;
-  readonly sum?: string;
-  readonly avg?: string;
-  readonly min?: string;
-  readonly max?: string;
+  readonly sum?: NumberPath;
+  readonly avg?: NumberPath;
+  readonly min?: NumberPath;
+  readonly max?: NumberPath;
   /** By nearest rank: exact up to 1,000 numbers in a group, then within 1 % (DDSketch). */
-  readonly p50?: string;
-  readonly p95?: string;
-  readonly p99?: string;
+  readonly p50?: NumberPath;
+  readonly p95?: NumberPath;
+  readonly p99?: NumberPath;
   /** The value of the event with the lowest position that has one. Any value, not only numbers. */
-  readonly first?: string;
-  readonly last?: string;
+  readonly first?: Path;
+  readonly last?: Path;
 }
 
 /** The figures of one group. A figure over no number at all is absent. */

@@ -10,14 +10,14 @@ import { Cost } from './explain.ts';
 import { paged, type Paged } from './paged.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT, parseQuery, type ParsedQuery, type QueryOptions } from './query-options.ts';
 
-export interface QueryPage {
-  readonly events: readonly StoredEvent[];
+export interface QueryPage<Event = StoredEvent> {
+  readonly events: readonly Event[];
   /** For the next page; absent when there is nothing more. */
   readonly cursor?: string;
 }
 
 /** `await` it for one page, or go over all events with `for await`. Nothing is read before. */
-export type Query = Paged<QueryPage, StoredEvent>;
+export type Query<Event = StoredEvent> = Paged<QueryPage<Event>, Event>;
 
 export interface HistoryOptions {
   /** For `{ ago }`. @default the system's clock */

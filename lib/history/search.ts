@@ -3,7 +3,7 @@ import { expected } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
 import { parseField, type Field } from '../filter/field.ts';
 import type { Store } from '../store/port.ts';
-import { Breath } from '../store/read/breath.ts';
+import { Slice } from '../store/slice.ts';
 import { scan } from '../store/read/scan.ts';
 import { parseSelection, type ParsedSelection, type Selection } from '../store/read/selection.ts';
 import { resolveWindow, type Window } from '../store/read/window.ts';
@@ -22,31 +22,31 @@ import {
 } from './query-options.ts';
 import { parseWords, type Words } from './words.ts';
 
-export interface SearchOptions extends Selection, PagingOptions {
+export interface SearchOptions<Path = string> extends Selection, PagingOptions {
   /**
    * Envelope fields and dotted paths to look in, with all that lies beneath them.
    * @default ['type', 'entity', 'payload']
    */
-  readonly in?: string | readonly string[];
+  readonly in?: Path | readonly Path[];
   /** @default 'backward': the newest first */
   readonly direction?: 'forward' | 'backward';
 }
 
 /** An event that has all words, and where. */
-export interface SearchHit {
-  readonly event: StoredEvent;
+export interface SearchHit<Event = StoredEvent> {
+  readonly event: Event;
   /** The first place of each word. Paths and excerpts are those of the payload as it is stored. */
   readonly matches: readonly SearchMatch[];
 }
 
-export interface SearchPage {
-  readonly hits: readonly SearchHit[];
+export interface SearchPage<Event = StoredEvent> {
+  readonly hits: readonly SearchHit<Event>[];
   /** Where to search on; absent when everything was looked at. */
   readonly cursor?: string;
 }
 
 /** `await` it for one page, or get each hit as it is found with `for await`. Nothing is read before. */
-export type Search = Paged<SearchPage, SearchHit>;
+export type Search<Event = StoredEvent> = Paged<SearchPage<Event>, SearchHit<Event>>;
 
 const EVERYWHERE = ['type', 'entity', 'payload'];
 const MAX_FIELDS = 100;
@@ -144,13 +144,13 @@ async function* hitsOf({ store, parsed, window, position, cost }: Searching): As
   const { where, backward: descending, signal, words, fields } = parsed;
   let rest = window;
   if (position !== undefined) rest = descending ? { ...window, through: position - 1 } : { ...window, after: position };
-  const breath = new Breath();
+  const slice = new Slice();
   for await (const page of scan(store, { where, window: rest, descending, pageEvents: SCANNED_EVENTS, signal })) {
     cost.add(page);
     for (const event of page.events) {
       if (hasWords(event, fields, words)) yield { event, matches: matchesOf(event, fields, words) };
       // Payloads may be large, so the clock is asked after each.
-      if (breath.isDue) await breath.take();
+      if (slice.isOver) await slice.rest();
     }
   }
 }

@@ -19,12 +19,12 @@ import {
 import type { HistoryOptions } from './query.ts';
 
 /** What is summarized and how; the measures may be asked for together: `{ count: true, sum: 'payload.cost' }`. */
-export interface SummarizeOptions extends Selection, Measures {
+export interface SummarizeOptions<Path = string, NumberPath = string> extends Selection, Measures<Path, NumberPath> {
   /**
    * A field or path, or up to eight: `'type'`, `['payload.tool', 'source']`. Values are told apart as JSON, so 1 is not
    * '1', and what is missing is a group of its own. @default one group
    */
-  readonly by?: string | readonly string[];
+  readonly by?: Path | readonly Path[];
   /** Splits groups by the events' own `time`, into whole units since 1970 UTC: `'1h'`, `'1d'`. At least 1 ms. */
   readonly bucket?: Duration;
   /** Only the n largest rows by the first measure named, 1 to 10,000; `rest` holds the others. */
