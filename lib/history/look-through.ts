@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { Store } from '../store/port.ts';
-import { Breath } from '../store/read/breath.ts';
+import { Slice } from '../store/slice.ts';
 import { scan } from '../store/read/scan.ts';
 import type { ParsedSelection } from '../store/read/selection.ts';
 import { resolveWindow } from '../store/read/window.ts';
@@ -18,20 +18,20 @@ export async function lookThrough(
   clock?: Clock,
 ): Promise<void> {
   const window = await resolveWindow(places, store, clock);
-  const breath = new Breath();
+  const slice = new Slice();
   for await (const page of scan(store, { where, window, descending: false, pageEvents: PAGE_EVENTS, signal }))
-    await paced(page.events, look, breath);
+    await paced(page.events, look, slice);
 }
 
 /** Does `work` for every item; the event loop turns in between. */
 export async function paced<Item>(
   items: Iterable<Item>,
   work: (item: Item) => void,
-  breath = new Breath(),
+  slice = new Slice(),
 ): Promise<void> {
   let done = 0;
   for (const item of items) {
     work(item);
-    if (++done % STEP === 0 && breath.isDue) await breath.take();
+    if (++done % STEP === 0 && slice.isOver) await slice.rest();
   }
 }

@@ -7,7 +7,7 @@ import type { DeadLetters, KeptLetter } from '../store/dead-letters.ts';
 import { LETTER_OPENED, letterEntity, readLetter } from '../store/letter.ts';
 import { openLetters, type OpenLetters } from '../store/open-letters.ts';
 import type { Store } from '../store/port.ts';
-import { Breath } from '../store/read/breath.ts';
+import { Slice } from '../store/slice.ts';
 import { resolveWindow, type Window } from '../store/read/window.ts';
 import { foldEvents, foldLetter, type Found, type Letter } from './letter.ts';
 import { compileLetterFilter, parseLetterQuery, type LetterQuery, type ParsedLetterSelection } from './selection.ts';
@@ -96,7 +96,7 @@ export class Shelf {
     const open = await openLetters(store);
     const condition = within(where, window);
     const query = { types: [LETTER_OPENED], limit: PAGE_EVENTS, descending, ...(condition && { where: condition }) };
-    const breath = new Breath();
+    const slice = new Slice();
     let { after, through } = window;
     while (after < through) {
       if (state === 'open') {
@@ -107,11 +107,11 @@ export class Shelf {
         else after = next - 1;
       }
       const page = await store.page({ ...query, after, through });
-      if (breath.isDue) await breath.take();
+      if (slice.isOver) await slice.rest();
       for (const event of page.events) {
         if (!accepts(readLetter(event)) || (state !== 'all' && (state === 'open') !== open.has(event.position)))
           continue;
-        if (breath.isDue) await breath.take();
+        if (slice.isOver) await slice.rest();
         const found = await foundIn(store, open, event);
         if (state === 'all' || found.letter.state === state) yield found;
       }

@@ -5,7 +5,7 @@ import type { Place } from '../event/place.ts';
 import { invoke, isThenable } from '../invoke/invoke.ts';
 import { mustKnow } from '../parse-options.ts';
 import type { Store } from '../store/port.ts';
-import { Breath } from '../store/read/breath.ts';
+import { Slice } from '../store/slice.ts';
 import { checkPlace, resolvePlace } from '../store/read/resolve-place.ts';
 import { scan } from '../store/read/scan.ts';
 import { parseSelection, SELECTION, type ParsedSelection, type Selection } from '../store/read/selection.ts';
@@ -56,14 +56,14 @@ export async function fold(
   const window = await resolveWindow({ from, after, to }, store, clock);
   let state: unknown = typeof initial === 'function' ? (initial as () => unknown)() : initial;
   const reduce = (event: StoredEvent): void => void (state = mustBeThere(reducer(state, event)));
-  const breath = new Breath();
+  const slice = new Slice();
   let done = 0;
   for await (const { events } of scan(store, { where, window, descending: false, pageEvents: PAGE_EVENTS, signal }))
     for (const event of events) {
       const failure = invoke(reduce, event, { attempt: 1 });
       // A reducer that answers is not waited for, so there is no Promise here.
       if (failure !== undefined) throw failed(event, (failure as { readonly error: unknown }).error);
-      if (++done % CHECKED_EVENTS === 0 && breath.isDue) await breath.take();
+      if (++done % CHECKED_EVENTS === 0 && slice.isOver) await slice.rest();
     }
   return state;
 }

@@ -2,7 +2,7 @@ import { runWithCause } from '../context.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { Follower } from '../store/follow.ts';
-import { Breath } from '../store/read/breath.ts';
+import { Slice } from '../store/slice.ts';
 import type { Subscription } from './subscription.ts';
 
 /**
@@ -30,7 +30,7 @@ export class Tail {
     { signal, envelopeOf }: { readonly signal: AbortSignal; readonly envelopeOf: (event: StoredEvent) => Envelope },
   ): Promise<void> {
     this.#follower = follower;
-    const breath = new Breath();
+    const slice = new Slice();
     this.#status = 'waiting';
     signal.addEventListener('abort', this.ease);
     try {
@@ -41,7 +41,7 @@ export class Tail {
           if (signal.aborted) return;
           const envelope = envelopeOf(event);
           runWithCause(envelope, () => subscription.take(envelope), undefined);
-          if (breath.isDue) await breath.take();
+          if (slice.isOver) await slice.rest();
         }
         this.#status = 'waiting';
       }

@@ -6,7 +6,7 @@ import { hintsOf } from '../filter/hints.ts';
 import type { Filter } from '../filter/language.ts';
 import { CommitBuffer } from './commit-buffer.ts';
 import type { PageHints, Store } from './port.ts';
-import { Breath } from './read/breath.ts';
+import { Slice } from './slice.ts';
 import { retryRead, type RetryReadOptions } from './read/retry-read.ts';
 
 export interface FollowOptions {
@@ -109,13 +109,13 @@ class LogFollower implements Follower {
   async *#run(): AsyncGenerator<Followed, void, undefined> {
     const { signal, rested } = this.#options;
     const leave = this.#store.onCommit((events) => this.#buffer.push(events));
-    const breath = new Breath();
+    const slice = new Slice();
     try {
       while (!signal.aborted) {
         const batch = this.#status === 'live' ? await this.#receive() : await this.#read();
         if (batch && !signal.aborted) yield batch;
         // A store in memory answers without ever waiting.
-        if (breath.isDue) await breath.take();
+        if (slice.isOver) await slice.rest();
       }
     } catch (error) {
       if (!signal.aborted && !isTelltaleError(error, 'STORE_CLOSED')) throw error;

@@ -2,7 +2,7 @@ import { TelltaleError } from '../../errors.ts';
 import type { Filter } from '../../filter/language.ts';
 import { hintsOf } from '../../filter/hints.ts';
 import type { Page, PageHints, Store } from '../port.ts';
-import { Breath } from './breath.ts';
+import { Slice } from '../slice.ts';
 import type { Window } from './window.ts';
 
 export interface ScanOptions {
@@ -22,13 +22,13 @@ export async function* scan(store: Store, options: ScanOptions): AsyncGenerator<
   const { descending, pageEvents, signal } = options;
   let { after, through } = options.window;
   const condition = conditionOf(options);
-  const breath = new Breath();
+  const slice = new Slice();
   while (after < through) {
     if (signal?.aborted) throw new TelltaleError('ABORTED', 'the query was aborted', { cause: signal.reason });
     const page = await store.page({ ...condition, after, through, descending, limit: pageEvents });
     yield page;
     if (page.done) return;
-    if (breath.isDue) await breath.take();
+    if (slice.isOver) await slice.rest();
     if (descending) through = page.looked - 1;
     else after = page.looked;
   }
