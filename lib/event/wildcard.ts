@@ -44,7 +44,7 @@ function compilePiece(piece: string, name: string): Find {
 function compileCore(core: string, name: string): Find {
   if (core === '') return (_text, start) => start;
   if (!core.includes('?')) return findLiteral(core);
-  const characters = [...core];
+  const characters = Array.from(core);
   if (characters.length <= MAX_GAPPED) return findWithGaps(characters);
   const what = `at most ${MAX_GAPPED} characters between two stars where a \`?\` is among them`;
   throw new TelltaleError('INVALID_FILTER', `expected ${name} to have ${what}, got ${characters.length}`);

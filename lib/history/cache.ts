@@ -1,4 +1,6 @@
 import { systemClock, type Clock } from '../clock.ts';
+import { Breath } from '../store/read/breath.ts';
+import { paced } from './look-through.ts';
 
 /** Bounds of a result cache. */
 export interface CacheLimits {
@@ -40,7 +42,7 @@ interface PositionWindow {
  * A window is fixed when the question is asked, and positions are never used again: what lies in it changes only by
  * removal or rewriting, which `forget` is told of. A question without end is another question once more is stored, so
  * no answer is ever behind. The `ttl` bounds how long a log that another process clears away can be told from here.
- * What is kept is frozen, because several readers are handed the same objects.
+ * What is kept is frozen, because several readers are handed the same objects; what is too large to be kept is not.
  */
 export class ResultCache {
   readonly #limits: CacheLimits;
@@ -73,9 +75,12 @@ export class ResultCache {
     this.#misses++;
     const removals = this.#removals;
     const value = await compute();
-    const bytes = 2 * text.length + freeze(value);
+    const { bytes: taken, objects } = await measure(value, this.#limits.bytes - 2 * text.length);
+    const bytes = 2 * text.length + taken;
+    if (bytes > this.#limits.bytes) return value;
+    await paced(objects, Object.freeze);
     // What was read while something was removed may be half of before and half of after.
-    if (removals === this.#removals && bytes <= this.#limits.bytes)
+    if (removals === this.#removals)
       this.#keep(text, {
         value,
         bytes,
@@ -115,17 +120,35 @@ export class ResultCache {
 }
 
 const VALUE_BYTES = 16;
+/** Values between two looks at the clock. */
+const STEP = 64;
 
-/** Freezes plain data to the bottom, without recursion; answers about how many bytes it takes. */
-function freeze(value: unknown): number {
-  let bytes = 0;
+interface Measured {
+  /** About how many they take; Infinity where it is more than was asked about. */
+  readonly bytes: number;
+  /** Everything in it that can be frozen. */
+  readonly objects: readonly object[];
+}
+
+/** Goes through plain data to the bottom, without recursion, until it is over `max`; the event loop turns in between. */
+async function measure(value: unknown, max: number): Promise<Measured> {
+  const breath = new Breath();
+  const objects: object[] = [];
   const rest = [value];
-  while (rest.length > 0) {
+  let bytes = 0;
+  for (let done = 1; rest.length > 0; done++) {
     const part = rest.pop();
     bytes += typeof part === 'string' ? VALUE_BYTES + 2 * part.length : VALUE_BYTES;
-    if (typeof part !== 'object' || part === null) continue;
-    Object.freeze(part);
-    for (const member of Object.values(part)) rest.push(member);
+    if (typeof part === 'object' && part !== null) {
+      objects.push(part);
+      const members = Object.values(part);
+      if (bytes + members.length * VALUE_BYTES > max) return TOO_MUCH;
+      for (const member of members) rest.push(member);
+    }
+    if (bytes > max) return TOO_MUCH;
+    if (done % STEP === 0 && breath.isDue) await breath.take();
   }
-  return bytes;
+  return { bytes, objects };
 }
+
+const TOO_MUCH: Measured = { bytes: Infinity, objects: [] };

@@ -9,6 +9,7 @@ import { search } from '../../lib/history/search.ts';
 import type { Store } from '../../lib/store/port.ts';
 import { memory } from '../../plugins/memory/index.ts';
 import { buildEvent } from '../support/event-builder.ts';
+import { longestHoldMs } from '../support/loop-hold.ts';
 import { createGate } from '../support/turns.ts';
 
 const LIMITS: CacheLimits = { entries: 100, bytes: 1_000_000, ttlMs: 60_000 };
@@ -120,6 +121,28 @@ describe('the result cache', () => {
     await reading;
     expect(cache.figures.entries).to.equal(0);
     expect(positions((await query(store, { to: 5 }, history)).events)).to.eql([1, 4, 5]);
+  });
+
+  it('neither goes through nor freezes an answer that is too large to be kept', async () => {
+    const { cache } = await createCached(1, { bytes: 10_000 });
+    const rows = Array.from({ length: 100_000 }, (_, i) => ({ row: i }));
+    const hold = await longestHoldMs(() => cache.through(['large'], { after: 0, through: 1 }, async () => rows));
+    expect(hold).to.be.below(8);
+    expect(cache.figures).to.include({ entries: 0, bytes: 0 });
+    expect(Object.isFrozen(rows) || Object.isFrozen(rows[0])).to.equal(false);
+  });
+
+  it('lets the event loop turn while it freezes what it keeps', async () => {
+    const { cache } = await createCached(1, { bytes: 100_000_000 });
+    const rows = Array.from({ length: 2_000 }, (_, i) =>
+      Array.from({ length: 300 }, (_nothing, j) => ({ row: `${i} ${j}` })),
+    );
+    const hold = await longestHoldMs(() => cache.through(['rows'], { after: 0, through: 1 }, async () => rows));
+    expect(hold).to.be.below(50);
+    expect(cache.figures.entries).to.equal(1);
+    expect(Object.isFrozen(rows) && rows.every((row) => Object.isFrozen(row) && row.every(Object.isFrozen))).to.equal(
+      true,
+    );
   });
 
   it('keeps an answer for its time only', async () => {
