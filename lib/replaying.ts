@@ -63,7 +63,7 @@ function replayInto(core: Core, store: Store, parsed: ParsedReplay, into: Into):
   const present = presenterOf(core);
   const askedBy = currentCause()?.handling;
   const run = (scope: Parameters<typeof tell>[0], started: Started): Promise<ReplayResult> => {
-    const captures = new Captures();
+    const captures = new Captures(core);
     const tally = new Tally(() => started.controls.stop());
     const recipient = openRecipient(core, common.id, into, { parsed, captures, tally, started, askedBy });
     // Another bus gets the events as they are stored here: its own upcasters run when they are read there.

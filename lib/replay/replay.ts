@@ -38,7 +38,7 @@ export interface ReplayResult {
   /** Positions of the window that had been removed before it began. */
   readonly removed: readonly RemovedRange[];
   /** What was emitted beside what the original run emitted from the same events. Needs the store open. */
-  compare(options?: CompareOptions): Promise<ReplayComparison>;
+  readonly compare: (options?: CompareOptions) => Promise<ReplayComparison>;
 }
 
 export interface ReplayParts<Result> {
@@ -211,7 +211,10 @@ export async function tell(scope: Scope, started: Started, parts: TellingParts):
   const { parsed, recipient, captures, tally, present, store, id } = parts;
   const { controls } = started;
   const telling = parsed.accept ? () => undefined : (event: StoredEvent) => captures.told(event.id);
-  const run: Run = new Run({ scope, controls, recipient, present, telling, moved: started.moved }, parsed.byTime);
+  const run: Run = new Run(
+    { scope, controls, recipient, present, telling, turned: () => captures.moved(), moved: started.moved },
+    parsed.byTime,
+  );
   started.report(run);
   try {
     await run.tellAll();
@@ -233,12 +236,7 @@ export async function tell(scope: Scope, started: Started, parts: TellingParts):
     cancelled: controls.stopped,
     stillRunning: recipient.running(),
     removed: scope.removed,
-    compare: (options) =>
-      compareEffects(
-        store,
-        { causes: captures.causes, notCompared: captures.causesBeyond, emitted: captures.stored },
-        options,
-      ),
+    compare: (options) => compareEffects(store, captures.compared, options),
   };
 }
 

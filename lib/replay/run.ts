@@ -10,6 +10,8 @@ export interface RunParts {
   readonly present: (event: StoredEvent) => StoredEvent;
   /** Called before an event is told. */
   readonly telling: (event: StoredEvent) => void;
+  /** It goes on elsewhere: what was told may be told again. */
+  readonly turned: () => void;
   /** It has got somewhere. */
   readonly moved: () => void;
 }
@@ -61,6 +63,7 @@ export class Run {
       controls.endStep();
       const next = controls.takeMove();
       if (next === undefined || controls.stopped) return;
+      this.#parts.turned();
       stretch = next;
     }
   }

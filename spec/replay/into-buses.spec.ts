@@ -113,26 +113,26 @@ const refusing = (times: Readonly<Record<number, number>>) => {
   };
 };
 
-describe('a replay with `retry` into another bus that refuses now and then', () => {
-  async function copied(times: Readonly<Record<number, number>>) {
-    const { bus, clock } = await createLived();
-    await takeSteps(bus, [1, 2, 3, 4, 5]);
-    const copies = memory();
-    const copy = await createBus({ store: copies, admit: [refusing(times) as never] });
-    copy.on('$bus.**', () => undefined);
-    const { finished } = bus.replay({ into: copy, retry: { attempts: 3, delay: 10, jitter: 0 } });
-    for (let i = 0; i < 20; i++) {
-      await turn();
-      await clock.advance(10);
-    }
-    const result = await finished;
-    await copy.flush();
-    const stored = (await logged(copies)).map(({ payload }) => (payload as { n: number }).n);
-    const letters = (await copy.deadLetters.list()).map(({ reason, attempts }) => [reason, attempts]);
-    await copy.close();
-    return { result, stored, letters };
+async function copied(times: Readonly<Record<number, number>>) {
+  const { bus, clock } = await createLived();
+  await takeSteps(bus, [1, 2, 3, 4, 5]);
+  const copies = memory();
+  const copy = await createBus({ store: copies, admit: [refusing(times) as never] });
+  copy.on('$bus.**', () => undefined);
+  const { finished } = bus.replay({ into: copy, retry: { attempts: 3, delay: 10, jitter: 0 } });
+  for (let i = 0; i < 20; i++) {
+    await turn();
+    await clock.advance(10);
   }
+  const result = await finished;
+  await copy.flush();
+  const stored = (await logged(copies)).map(({ payload }) => (payload as { n: number }).n);
+  const letters = (await copy.deadLetters.list()).map(({ reason, attempts }) => [reason, attempts]);
+  await copy.close();
+  return { result, stored, letters };
+}
 
+describe('a replay with `retry` into another bus that refuses now and then', () => {
   it('keeps the order, and leaves no letter about what was taken in the end', async () => {
     const { result, stored, letters } = await copied({ 2: 2, 4: 1 });
     expect(result).to.include({ delivered: 5, failed: 0 });
