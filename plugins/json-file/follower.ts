@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Range } from '../../lib/plugin.ts';
 import type { FileSystem } from './file-system.ts';
 import { listFolder, loadSealed } from './folder.ts';
 import { Replaced } from './handle-pool.ts';
@@ -21,12 +22,15 @@ const ATTEMPTS = 5;
  */
 export class Follower {
   readonly #log: Log;
+  readonly #tell: (ranges: readonly Range[]) => void;
   #turn: Promise<void> = Promise.resolve();
   /** Stamp of the manifest the segments were loaded with. */
   #manifest: string | undefined;
 
-  constructor(log: Log) {
+  /** `changed` is told where events were removed or rewritten since the last look; they are read no more by then. */
+  constructor(log: Log, changed: (ranges: readonly Range[]) => void) {
     this.#log = log;
+    this.#tell = changed;
     log.refresh = () => this.#inTurn(() => this.#reload());
   }
 
@@ -72,9 +76,25 @@ export class Follower {
       const before = known.get(segment.path + segment.uid);
       return before?.count === segment.count && before !== this.#log.active ? before : segment;
     });
+    const before = this.#log.segments;
     this.#log.load([...kept, active.segment], active.index);
+    this.#tellChanges(before, kept);
     this.#moveHead(Math.max(active.segment.first - 1, this.#log.head.position), active.header.storedAt);
     await this.#readOn(active.segment);
+  }
+
+  /**
+   * A segment with another uid was written anew: events of it were removed, or have other content. Which ones, its
+   * header tells of removals only; so it is told as a whole.
+   */
+  #tellChanges(before: readonly Segment[], after: readonly Segment[]): void {
+    const uids = new Map(before.map(({ first, uid }) => [first, uid]));
+    const changed: Range[] = [];
+    for (const { first, last, uid } of after) {
+      const known = uids.get(first);
+      if (known !== undefined && known !== uid) changed.push({ from: first, to: last });
+    }
+    if (changed.length > 0) this.#tell(changed);
   }
 
   async #manifestStamp(): Promise<string | undefined> {

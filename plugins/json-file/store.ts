@@ -237,7 +237,7 @@ export class JsonFileStore extends AbstractStore {
   }
 
   async #follow(): Promise<void> {
-    this.#follower = new Follower(this.#log);
+    this.#follower = new Follower(this.#log, (ranges) => this.tellRemoved(ranges));
     await this.#documents.open();
     await this.#follower.open();
     await this.#measureFreeSpace();

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createBus } from '../../lib/bus.ts';
 import { createVirtualClock } from '../../lib/clock.ts';
 import type { VirtualClock } from '../../lib/clock.ts';
 import type { StoredEvent } from '../../lib/event/event.ts';
@@ -84,6 +85,46 @@ describe('json-file: follower', () => {
     expect(await idsOf(reader)).to.deep.equal(await idsOf(writer));
     expect(await reader.removed()).to.deep.equal(await writer.removed());
     await reader.close();
+  });
+
+  it('tells what the writer removes and rewrites, also out of the segment that was written to', async () => {
+    for (let i = 0; i < 40; i++) await writer.append([event()]);
+    const reader = await follow();
+    const told: (readonly [from: number, to: number])[][] = [];
+    reader.onRemove((ranges) => told.push(ranges.map(({ from, to }) => [from, to])));
+    const news = async (): Promise<unknown> => {
+      await clock.advance(250);
+      await reader.head();
+      return told.splice(0).flat();
+    };
+    await writer.append([event()]);
+    expect(await news(), 'an append').to.deep.equal([]);
+    await writer.remove([{ from: 20, to: 21 }], 'old');
+    expect(await news(), 'a sealed segment').to.deep.equal([[17, 32]]);
+    await writer.remove([{ from: 3, to: 40 }], 'old');
+    expect(await news(), 'the active one').to.deep.equal([
+      [1, 16],
+      [17, 32],
+      [33, 41],
+    ]);
+    const [first] = (await writer.page({ after: 0, through: 1, limit: 1, descending: false })).events;
+    await writer.rewrite([{ ...first!, payload: 'other' }]);
+    expect(await news(), 'a rewrite').to.deep.equal([[1, 16]]);
+    expect(await news(), 'nothing').to.deep.equal([]);
+    await reader.close();
+  });
+
+  it('keeps no answer of a bus that the writer has removed', async () => {
+    for (let i = 0; i < 20; i++) await writer.append([event()]);
+    const bus = await createBus({ store: storeOn(disk, { readOnly: true }), clock, cache: true });
+    const ids = async (): Promise<string[]> =>
+      (await bus.query({ limit: 5, direction: 'forward' })).events.map(({ id }) => id);
+    const before = await ids();
+    expect(await ids()).to.deep.equal(before);
+    await writer.remove([{ from: 1, to: 5 }], 'asked for');
+    await clock.advance(250);
+    expect(await ids()).to.not.include.members(before);
+    await bus.close();
   });
 
   it('sees documents as they change, and writes none', async () => {
