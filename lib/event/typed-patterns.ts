@@ -50,7 +50,7 @@ export type PayloadOf<E, P extends string> = string extends keyof E
       : E[Matching<E, P>];
 
 /** The events of the given types. */
-export type EventsOf<E, T extends keyof E> = { [K in T]: TelltaleEvent<K & string, E[K]> }[T];
+type EventsOf<E, T extends keyof E> = { [K in T]: TelltaleEvent<K & string, E[K]> }[T];
 
 type StoredEventsOf<E, T extends keyof E> = { [K in T]: StoredEvent<K & string, E[K]> }[T];
 
