@@ -49,15 +49,22 @@ async function showPreview(bus: Bus, folder: string, asked: ReplayOptions, { jso
 
 async function printEvents(bus: Bus, asked: ReplayOptions, { json }: ReplayCommandOptions): Promise<number> {
   const look = lookOf(process.stdout);
-  if (json !== true)
-    say(paint(look, 'dim', 'printed only: no handler runs (--dry-run counts and tells how long it takes)'));
+  // Not before something is printed: what is refused is refused with nothing around it.
+  let banner =
+    json === true ? undefined : 'printed only: no handler runs (--dry-run counts and tells how long it takes)';
+  const begin = (): void => {
+    if (banner !== undefined) say(paint(look, 'dim', banner));
+    banner = undefined;
+  };
   const interrupt = listenForInterrupt(() => undefined);
   const into = (event: StoredEvent): unknown => {
+    begin();
     const line = json === true ? JSON.stringify(event) : eventLine(look, event);
     return process.stdout.write(`${line}\n`) ? undefined : once(process.stdout, 'drain');
   };
   try {
     const { delivered, tookMs } = await bus.replay({ ...asked, into, signal: interrupt.signal }).finished;
+    begin();
     if (json !== true) say(paint(look, 'dim', `${counted(delivered, 'event')} in ${milliseconds(tookMs)}`));
     return interrupt.signal.aborted ? 130 : 0;
   } finally {

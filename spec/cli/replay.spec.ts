@@ -81,8 +81,8 @@ describe('telltale replay', function () {
     [['nowhere'], 'telltale: nowhere does not exist'],
   ] as const)
     it(`says in one line what is wrong with ${words.join(' ')}`, async () => {
-      const { code, err } = await telltale(...words);
-      expect(code).to.equal(2);
+      const { code, out, err } = await telltale(...words);
+      expect([code, out]).to.deep.equal([2, '']);
       expect(err).to.contain(text);
       expect(lines(err).length).to.equal(1);
     });
