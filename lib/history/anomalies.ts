@@ -3,7 +3,7 @@ import { expected } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { Store } from '../store/port.ts';
 import { parseSelection, type ParsedSelection, type Selection } from '../store/read/selection.ts';
-import { Best } from './best.ts';
+import { Best } from '../store/read/best.ts';
 import { Gaps, type GapAnomaly } from './gaps.ts';
 import { parseGrouping, type Grouping } from './grouping.ts';
 import { InOrder } from './in-order.ts';

@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../clock.ts';
-import { Breath } from '../store/read/breath.ts';
+import { Slice } from '../store/slice.ts';
 import { paced } from './look-through.ts';
 
 /** Bounds of a result cache. */
@@ -132,7 +132,7 @@ interface Measured {
 
 /** Goes through plain data to the bottom, without recursion, until it is over `max`; the event loop turns in between. */
 async function measure(value: unknown, max: number): Promise<Measured> {
-  const breath = new Breath();
+  const slice = new Slice();
   const objects: object[] = [];
   const rest = [value];
   let bytes = 0;
@@ -146,7 +146,7 @@ async function measure(value: unknown, max: number): Promise<Measured> {
       for (const member of members) rest.push(member);
     }
     if (bytes > max) return TOO_MUCH;
-    if (done % STEP === 0 && breath.isDue) await breath.take();
+    if (done % STEP === 0 && slice.isOver) await slice.rest();
   }
   return { bytes, objects };
 }

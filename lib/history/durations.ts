@@ -4,7 +4,7 @@ import { matchesPattern, parsePattern } from '../event/pattern.ts';
 import { mustKnow } from '../parse-options.ts';
 import type { Store } from '../store/port.ts';
 import { parseSelection, SELECTION, type ParsedSelection, type Selection } from '../store/read/selection.ts';
-import { Best } from './best.ts';
+import { Best } from '../store/read/best.ts';
 import { parsePathOf } from './grouping.ts';
 import { lookThrough } from './look-through.ts';
 import { Numbers } from './numbers.ts';

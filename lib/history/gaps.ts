@@ -1,4 +1,4 @@
-import { Best } from './best.ts';
+import { Best } from '../store/read/best.ts';
 import { Quantiles } from './quantiles.ts';
 import type { Judgement } from './rate.ts';
 import { countOf, scoreOf, spreadOf } from './spread.ts';

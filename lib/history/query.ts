@@ -1,8 +1,9 @@
 import { systemClock, type Clock } from '../clock.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { Store } from '../store/port.ts';
+import { Best } from '../store/read/best.ts';
 import { scan } from '../store/read/scan.ts';
-import { byTime, byTimeBackward, TopEvents, type Key } from '../store/read/top-events.ts';
+import { byTime, byTimeBackward, type Key } from '../store/read/time-order.ts';
 import { resolveWindow, type Window } from '../store/read/window.ts';
 import type { ResultCache } from './cache.ts';
 import { readCursor, writeCursor, type Cursor } from './cursor.ts';
@@ -119,7 +120,7 @@ async function readByTime({ store, parsed, window, cursor, cost }: Reading, limi
   const { where, backward, signal } = parsed;
   const order = backward ? byTimeBackward : byTime;
   const last: Key | undefined = cursor && { position: cursor.position, time: cursor.time! };
-  const top = new TopEvents(limit + 1, order);
+  const top = new Best<StoredEvent>(limit + 1, order);
   const rest =
     last === undefined ? window : { ...window, ...(backward ? { timeTo: last.time } : { timeFrom: last.time }) };
   for await (const page of scan(store, {

@@ -8,7 +8,6 @@ import { count, get } from '../../lib/history/lookup.ts';
 import type { QueryOptions } from '../../lib/history/query-options.ts';
 import type { Selection } from '../../lib/store/read/selection.ts';
 import { query } from '../../lib/history/query.ts';
-import { TopEvents, byTime } from '../../lib/store/read/top-events.ts';
 import type { PageQuery, Store } from '../../lib/store/port.ts';
 import { memory } from '../../plugins/memory/index.ts';
 import { buildEvent } from '../support/event-builder.ts';
@@ -282,14 +281,6 @@ describe('query', () => {
       }),
       { numRuns: 100 },
     );
-  });
-});
-
-describe('TopEvents', () => {
-  it('keeps the first ones in order', () => {
-    const top = new TopEvents(3, byTime);
-    for (const time of [5, 3, 9, 1, 1, 8, 2, 7]) top.add({ time, position: time } as StoredEvent);
-    expect(top.take().map(({ time }) => time)).to.deep.equal([1, 1, 2]);
   });
 });
 

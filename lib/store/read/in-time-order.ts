@@ -1,7 +1,8 @@
 import type { StoredEvent } from '../../event/event.ts';
 import type { Store } from '../port.ts';
+import { Best } from './best.ts';
 import { scan, type ScanOptions } from './scan.ts';
-import { byTime, byTimeBackward, TopEvents } from './top-events.ts';
+import { byTime, byTimeBackward } from './time-order.ts';
 
 /** What one pass over the window keeps: the bound on memory, at the price of a pass for every so many events. */
 const PASS_EVENTS = 10_000;
@@ -15,7 +16,7 @@ export async function* inTimeOrder(
   const order = backward ? byTimeBackward : byTime;
   let last: StoredEvent | undefined;
   for (;;) {
-    const top = new TopEvents(PASS_EVENTS, order);
+    const top = new Best<StoredEvent>(PASS_EVENTS, order);
     const bound = last && (backward ? { timeTo: last.time } : { timeFrom: last.time });
     const rest = { ...window, ...bound };
     for await (const page of scan(store, { where, window: rest, descending: false, pageEvents: 1_000, signal }))
