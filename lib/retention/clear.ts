@@ -15,6 +15,8 @@ export interface ClearOptions extends Selection {
 
 export interface ClearReport {
   readonly removed: { readonly events: number };
+  /** False where the bus has begun to close meanwhile: the rest is still there. */
+  readonly complete: boolean;
 }
 
 export interface ClearPort {
@@ -22,6 +24,8 @@ export interface ClearPort {
   readonly clock: Clock;
   readonly pacer: Pacer;
   readonly fence: () => Promise<Fence | undefined>;
+  /** Ends it with the slice under way. */
+  readonly closing: AbortSignal;
 }
 
 const REASON = 'clear';
@@ -32,7 +36,8 @@ const SLICE_EVENTS = 65_536;
  * Removes what is selected, whatever rules, floors and letters say. Positions, ids and revisions are not given again.
  * Throws `INVALID_OPTION` unless the store is named, and what selections throw.
  */
-export async function clear({ store, clock, pacer, fence }: ClearPort, options: ClearOptions): Promise<ClearReport> {
+export async function clear(port: ClearPort, options: ClearOptions): Promise<ClearReport> {
+  const { store, clock, pacer, fence, closing } = port;
   mustConfirm(store, options);
   const { confirm: _, ...selection } = options;
   const parsed = parseSelection(selection, 'retention.clear');
@@ -40,6 +45,7 @@ export async function clear({ store, clock, pacer, fence }: ClearPort, options: 
   let events = 0;
   let ranges: Range[] = [];
   let held = 0;
+  let complete = true;
   const removeSlice = async (): Promise<void> => {
     if (ranges.length > 0) events += await store.remove(mergeRanges(ranges), REASON, await fence());
     ranges = [];
@@ -47,13 +53,15 @@ export async function clear({ store, clock, pacer, fence }: ClearPort, options: 
   };
   const terms = { where: parsed.where, window, descending: false, pageEvents: PAGE_EVENTS, signal: parsed.signal };
   for await (const page of scan(store, terms)) {
+    complete = !closing.aborted;
+    if (!complete) break;
     for (const { position } of page.events) addTo(ranges, position);
     held += page.events.length;
     if (held >= SLICE_EVENTS) await removeSlice();
     if (pacer.isOver) await pacer.rest();
   }
   await removeSlice();
-  return { removed: { events } };
+  return { removed: { events }, complete };
 }
 
 function mustConfirm({ name }: Store, options: unknown): void {

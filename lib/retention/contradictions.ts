@@ -1,5 +1,6 @@
 import { TelltaleError } from '../errors.ts';
 import { toMs } from '../duration.ts';
+import { canonicalJson } from '../event/content-hash.ts';
 import { limitsOf, type RetentionRule } from './rule.ts';
 
 /** Refuses rules that cannot mean what they say. Throws `INVALID_OPTION`, which names them. */
@@ -42,12 +43,17 @@ function checkTwins(rules: readonly RetentionRule[]): void {
   rules.forEach((rule, index) => {
     const earlier = seen.get(rule.match) ?? [];
     seen.set(rule.match, [...earlier, index]);
-    const where = JSON.stringify(rule.where);
-    const first = earlier.find((at) => rules[at]!.where === undefined || JSON.stringify(rules[at]!.where) === where);
+    const where = textOf(rule);
+    const first = earlier.find((at) => rules[at]!.where === undefined || textOf(rules[at]!) === where);
     if (first === undefined) return;
     const text = `${label(rule, index)} can never decide: ${label(rules[first]!, first)} matches the same events and comes first`;
     throw refused([first, index], text);
   });
+}
+
+/** Its filter, whatever order the keys come in. */
+function textOf({ where }: RetentionRule): string | undefined {
+  return where && canonicalJson(where);
 }
 
 function label({ match, name = match }: RetentionRule, index: number): string {

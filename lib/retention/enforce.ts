@@ -1,18 +1,19 @@
 import type { Fence, Sink, Store } from '../store/port.ts';
 import type { Range } from '../store/ranges.ts';
+import { eventBytes } from './event-bytes.ts';
 import { readPages } from './facts.ts';
 import type { Run, Why } from './fates.ts';
 import type { Pacer } from './pacer.ts';
 import type { MadePlan } from './preview.ts';
 import type { Protections } from './protections.ts';
-import { goingRuns, Recheck } from './recheck.ts';
+import { goingRuns, Recheck, type Checked } from './recheck.ts';
 import type { Amount } from './tally.ts';
 
 /** What was carried out of a plan. */
 export interface EnforceReport {
-  /** Bytes are the plan's estimate. */
+  /** What really went; bytes are estimated, as in the plan. */
   readonly removed: Amount & {
-    /** Events by the name of the rule, as planned. */
+    /** Events by the name of the rule. */
     readonly byRule: Readonly<Record<string, number>>;
   };
   /** What the plan had let go and stays, because it has come under protection since: events at most, by reason. */
@@ -40,6 +41,8 @@ export interface EnforceTerms {
   /** Called behind each slice with the last position that is done. */
   readonly done?: (position: number) => Promise<void>;
   readonly signal?: AbortSignal;
+  /** Something else has been removed since the plan was made, so that its figures may be wrong. */
+  readonly outdated?: boolean;
 }
 
 /** A slice removes at most so many events: few enough to stop soon, enough to rewrite a segment of a file only once or twice. */
@@ -67,19 +70,38 @@ export async function enforcePlan(port: EnforcePort, plan: MadePlan, terms: Enfo
     for (const [at, run] of slice.entries()) {
       const { goes, left } = await recheck.check(run);
       const { taken, rest } = take(goes, run, budget);
-      sums.note(run, taken, left);
-      budget -= eventsIn(taken, run);
+      const amount = await amountOf(port, run, taken, terms.outdated === true);
+      sums.note(run, amount, left);
+      budget -= amount.events;
       ranges.push(...taken);
       if (rest || (budget <= 0 && at < slice.length - 1)) sums.complete = false;
       if (budget <= 0) break;
       if (port.pacer.isOver) await port.pacer.rest();
     }
-    sums.removed += await removeSlice(port, ranges, await terms.fence?.());
-    sums.slices++;
+    sums.settle(await removeSlice(port, ranges, await terms.fence?.()));
     await terms.done?.(ranges[ranges.length - 1]?.to ?? 0);
     await port.pacer.rest();
   }
   return sums.report(port.monotonic() - start);
+}
+
+/** What lies in these ranges of a run: what the plan says, or, where it cannot know, what is found there. */
+async function amountOf(
+  { store, pacer }: EnforcePort,
+  run: Run,
+  taken: readonly Range[],
+  outdated: boolean,
+): Promise<Amount> {
+  const isWhole = taken.length === 1 && taken[0]!.from === run.from && taken[0]!.to === run.to;
+  if (isWhole && !outdated) return run;
+  const found = { events: 0, bytes: 0 };
+  for (const { from, to } of taken)
+    for await (const events of readPages(store, from - 1, to)) {
+      found.events += events.length;
+      for (const event of events) found.bytes += eventBytes(event);
+      if (pacer.isOver) await pacer.rest();
+    }
+  return found;
 }
 
 async function removeSlice(
@@ -149,42 +171,63 @@ function eventsIn(ranges: readonly Range[], run: Run): number {
   );
 }
 
+/** Sums up slice by slice; what a store says it has removed has the last word. */
 class Sums {
   complete = true;
-  slices = 0;
-  removed = 0;
   readonly #plan: MadePlan;
+  readonly #removed = { events: 0, bytes: 0 };
   readonly #byRule = new Map<string, number>();
   readonly #left = new Map<Why, number>();
-  #bytes = 0;
+  #slices = 0;
+  /** Of the slice under way. */
+  readonly #expected = new Map<string, number>();
+  #expectedBytes = 0;
 
   constructor(plan: MadePlan) {
     this.#plan = plan;
   }
 
-  note(run: Run, taken: readonly Range[], left: readonly { readonly range: Range; readonly why: Why }[]): void {
-    const events = eventsIn(taken, run);
+  note(run: Run, { events, bytes }: Amount, left: Checked['left']): void {
     const { name } = this.#plan.rules[run.rule]!;
-    this.#byRule.set(name, (this.#byRule.get(name) ?? 0) + events);
-    this.#bytes += run.events === 0 ? 0 : (run.bytes * events) / run.events;
+    this.#expected.set(name, (this.#expected.get(name) ?? 0) + events);
+    this.#expectedBytes += bytes;
     for (const { range, why } of left) this.#left.set(why, (this.#left.get(why) ?? 0) + eventsIn([range], run));
   }
 
+  /** Ends a slice of which so many events went. Where others were quicker, each rule has its share of them. */
+  settle(removed: number): void {
+    const expected = sum([...this.#expected.values()]);
+    const factor = expected === 0 ? 0 : removed / expected;
+    let passed = 0;
+    for (const [name, events] of this.#expected) {
+      // Rounded as a running sum, so that the shares add up.
+      const before = Math.round(passed * factor);
+      passed += events;
+      const share = Math.round(passed * factor) - before;
+      if (share > 0) this.#byRule.set(name, (this.#byRule.get(name) ?? 0) + share);
+    }
+    this.#removed.events += removed;
+    this.#removed.bytes += this.#expectedBytes * factor;
+    this.#slices++;
+    this.#expected.clear();
+    this.#expectedBytes = 0;
+  }
+
   report(tookMs: number): EnforceReport {
-    const byRule = Object.fromEntries([...this.#byRule].map(([name, events]) => [name, Math.round(events)]));
     const why = Object.fromEntries([...this.#left].map(([name, events]) => [name, Math.round(events)]));
+    const { events, bytes } = this.#removed;
     return {
-      removed: { events: this.removed, bytes: Math.round(this.#bytes), byRule },
-      left: { events: sum(why), why },
+      removed: { events, bytes: Math.round(bytes), byRule: Object.fromEntries(this.#byRule) },
+      left: { events: sum(Object.values(why)), why },
       complete: this.complete,
-      slices: this.slices,
+      slices: this.#slices,
       tookMs,
     };
   }
 }
 
-function sum(amounts: Readonly<Record<string, number>>): number {
-  return Object.values(amounts).reduce((total, amount) => total + amount, 0);
+function sum(amounts: readonly number[]): number {
+  return amounts.reduce((total, amount) => total + amount, 0);
 }
 
 /** Two parts of one sweep as one. */

@@ -75,14 +75,16 @@ export function factOf(event: StoredEvent, book: RuleBook): Fact {
 /** Events read at once: a page of them is parsed within a few milliseconds. */
 const PAGE_EVENTS = 500;
 
-/** The events of a range of positions, page by page. */
+/** The events of a range of positions, page by page; `entity` lets a store look for those of one entity. */
 export async function* readPages(
   store: Pick<Store, 'page'>,
   after: number,
   through: number,
+  entity?: string,
 ): AsyncGenerator<readonly StoredEvent[], void, undefined> {
+  const hints = entity === undefined ? {} : { entity };
   while (after < through) {
-    const page = await store.page({ after, through, descending: false, limit: PAGE_EVENTS });
+    const page = await store.page({ ...hints, after, through, descending: false, limit: PAGE_EVENTS });
     yield page.events;
     if (page.done) return;
     after = page.looked;

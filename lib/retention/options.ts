@@ -17,9 +17,12 @@ export interface RetentionOptions {
   readonly every?: number | string;
   /** What consumers and sinks have not got stays, as long as they checkpointed within this time. @default '7d' */
   readonly consumerTtl?: Duration;
-  /** Gets events before they are removed; where it fails they stay. @default none */
+  /** Gets events before they are removed; where it fails, or gives no answer for 30 s, they stay. @default none */
   readonly archive?: Sink;
-  /** Share of the events that the first sweep after a start, or after a jump of the clock, removes at most, 0 to 1. @default 0.1 */
+  /**
+   * Share of the events that the first sweep after a start, or after a jump of the clock, removes at most, 0 to 1.
+   * Rounded down: of nine events a tenth is none, and the second sweep is the first to remove any. @default 0.1
+   */
   readonly firstSweepAtMost?: number;
 }
 

@@ -23,5 +23,7 @@ export function parsePreview(
   const { rules, after = 0, signal } = given as PreviewOptions;
   if (!(Number.isSafeInteger(after) && after >= 0))
     throw expected('INVALID_OPTION', '`after` of `retention.preview`', 'a position from 0', after);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw expected('INVALID_OPTION', '`signal` of `retention.preview`', 'an AbortSignal', signal);
   return { rules: rules === undefined ? own : parseRules(rules), after, ...(signal && { signal }) };
 }

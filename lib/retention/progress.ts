@@ -14,10 +14,19 @@ export interface SweepProgress {
   readonly rules: string;
 }
 
-/** The sweep that was under way when the process ended; undefined where there is none, or where the rules are others now. */
-export async function readProgress(store: Store, rules: string): Promise<SweepProgress | undefined> {
-  const value = (await store.document(RETENTION, KEY))?.value as SweepProgress | undefined;
-  return value?.rules === rules ? value : undefined;
+export interface CutSweep {
+  /** The sweep that was under way when the process ended. */
+  readonly cut?: SweepProgress;
+  /** The moment of one that is not gone on with, because it lies ahead: what is not due yet would go. */
+  readonly ahead?: number;
+}
+
+/** Nothing where no sweep was cut, or where the rules are others now. */
+export async function readProgress(store: Store, rules: string, now: number): Promise<CutSweep> {
+  const value = (await store.document(RETENTION, KEY))?.value as Partial<SweepProgress> | undefined;
+  if (value?.rules !== rules || !Number.isFinite(value.at) || !Number.isSafeInteger(value.head)) return {};
+  const cut = value as SweepProgress;
+  return cut.at > now ? { ahead: cut.at } : { cut };
 }
 
 export async function writeProgress(store: Store, progress: SweepProgress, fence: Fence | undefined): Promise<void> {

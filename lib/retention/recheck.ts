@@ -3,7 +3,7 @@ import type { Store } from '../store/port.ts';
 import { mergeRanges, subtractRanges, type Range } from '../store/ranges.ts';
 import { readPages } from './facts.ts';
 import { codeOf, goesBy, type Run, type Why } from './fates.ts';
-import { Keys } from './keys.ts';
+import { HeldSince } from './held-since.ts';
 import type { Pacer } from './pacer.ts';
 import type { MadePlan } from './preview.ts';
 import { firstFrom, processedThrough, type Protections } from './protections.ts';
@@ -24,15 +24,13 @@ const DUE = codeOf('due');
 
 /**
  * Finds what has come under protection since a plan was made: new floors, or some that went back; new open letters;
- * new snapshots; new events of a correlation that was to go as a whole.
+ * new snapshots; and what was to go as a whole, where its correlation has gone on or one of its events stays by now.
  */
 export class Recheck {
   readonly #port: RecheckPort;
   readonly #plan: MadePlan;
-  /** Correlations that have gone on since. */
-  readonly #grown = new Keys();
-  readonly #wholeChains: boolean;
-  #readTo: number;
+  /** Where a rule looks at whole correlations. */
+  readonly #held: HeldSince | undefined;
   #now: Protections;
   #otherSnapshots = false;
 
@@ -40,21 +38,14 @@ export class Recheck {
     this.#port = port;
     this.#plan = plan;
     this.#now = plan.protections;
-    this.#readTo = plan.head;
-    this.#wholeChains = plan.rules.some(({ chainAtMost }) => chainAtMost > 0);
+    if (plan.rules.some(({ chainAtMost }) => chainAtMost > 0)) this.#held = new HeldSince(port, plan);
   }
 
   /** Looks at what is so now. */
   async refresh(): Promise<void> {
     this.#now = await this.#port.protections();
     this.#otherSnapshots = isOther(this.#now.snapshots, this.#plan.protections.snapshots);
-    if (!this.#wholeChains) return;
-    const { position } = await this.#port.store.head();
-    for await (const events of readPages(this.#port.store, this.#readTo, position)) {
-      for (const { type, correlationId } of events) if (!type.startsWith('$')) this.#grown.number(correlationId);
-      if (this.#port.pacer.isOver) await this.#port.pacer.rest();
-    }
-    this.#readTo = Math.max(this.#readTo, position);
+    await this.#held?.refresh(this.#now);
   }
 
   async check(run: Run): Promise<Checked> {
@@ -68,7 +59,7 @@ export class Recheck {
     const rule = this.#plan.rules[run.rule];
     if (rule) leave(above(processedThrough(rule, this.#now), goes), 'keepUntilProcessedBy');
     leave(this.#letters(goes), 'dead letter');
-    const chain = run.why === DUE && rule !== undefined && rule.chainAtMost > 0 && this.#grown.size > 0;
+    const chain = run.why === DUE && rule !== undefined && rule.chainAtMost > 0 && this.#held!.size > 0;
     if (!chain && !this.#otherSnapshots) return { goes, left };
     for (const [why, ranges] of await this.#look(goes, chain)) leave(ranges, why);
     return { goes, left };
@@ -99,7 +90,7 @@ export class Recheck {
   }
 
   #whyStays({ entity, position, correlationId }: StoredEvent, chain: boolean): Why | undefined {
-    if (chain && this.#grown.known(correlationId) >= 0) return 'wholeCorrelations';
+    if (chain && this.#held!.has(correlationId)) return 'wholeCorrelations';
     const snapshot = entity === undefined ? undefined : this.#now.snapshots.get(entity);
     return snapshot !== undefined && position > snapshot ? 'snapshot' : undefined;
   }

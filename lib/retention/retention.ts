@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import { expected, TelltaleError } from '../errors.ts';
 import { Lease } from '../store/leases.ts';
 import type { Fence, Store } from '../store/port.ts';
+import { Archive } from './archive.ts';
 import { clear, type ClearOptions, type ClearReport } from './clear.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { enforcePlan, joinReports, type EnforcePort, type EnforceReport } from './enforce.ts';
@@ -39,6 +40,7 @@ interface PlanTerms {
 
 type Renew = () => Promise<Fence | undefined>;
 
+const OWN_PLAN = 'a plan of `retention.preview` of this bus, as it came';
 const MOST_JUMP_MS = 60_000;
 const LEASE = 'retention';
 const LEASE_MS = 30_000;
@@ -55,7 +57,11 @@ export class Retention {
   /** The share of the log the next sweep may remove. */
   #share: number;
   #floors: readonly HeldByFloor[] = [];
-  #archiveOpen: Promise<void> | undefined;
+  readonly #archive: Archive | undefined;
+  /** Plans of this log, each with how often something had been removed before. */
+  readonly #made = new WeakMap<object, number>();
+  #removals = 0;
+  readonly #unlisten: () => void;
   #lease: Lease | undefined;
   readonly #closing = new AbortController();
 
@@ -63,6 +69,8 @@ export class Retention {
     this.#port = port;
     this.#watch = new ClockWatch(port.clock);
     this.#share = port.options.firstSweepAtMost;
+    this.#archive = port.options.archive && new Archive(port.options.archive, port.clock);
+    this.#unlisten = port.store.onRemove(() => void this.#removals++);
   }
 
   /** Consumers that held something back when the last plan was made. */
@@ -78,14 +86,14 @@ export class Retention {
 
   async enforce(given?: RetentionPlan): Promise<EnforceReport> {
     this.#mustWrite();
-    if (given !== undefined && !isMade(given))
-      throw expected('INVALID_OPTION', 'the argument of `retention.enforce`', 'a plan of `retention.preview`', given);
+    if (given !== undefined && !this.#isOwn(given))
+      throw expected('INVALID_OPTION', 'the argument of `retention.enforce`', OWN_PLAN, given);
     await this.#port.written();
     return this.#inTurn(() =>
       this.#leased(async (fence) => {
         const { signal } = this.#closing;
         const carryOut = (plan: MadePlan): Promise<EnforceReport> =>
-          enforcePlan(this.#enforcePort(), plan, { fence, signal });
+          enforcePlan(this.#enforcePort(), plan, { fence, signal, outdated: this.#isOutdated(plan) });
         const report = given
           ? await carryOut(given)
           : await this.#inParts({ rules: this.#port.options.rules }, carryOut);
@@ -99,7 +107,8 @@ export class Retention {
     this.#mustWrite();
     const { store, clock } = this.#port;
     await this.#port.written();
-    return this.#inTurn(() => this.#leased((fence) => clear({ store, clock, pacer: this.#pacer(), fence }, options)));
+    const port = { store, clock, pacer: this.#pacer(), closing: this.#closing.signal };
+    return this.#inTurn(() => this.#leased((fence) => clear({ ...port, fence }, options)));
   }
 
   /** One sweep of the background; what it reports is also in `stats`. */
@@ -110,13 +119,13 @@ export class Retention {
     return report;
   }
 
-  /** What is under way ends behind its slice. */
+  /** What is under way ends behind its slice. Rejects with what the archive says. */
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#archive?.hurry();
     await this.#turn;
-    if (this.#archiveOpen === undefined) return;
-    await this.#archiveOpen.catch(() => undefined);
-    await this.#port.options.archive?.close();
+    this.#unlisten();
+    await this.#archive?.close();
   }
 
   async #sweep(jumpMs: number, signal: AbortSignal): Promise<SweepReport> {
@@ -137,9 +146,10 @@ export class Retention {
   async #sweepNow(at: number, fence: Renew, signal: AbortSignal): Promise<SweepReport> {
     const { store, options } = this.#port;
     await this.#port.written();
-    const cut = await readProgress(store, options.key);
+    const { cut, ahead } = await readProgress(store, options.key, at);
     const share = this.#share;
     let budget: number | undefined;
+    if (ahead !== undefined) await endProgress(store);
     let marked = cut !== undefined;
     const terms = { rules: options.rules, signal, ...(cut && { at: cut.at, head: cut.head }) };
     const report = await this.#inParts(terms, async (plan) => {
@@ -149,8 +159,9 @@ export class Retention {
         await writeProgress(store, progress, await fence());
       };
       if (plan.removes.events > 0 && !marked) await mark(0);
-      budget ??= share < 1 ? Math.ceil((plan.keeps.events + plan.removes.events) * share) : Infinity;
-      const part = await enforcePlan(this.#enforcePort(), plan, { atMost: budget, signal, fence, done: mark });
+      budget ??= share < 1 ? Math.floor((plan.keeps.events + plan.removes.events) * share) : Infinity;
+      const sweepTerms = { atMost: budget, signal, fence, done: mark, outdated: this.#isOutdated(plan) };
+      const part = await enforcePlan(this.#enforcePort(), plan, sweepTerms);
       budget -= part.removed.events;
       return part;
     });
@@ -159,7 +170,13 @@ export class Retention {
     if (!signal.aborted) this.#share = 1;
     this.stats.noteRemoved(report);
     const capped = !report.complete && !signal.aborted;
-    return { at, ...report, ...(cut && { resumed: true as const }), ...(capped && { capped: true as const }) };
+    return {
+      at,
+      ...report,
+      ...(cut && { resumed: true as const }),
+      ...(ahead !== undefined && { ignored: ahead }),
+      ...(capped && { capped: true as const }),
+    };
   }
 
   /** Plans as many times as the log is longer than one plan holds, all for one moment and head. */
@@ -175,12 +192,22 @@ export class Retention {
 
   async #plan(terms: PlanTerms): Promise<MadePlan> {
     const { store, clock, maxEvents = PLAN_EVENTS } = this.#port;
+    const removals = this.#removals;
     const protections = await this.#protections();
     const { position } = await store.head();
     const { at = clock.now(), head = position, after = 0 } = terms;
     const plan = await makePlan({ ...terms, store, protections, at, head, after, maxEvents, pacer: this.#pacer() });
     this.#floors = plan.heldBack.floors;
+    this.#made.set(plan, removals);
     return plan;
+  }
+
+  #isOwn(plan: RetentionPlan): plan is MadePlan {
+    return typeof plan === 'object' && plan !== null && this.#made.has(plan);
+  }
+
+  #isOutdated(plan: MadePlan): boolean {
+    return this.#made.get(plan) !== this.#removals;
   }
 
   #protections(): Promise<Protections> {
@@ -193,27 +220,14 @@ export class Retention {
   }
 
   #enforcePort(): EnforcePort {
-    const { store, clock, options } = this.#port;
-    const { archive } = options;
+    const { store, clock } = this.#port;
     return {
       store,
       pacer: this.#pacer(),
       monotonic: () => clock.monotonic(),
-      archive: archive && { write: (events) => this.#archive(events) },
+      archive: this.#archive,
       protections: () => this.#protections(),
     };
-  }
-
-  async #archive(events: Parameters<NonNullable<ParsedRetention['archive']>['write']>[0]): Promise<void> {
-    const { archive } = this.#port.options;
-    this.#archiveOpen ??= archive!.open({ clock: this.#port.clock });
-    try {
-      await this.#archiveOpen;
-    } catch (error) {
-      this.#archiveOpen = undefined;
-      throw error;
-    }
-    await archive!.write(events);
   }
 
   #mustWrite(): void {
@@ -250,8 +264,4 @@ export class Retention {
       await lease.release();
     }
   }
-}
-
-function isMade(plan: RetentionPlan): plan is MadePlan {
-  return typeof plan === 'object' && plan !== null && 'runs' in plan && 'protections' in plan;
 }

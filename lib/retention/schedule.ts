@@ -13,6 +13,7 @@ export interface Schedule {
 /** Five to seven fields in UTC; croner is loaded when the first expression is parsed. */
 const CRON = /^\s*(?:@\w+|\S+(?:\s+\S+){4,6})\s*$/;
 const EXPECTATION = "milliseconds from 1, a string such as '1m', or a cron expression such as '0 3 * * *'";
+const MOST_EARLY_MS = 60_000;
 const require = createRequire(import.meta.url);
 
 /** Throws `INVALID_OPTION`. */
@@ -39,11 +40,14 @@ function cronSchedule(text: string, name: string): Schedule {
   } catch (error) {
     throw expected('INVALID_OPTION', `\`${name}\``, EXPECTATION, text, { cause: error });
   }
+  if (cron.nextRun() === null)
+    throw expected('INVALID_OPTION', `\`${name}\``, 'a cron expression of a time that comes', text);
   return {
     text,
-    nextInMs: (now, last) => {
-      // A timer may fire a moment early; its own time must not come again.
-      const next = cron.nextRun(new Date(Math.max(now, last ?? 0)));
+    nextInMs: (now, last = 0) => {
+      // A timer may fire a moment early; its own time must not come again. A clock that was set back is no such timer.
+      const isEarly = last > now && last - now <= MOST_EARLY_MS;
+      const next = cron.nextRun(new Date(isEarly ? last : now));
       return next === null ? Infinity : next.getTime() - now;
     },
   };

@@ -7,7 +7,9 @@ export type SweepReport =
       readonly at: number;
       /** It went on where one had been cut by the end of the process. */
       readonly resumed?: true;
-      /** It removed as much as a first sweep may; the rest goes with the next one. */
+      /** It began anew: the moment that a cut sweep had left lay ahead, epoch ms. The wall clock has been set back. */
+      readonly ignored?: number;
+      /** It removed as much as a first sweep may, of a small log nothing; the rest goes with the next one. */
       readonly capped?: true;
     })
   | {

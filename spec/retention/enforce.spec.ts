@@ -138,7 +138,7 @@ describe('enforcing a retention plan', () => {
 
   it('refuses other options of preview than it knows', async () => {
     const { retention } = await openLog([]);
-    for (const options of [{ rule: [] }, { after: -1 }, [], { rules: [{}] }])
+    for (const options of [{ rule: [] }, { after: -1 }, [], { rules: [{}] }, { signal: 5 }, { signal: null }])
       expect((await rejectionOf(retention.preview(options as never))).code).to.equal('INVALID_OPTION');
   });
 
@@ -152,9 +152,12 @@ describe('enforcing a retention plan', () => {
     const unknown = await rejectionOf(retention.clear({ confirm: 'memory', patern: 'task.*' } as never));
     expect(unknown.code).to.equal('INVALID_QUERY');
     expect(await positionsOf(store)).to.have.length(4);
-    expect(await retention.clear({ confirm: 'memory', pattern: 'task.*' })).to.deep.equal({ removed: { events: 3 } });
+    expect(await retention.clear({ confirm: 'memory', pattern: 'task.*' })).to.deep.equal({
+      removed: { events: 3 },
+      complete: true,
+    });
     expect(await positionsOf(store)).to.deep.equal([4]);
-    expect(await retention.clear({ confirm: 'memory' })).to.deep.equal({ removed: { events: 1 } });
+    expect((await retention.clear({ confirm: 'memory' })).removed).to.deep.equal({ events: 1 });
     expect((await store.head()).position).to.equal(4);
   });
 
@@ -202,6 +205,20 @@ describe('enforcing a retention plan', () => {
     expect(report!.slices).to.be.at.most(1);
     expect(archive.closed).to.equal(Math.min(1, report!.slices));
     await enforced;
+  });
+
+  it('ends a call of clear with its slice when the bus closes, and says that it is not complete', async () => {
+    const { retention, store } = await openLog(tasks(2_000));
+    const page = store.page.bind(store);
+    let pages = 0;
+    let closed: Promise<void> | undefined;
+    store.page = (query) => {
+      if (++pages === 2) closed = retention.close();
+      return page(query);
+    };
+    expect(await retention.clear({ confirm: 'memory' })).to.deep.equal({ removed: { events: 500 }, complete: false });
+    await closed;
+    expect((await positionsOf(store))[0]).to.equal(501);
   });
 
   it('sees what was emitted just before', async () => {

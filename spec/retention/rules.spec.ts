@@ -54,6 +54,14 @@ describe('retention rules', () => {
       ],
       /can never decide/,
     ],
+    [
+      'match the same twice with one filter in another order',
+      [
+        { ...A, where: { source: 'x', $and: [{ type: 'a.b', 'payload.n': { $gt: 1, $lt: 3 } }] } },
+        { ...A, where: { $and: [{ 'payload.n': { $lt: 3, $gt: 1 }, type: 'a.b' }], source: 'x' }, keepFor: 1 },
+      ],
+      /can never decide/,
+    ],
   ];
   for (const [title, rules, text] of contradictory)
     it(`refuse to ${title}, and name the rules`, () => {
@@ -79,6 +87,8 @@ describe('retention rules', () => {
     ['an every that is no duration', { every: 'daily' }, /`retention\.every`/],
     ['a cron expression with a field too many', { every: '1 2 3 4 5 6 7 8' }, /`retention\.every`/],
     ['a cron expression of minute 99', { every: '99 * * * *' }, /`retention\.every`/],
+    ['a cron expression of a day that never comes', { every: '0 0 30 2 *' }, /`retention\.every`.*a time that comes/],
+    ['a cron expression of a year that is over', { every: '* * * * * * 2020' }, /a time that comes/],
     ['a share over 1', { firstSweepAtMost: 2 }, /firstSweepAtMost/],
     ['an archive that takes nothing', { archive: {} }, /retention\.archive/],
     ['an array', [], /retention/],

@@ -6,6 +6,7 @@ import type { BusOptions } from '../../lib/options.ts';
 import { CHECKPOINTS } from '../../lib/store/read/resolve-place.ts';
 import { RETENTION } from '../../lib/retention/progress.ts';
 import type { RetentionOptions } from '../../lib/retention/options.ts';
+import type { RetentionRule } from '../../lib/retention/rule.ts';
 import { parseSchedule } from '../../lib/retention/schedule.ts';
 import { Sweeper } from '../../lib/retention/sweeper.ts';
 import { MemoryStore } from '../../plugins/memory/memory-store.ts';
@@ -47,6 +48,7 @@ interface Swept {
   readonly removed?: { readonly events: number };
   readonly capped?: true;
   readonly resumed?: true;
+  readonly ignored?: number;
   readonly jumpMs?: number;
 }
 
@@ -69,6 +71,22 @@ async function open(retention: RetentionOptions, more: Partial<BusOptions> & { c
 }
 
 const rules = [{ match: 'task.*', keepFor: '1h' }] as const;
+
+/** A bus on a log of two events and two later ones; a sweep of the first two was cut at a moment so far from now. */
+async function withCutSweep(byRules: readonly RetentionRule[], fromNow: number) {
+  const clock = createVirtualClock();
+  const store = new SlowStore();
+  const first = await open({ rules: byRules }, { clock, store });
+  await first.emit(2);
+  await first.bus.close();
+  await store.open({ clock });
+  const at = clock.now() + fromNow;
+  await store.putDocument(RETENTION, 'sweep', { at, head: 2, position: 0, rules: JSON.stringify(byRules) });
+  await store.close();
+  const second = await open({ every: '1m', rules: byRules }, { clock, store });
+  await second.emit(2);
+  return { second, store, at };
+}
 
 describe('sweeps of retention', () => {
   it('come by themselves and report what they removed', async () => {
@@ -103,6 +121,20 @@ describe('sweeps of retention', () => {
     const three = Date.UTC(2026, 0, 1, 3);
     expect(schedule.nextInMs(three - 1, undefined)).to.equal(1);
     expect(schedule.nextInMs(three - 1, three)).to.equal(24 * HOUR + 1);
+  });
+
+  it('come at the times of a cron expression also behind a clock that was set back', async () => {
+    const virtual = createVirtualClock();
+    let jump = 0;
+    const clock = { ...virtual, now: () => virtual.now() + jump };
+    const { bus, reports, advance } = await open({ every: '0 * * * *', rules }, { clock });
+    await advance(2 * HOUR);
+    expect(reports).to.have.length(2);
+    jump = -4 * 365 * 24 * HOUR;
+    for (let n = 0; n < 3; n++) await advance(HOUR);
+    expect(reports.slice(2).map(({ skipped }) => skipped)).to.deep.equal(['clock', undefined, undefined]);
+    expect(bus.retention.stats().nextAt).to.equal(clock.now() + HOUR);
+    await bus.close();
   });
 
   it('never overlap, however long one takes', async () => {
@@ -142,6 +174,21 @@ describe('sweeps of retention', () => {
     expect(reports[1]).not.to.have.property('capped');
     expect(await bus.count({ type: 'task.done' })).to.equal(0);
     expect(await bus.count()).to.equal(16);
+    await bus.close();
+  });
+
+  it('remove no more than that of a small log, be it nothing, and the rest with the next', async () => {
+    const { bus, reports, emit, advance } = await open({
+      every: '1m',
+      rules: [{ match: 'task.done', keepCount: 0 }],
+      firstSweepAtMost: 0.1,
+    });
+    await emit(5);
+    await advance(MINUTE);
+    expect(reports[0]).to.deep.include({ capped: true });
+    expect(reports[0]!.removed!.events).to.equal(0);
+    await advance(MINUTE);
+    expect(reports[1]!.removed!.events).to.equal(5);
     await bus.close();
   });
 
@@ -235,22 +282,25 @@ describe('sweeps of retention', () => {
   });
 
   it('go on where the process ended in the middle of one', async () => {
-    const clock = createVirtualClock();
-    const store = new SlowStore();
-    const first = await open({ every: '1m', rules }, { clock, store });
-    await first.emit(2);
-    const [at, head] = [clock.now(), 2];
-    await first.bus.close();
-    await store.open({ clock });
-    await store.putDocument(RETENTION, 'sweep', { at: at + 2 * HOUR, head, position: 0, rules: JSON.stringify(rules) });
-    await store.close();
-    const second = await open({ every: '1m', rules }, { clock, store });
-    await second.emit(2);
+    const all = [{ match: 'task.*', keepCount: 0 }] as const;
+    const { second, store } = await withCutSweep(all, -HOUR);
     await second.advance(MINUTE);
     expect(second.reports[0]).to.deep.include({ resumed: true });
-    expect(second.reports[0]!.removed!.events).to.equal(2);
+    expect(second.reports[0]!.removed!.events, 'up to the head of the one that was cut').to.equal(2);
     expect(await second.bus.count()).to.equal(2);
     expect(await store.document(RETENTION, 'sweep')).to.equal(undefined);
+    await second.bus.close();
+  });
+
+  it('begin anew where the moment of a cut one lies ahead, and say so', async () => {
+    const { second, store, at } = await withCutSweep(rules, 4 * 365 * 24 * HOUR);
+    await second.advance(MINUTE);
+    expect(second.reports[0]).to.deep.include({ ignored: at }).and.not.to.have.property('resumed');
+    expect(second.reports[0]!.removed!.events).to.equal(0);
+    expect(await store.document(RETENTION, 'sweep')).to.equal(undefined);
+    await second.advance(MINUTE);
+    expect(second.reports[1]).not.to.have.property('ignored');
+    expect(await second.bus.count()).to.equal(4);
     await second.bus.close();
   });
 
