@@ -12,6 +12,11 @@ export interface ModelledStore {
   readonly cleanUp?: (store: Store) => void | Promise<void>;
 }
 
+interface Payload {
+  readonly n: number;
+  readonly lane: string;
+}
+
 interface Model {
   readonly events: Map<number, StoredEvent>;
   readonly ids: Map<string, { readonly event: TelltaleEvent; readonly position: number; readonly revision: number }>;
@@ -41,7 +46,7 @@ const event = fc
       type: `task.t${id % 3}`,
       correlationId: `c-${id % 4}`,
       entity: entity === 0 ? undefined : `task/${(id % 2) + 1}`,
-      payload: { n },
+      payload: { n, lane: `l-${id % 4}` },
     }),
   );
 
@@ -71,6 +76,9 @@ const commands: fc.Arbitrary<Command>[] = [
     .record({ limit: fc.integer({ min: 1, max: 5 }), descending: fc.boolean(), after: fc.integer({ min: 0, max: 9 }) })
     .map(read),
   fc.constantFrom('task.t0', 'task.t1').map(query),
+  fc.integer({ min: 0, max: 3 }).map(indexed),
+  fc.constant(size()),
+  fc.integer({ min: 0, max: 4 }).map(removedWithin),
   fc.constant(reopen()),
 ];
 
@@ -144,6 +152,44 @@ function query(type: string): Command {
     same((await readAll(store, { types: [type], limit: 2 })).map(place), wanted);
     same((await readAll(store, { where: { type }, limit: 2 })).map(place), wanted);
     for (const entity of ['task/1', 'task/2']) same(await store.revision(entity), model.revisions.get(entity) ?? 0);
+  });
+}
+
+/** By a path that the store may have an index of, alone and with another condition. */
+function indexed(lane: number): Command {
+  return command(`indexed ${lane}`, async (model, { store }) => {
+    const path = 'payload.lane';
+    const wanted = [...model.events.values()].filter(({ payload }) => (payload as Payload).lane === `l-${lane}`);
+    for (const descending of [false, true]) {
+      const read = await readAll(store, { where: { [path]: `l-${lane}` }, limit: 2, descending });
+      same(read.map(place), (descending ? wanted.toReversed() : wanted).map(place));
+    }
+    const ones = wanted.filter(({ payload }) => (payload as Payload).n === 1);
+    const read = await readAll(store, { where: { [path]: { $in: [`l-${lane}`, 'none'] }, 'payload.n': 1 }, limit: 2 });
+    same(read.map(place), ones.map(place));
+  });
+}
+
+/** What is stored depends on the store; how many events, and whether there is anything, does not. */
+function size(): Command {
+  return command('size', async (model, { store }) => {
+    const { events, originalBytes, storedBytes } = await store.size();
+    same(events, model.events.size);
+    same(originalBytes > 0, events > 0, 'bytes of the events');
+    same(storedBytes >= 0, true);
+  });
+}
+
+function removedWithin(more: number): Command {
+  return command(`removed within each ${more + 1}`, async (model, { store }) => {
+    for (let from = 1; from <= model.head; from++) {
+      const to = from + more;
+      const positions = new Set<number>();
+      for (const range of await store.removed({ from, to }))
+        for (let p = Math.max(from, range.from); p <= Math.min(to, range.to); p++) positions.add(p);
+      const wanted = [...model.removed].filter((p) => from <= p && p <= to && p <= model.head);
+      same([...positions].toSorted(rising), wanted.toSorted(rising));
+    }
   });
 }
 
