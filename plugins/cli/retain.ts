@@ -19,6 +19,8 @@ export interface RetainOptions {
   readonly json?: boolean;
 }
 
+const RULES = `{ "rules": [{ "match": "token.**", "keepFor": "30d" }] }`;
+
 /** Shows what rules would remove from a log, and removes it where it is told to. Answers the exit code. */
 export async function retain(folder: string, options: RetainOptions): Promise<number> {
   if (options.preview === true && options.yes === true)
@@ -46,22 +48,33 @@ async function remove(
   rules: readonly RetentionRule[],
   options: RetainOptions,
 ): Promise<number> {
-  let after = 0;
-  for (;;) {
+  const plans: object[] = [];
+  const why: Record<string, number> = {};
+  for (let after = 0, isDone = false; !isDone;) {
     const plan = await bus.retention.preview({ rules, after });
-    show(folder, plan, options);
+    if (options.json === true) plans.push(dataOf(plan));
+    else show(folder, plan, options);
     const { removed, left } = await bus.retention.enforce(plan);
+    for (const [reason, events] of Object.entries(left.why)) why[reason] = (why[reason] ?? 0) + events;
     const stays = left.events > 0 ? `, ${counted(left.events, 'event')} left, protected by now` : '';
-    if (options.json === true) say(JSON.stringify({ removed, left }));
-    else say(`\nremoved ${counted(removed.events, 'event')} (${bytes(removed.bytes)})${stays}`);
-    if (plan.through >= plan.head) return 0;
+    if (options.json !== true) say(`\nremoved ${counted(removed.events, 'event')} (${bytes(removed.bytes)})${stays}`);
     after = plan.through;
+    isDone = plan.through >= plan.head;
   }
+  if (options.json !== true) return 0;
+  const left = { events: Object.values(why).reduce((sum, events) => sum + events, 0), why };
+  say(JSON.stringify({ folder, plans, removed: bus.retention.stats().removed, left }, undefined, 2));
+  return 0;
 }
 
 function show(folder: string, plan: RetentionPlan, { json }: RetainOptions): void {
-  if (json === true) return say(JSON.stringify({ folder, ...plan, fates: plan.fates.length }, undefined, 2));
+  if (json === true) return say(JSON.stringify({ folder, ...dataOf(plan) }, undefined, 2));
   planLines(lookOf(process.stdout), folder, plan).forEach(say);
+}
+
+/** Of the fates only how many there are. */
+function dataOf(plan: RetentionPlan): object {
+  return { ...plan, fates: plan.fates.length };
 }
 
 async function rulesOf(folder: string, options: RetainOptions): Promise<readonly RetentionRule[]> {
@@ -89,9 +102,17 @@ async function readRules(file: string): Promise<readonly RetentionRule[]> {
   const text = await readFile(file, 'utf8').catch((error: Error) => {
     throw new Problem(`the rules cannot be read: ${error.message}`);
   });
+  const given = parse(file, text);
+  const isObject = typeof given === 'object' && given !== null;
+  const rules = isObject && 'rules' in given ? given.rules : given;
+  if (Array.isArray(rules)) return rules as readonly RetentionRule[];
+  const what = JSON.stringify(given).slice(0, 80);
+  throw new Problem(`${file} holds ${what}; expected a JSON array of rules, or an object such as ${RULES}`);
+}
+
+function parse(file: string, text: string): unknown {
   try {
-    const parsed = JSON.parse(text) as readonly RetentionRule[] | { readonly rules: readonly RetentionRule[] };
-    return 'rules' in parsed ? parsed.rules : parsed;
+    return JSON.parse(text) as unknown;
   } catch (error) {
     throw new Problem(`${file} holds no JSON array of rules: ${(error as Error).message}`);
   }

@@ -58,6 +58,10 @@ describe('telltale retain', function () {
     const missing = join(home, 'nowhere');
     const broken = join(home, 'broken.json');
     writeFileSync(broken, '{');
+    const odd = Object.fromEntries(
+      ['5', 'null', '"all"', '{}', '{"rules":5}'].map((text, n) => [text, join(home, `odd-${n}.json`)]),
+    );
+    for (const [text, file] of Object.entries(odd)) writeFileSync(file, text);
     const wrong: readonly (readonly [words: readonly string[], text: RegExp])[] = [
       [[log, '--preview'], /say what is kept: .*--preview --match/],
       [[log, '--preview', '--keep-for', 'ages'], /keepFor` to be milliseconds/],
@@ -66,6 +70,13 @@ describe('telltale retain', function () {
       [[log, '--preview', '--keep-count', '0', '--keep-for', '1d'], /contradict themselves/],
       [[log, '--preview', '--rules', missing], /the rules cannot be read/],
       [[log, '--preview', '--rules', broken], /no JSON array of rules/],
+      ...Object.entries(odd).map(
+        ([text, file]) =>
+          [
+            [log, '--preview', '--rules', file],
+            new RegExp(`holds ${text}; expected a JSON array of rules, or an object such as`),
+          ] as const,
+      ),
       [[log, '--preview', '--rules', broken, '--keep-count', '1'], /--rules names a file/],
       [[log, '--preview', '--yes', '--keep-count', '1'], /--preview removes none/],
       [[log, '--keep-count', '1'], /nothing was removed: --yes removes/],
@@ -81,10 +92,21 @@ describe('telltale retain', function () {
     expect(await count()).to.equal(40);
   });
 
+  it('prints one JSON document also where it removes', async () => {
+    const { code, out } = await retain(log, '--yes', '--match', 'token.*', '--keep-count', '20', '--json');
+    expect(code).to.equal(0);
+    const { plans, removed, left } = JSON.parse(out) as Record<string, unknown>;
+    expect(plans).to.be.an('array').with.length(1);
+    expect((plans as readonly object[])[0]).to.deep.include({ head: 40, through: 40 });
+    expect(removed).to.deep.include({ events: 10, byRule: { 'token.*': 10 } });
+    expect(left).to.deep.equal({ events: 0, why: {} });
+    expect(await count()).to.equal(30);
+  });
+
   it('removes what it shows, with --yes', async () => {
     const { code, out } = await retain(log, '--yes', '--match', 'token.*', '--keep-count', '5');
     expect(code).to.equal(0);
-    expect(out).to.match(/^removed 25 events \([\d.]+ kB\)$/m);
+    expect(out).to.match(/^removed 15 events \([\d.]+ kB\)$/m);
     expect(await count()).to.equal(15);
   });
 });
