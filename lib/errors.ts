@@ -11,7 +11,7 @@ export const ERRORS = {
     'an event is larger than the limit; store the data elsewhere and send a reference, or raise the limit',
   INVALID_TYPE: 'an event type is not 1 to 16 dotted segments of letters, digits, _ and -',
   INVALID_PATTERN: 'a pattern is not dotted segments in which * and ** stand alone',
-  INVALID_ID: 'an event id is not a well-formed string of 1 to 256 bytes',
+  INVALID_ID: 'the id of an event or a correlation is not a well-formed string of 1 to 256 bytes',
   INVALID_ENTITY: 'an entity is not "kind/id"',
   INVALID_TIME: 'a time is not epoch milliseconds, a Date or an ISO string with zone',
   INVALID_PLACE: 'a place in the log is not a position, a Date, "earliest", "latest" or one of the place objects',

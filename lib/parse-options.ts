@@ -21,6 +21,12 @@ export function mustKnow(options: object, known: readonly string[], of: string, 
   for (const key of Object.keys(options)) if (!known.includes(key)) throw unknownOption(key, of, known, code);
 }
 
+/** `undefined`, or what can end a call. Throws `code`. */
+export function checkSignal(signal: unknown, of: string, code: ErrorCode = 'INVALID_OPTION'): AbortSignal | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  throw expected(code, `\`signal\` of ${of}`, 'an AbortSignal', signal);
+}
+
 /** "`foo` is not an option of emit (known: id, time)". */
 export function unknownOption(
   name: string,

@@ -5,7 +5,7 @@ import { causeIds, readEvent, timeline } from './read.ts';
 /**
  * Everything an event came from, nearest first, through `causationId` and `metadata.causes` and across correlations.
  * Empty for a first or an unknown event; causes that are not stored end their branch. Costs one read of each
- * correlation it passes through.
+ * correlation it passes through. Rejects with `INVALID_ID`.
  */
 export async function causes(store: Store, id: string): Promise<readonly StoredEvent[]> {
   const loaded = new Map<string, StoredEvent>();
@@ -42,7 +42,7 @@ export interface EffectsOptions {
   readonly within?: 'correlation' | 'log';
 }
 
-/** Everything that came from an event, in position order. Empty for an unknown event. */
+/** Everything that came from an event, in position order. Empty for an unknown event. Rejects with `INVALID_ID`. */
 export async function effects(store: Store, id: string, options: EffectsOptions = {}): Promise<readonly StoredEvent[]> {
   const event = await readEvent(store, id);
   if (event === undefined) return [];

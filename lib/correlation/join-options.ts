@@ -1,7 +1,8 @@
 import { toMs, type Duration } from '../duration.ts';
 import { expected } from '../errors.ts';
 import { parsePattern, type Pattern } from '../event/pattern.ts';
-import { mustKnow } from '../parse-options.ts';
+import { checkId } from '../event/identity.ts';
+import { checkSignal, mustKnow } from '../parse-options.ts';
 
 export interface JoinOptions {
   /** A pattern, or several: an event of the correlation that matches ends the join. */
@@ -30,14 +31,13 @@ export interface ParsedJoin {
 
 const KNOWN = ['failOn', 'timeout', 'partial', 'signal'];
 
-/** Throws `INVALID_OPTION`, `INVALID_PATTERN`, `INVALID_DURATION`. */
+/** Throws `INVALID_ID`, `INVALID_OPTION`, `INVALID_PATTERN`, `INVALID_DURATION`. */
 export function parseJoin(
   correlationId: string,
   wanted: Readonly<Record<string, number>>,
   options: JoinOptions = {},
 ): ParsedJoin {
-  if (typeof correlationId !== 'string' || correlationId === '')
-    throw expected('INVALID_OPTION', 'the correlation to join', 'a non-empty string', correlationId);
+  checkId(correlationId, 'the correlation to join');
   if (!isObject(options)) throw expected('INVALID_OPTION', 'the options of `join`', 'an object', options);
   mustKnow(options, KNOWN, 'join');
   const { failOn = [], timeout, partial = false, signal } = options;
@@ -48,7 +48,7 @@ export function parseJoin(
     failOn: (Array.isArray(failOn) ? (failOn as readonly string[]) : [failOn]).map(parsePattern),
     timeoutMs: timeout === undefined ? undefined : toMs(timeout, 'timeout'),
     partial,
-    signal,
+    signal: checkSignal(signal, 'join'),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { StoredEvent } from '../event/event.ts';
+import { checkId } from '../event/identity.ts';
 import type { Store } from '../store/port.ts';
 import { causeIds, readEvent, timeline } from './read.ts';
 
@@ -27,10 +28,10 @@ interface Draft {
 /**
  * The tree of a correlation, or of an event and its effects within its correlation. Several roots where several events
  * came first or causes are missing; none where the id is unknown. An event with several causes stands under the
- * first of them that is in the tree.
+ * first of them that is in the tree. Rejects with `INVALID_ID`.
  */
 export async function tree(store: Store, id: string): Promise<readonly TreeNode[]> {
-  const events = await timeline(store, id);
+  const events = await timeline(store, checkId(id, 'the id of an event or a correlation'));
   const event = events.length > 0 ? undefined : await readEvent(store, id);
   if (event === undefined) return buildTree(store, events);
   const drafts = link(await timeline(store, event.correlationId));

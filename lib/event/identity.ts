@@ -23,12 +23,12 @@ export function checkId(id: unknown, name = 'the event id'): string {
  * `kind/id` in at most 512 bytes: the kind is letters, digits, `_`, `.` and `-`, the id anything well-formed, slashes
  * too. A kind that begins with `$` is the bus's own (see `isReserved`). Throws `INVALID_ENTITY`.
  */
-export function checkEntity(entity: unknown): string {
+export function checkEntity(entity: unknown, form = '"kind/id"'): string {
   if (isText(entity, MAX_ENTITY_BYTES)) {
     const slash = entity.indexOf('/');
     if (slash > 0 && slash < entity.length - 1 && KIND.test(entity.slice(0, slash))) return entity;
   }
-  throw expected('INVALID_ENTITY', 'the entity', '"kind/id" in at most 512 bytes', entity);
+  throw expected('INVALID_ENTITY', 'the entity', `${form} in at most 512 bytes`, entity);
 }
 
 /** What comes before the first `/`. */

@@ -1,4 +1,5 @@
 import type { StoredEvent } from '../event/event.ts';
+import { checkId } from '../event/identity.ts';
 import type { Store } from '../store/port.ts';
 import { scan } from '../store/read/scan.ts';
 import { parseSelection, type Selection } from '../store/read/selection.ts';
@@ -25,9 +26,9 @@ export type Found = (StoredEvent & { readonly removed?: undefined }) | RemovedEv
 
 const SCANNED_EVENTS = 500;
 
-/** The event with this id; when and why it was removed; `undefined` for an id that was never stored. */
+/** The event with this id; when and why it was removed; `undefined` for an id that was never stored. Rejects with `INVALID_ID`. */
 export async function get(store: Store, id: string, { present }: HistoryOptions = {}): Promise<Found | undefined> {
-  const known = (await store.find([id])).get(id);
+  const known = (await store.find([checkId(id)])).get(id);
   if (known === undefined) return undefined;
   const { position } = known;
   const page = await store.page({ after: position - 1, through: position, descending: false, limit: 1 });

@@ -1,6 +1,6 @@
 import { expected } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
-import { mustKnow } from '../parse-options.ts';
+import { checkSignal, mustKnow } from '../parse-options.ts';
 import type { RemovedRange, Store } from '../store/port.ts';
 import { scan } from '../store/read/scan.ts';
 import { Tally, type Ranking } from './ranking.ts';
@@ -118,7 +118,8 @@ function parse(options: StatsOptions): { readonly top: number; readonly signal: 
   if (typeof options !== 'object' || options === null)
     throw expected('INVALID_QUERY', 'the argument of `stats`', 'an object of options', options);
   mustKnow(options, ['top', 'signal'], 'stats', 'INVALID_QUERY');
-  const { top = TOP, signal } = options;
+  const { top = TOP } = options;
+  const signal = checkSignal(options.signal, 'stats', 'INVALID_QUERY');
   if (Number.isInteger(top) && top >= 1 && top <= MOST) return { top, signal };
   throw expected('INVALID_QUERY', '`top`', `an integer from 1 to ${MOST}`, top);
 }

@@ -2,7 +2,7 @@ import { toMs, type Duration } from '../duration.ts';
 import { expected, TelltaleError } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import { parseField } from '../filter/field.ts';
-import { mustKnow } from '../parse-options.ts';
+import { checkSignal, mustKnow } from '../parse-options.ts';
 import { parseRetry, type RetryOptions, type RetryPolicy } from '../retry.ts';
 import { parseSelection, SELECTION, type ParsedSelection, type Selection } from '../store/read/selection.ts';
 
@@ -66,8 +66,7 @@ export function parseReplay(options: ReplayOptions): ParsedReplay {
   oneOf(direction, 'direction', ['forward', 'backward']);
   isBoolean(dryRun, 'dryRun');
   isBoolean(accept, 'accept');
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw expected('INVALID_OPTION', '`signal` of replay', 'an AbortSignal', signal);
+  checkSignal(signal, 'replay');
   if (concurrency !== undefined && !(Number.isSafeInteger(concurrency) && concurrency >= 1))
     throw expected('INVALID_OPTION', '`concurrency` of replay', 'an integer from 1', concurrency);
   if (into === undefined && dryRun !== true)

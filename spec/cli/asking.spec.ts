@@ -110,6 +110,7 @@ describe('telltale query, search, stats', function () {
     [['query', 'log', '--where', '{"payload.x":{"$regex":""}}'], /\$regex.*\n$/],
     [['query', 'log', '--from', '9', '--to', '3'], /ends after it starts/],
     [['query', 'log', '--by', 'size'], /--by is position or time/],
+    [['query', 'log', '--entity', 'noslash'], /"kind\/id" or "kind\/\*"/],
     [['search', 'log', ' '], /1 to 30 words/],
     [['search', 'log'], /missing required argument/],
     [['stats', 'log', '--top', 'x'], /--top is a number from 1 to 10,000, not x/],

@@ -179,7 +179,8 @@ describe('join', () => {
       expect((await ask(wanted)).code).to.equal('INVALID_OPTION');
     for (const options of [{ failon: 'a' }, { partial: 1 }, 7])
       expect((await ask({ a: 1 }, options)).code).to.equal('INVALID_OPTION');
-    expect((await ask({ a: 1 }, {}, '')).code).to.equal('INVALID_OPTION');
+    for (const id of ['', null, 5]) expect((await ask({ a: 1 }, {}, id)).code).to.equal('INVALID_ID');
+    expect((await ask({ a: 1 }, { signal: {} })).code).to.equal('INVALID_OPTION');
     expect((await ask({ 'a*': 1 })).code).to.equal('INVALID_PATTERN');
     expect((await ask({ a: 1 }, { failOn: '' })).code).to.equal('INVALID_PATTERN');
     expect((await ask({ a: 1 }, { timeout: 'soon' })).code).to.equal('INVALID_DURATION');

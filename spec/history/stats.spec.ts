@@ -154,6 +154,7 @@ describe('stats', () => {
       [{ top: 0 }, '`top`'],
       [{ top: 10_001 }, '`top`'],
       [{ tops: 1 }, '`tops` is not an option of stats'],
+      [{ signal: {} }, '`signal` of stats to be an AbortSignal'],
       [7, 'an object of options'],
     ] as const) {
       const error = await rejectionOf(stats(options as never));

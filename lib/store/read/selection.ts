@@ -1,10 +1,11 @@
 import { expected, TelltaleError } from '../../errors.ts';
+import { checkEntity } from '../../event/identity.ts';
 import { parsePattern } from '../../event/pattern.ts';
 import type { Place } from '../../event/place.ts';
 import { checkType } from '../../event/type-name.ts';
 import { compileFilter } from '../../filter/compile.ts';
 import type { Filter } from '../../filter/language.ts';
-import { mustKnow } from '../../parse-options.ts';
+import { checkSignal, mustKnow } from '../../parse-options.ts';
 import { checkPlace } from './resolve-place.ts';
 
 /** Which stored events are meant. All conditions must hold; none means all events. */
@@ -42,13 +43,15 @@ export const SELECTION = ['pattern', 'type', 'entity', 'correlationId', 'where',
 
 /**
  * Checks the keys of a selection among `options`, of which `more` are the caller's own; `callee` names the call.
- * Throws `INVALID_QUERY` and what its parts throw (`INVALID_PATTERN`, `INVALID_TYPE`, `INVALID_FILTER`, `INVALID_PLACE` …).
+ * Throws `INVALID_QUERY` and what its parts throw (`INVALID_PATTERN`, `INVALID_TYPE`, `INVALID_ENTITY`, `INVALID_FILTER`,
+ * `INVALID_PLACE` …).
  */
 export function parseSelection(options: Selection, callee: string, more: readonly string[] = []): ParsedSelection {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw expected('INVALID_QUERY', `the argument of \`${callee}\``, 'an object of options', options);
   mustKnow(options, [...SELECTION, ...more], callee, 'INVALID_QUERY');
-  const { from, after, to, signal } = options;
+  const { from, after, to } = options;
+  const signal = checkSignal(options.signal, callee, 'INVALID_QUERY');
   if (from !== undefined && after !== undefined)
     throw new TelltaleError(
       'INVALID_QUERY',
@@ -63,7 +66,7 @@ function filterOf({ pattern, type, entity, correlationId, where }: Selection): F
   const conditions: Filter[] = [];
   if (pattern !== undefined) conditions.push({ type: parsePattern(pattern).text });
   if (type !== undefined) conditions.push({ type: { $in: (Array.isArray(type) ? type : [type]).map(checkType) } });
-  if (entity !== undefined) conditions.push({ entity: text(entity, 'entity') });
+  if (entity !== undefined) conditions.push({ entity: checkEntity(entity, '"kind/id" or "kind/*"') });
   if (correlationId !== undefined) conditions.push({ correlationId: text(correlationId, 'correlationId') });
   if (where !== undefined) {
     compileFilter(where);
@@ -73,6 +76,6 @@ function filterOf({ pattern, type, entity, correlationId, where }: Selection): F
 }
 
 function text(value: unknown, name: string): string {
-  if (typeof value === 'string') return value;
-  throw expected('INVALID_QUERY', `\`${name}\``, 'a string', value);
+  if (typeof value === 'string' && value !== '') return value;
+  throw expected('INVALID_QUERY', `\`${name}\``, 'a non-empty string', value);
 }
