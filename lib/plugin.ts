@@ -19,6 +19,6 @@ export type { Between } from './store/log-changes.ts';
 export { Lease } from './store/leases.ts';
 export type { LeaseEvents, LeaseOptions } from './store/leases.ts';
 export type * from './store/port.ts';
-export { intersects, mergeRanges, recordRemoval, recordRemovals, subtractRanges } from './store/ranges.ts';
+export { intersects, mergeRanges, overlapping, recordRemoval, recordRemovals, subtractRanges } from './store/ranges.ts';
 export type { Range } from './store/ranges.ts';
 export { Slice } from './store/slice.ts';

@@ -34,13 +34,14 @@ export function subtractRanges(ranges: readonly Range[], taken: readonly Range[]
   return left;
 }
 
-/** Adds a range to a sorted list of removals; joins it to its left neighbour when the reason is the same. */
+/**
+ * Adds a range to a sorted list of removals. Joined to its left neighbour only where reason and time are the same: when
+ * a position went must not change because its neighbour goes later.
+ */
 export function recordRemoval(removals: RemovedRange[], added: RemovedRange): void {
-  let at = removals.length;
-  while (at > 0 && removals[at - 1]!.from > added.from) at--;
+  const at = firstBehind(removals, added.from);
   const before = removals[at - 1];
-  if (before !== undefined && before.to + 1 === added.from && before.reason === added.reason)
-    removals[at - 1] = { ...before, to: added.to, at: added.at };
+  if (before !== undefined && continues(before, added)) removals[at - 1] = { ...before, to: added.to };
   else removals.splice(at, 0, added);
 }
 
@@ -50,16 +51,37 @@ export function recordRemovals(removals: readonly RemovedRange[], added: readonl
   let next = 0;
   const push = (range: RemovedRange): void => {
     const before = merged[merged.length - 1];
-    if (before !== undefined && before.to + 1 === range.from && before.reason === range.reason)
-      merged[merged.length - 1] = { ...before, to: range.to, at: Math.max(before.at, range.at) };
+    if (before !== undefined && continues(before, range)) merged[merged.length - 1] = { ...before, to: range.to };
     else merged.push(range);
   };
   for (const range of added) {
     for (; next < removals.length && removals[next]!.from < range.from; next++) merged.push(removals[next]!);
     push(range);
   }
-  for (; next < removals.length; next++) merged.push(removals[next]!);
+  for (; next < removals.length; next++) push(removals[next]!);
   return merged;
+}
+
+/** Those of sorted ranges without overlaps that have a position in `range`, by binary search. */
+export function overlapping<T extends Range>(ranges: readonly T[], range: Range): T[] {
+  const start = firstBehind(ranges, range.from);
+  const first = (ranges[start - 1]?.to ?? 0) >= range.from ? start - 1 : start;
+  return ranges.slice(first, firstBehind(ranges, range.to));
+}
+
+function continues(before: RemovedRange, added: RemovedRange): boolean {
+  return before.to + 1 === added.from && before.reason === added.reason && before.at === added.at;
+}
+
+/** Number of the first range that begins behind `position`. */
+function firstBehind(ranges: readonly Range[], position: number): number {
+  let [low, high] = [0, ranges.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ranges[middle]!.from <= position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 export function intersects(a: Range, b: Range): boolean {

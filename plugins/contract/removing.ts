@@ -56,6 +56,26 @@ export const removing: Chapter = (test) => {
     assert.deepEqual(await store.removed({ from: 4, to: 4 }), expected.slice(0, 1));
   });
 
+  test('never says another time later, whatever goes beside it for the same reason', async ({
+    store,
+    clock,
+    reopen,
+  }) => {
+    await store.append(buildEvents(10));
+    const expected: RemovedRange[] = [];
+    for (const [from, to] of [
+      [1, 2],
+      [3, 5],
+      [6, 6],
+    ] as const) {
+      await store.remove([{ from, to }], 'too old');
+      expected.push({ from, to, reason: 'too old', at: clock.now() });
+      assert.deepEqual(await store.removed(), expected);
+      await clock.advance(1_000);
+    }
+    assert.deepEqual(await (await reopen()).removed(), expected);
+  });
+
   test('explains every hole by a recorded range, also after it was opened anew', async ({ store, reopen }) => {
     await store.append(buildEvents(30));
     for (const [from, to] of [

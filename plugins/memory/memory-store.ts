@@ -1,4 +1,4 @@
-import { AbstractStore, Slice, contentHash, intersects, recordRemoval, subtractRanges } from '../../lib/plugin.ts';
+import { AbstractStore, Slice, contentHash } from '../../lib/plugin.ts';
 import type {
   Between,
   Head,
@@ -17,6 +17,7 @@ import { EventLog } from './event-log.ts';
 import { Generations } from './generations.ts';
 import type { MemoryOptions } from './options.ts';
 import { Postings } from './postings.ts';
+import { Removals } from './removals.ts';
 
 const BUILT_IN_PATHS = ['metadata.conversationId', 'metadata.requestId', 'metadata.sessionId'];
 /** A span of times that holds more of the log than this is read like the whole log. */
@@ -37,7 +38,7 @@ export class MemoryStore extends AbstractStore {
   /** Ids of removed events, and revisions of entities whose newest event was removed. */
   readonly #removedIds: Generations<KnownId>;
   readonly #removedRevisions: Generations<number>;
-  readonly #removals: RemovedRange[] = [];
+  readonly #removals: Removals;
   readonly #documents = new Map<string, Map<string, StoredDocument>>();
   readonly #lives = (position: number): boolean => this.#log.get(position) !== undefined;
   #headNow: Head = { position: 0, storedAt: 0 };
@@ -52,6 +53,8 @@ export class MemoryStore extends AbstractStore {
     this.#index = new EventIndex([...new Set([...BUILT_IN_PATHS, ...options.index])]);
     this.#removedIds = new Generations(options.keepIds);
     this.#removedRevisions = new Generations(options.keepIds);
+    // A store of ids holds up to an eighth more.
+    this.#removals = new Removals(Math.ceil(options.keepIds * 1.125));
     this.supports = {
       durability: 'memory',
       shared: false,
@@ -111,15 +114,12 @@ export class MemoryStore extends AbstractStore {
 
   protected async _remove(ranges: readonly Range[], reason: string, at: number, between: Between): Promise<number> {
     const slice = new Slice();
+    const left = new Leftover(ranges);
     let removed = 0;
-    for (const range of ranges) {
-      for (let from = range.from; from <= range.to;) {
-        // What goes in one turn is recorded in the same turn: a hole is always explained.
-        const { to, count } = await between(async () => this.#removePart({ from, to: range.to }, reason, at, slice));
-        removed += count;
-        from = to + 1;
-        if (slice.isOver) await slice.rest();
-      }
+    while (left.next !== undefined) {
+      // What goes in one turn is recorded in the same turn: a hole is always explained.
+      removed += await between(async () => this.#removePart(left, reason, at, slice));
+      if (slice.isOver) await slice.rest();
     }
     await this.#index.compact(this.#lives);
     return removed;
@@ -130,7 +130,7 @@ export class MemoryStore extends AbstractStore {
   }
 
   protected async _removed(range: Range): Promise<readonly RemovedRange[]> {
-    return this.#removals.filter((removal) => intersects(removal, range));
+    return this.#removals.within(range);
   }
 
   protected async _rewrite(events: readonly StoredEvent[], between: Between): Promise<void> {
@@ -205,20 +205,26 @@ export class MemoryStore extends AbstractStore {
     this.#log.set(event);
   }
 
-  /** Removes from the start of a range until it is done or the slice is over; answers how far that was. */
-  #removePart(range: Range, reason: string, at: number, slice: Slice): { to: number; count: number } {
+  /** Removes from the start of what is left until it is done or the slice is over; answers how many events. */
+  #removePart(left: Leftover, reason: string, at: number, slice: Slice): number {
+    const gone: RemovedRange[] = [];
     let count = 0;
-    let { to } = range;
-    for (const event of this.#log.scan(range.from, range.to, false)) {
-      this.#forget(event);
-      this.#index.remove(event);
-      count++;
-      if (!slice.isOver) continue;
-      to = event.position;
-      break;
+    for (let range = left.next; range !== undefined; range = left.next) {
+      let { to } = range;
+      for (const event of this.#log.scan(range.from, range.to, false)) {
+        this.#forget(event);
+        this.#index.remove(event);
+        count++;
+        if (!slice.isOver) continue;
+        to = event.position;
+        break;
+      }
+      gone.push({ from: range.from, to, reason, at });
+      left.takeUpTo(to);
+      if (slice.isOver) break;
     }
-    recordRemoval(this.#removals, { from: range.from, to, reason, at });
-    return { to, count };
+    this.#removals.add(gone);
+    return count;
   }
 
   #dropOldest(at: number): void {
@@ -234,9 +240,7 @@ export class MemoryStore extends AbstractStore {
     for (const event of gone) this.#forget(event);
     this.#index.trim(gone, this.#first);
     const dropped = { from, to: this.#first - 1 };
-    const earlier = this.#removals.filter((removal) => intersects(removal, dropped));
-    for (const range of subtractRanges([dropped], earlier))
-      recordRemoval(this.#removals, { ...range, reason: 'bound', at });
+    this.#removals.addBound(dropped, at);
     this.tellRemoved([dropped]);
   }
 
@@ -247,6 +251,27 @@ export class MemoryStore extends AbstractStore {
     if (entity !== undefined && this.#index.last('entity', entity) === position)
       this.#removedRevisions.set(entity, Math.max(revision, this.#removedRevisions.get(entity) ?? 0));
     this.#log.delete(position);
+  }
+}
+
+/** What of sorted ranges has not been removed yet. */
+class Leftover {
+  readonly #ranges: readonly Range[];
+  #at = 0;
+  #from = 0;
+
+  constructor(ranges: readonly Range[]) {
+    this.#ranges = ranges;
+  }
+
+  get next(): Range | undefined {
+    const range = this.#ranges[this.#at];
+    return range && { from: Math.max(range.from, this.#from), to: range.to };
+  }
+
+  takeUpTo(position: number): void {
+    if (this.#ranges[this.#at]!.to === position) this.#at++;
+    else this.#from = position + 1;
   }
 }
 

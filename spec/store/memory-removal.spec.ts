@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { createVirtualClock } from '../../lib/clock.ts';
 import { memory } from '../../plugins/memory/index.ts';
 import { buildEvents } from '../support/event-builder.ts';
 import { longestHoldMs } from '../support/loop-hold.ts';
@@ -58,4 +59,41 @@ describe('memory: removal', () => {
     expect(told).to.deep.equal([{ from: 1, to: 3 }]);
     await store.close();
   });
+
+  it('takes the other half of a log full of holes as quickly as the first', async function () {
+    this.timeout(30_000);
+    const store = memory({ capacity: EVENTS * 2, keepIds: 10 });
+    await store.open();
+    for (let i = 0; i < EVENTS; i += 1_000) await store.append(buildEvents(1_000));
+    const odd = Array.from({ length: EVENTS / 2 }, (_, i) => ({ from: 2 * i + 1, to: 2 * i + 1 }));
+    const first = await cpuMs(() => store.remove(odd, 'odd'));
+    const second = await cpuMs(() => store.remove([{ from: 1, to: EVENTS }], 'even'));
+    expect(await store.removed()).to.have.length(EVENTS);
+    // One list of all ranges for each slice; for each range it would be hundreds of times as much.
+    expect(second).to.be.lessThan(first * 3 + 500);
+    await store.close();
+  });
+
+  it('bounds the ranges of what goes because the store is full, and keeps their times while ids are known', async () => {
+    const clock = createVirtualClock();
+    const store = memory({ capacity: 10, keepIds: 100 });
+    await store.open({ clock });
+    const start = clock.now();
+    for (let i = 0; i < 4_000; i++) {
+      await store.append(buildEvents(1));
+      await clock.advance(1);
+    }
+    const removed = await store.removed();
+    expect(removed.length).to.be.greaterThan(100).and.lessThan(1_400);
+    for (const { from, to, at } of removed.slice(-100)) expect([to, at]).to.deep.equal([from, start + from + 9]);
+    expect([removed[0]!.from, removed[removed.length - 1]!.to]).to.deep.equal([1, 3_990]);
+    await store.close();
+  });
 });
+
+async function cpuMs(work: () => Promise<unknown>): Promise<number> {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
+}

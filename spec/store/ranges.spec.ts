@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { expect } from 'chai';
-import { mergeRanges, recordRemoval, subtractRanges } from '../../lib/plugin.ts';
+import {
+  intersects,
+  mergeRanges,
+  overlapping,
+  recordRemoval,
+  recordRemovals,
+  subtractRanges,
+} from '../../lib/plugin.ts';
 import type { Range, RemovedRange } from '../../lib/plugin.ts';
 
 const ranges = fc.array(
@@ -29,17 +36,51 @@ describe('ranges', () => {
     fc.assert(property);
   });
 
-  it('are recorded in order, neighbours of one reason as one', () => {
+  it('are recorded in order, neighbours of one reason and one removal as one', () => {
     const removals: RemovedRange[] = [];
     recordRemoval(removals, { from: 5, to: 6, reason: 'a', at: 1 });
     recordRemoval(removals, { from: 1, to: 2, reason: 'a', at: 2 });
-    recordRemoval(removals, { from: 7, to: 9, reason: 'a', at: 3 });
-    recordRemoval(removals, { from: 10, to: 10, reason: 'b', at: 4 });
+    recordRemoval(removals, { from: 7, to: 9, reason: 'a', at: 1 });
+    recordRemoval(removals, { from: 10, to: 10, reason: 'b', at: 1 });
+    recordRemoval(removals, { from: 11, to: 12, reason: 'b', at: 4 });
     expect(removals).to.deep.equal([
       { from: 1, to: 2, reason: 'a', at: 2 },
-      { from: 5, to: 9, reason: 'a', at: 3 },
-      { from: 10, to: 10, reason: 'b', at: 4 },
+      { from: 5, to: 9, reason: 'a', at: 1 },
+      { from: 10, to: 10, reason: 'b', at: 1 },
+      { from: 11, to: 12, reason: 'b', at: 4 },
     ]);
+  });
+
+  const times = fc.array(fc.tuple(ranges, fc.constantFrom('a', 'b'), fc.integer({ min: 1, max: 3 })), { maxLength: 5 });
+
+  it('keep the time that was recorded first, one by one as all at once', () => {
+    const property = fc.property(times, (steps) => {
+      let all: RemovedRange[] = [];
+      const one: RemovedRange[] = [];
+      const first = new Map<number, string>();
+      for (const [given, reason, at] of steps) {
+        const added = subtractRanges(mergeRanges(given), all).map((range) => ({ ...range, reason, at }));
+        all = recordRemovals(all, added);
+        for (const range of added) recordRemoval(one, range);
+        for (const position of positions(added)) first.set(position, `${reason} ${at}`);
+      }
+      for (const list of [all, one])
+        for (const range of list)
+          for (const position of positions([range]))
+            expect(`${range.reason} ${range.at}`).to.equal(first.get(position));
+      expect(new Set(positions(all))).to.deep.equal(new Set(first.keys()));
+      expect(positions(one)).to.deep.equal(positions(all));
+    });
+    fc.assert(property);
+  });
+
+  it('that have a position in common with another are found', () => {
+    const property = fc.property(ranges, ranges, (given, [wanted]) => {
+      if (wanted === undefined) return;
+      const merged = mergeRanges(given);
+      expect(overlapping(merged, wanted)).to.deep.equal(merged.filter((range) => intersects(range, wanted)));
+    });
+    fc.assert(property);
   });
 });
 
