@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.ts';
 import { drawChart } from './chart.ts';
 import { FULL, QUICK, compare, type Outcome } from './measure.ts';
-import { describeMachine, findRoot, formatFacts, formatOutcome, type Report } from './report.ts';
+import { describeMachine, findRoot, formatBounds, formatFacts, formatOutcome, isHeld, type Report } from './report.ts';
 
 // Loaded one by one: a rival that is not measured must not be in memory.
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
@@ -37,9 +37,10 @@ console.log(`${JSON.stringify(machine, null, 1).replace(/\n */g, ' ')}\n${pace.r
 const reports: Report[] = [];
 for (const name of names) reports.push(await runBenchmark(name));
 writeResults();
-const missed = reports.flatMap(({ outcomes }) =>
-  outcomes.flatMap(({ targets }) => targets.filter(({ held, later }) => !held && later !== true)),
-);
+const missed = reports.flatMap(({ outcomes, bounds }) => [
+  ...outcomes.flatMap(({ targets }) => targets.filter(({ held, later }) => !held && later !== true)),
+  ...bounds.filter((bound) => !isHeld(bound)),
+]);
 console.log(missed.length === 0 ? 'every target held' : `${missed.length} targets missed`);
 
 async function runBenchmark(name: string): Promise<Report> {
@@ -50,9 +51,12 @@ async function runBenchmark(name: string): Promise<Report> {
     outcomes.push(outcome);
     console.log(`${formatOutcome(outcome)}\n`);
   }
-  const facts = (await benchmark.facts?.(values.quick)) ?? {};
-  if (benchmark.facts !== undefined) console.log(`${name}\n${formatFacts(facts)}\n`);
-  return { name, outcomes, facts };
+  const bounded = await benchmark.bounded?.(values.quick);
+  const bounds = bounded?.bounds ?? [];
+  const facts = bounded?.facts ?? (await benchmark.facts?.(values.quick)) ?? {};
+  const lines = [formatFacts(facts), formatBounds(bounds)].filter((text) => text !== '');
+  if (lines.length > 0) console.log(`${name}\n${lines.join('\n')}\n`);
+  return { name, outcomes, facts, bounds };
 }
 
 function writeResults(): void {

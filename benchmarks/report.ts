@@ -6,12 +6,20 @@ import type { Outcome } from './measure.ts';
 
 const PACKAGES = 'telltale emittery eventemitter2 eventemitter3 lowdb mqemitter qlobber rxjs'.split(' ');
 
+/** A figure that is agreed to stay at most so high. */
+export interface Bound {
+  readonly what: string;
+  readonly reached: number;
+  readonly atMost: number;
+}
+
 /** A finished benchmark: tables of comparisons, or plain figures where there is nothing to compare with. */
 export interface Report {
   readonly name: string;
   readonly outcomes: readonly Outcome[];
   /** `events per second, appended: 210,000` */
   readonly facts: Readonly<Record<string, number | string>>;
+  readonly bounds: readonly Bound[];
 }
 
 /** Everything a reader needs to know to repeat the run. */
@@ -56,6 +64,18 @@ export function formatFacts(facts: Report['facts']): string {
     .map(
       ([name, value]) => `  ${name.padEnd(width)}  ${typeof value === 'number' ? value.toLocaleString('en') : value}`,
     )
+    .join('\n');
+}
+
+export const isHeld = ({ reached, atMost }: Bound): boolean => reached <= atMost;
+
+export function formatBounds(bounds: readonly Bound[]): string {
+  const width = Math.max(0, ...bounds.map(({ what }) => what.length));
+  return bounds
+    .map((bound) => {
+      const verdict = isHeld(bound) ? 'held' : 'MISSED';
+      return `  ${bound.what.padEnd(width)}  ${bound.reached}   at most ${bound.atMost}: ${verdict}`;
+    })
     .join('\n');
 }
 

@@ -179,7 +179,7 @@ export async function expectAgreement(createStore: () => Store, runs: number): P
 
 /** In parts a plan looks no further than its own events for what its rank keeps, and counts the rest as kept. */
 function mayWait(rules: readonly RetentionRule[]): boolean {
-  const isRanked = rules.some((rule) => (rule.keepCount ?? rule.keepBytes ?? rule.keepLatestByEntity) !== undefined);
+  const isRanked = rules.some((each) => (each.keepCount ?? each.keepBytes ?? each.keepLatestByEntity) !== undefined);
   return isRanked && rules.some(({ wholeCorrelations }) => Boolean(wholeCorrelations));
 }
 
