@@ -100,7 +100,12 @@ function parseDurations(options: DurationsOptions): ParsedDurations {
   const parsed = parseSelection(selection, 'durations');
   const either = { type: { $in: [...starts, ...ends] } };
   return {
-    selection: { ...parsed, where: parsed.where === undefined ? either : { $and: [parsed.where, either] } },
+    // The patterns say which events of the bus itself are meant, if any.
+    selection: {
+      ...parsed,
+      where: parsed.where === undefined ? either : { $and: [parsed.where, either] },
+      withoutReserved: false,
+    },
     isStart: matcherOf(starts),
     isEnd: matcherOf(ends),
     pairing: parseBy(by),

@@ -13,13 +13,20 @@ const STEP = 8;
 /** Shows every event of a selection to `look`, in position order, once; the event loop turns in between. */
 export async function lookThrough(
   store: Store,
-  { where, signal, ...places }: ParsedSelection,
+  { where, withoutReserved, signal, ...places }: ParsedSelection,
   look: (event: StoredEvent) => void,
   clock?: Clock,
 ): Promise<void> {
   const window = await resolveWindow(places, store, clock);
   const slice = new Slice();
-  for await (const page of scan(store, { where, window, descending: false, pageEvents: PAGE_EVENTS, signal }))
+  for await (const page of scan(store, {
+    where,
+    withoutReserved,
+    window,
+    descending: false,
+    pageEvents: PAGE_EVENTS,
+    signal,
+  }))
     await paced(page.events, look, slice);
 }
 

@@ -44,13 +44,20 @@ export async function count(
   selection: Selection = {},
   { clock, cache }: HistoryOptions = {},
 ): Promise<number> {
-  const { where, signal, ...places } = parseSelection(selection, 'count');
+  const { where, withoutReserved, signal, ...places } = parseSelection(selection, 'count');
   const window = await resolveWindow(places, store, clock);
   const read = async (): Promise<number> => {
     let counted = 0;
-    for await (const page of scan(store, { where, window, descending: false, pageEvents: SCANNED_EVENTS, signal }))
+    for await (const page of scan(store, {
+      where,
+      withoutReserved,
+      window,
+      descending: false,
+      pageEvents: SCANNED_EVENTS,
+      signal,
+    }))
       counted += page.events.length;
     return counted;
   };
-  return cache ? cache.through(['count', fingerprintOf({ where }), window], window, read) : read();
+  return cache ? cache.through(['count', fingerprintOf({ where, withoutReserved }), window], window, read) : read();
 }

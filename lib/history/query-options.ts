@@ -44,9 +44,9 @@ export function parseQuery(options: QueryOptions = {}): ParsedQuery {
   const { order } = options;
   oneOf(order, 'order', ['position', 'time']);
   const paging = parsePaging(options, 'forward');
-  const { where, from, after, to } = selection;
+  const { where, withoutReserved, from, after, to } = selection;
   const byTime = order === 'time';
-  const fingerprint = fingerprintOf({ where, from, after, to, byTime, backward: paging.backward });
+  const fingerprint = fingerprintOf({ where, withoutReserved, from, after, to, byTime, backward: paging.backward });
   return { ...selection, ...paging, byTime, fingerprint };
 }
 

@@ -98,12 +98,12 @@ function readPage(reading: Reading, limit: number): Promise<Read> {
 }
 
 async function readByPosition({ store, parsed, window, cursor, cost }: Reading, limit: number): Promise<Read> {
-  const { where, backward: descending, signal } = parsed;
+  const { where, withoutReserved, backward: descending, signal } = parsed;
   const events: StoredEvent[] = [];
   let rest = window;
   if (cursor) rest = descending ? { ...window, through: cursor.position - 1 } : { ...window, after: cursor.position };
   const pageEvents = Math.min(limit + 1, SCANNED_EVENTS);
-  for await (const page of scan(store, { where, window: rest, descending, pageEvents, signal })) {
+  for await (const page of scan(store, { where, withoutReserved, window: rest, descending, pageEvents, signal })) {
     cost.add(page);
     for (const event of page.events) {
       // One more than asked for: only then is there a next page.
@@ -117,7 +117,7 @@ async function readByPosition({ store, parsed, window, cursor, cost }: Reading, 
 
 // Times do not follow positions, so each page looks through all that may still come and keeps what comes first.
 async function readByTime({ store, parsed, window, cursor, cost }: Reading, limit: number): Promise<Read> {
-  const { where, backward, signal } = parsed;
+  const { where, withoutReserved, backward, signal } = parsed;
   const order = backward ? byTimeBackward : byTime;
   const last: Key | undefined = cursor && { position: cursor.position, time: cursor.time! };
   const top = new Best<StoredEvent>(limit + 1, order);
@@ -125,6 +125,7 @@ async function readByTime({ store, parsed, window, cursor, cost }: Reading, limi
     last === undefined ? window : { ...window, ...(backward ? { timeTo: last.time } : { timeFrom: last.time }) };
   for await (const page of scan(store, {
     where,
+    withoutReserved,
     window: rest,
     descending: false,
     pageEvents: SCANNED_EVENTS,

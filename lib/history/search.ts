@@ -121,9 +121,18 @@ function parseSearch(text: string, options: SearchOptions): ParsedSearch {
   const selection = parseSelection(options, 'search', ['in', ...PAGING]);
   const paging = parsePaging(options, 'backward');
   const fields = parseFields(options.in);
-  const { where, from, after, to } = selection;
+  const { where, withoutReserved, from, after, to } = selection;
   const paths = fields.map(({ path }) => path);
-  const fingerprint = fingerprintOf({ words: words.words, paths, where, from, after, to, backward: paging.backward });
+  const fingerprint = fingerprintOf({
+    words: words.words,
+    paths,
+    where,
+    withoutReserved,
+    from,
+    after,
+    to,
+    backward: paging.backward,
+  });
   return { ...selection, ...paging, words, fields, fingerprint };
 }
 
@@ -141,11 +150,18 @@ async function collect(searching: Searching, limit: number): Promise<readonly Se
 }
 
 async function* hitsOf({ store, parsed, window, position, cost }: Searching): AsyncGenerator<SearchHit> {
-  const { where, backward: descending, signal, words, fields } = parsed;
+  const { where, withoutReserved, backward: descending, signal, words, fields } = parsed;
   let rest = window;
   if (position !== undefined) rest = descending ? { ...window, through: position - 1 } : { ...window, after: position };
   const slice = new Slice();
-  for await (const page of scan(store, { where, window: rest, descending, pageEvents: SCANNED_EVENTS, signal })) {
+  for await (const page of scan(store, {
+    where,
+    withoutReserved,
+    window: rest,
+    descending,
+    pageEvents: SCANNED_EVENTS,
+    signal,
+  })) {
     cost.add(page);
     for (const event of page.events) {
       if (hasWords(event, fields, words)) yield { event, matches: matchesOf(event, fields, words) };

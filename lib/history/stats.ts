@@ -18,7 +18,7 @@ export type EventMark = Pick<StoredEvent, 'id' | 'type' | 'position' | 'time' | 
 
 /** What a log holds. */
 export interface Stats {
-  /** Events that are there. */
+  /** Events that are there, those of the bus itself (`$…`) among them, which `count` leaves out. */
   readonly events: number;
   /** The highest position ever given. */
   readonly head: number;

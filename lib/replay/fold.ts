@@ -51,14 +51,21 @@ export async function fold(
   { initial, reducer, selection, until }: ParsedFold,
   clock: Clock,
 ): Promise<unknown> {
-  const { where, signal, from, after } = selection;
+  const { where, withoutReserved, signal, from, after } = selection;
   const to = until === undefined ? undefined : await settle(until, store, clock);
   const window = await resolveWindow({ from, after, to }, store, clock);
   let state: unknown = typeof initial === 'function' ? (initial as () => unknown)() : initial;
   const reduce = (event: StoredEvent): void => void (state = mustBeThere(reducer(state, event)));
   const slice = new Slice();
   let done = 0;
-  for await (const { events } of scan(store, { where, window, descending: false, pageEvents: PAGE_EVENTS, signal }))
+  for await (const { events } of scan(store, {
+    where,
+    withoutReserved,
+    window,
+    descending: false,
+    pageEvents: PAGE_EVENTS,
+    signal,
+  }))
     for (const event of events) {
       const failure = invoke(reduce, event, { attempt: 1 });
       // A reducer that answers is not waited for, so there is no Promise here.

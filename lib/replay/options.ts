@@ -37,8 +37,6 @@ export interface ReplayOptions<Into = unknown> extends Selection {
 /** Options that have been checked. */
 export interface ParsedReplay {
   readonly selection: ParsedSelection;
-  /** Neither pattern nor type names events of the bus itself. */
-  readonly withoutReserved: boolean;
   readonly byTime: boolean;
   readonly backward: boolean;
   /** Infinity for `max`. */
@@ -77,7 +75,6 @@ export function parseReplay(options: ReplayOptions): ParsedReplay {
   const selected = Object.entries(options).filter(([name]) => SELECTION.includes(name));
   return {
     selection: parseSelection(Object.fromEntries(selected), 'replay'),
-    withoutReserved: options.pattern === undefined && options.type === undefined,
     byTime: order === 'time',
     backward: direction === 'backward',
     factor: factorOf(speed),

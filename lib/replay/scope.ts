@@ -111,6 +111,7 @@ export async function openScope(options: ScopeOptions): Promise<Scope> {
 }
 
 function sourceOf({ store, parsed, signal }: ScopeOptions, window: Window): SourceOptions {
-  const { byTime, backward, withoutReserved, selection } = parsed;
-  return { store, where: selection.where, window, byTime, backward, withoutReserved, signal };
+  const { byTime, backward, selection } = parsed;
+  const { where, withoutReserved } = selection;
+  return { store, where, window, byTime, backward, withoutReserved, signal };
 }

@@ -1,5 +1,4 @@
 import type { StoredEvent } from '../event/event.ts';
-import { isReserved } from '../event/type-name.ts';
 import type { Filter } from '../filter/language.ts';
 import type { Store } from '../store/port.ts';
 import { inTimeOrder } from '../store/read/in-time-order.ts';
@@ -33,16 +32,15 @@ export function openSource(options: SourceOptions): AsyncGenerator<Batch, void, 
 }
 
 async function* pages(options: SourceOptions): AsyncGenerator<Batch, void, undefined> {
-  const { store, where, window, backward, signal } = options;
-  const scanned = scan(store, { where, window, descending: backward, pageEvents: PAGE_EVENTS, signal });
-  for await (const { events, looked } of scanned) yield { events: wanted(events, options), looked };
+  const { store, backward, ...terms } = options;
+  const scanned = scan(store, { ...terms, descending: backward, pageEvents: PAGE_EVENTS });
+  for await (const { events, looked } of scanned) yield { events, looked };
 }
 
 async function* batchesInTimeOrder(options: SourceOptions): AsyncGenerator<Batch, void, undefined> {
-  const { store, where, window, backward, signal } = options;
+  const { store, backward, ...terms } = options;
   let batch: StoredEvent[] = [];
-  for await (const event of inTimeOrder(store, { where, window, signal }, backward)) {
-    if (options.withoutReserved && isReserved(event.type)) continue;
+  for await (const event of inTimeOrder(store, terms, backward)) {
     batch.push(event);
     if (batch.length < BATCH_EVENTS) continue;
     yield { events: batch, looked: undefined };
@@ -69,15 +67,9 @@ async function* readAhead<T>(source: AsyncGenerator<T, void, undefined>): AsyncG
 
 /** How many events there are to tell. */
 export async function countSource(options: SourceOptions): Promise<number> {
-  const { store, where, window, signal } = options;
+  const { store, ...terms } = options;
   let count = 0;
-  const scanned = scan(store, { where, window, descending: false, pageEvents: PAGE_EVENTS, signal });
-  for await (const { events } of scanned) count += wanted(events, options).length;
+  const scanned = scan(store, { ...terms, descending: false, pageEvents: PAGE_EVENTS });
+  for await (const { events } of scanned) count += events.length;
   return count;
-}
-
-function wanted(events: readonly StoredEvent[], { withoutReserved }: SourceOptions): readonly StoredEvent[] {
-  // Nearly always there is none, and nothing is copied.
-  if (!withoutReserved || !events.some(({ type }) => isReserved(type))) return events;
-  return events.filter(({ type }) => !isReserved(type));
 }

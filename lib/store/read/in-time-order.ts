@@ -10,7 +10,7 @@ const PASS_EVENTS = 10_000;
 /** The events of a window by their own `time`, then by position; the last first when `backward`. */
 export async function* inTimeOrder(
   store: Store,
-  { where, window, signal }: Pick<ScanOptions, 'where' | 'window' | 'signal'>,
+  { window, ...terms }: Pick<ScanOptions, 'where' | 'window' | 'signal' | 'withoutReserved'>,
   backward = false,
 ): AsyncGenerator<StoredEvent, void, undefined> {
   const order = backward ? byTimeBackward : byTime;
@@ -19,7 +19,7 @@ export async function* inTimeOrder(
     const top = new Best<StoredEvent>(PASS_EVENTS, order);
     const bound = last && (backward ? { timeTo: last.time } : { timeFrom: last.time });
     const rest = { ...window, ...bound };
-    for await (const page of scan(store, { where, window: rest, descending: false, pageEvents: 1_000, signal }))
+    for await (const page of scan(store, { ...terms, window: rest, descending: false, pageEvents: 1_000 }))
       for (const event of page.events) if (last === undefined || order(event, last) > 0) top.add(event);
     const events = top.take();
     yield* events;

@@ -1,4 +1,5 @@
 import { TelltaleError } from '../../errors.ts';
+import { isReserved } from '../../event/type-name.ts';
 import type { Filter } from '../../filter/language.ts';
 import { hintsOf } from '../../filter/hints.ts';
 import type { Page, PageHints, Store } from '../port.ts';
@@ -12,6 +13,8 @@ export interface ScanOptions {
   /** Events asked of the store at once. */
   readonly pageEvents: number;
   readonly signal: AbortSignal | undefined;
+  /** Leaves out the events of the bus itself. @default false */
+  readonly withoutReserved?: boolean;
 }
 
 /**
@@ -19,19 +22,25 @@ export interface ScanOptions {
  * between, however much is looked at.
  */
 export async function* scan(store: Store, options: ScanOptions): AsyncGenerator<Page, void, undefined> {
-  const { descending, pageEvents, signal } = options;
+  const { descending, pageEvents, signal, withoutReserved = false } = options;
   let { after, through } = options.window;
   const condition = conditionOf(options);
   const slice = new Slice();
   while (after < through) {
     if (signal?.aborted) throw new TelltaleError('ABORTED', 'the query was aborted', { cause: signal.reason });
     const page = await store.page({ ...condition, after, through, descending, limit: pageEvents });
-    yield page;
+    yield withoutReserved ? withoutReservedOf(page) : page;
     if (page.done) return;
     if (slice.isOver) await slice.rest();
     if (descending) through = page.looked - 1;
     else after = page.looked;
   }
+}
+
+// Nearly always there is none, and nothing is copied.
+function withoutReservedOf(page: Page): Page {
+  if (!page.events.some(({ type }) => isReserved(type))) return page;
+  return { ...page, events: page.events.filter(({ type }) => !isReserved(type)) };
 }
 
 function conditionOf({ where, window: { timeFrom, timeAfter, timeTo } }: ScanOptions): PageHints {

@@ -8,7 +8,10 @@ import type { Filter } from '../../filter/language.ts';
 import { checkSignal, mustKnow } from '../../parse-options.ts';
 import { checkPlace } from './resolve-place.ts';
 
-/** Which stored events are meant. All conditions must hold; none means all events. */
+/**
+ * Which stored events are meant. All conditions must hold; none means all events but those of the bus itself, whose types
+ * begin with `$`: these need a `pattern`, a `type` or an `entity` that names them.
+ */
 export interface Selection {
   /** Over types: `task.*`. Reserved types need a pattern that names them: `$bus.**`. */
   readonly pattern?: string;
@@ -32,6 +35,8 @@ export interface Selection {
 export interface ParsedSelection {
   /** All conditions in one; `undefined` when there are none. */
   readonly where: Filter | undefined;
+  /** Nothing names events of the bus itself, so they are left out. */
+  readonly withoutReserved: boolean;
   readonly from: Place | undefined;
   readonly after: Place | undefined;
   readonly to: Place | undefined;
@@ -59,7 +64,9 @@ export function parseSelection(options: Selection, callee: string, more: readonl
     );
   const where = filterOf(options);
   for (const [name, place] of Object.entries({ from, after, to })) if (place !== undefined) checkPlace(place, name);
-  return { where, from, after, to, signal };
+  const { pattern, type, entity } = options;
+  const withoutReserved = pattern === undefined && type === undefined && entity === undefined;
+  return { where, withoutReserved, from, after, to, signal };
 }
 
 function filterOf({ pattern, type, entity, correlationId, where }: Selection): Filter | undefined {
