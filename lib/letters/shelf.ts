@@ -28,6 +28,8 @@ const PAGE_EVENTS = 100;
  */
 export class Shelf {
   readonly #port: ShelfPort;
+  /** Of all readers together: whoever asks for page after page holds the loop with pages that are short each. */
+  readonly #slice = new Slice();
 
   constructor(port: ShelfPort) {
     this.#port = port;
@@ -96,7 +98,7 @@ export class Shelf {
     const open = await openLetters(store);
     const condition = within(where, window);
     const query = { types: [LETTER_OPENED], limit: PAGE_EVENTS, descending, ...(condition && { where: condition }) };
-    const slice = new Slice();
+    const slice = this.#slice;
     let { after, through } = window;
     while (after < through) {
       if (state === 'open') {

@@ -1,7 +1,7 @@
 import { LETTER_OPENED, SETTLED, readLetter, readStep } from './letter.ts';
 import type { Store } from './port.ts';
 import type { Range } from './ranges.ts';
-import { Breath } from './read/breath.ts';
+import { Slice } from './slice.ts';
 
 const PAGE_EVENTS = 500;
 const TYPES = [LETTER_OPENED, ...SETTLED.keys()];
@@ -62,15 +62,17 @@ export class OpenLetters {
 
   async #catchUp(): Promise<void> {
     const { position: head } = await this.#store.head();
-    const breath = new Breath();
+    const slice = new Slice();
     while (this.#looked < head) {
-      if (breath.isDue) await breath.take();
+      if (slice.isOver) await slice.rest();
       const range = { after: this.#looked, through: head, descending: false, limit: PAGE_EVENTS };
       const page = await this.#store.page({ ...range, types: TYPES });
+      const settled: number[] = [];
       for (const event of page.events) {
         if (event.type === LETTER_OPENED) this.#open(event.position, readLetter(event).position ?? 0);
-        else this.#settle(readStep(event).opened);
+        else settled.push(readStep(event).opened);
       }
+      this.#settle(settled);
       this.#looked = page.done ? head : page.looked;
     }
     await this.#forgetRemoved();
@@ -78,7 +80,9 @@ export class OpenLetters {
 
   // A rewrite is told as a removal is; only what the store calls removed is gone.
   async #forgetRemoved(): Promise<void> {
+    const slice = new Slice();
     for (const range of this.#removals.splice(0)) {
+      if (slice.isOver) await slice.rest();
       // Asking the store costs more than looking here, and a sweep removes many ranges.
       if (this.#indexOf(range.from) === this.#indexOf(range.to + 1)) continue;
       for (const { from, to } of await this.#store.removed(range)) {
@@ -95,11 +99,19 @@ export class OpenLetters {
     this.#events.push(event);
   }
 
-  #settle(letter: number): void {
-    const index = this.#indexOf(letter);
-    if (this.#letters[index] !== letter) return;
-    this.#letters.splice(index, 1);
-    this.#events.splice(index, 1);
+  // A page at once: taking one out of 100,000 moves all those behind it.
+  #settle(letters: readonly number[]): void {
+    if (letters.length === 0) return;
+    const settled = new Set(letters);
+    const first = this.#indexOf(letters.reduce((least, letter) => Math.min(least, letter)));
+    let kept = first;
+    for (let i = first; i < this.#letters.length; i++) {
+      if (settled.has(this.#letters[i]!)) continue;
+      this.#letters[kept] = this.#letters[i]!;
+      this.#events[kept++] = this.#events[i]!;
+    }
+    this.#letters.length = kept;
+    this.#events.length = kept;
   }
 
   // Of the first letter at or behind the position.
