@@ -161,12 +161,12 @@ function indexed(lane: number): Command {
     const path = 'payload.lane';
     const wanted = [...model.events.values()].filter(({ payload }) => (payload as Payload).lane === `l-${lane}`);
     for (const descending of [false, true]) {
-      const read = await readAll(store, { where: { [path]: `l-${lane}` }, limit: 2, descending });
-      same(read.map(place), (descending ? wanted.toReversed() : wanted).map(place));
+      const found = await readAll(store, { where: { [path]: `l-${lane}` }, limit: 2, descending });
+      same(found.map(place), (descending ? wanted.toReversed() : wanted).map(place));
     }
     const ones = wanted.filter(({ payload }) => (payload as Payload).n === 1);
-    const read = await readAll(store, { where: { [path]: { $in: [`l-${lane}`, 'none'] }, 'payload.n': 1 }, limit: 2 });
-    same(read.map(place), ones.map(place));
+    const both = await readAll(store, { where: { [path]: { $in: [`l-${lane}`, 'none'] }, 'payload.n': 1 }, limit: 2 });
+    same(both.map(place), ones.map(place));
   });
 }
 
