@@ -6,6 +6,7 @@ import type { Store } from '../store/port.ts';
 import { parseSelection, SELECTION, type ParsedSelection, type Selection } from '../store/read/selection.ts';
 import { Best } from '../store/read/best.ts';
 import { parsePathOf } from './grouping.ts';
+import { keyFunction } from './key-function.ts';
 import { lookThrough } from './look-through.ts';
 import { Numbers } from './numbers.ts';
 import { markOf, Pairing, type DurationMark, type DurationPair, type PairingOptions } from './pairing.ts';
@@ -65,7 +66,7 @@ interface ParsedDurations {
 /**
  * How long things took. Beginnings and ends are paired in position order and measured by their own times; an end belongs
  * to the nearest unmatched beginning before it (runs of one key that nest come out nested). Rejects with `INVALID_QUERY`
- * for wrong options and where more than 50,000 beginnings wait for an end at once.
+ * for wrong options and where more than 50,000 beginnings wait for an end at once, and with what `keyFunction` throws.
  */
 export async function durations(
   store: Store,
@@ -137,7 +138,7 @@ function matcherOf(texts: readonly string[]): (type: string) => boolean {
 function parseBy(by: unknown): PairingOptions {
   if (by === undefined) return { byCause: true, keyOf: ({ correlationId }) => correlationId };
   if (by === 'causationId') return { byCause: true, keyOf: () => undefined };
-  if (typeof by === 'function') return { byCause: false, keyOf: by as (event: StoredEvent) => unknown };
+  if (typeof by === 'function') return { byCause: false, keyOf: keyFunction(by as (event: StoredEvent) => unknown) };
   if (typeof by !== 'string') throw expected('INVALID_QUERY', '`by`', 'a path or a function of the event', by);
   const field = parsePathOf(by, 'by');
   return { byCause: false, keyOf: (event) => field.read(event) };

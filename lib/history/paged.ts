@@ -2,6 +2,12 @@ import type { Explanation } from './explain.ts';
 
 /** Something asked of the log: `await` it for one page, or go over everything with `for await`. Nothing is read before. */
 export interface Paged<AnswerPage, Item> extends PromiseLike<AnswerPage>, AsyncIterable<Item> {
+  /** As of a promise for the page. */
+  catch<Otherwise = never>(
+    rejected?: ((error: unknown) => Otherwise | PromiseLike<Otherwise>) | null,
+  ): Promise<AnswerPage | Otherwise>;
+  /** As of a promise for the page. */
+  finally(ended?: (() => void) | null): Promise<AnswerPage>;
   /** Asks for the same page once more, past the cache, and tells what it cost. */
   explain(): Promise<Explanation>;
 }
@@ -14,10 +20,13 @@ export interface PagedParts<AnswerPage, Item> {
 
 /** However often it is awaited, the page is asked for once. */
 export function paged<AnswerPage, Item>(parts: PagedParts<AnswerPage, Item>): Paged<AnswerPage, Item> {
-  let page: Promise<AnswerPage> | undefined;
+  let asked: Promise<AnswerPage> | undefined;
+  const page = (): Promise<AnswerPage> => (asked ??= parts.page());
   return {
     // oxlint-disable-next-line unicorn/no-thenable -- one call, to be awaited or iterated
-    then: (resolve, reject) => (page ??= parts.page()).then(resolve, reject),
+    then: (resolve, reject) => page().then(resolve, reject),
+    catch: (rejected) => page().catch(rejected),
+    finally: (ended) => page().finally(ended),
     async *[Symbol.asyncIterator]() {
       yield* parts.items();
     },

@@ -42,6 +42,8 @@ const failing = (): never => {
   throw new RangeError('mine');
 };
 
+const GETTER: PropertyDescriptor = { enumerable: true, get: () => raise(new Error('getter')) };
+
 describe('durations', () => {
   it('pairs each end with the beginning that caused it, as record writes them', async () => {
     const answer = await ask(
@@ -122,7 +124,8 @@ describe('durations', () => {
 
   it('rejects with what a function of the caller throws', async () => {
     const error = await ask([{ type: 'tool.started' }], { ...TOOL, by: failing }).catch((thrown: unknown) => thrown);
-    expect(error).to.be.instanceOf(RangeError);
+    expect(error).to.include({ code: 'HANDLER_FAILED' });
+    expect((error as Error).cause).to.be.instanceOf(RangeError);
   });
 
   it('measures from one to the next where a type both ends and begins', async () => {
@@ -231,6 +234,30 @@ describe('durations', () => {
         expect(error.message).to.match(message);
       });
 
+    const cycle: Record<string, unknown> = {};
+    cycle['self'] = cycle;
+    const keys: readonly (readonly [string, () => unknown, ErrorCode, RegExp])[] = [
+      [
+        'throws',
+        () => (null as unknown as string).length,
+        'HANDLER_FAILED',
+        /`by` failed on `tool\.started`.*position 1/,
+      ],
+      ['throws no error', () => raise('words'), 'HANDLER_FAILED', /position 1: "words"/],
+      ['answers a BigInt', () => 5n, 'INVALID_QUERY', /plain data.*5 \(bigint\)/],
+      ['answers a cycle', () => cycle, 'INVALID_QUERY', /plain data/],
+      ['answers a Date', () => new Date(), 'INVALID_QUERY', /plain data.*a Date/],
+      ['answers a Promise', () => Promise.reject(new Error('late')), 'INVALID_QUERY', /at once.*a Promise/],
+      ['answers a getter that throws', () => Object.defineProperty({}, 'a', GETTER), 'INVALID_QUERY', /plain data/],
+    ];
+    for (const [name, by, code, message] of keys)
+      it(`a key function that ${name}`, async () => {
+        const error = await rejectionOf(ask([{ type: 'tool.started' }], { ...TOOL, by }));
+        expect(error.code).to.equal(code);
+        expect(error.message).to.match(message);
+        expect(error.details).to.deep.include({ position: 1, type: 'tool.started' });
+      });
+
     it('more than 50,000 beginnings that wait for an end', async () => {
       const events = Array.from({ length: 50_001 }, () => ({ type: 'tool.started' }));
       const error = await rejectionOf(ask(events, TOOL));
@@ -300,4 +327,8 @@ function byHand(list: readonly Partial<TelltaleEvent>[], by: string | undefined,
       .filter((ms) => ms >= 0)
       .reduce((sum, ms) => sum + ms, 0),
   };
+}
+
+function raise(thrown: unknown): never {
+  throw thrown;
 }

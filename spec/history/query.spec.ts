@@ -284,6 +284,22 @@ describe('query', () => {
   });
 });
 
+describe('a query as a promise', () => {
+  it('has `catch` and `finally`, and asks once whatever is called', async () => {
+    const store = await createHistory(3);
+    const asked = query(store, { limit: 2 });
+    let ended = 0;
+    const page = await asked.finally(() => void ended++);
+    expect(await asked.catch(() => 'never')).to.equal(page);
+    expect(await asked).to.equal(page);
+    const wrong = query(store, { limit: 0 });
+    expect(await wrong.catch((error: unknown) => (error as TelltaleError).code)).to.equal('INVALID_QUERY');
+    expect((await refusal(wrong.finally(() => void ended++))).code).to.equal('INVALID_QUERY');
+    expect(ended).to.equal(2);
+    await store.close();
+  });
+});
+
 describe('get', () => {
   it('finds an event by id and answers undefined for an id that was never stored', async () => {
     const store = await createHistory(3);
