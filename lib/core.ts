@@ -56,10 +56,9 @@ export class Core {
     const maxEventBytes = Math.min(options.maxEventBytes, store?.supports.maxEventBytes ?? Infinity);
     const newId = createIdSource({ now: () => clock.now() });
     this.newId = newId;
-    if (options.cache) {
-      const cache = new ResultCache(options.cache, clock);
-      if (store) this.onClose(store.onRemove((ranges) => cache.forget(ranges)));
-      this.cache = cache;
+    if (options.cache && store) {
+      this.cache = new ResultCache(options.cache, clock);
+      this.onClose(store.onRemove((ranges) => this.cache!.forget(ranges)));
     }
     this.schemas = new SchemaRegistry({ validate: options.validate, unknownTypes: options.unknownTypes });
     if (options.events) this.schemas.declare(defineEvents(options.events as EventDeclarations));
@@ -89,7 +88,7 @@ export class Core {
       store,
       clock,
       newId,
-      write: (type, payload, about, cause) => this.#writeOfLetter(type, payload, about, cause),
+      write: (...letter) => this.#writeOfLetter(...letter),
       opened: (letter) => channels.letterOpened.hasSubscribers && channels.letterOpened.publish({ source, letter }),
     });
     this.router = createRouter(this);
@@ -243,9 +242,13 @@ export class Core {
     throw this.#closedError();
   }
 
-  #closedError(): TelltaleError {
-    const text = `bus \`${this.options.source}\` is closing or closed and takes no more events`;
-    return new TelltaleError('BUS_CLOSED', text);
+  /** For questions: handlers that run while the bus closes may ask them. Throws `BUS_CLOSED`. */
+  mustAnswer(): void {
+    if (this.#accepting === 'none') throw this.#closedError('is closed and answers no more');
+  }
+
+  #closedError(state = 'is closing or closed and takes no more events'): TelltaleError {
+    return new TelltaleError('BUS_CLOSED', `bus \`${this.options.source}\` ${state}`);
   }
 
   // What would have been transient is written nowhere, not even when it is refused.

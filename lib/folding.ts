@@ -9,6 +9,7 @@ export function createFolding(core: Core) {
   const view = store && viewOf(store, presenterOf(core));
   return async (initial: unknown, reducer: unknown, options?: FoldOptions): Promise<unknown> => {
     const parsed = parseFold(initial, reducer, options);
+    core.mustAnswer();
     if (!view) throw new TelltaleError('STORE_REQUIRED', '`fold` needs a store, and this bus has none');
     await Promise.allSettled([core.writer?.flush()]);
     return fold(view, parsed, clock);

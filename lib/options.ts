@@ -65,7 +65,7 @@ export interface BusOptions<Events = unknown> {
   readonly closeTimeout?: Duration;
   /**
    * Keeps answers of `query`, `count` and `search` until something they looked at is removed, or they are
-   * older than `ttl`; what is answered is frozen then. `true`: 1,000 answers, 16 MiB, '5m'. @default false
+   * older than `ttl`; what is kept is frozen. Needs a store. `true`: 1,000 answers, 16 MiB, '5m'. @default false
    */
   readonly cache?: boolean | CacheOptions;
   /** @default the system's */
@@ -78,7 +78,7 @@ export interface CacheOptions {
   readonly entries?: number;
   /** Their estimated size. @default 16 MiB */
   readonly bytes?: number;
-  /** How long an answer is kept at most. @default '5m' */
+  /** How long an answer is kept at most, above 0. @default '5m' */
   readonly ttl?: Duration;
 }
 
@@ -249,6 +249,11 @@ export function parseBusOptions(options: unknown): ParsedBusOptions {
       'INVALID_OPTION',
       '`retention` of createBus needs a `store`: it clears away what is stored',
     );
+  if (given.cache !== undefined && given.store === undefined)
+    throw new TelltaleError(
+      'INVALID_OPTION',
+      '`cache` of createBus needs a `store`: it keeps answers about what is stored',
+    );
   const retention = given.retention === undefined ? undefined : parseRetention(given.retention);
   if (retention?.schedule && given.store?.supports.readOnly)
     throw new TelltaleError('INVALID_OPTION', '`retention.every` of createBus needs a `store` that may be written');
@@ -336,7 +341,9 @@ function cacheLimits(
 ): CacheLimits | undefined {
   if (given === undefined) return undefined;
   const { entries = 1_000, bytes = 16 * MIB, ttl = '5m' } = given;
-  return { entries, bytes, ttlMs: toMs(ttl, 'cache.ttl') };
+  const ttlMs = toMs(ttl, 'cache.ttl');
+  if (ttlMs <= 0) throw expected('INVALID_OPTION', '`cache.ttl` of createBus', 'a duration above 0', ttl);
+  return { entries, bytes, ttlMs };
 }
 
 const settledSchema = z.strictObject({ timeout: duration.optional() }, 'an object');

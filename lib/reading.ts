@@ -32,11 +32,13 @@ export function createReading(core: Core): Reading {
   const written = (): Promise<unknown> => Promise.allSettled([core.writer?.flush()]);
   /** The store, its events as they are stored: filters, searches and figures are about these. */
   const log = async (): Promise<Store> => {
+    core.mustAnswer();
     const known = mustHaveStore(store);
     await written();
     return known;
   };
   const ready = async (): Promise<Store> => {
+    core.mustAnswer();
     const known = mustHaveStore(view);
     await written();
     return known;

@@ -13,7 +13,7 @@ export interface FilterHints {
   readonly causationId?: string;
   /** Event time, inclusive bounds, epoch ms. */
   readonly time?: { readonly from?: number; readonly to?: number };
-  /** Paths into `payload` and `metadata`, and the values of which each must have one. */
+  /** `source` and paths into `payload` and `metadata`, and the values of which each must have one. */
   readonly equals?: readonly PathEquality[];
 }
 
@@ -52,8 +52,8 @@ function kindOf(certain: readonly FieldCondition[]): string | undefined {
 }
 
 function equalsOf(certain: readonly FieldCondition[]): readonly PathEquality[] {
-  return certain.flatMap(({ field, operator, operand }) => {
-    if (!/^(?:payload|metadata)\./.test(field.path)) return [];
+  return certain.flatMap(({ field, operator, operand, wild }) => {
+    if (wild || !/^(?:source$|payload\.|metadata\.)/.test(field.path)) return [];
     const values = operator === '$eq' ? [operand] : operator === '$in' ? (operand as readonly unknown[]) : [];
     return values.length > 0 && values.every(isIndexable) ? [{ path: field.path, values }] : [];
   });

@@ -35,7 +35,7 @@ export interface JsonFileOptions {
    */
   readonly segmentEvents?: number;
   /**
-   * Dotted paths into `payload` and `metadata` that queries answer from an index, beside conversation, request and
+   * `source` and dotted paths into `payload` and `metadata` that queries answer from an index, beside conversation, request and
    * session. Each costs 8 bytes an event; a new one is added to old segments when it is first asked for.
    * @default []
    */
@@ -53,7 +53,8 @@ export interface JsonFileOptions {
   readonly pollMs?: number;
 }
 
-const PATH = /^(payload|metadata)(\.[^.]+)+$/;
+const PATH = /^(?:source|(?:payload|metadata)(?:\.[^.]+)+)$/;
+const INDEXED = 'source or a dotted path into payload or metadata; other fields of the envelope have an index already';
 
 const integer = (least: number, most: number): z.ZodInt => {
   const text = `an integer from ${least} to ${most}`;
@@ -68,7 +69,7 @@ const schema = z.strictObject({
   force: z.boolean().default(false),
   segmentBytes: integer(64 * 1024, 1024 ** 3).default(64 * 1024 * 1024),
   segmentEvents: integer(16, 65_536).default(32_768),
-  index: z.array(z.string().regex(PATH, 'a dotted path into payload or metadata')).default([]),
+  index: z.array(z.string().regex(PATH, INDEXED)).default([]),
   compress: z.boolean().default(false),
   pollMs: z.number(POLL).min(1, POLL).max(60_000, POLL).default(250),
 });

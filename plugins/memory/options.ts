@@ -10,7 +10,7 @@ export interface MemoryOptions {
    */
   readonly keepIds?: number;
   /**
-   * Dotted paths into `payload` and `metadata` that queries answer from an index, beside conversation, request and
+   * `source` and dotted paths into `payload` and `metadata` that queries answer from an index, beside conversation, request and
    * session. Each costs some 100 bytes for each distinct value, and 8 for each further event that has it.
    * @default []
    */
@@ -19,14 +19,15 @@ export interface MemoryOptions {
   readonly maxEventBytes?: number;
 }
 
-const PATH = /^(payload|metadata)(\.[^.]+)+$/;
+const PATH = /^(?:source|(?:payload|metadata)(?:\.[^.]+)+)$/;
+const INDEXED = 'source or a dotted path into payload or metadata; other fields of the envelope have an index already';
 const COUNT = 'an integer from 1';
 const count = z.int(COUNT).min(1, COUNT);
 
 const schema = z.strictObject({
   capacity: count.default(100_000),
   keepIds: count.default(100_000),
-  index: z.array(z.string().regex(PATH, 'a dotted path into payload or metadata')).default([]),
+  index: z.array(z.string().regex(PATH, INDEXED)).default([]),
   maxEventBytes: count.default(16 * 1024 * 1024),
 });
 

@@ -50,6 +50,18 @@ describe('asking a bus', () => {
       await bus.close();
     });
 
+  for (const [options, complaint] of [
+    [{ cache: true }, /`cache` of createBus needs a `store`/],
+    [{ cache: { entries: 5 } }, /`cache` of createBus needs a `store`/],
+    [{ store: memory(), cache: { ttl: 0 } }, /`cache.ttl` of createBus to be a duration above 0/],
+    [{ store: memory(), cache: { ttl: '0s' as const } }, /`cache.ttl` of createBus to be a duration above 0/],
+  ] as const)
+    it(`refuses a cache that could keep nothing: ${String(complaint)}`, async () => {
+      const error = await rejectionOf(createBus(options));
+      expect(error.code).to.equal('INVALID_OPTION');
+      expect(error.message).to.match(complaint);
+    });
+
   it('answers from its cache, and anew after a removal', async () => {
     const store = memory();
     const bus = await createBus({ store, cache: true });

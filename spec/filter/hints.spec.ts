@@ -52,7 +52,8 @@ describe('hintsOf', () => {
     expect(hintsOf({ type: { $in: ['a', 'b'] }, $and: [{ type: 'a' }] })).to.deep.equal({ types: ['a'] });
   });
 
-  it('names the kind of entities, and the values of paths', () => {
+  it('names the kind of entities, and the values of paths and sources', () => {
+    expect(hintsOf({ source: 'a' })).to.deep.equal({ equals: [{ path: 'source', values: ['a'] }] });
     const where = {
       entity: 'agent/*',
       'payload.total': 3,
@@ -82,7 +83,8 @@ describe('hintsOf', () => {
       { 'payload.a': { x: 1 } },
       { 'payload.a': { $in: [1, [2]] } },
       { 'payload.a': { $gt: 1 } },
-      { source: 'a' },
+      { source: 'a.*' },
+      { source: { $in: ['a', '*'] } },
     ])
       expect(hintsOf(where), JSON.stringify(where)).to.deep.equal({});
   });

@@ -42,6 +42,7 @@ describe('explain', () => {
 
   it('suggests what is compared for equality in any case, and nothing else', async () => {
     expect(await suggestion({ 'payload.user': { $in: ['u1', 'u9'] } })).to.equal('payload.user');
+    expect(await suggestion({ source: 'nobody' })).to.equal('source');
     expect(await suggestion({ $and: [{ type: 'task.*' }, { 'payload.user': 'u1' }] })).to.equal('payload.user');
     for (const where of [
       { 'payload.user': { $ne: 'u1' } },
@@ -50,7 +51,7 @@ describe('explain', () => {
       { 'payload.user': { a: 1 } },
       { $or: [{ 'payload.user': 'u1' }, { type: 'task.failed' }] },
       { $not: { 'payload.user': 'u1' } },
-      { source: 'nobody' },
+      { source: 'nobody.*' },
     ])
       expect(await suggestion(where), JSON.stringify(where)).to.equal(undefined);
   });

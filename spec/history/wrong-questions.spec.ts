@@ -57,6 +57,43 @@ describe('wrong questions', () => {
         expect(await ask(asked), String(asked)).to.match(/^INVALID_QUERY: .*`signal` of \w+ to be an AbortSignal/);
   });
 
+  it('after the bus has closed are refused as everything else is', async () => {
+    const closed = await createBus({ store: memory() });
+    await closed.publish('task.done', null);
+    await closed.close();
+    for (const asked of [
+      () => closed.get('a'),
+      () => closed.query(),
+      () => closed.query().explain(),
+      () => closed.query()[Symbol.asyncIterator]().next(),
+      () => closed.count(),
+      () => closed.search('x'),
+      () => closed.stats(),
+      () => closed.summarize(),
+      () => closed.anomalies(),
+      () => closed.durations({ start: 'a', end: 'b' }),
+      () => closed.timeline('c'),
+      () => closed.tree('c'),
+      () => closed.causes('c'),
+      () => closed.effects('c'),
+      () => closed.join('c', { a: 1 }),
+      () => closed.fold(0, () => 0),
+    ])
+      expect(await ask(asked), String(asked)).to.match(/^BUS_CLOSED/);
+  });
+
+  it('are answered to handlers that run while the bus closes', async () => {
+    const closing = await createBus({ store: memory() });
+    let counted: number | undefined;
+    closing.on('task.begun', async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      counted = await closing.count();
+    });
+    closing.emit('task.begun', null);
+    await closing.close();
+    expect(counted).to.equal(1);
+  });
+
   it('about an empty correlation are refused', async () => {
     for (const asked of selecting({ correlationId: '' })) expect(await ask(asked)).to.match(/^INVALID_QUERY/);
   });

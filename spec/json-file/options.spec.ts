@@ -29,7 +29,7 @@ describe('json-file: options and folder', () => {
     expect(refusal({ sync: true }).message).to.match(/`sync`.*durability, create, readOnly/);
     expect(refusal({ durability: 'paper' }).message).to.match(/`durability`.*"paper"/);
     expect(refusal({ segmentBytes: 1 }).message).to.match(/`segmentBytes`.*1 \(number\)/);
-    expect(refusal({ index: ['id'] }).message).to.match(/`index\.0`/);
+    expect(refusal({ index: ['id'] }).message).to.match(/`index\.0`.*source or a dotted path.*have an index already/);
     expect(refusal({}, '').code).to.equal('INVALID_OPTION');
     expect(refusal({}, 7).message).to.match(/`folder`.*7 \(number\)/);
   });

@@ -7,7 +7,7 @@ import { openOn } from '../json-file/log-on-disk.ts';
 import { MemoryDisk } from '../support/fault-fs.ts';
 
 const EVENTS = 12_000;
-const INDEX = ['payload.total', 'payload.open', 'metadata.tenant'];
+const INDEX = ['payload.total', 'payload.open', 'metadata.tenant', 'source'];
 
 const STORES: readonly [string, () => Promise<Store>][] = [
   ['memory', async () => opened(memory({ index: INDEX }))],
@@ -27,7 +27,7 @@ function build(n: number): TelltaleEvent {
   return {
     id,
     type: `task.t${n % 50}`,
-    source: 'spec',
+    source: `worker.${n % 250}`,
     time: 1_000_000 + n + (n % 7) * 3,
     entity: n % 100 === 3 ? `order/${n % 1_000}` : `task/${n % 600}`,
     correlationId: `c-${n % 700}`,
@@ -76,6 +76,8 @@ const QUESTIONS: readonly [Filter, string][] = [
   [{ 'payload.open': true }, 'payload.open'],
   [{ 'metadata.tenant': 12 }, 'metadata.tenant'],
   [{ 'metadata.tenant': '13' }, 'metadata.tenant'],
+  [{ source: 'worker.12' }, 'source'],
+  [{ source: { $in: ['worker.12', 'worker.13', 'nobody'] } }, 'source'],
   [{ $and: [{ 'payload.total': 12 }, { type: 'task.t12' }, { time: { $gt: 0 } }] }, 'payload.total'],
   [{ correlationId: 'c-5', type: { $in: ['task.t5', 'task.t6'] } }, 'correlationId'],
 ];
@@ -119,6 +121,11 @@ for (const [name, create] of STORES) {
     it('control: what has no index is found by looking at everything, and the page says so', async () => {
       const { found, scanned, indexes } = await ask(store, { where: { 'payload.text': 'text 7' } });
       expect([found.length, scanned, [...indexes]]).to.deep.equal([1, EVENTS, [undefined]]);
+    });
+
+    it('answer what a pattern of sources satisfies by looking at everything', async () => {
+      const { found, indexes } = await ask(store, { where: { source: '*.12' } });
+      expect([found.length, [...indexes]]).to.deep.equal([EVENTS / 250, [undefined]]);
     });
 
     it('take in what a rewrite changed, and forget what was removed', async () => {

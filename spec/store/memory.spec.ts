@@ -44,7 +44,7 @@ describe('memory()', () => {
   });
 
   it('refuses options that make no sense', () => {
-    for (const options of [{ capacity: 0 }, { keepIds: 1.5 }, { size: 10 }] as MemoryOptions[])
+    for (const options of [{ capacity: 0 }, { keepIds: 1.5 }, { size: 10 }, { index: ['type'] }] as MemoryOptions[])
       expect(() => memory(options))
         .to.throw()
         .with.property('code', 'INVALID_OPTION');
