@@ -21,6 +21,8 @@ export class Archive {
   #leave: (() => void) | undefined;
   #stopClosing: (() => void) | undefined;
   #late = false;
+  /** The call that was given up when the bus closed. */
+  #givenUp: TelltaleError | undefined;
 
   constructor(sink: Sink, clock: Clock) {
     this.#sink = sink;
@@ -44,6 +46,7 @@ export class Archive {
     });
   }
 
+  /** Rejects with what was given up, too. */
   async close(): Promise<void> {
     if (!this.#asked) return;
     try {
@@ -51,6 +54,7 @@ export class Archive {
     } finally {
       this.#stopClosing?.();
     }
+    if (this.#givenUp) throw this.#givenUp;
   }
 
   async #call(what: string, work: () => Promise<unknown>): Promise<void> {
@@ -66,7 +70,9 @@ export class Archive {
     } catch (error) {
       const code = error instanceof TelltaleError ? error.code : 'STORE_UNAVAILABLE';
       const text = `archive ${this.#sink.name} ${what}: ${toError(error).message}`;
-      throw new TelltaleError(code, text, { cause: error });
+      const failed = new TelltaleError(code, text, { cause: error });
+      if (this.#late) this.#givenUp = failed;
+      throw failed;
     } finally {
       this.#leave = undefined;
       stop?.();
