@@ -114,6 +114,7 @@ export class FileIndex implements KeyIndex {
   readonly #filters = new Map<string, Uint32Array>();
   readonly #header: IndexHeader;
   readonly #start: number;
+  #isReleased = false;
 
   constructor(fs: FileSystem, path: string, found: FoundIndex, cache: SectionCache) {
     this.#fs = fs;
@@ -141,11 +142,14 @@ export class FileIndex implements KeyIndex {
 
   async prepare(field: string): Promise<void> {
     const filter = await this.#read(this.#sectionOf(`${field}?`)!);
-    if (!this.#filters.has(field)) this.#filters.set(field, this.#cache.allow(filter.byteLength) ? filter : NO_FILTER);
+    if (this.#filters.has(field)) return;
+    const isAllowed = !this.#isReleased && this.#cache.allow(filter.byteLength);
+    this.#filters.set(field, isAllowed ? filter : NO_FILTER);
   }
 
   /** Gives back what the filters were allowed. */
   release(): void {
+    this.#isReleased = true;
     for (const filter of this.#filters.values()) this.#cache.allow(-filter.byteLength);
     this.#filters.clear();
   }
@@ -194,7 +198,8 @@ export class FileIndex implements KeyIndex {
   }
 
   async #read(section: Section): Promise<Uint32Array> {
-    const file = await this.#fs.open(this.#path, 'read');
+    const file = await openIfThere(this.#fs, this.#path);
+    if (file === undefined) throw new DamagedIndex(this.#path);
     try {
       const bytes = await readFully(file, this.#start + section.at, section.words * 4);
       if (bytes.length < section.words * 4 || crc32(bytes) !== section.crc) throw new DamagedIndex(this.#path);

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { TelltaleError, expected, toError } from '../../lib/plugin.ts';
-import type { FileSystem } from './file-system.ts';
+import type { FileFacts, FileSystem } from './file-system.ts';
 import { errorCode } from './file-system.ts';
 import { readManifest } from './manifest.ts';
 import { Segment, firstOf, segmentName } from './segment.ts';
@@ -80,6 +80,9 @@ export async function listFolder(fs: FileSystem, folder: string): Promise<Folder
   };
 }
 
+/** What was found before in files of the log, by path; good for as long as the file is the same. */
+export type SeenSegments = Map<string, { readonly stamp: string; readonly facts: SegmentFacts }>;
+
 /**
  * The sealed segments, from the manifest where it fits and from their headers where it does not, checked to follow
  * one another without a gap that nobody recorded. `last` is the header of the segment behind them, if any.
@@ -89,23 +92,28 @@ export async function loadSealed(
   context: SegmentContext,
   { firsts, compressed }: Pick<FolderListing, 'firsts' | 'compressed'>,
   last: SegmentHeader | undefined,
+  seen: SeenSegments = new Map(),
 ): Promise<Segment[]> {
   const known = await readManifest(context.fs, context.folder);
   const headers = new Headers(context, compressed, last);
   const segments: Segment[] = [];
-  const bytes = await lengthsOf(context.fs, firsts.slice(0, -1), headers);
+  const files = await filesOf(context.fs, firsts.slice(0, -1), headers);
   for (let i = 0; i < firsts.length - 1; i++) {
-    const facts = await factsOf(
-      firsts[i]!,
-      bytes[i]!,
-      known.get(firsts[i]!),
-      () => headers.endBefore(firsts[i + 1]!),
-      headers,
-    );
+    const first = firsts[i]!;
+    const { bytes, stamp } = files[i]!;
+    const path = headers.pathOf(first);
+    const before = seen.get(path);
+    const facts =
+      before?.stamp === stamp
+        ? before.facts
+        : await factsOf(first, bytes, known.get(first), () => headers.endBefore(firsts[i + 1]!), headers);
+    seen.set(path, { stamp, facts });
     const segment = new Segment(context, facts);
     await checkFollows(segments[i - 1]?.last ?? 0, segment.first, headers, context.folder);
     segments.push(segment);
   }
+  const paths = new Set(segments.map(({ path }) => path));
+  for (const path of seen.keys()) if (!paths.has(path)) seen.delete(path);
   const active = firsts[firsts.length - 1];
   if (active !== undefined)
     await checkFollows(segments[segments.length - 1]?.last ?? 0, active, headers, context.folder);
@@ -133,13 +141,14 @@ class Headers {
     return join(this.#context.folder, segmentName(first, this.#compressed.has(first)));
   }
 
-  async read(first: number): Promise<FoundHeader> {
+  /** A header, and the length of the very file that has it. */
+  async read(first: number): Promise<FoundHeader & { readonly bytes: number }> {
     const { fs } = this.#context;
     const path = this.pathOf(first);
     const file = await openSegment(fs, path);
     try {
       const found = await readHeader(file, path);
-      if (found?.header.first === first) return found;
+      if (found?.header.first === first) return { ...found, bytes: await file.size() };
       throw damagedHeader(path);
     } finally {
       await file.close();
@@ -156,29 +165,29 @@ class Headers {
 }
 
 /** Several at once: asking for one length after another is most of opening a long log. */
-async function lengthsOf(fs: FileSystem, firsts: readonly number[], headers: Headers): Promise<number[]> {
-  const lengths: number[] = [];
+async function filesOf(fs: FileSystem, firsts: readonly number[], headers: Headers): Promise<FileFacts[]> {
+  const files: FileFacts[] = [];
   for (let i = 0; i < firsts.length; i += ASKED_AT_ONCE) {
     const paths = firsts.slice(i, i + ASKED_AT_ONCE).map((first) => headers.pathOf(first));
     const facts = await Promise.all(paths.map((path) => fs.facts(path)));
     facts.forEach((found, n) => {
       // Between the listing and now it was compressed.
       if (found === undefined) throw new Replaced(paths[n]!);
-      lengths.push(found.bytes);
+      files.push(found);
     });
   }
-  return lengths;
+  return files;
 }
 
 async function factsOf(
   first: number,
-  bytes: number,
+  length: number,
   known: SegmentFacts | undefined,
   end: () => Promise<number>,
   headers: Headers,
 ): Promise<SegmentFacts> {
-  if (known?.bytes === bytes && headers.isCompressed(first) === (known.raw !== undefined)) return known;
-  const { header, start } = await headers.read(first);
+  if (known?.bytes === length && headers.isCompressed(first) === (known.raw !== undefined)) return known;
+  const { header, start, bytes } = await headers.read(first);
   const count = (await end()) - first + 1;
   const raw = endOfRecords(header);
   const found = { first, uid: header.uid, count, bytes, start, removals: header.removed.length };

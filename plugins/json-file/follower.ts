@@ -1,12 +1,14 @@
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { isTelltaleError } from '../../lib/plugin.ts';
 import type { Range } from '../../lib/plugin.ts';
-import type { FileSystem } from './file-system.ts';
+import type { OpenFile } from './file-system.ts';
 import { listFolder, loadSealed } from './folder.ts';
-import { Replaced } from './handle-pool.ts';
-import { damagedHeader, decodeHeader } from './header.ts';
-import type { SegmentHeader } from './header.ts';
-import { readFully, readPath } from './io.ts';
-import { NEWLINE } from './line.ts';
+import type { FolderListing, SeenSegments } from './folder.ts';
+import { Replaced, changesTooFast, openSegment } from './handle-pool.ts';
+import { damagedHeader, readHeader } from './header.ts';
+import type { FoundHeader, SegmentHeader } from './header.ts';
+import { readRest } from './io.ts';
 import type { Log } from './log.ts';
 import { MANIFEST } from './manifest.ts';
 import { MemoryIndex } from './memory-index.ts';
@@ -15,6 +17,15 @@ import { scanRecords } from './scan.ts';
 import { Segment, segmentName } from './segment.ts';
 
 const ATTEMPTS = 5;
+const MOST_ATTEMPTS = 100;
+
+/** The last segment with what was read of it. */
+interface Active {
+  readonly segment: Segment;
+  readonly index: MemoryIndex;
+  readonly header: SegmentHeader;
+  readonly storedAt: number;
+}
 
 /**
  * Keeps a log that another process writes up to date, by reading only. It tells whole commits: what lies behind the
@@ -26,6 +37,7 @@ export class Follower {
   #turn: Promise<void> = Promise.resolve();
   /** Stamp of the manifest the segments were loaded with. */
   #manifest: string | undefined;
+  readonly #seen: SeenSegments = new Map();
 
   /** `changed` is told where events were removed or rewritten since the last look; they are read no more by then. */
   constructor(log: Log, changed: (ranges: readonly Range[]) => void) {
@@ -47,18 +59,37 @@ export class Follower {
     const { fs, folder } = this.#log.context;
     const { firsts } = await listFolder(fs, folder);
     const manifest = await this.#manifestStamp();
+    const { active } = this.#log;
     // A new manifest: segments were sealed, or rewritten because events were removed.
-    if (firsts[firsts.length - 1] !== this.#log.active?.first || manifest !== this.#manifest) await this.#reload();
-    else if (this.#log.active !== undefined) await this.#readOn(this.#log.active);
+    if (firsts[firsts.length - 1] !== active?.first || manifest !== this.#manifest) return this.#reload();
+    if (active === undefined) return;
+    try {
+      await this.#use(active.path, (file, { header }) => {
+        if (header.uid !== active.uid) throw new Replaced(active.path);
+        return this.#readOn(active, this.#log.activeIndex, file);
+      });
+    } catch (error) {
+      if (!(error instanceof Replaced) && !isTelltaleError(error, 'STORE_CORRUPT')) throw error;
+      await this.#reload();
+    }
   }
 
-  /** Looks again when a segment is compressed, or rewritten, between the listing and the reading of it. */
+  /**
+   * Looks again when files are replaced between the listing and the reading of them. Then they may also seem not to
+   * fit together: damage is believed when it is found in the same place time and again.
+   */
   async #reload(): Promise<void> {
+    let [seen, times] = ['', 0];
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#reloadOnce();
       } catch (error) {
-        if (!(error instanceof Replaced) || attempt === ATTEMPTS) throw error;
+        if (attempt === MOST_ATTEMPTS) throw error instanceof Replaced ? changesTooFast(error.path) : error;
+        if (error instanceof Replaced) continue;
+        if (!isTelltaleError(error, 'STORE_CORRUPT')) throw error;
+        times = error.message === seen ? times + 1 : 1;
+        if (times === ATTEMPTS) throw error;
+        seen = error.message;
       }
     }
   }
@@ -67,20 +98,33 @@ export class Follower {
   async #reloadOnce(): Promise<void> {
     const { context } = this.#log;
     this.#manifest = await this.#manifestStamp();
-    const listing = await listFolder(context.fs, context.folder);
-    const active = await this.#openActive(listing.firsts);
-    if (active === undefined) return;
+    const listing = await this.#list();
+    const first = listing.firsts[listing.firsts.length - 1];
+    if (first === undefined) return;
+    const active = await this.#readActive(first);
     const known = new Map(this.#log.segments.map((segment) => [segment.path + segment.uid, segment]));
-    const sealed = await loadSealed(context, listing, active.header);
+    const sealed = await loadSealed(context, listing, active.header, this.#seen);
     const kept = sealed.map((segment) => {
       const before = known.get(segment.path + segment.uid);
       return before?.count === segment.count && before !== this.#log.active ? before : segment;
     });
     const before = this.#log.segments;
+    // All at once and with its events, because readers go on meanwhile.
     this.#log.load([...kept, active.segment], active.index);
     this.#tellChanges(before, kept);
-    this.#moveHead(Math.max(active.segment.first - 1, this.#log.head.position), active.header.storedAt);
-    await this.#readOn(active.segment);
+    this.#moveHead(active.segment.last, active.storedAt);
+  }
+
+  /** A listing may miss a file that gets another name meanwhile: two that are the same do not. */
+  async #list(): Promise<FolderListing> {
+    const { fs, folder } = this.#log.context;
+    let listing = await listFolder(fs, folder);
+    for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
+      const again = await listFolder(fs, folder);
+      if (isDeepStrictEqual([again.firsts, again.compressed], [listing.firsts, listing.compressed])) break;
+      listing = again;
+    }
+    return listing;
   }
 
   /**
@@ -102,42 +146,48 @@ export class Follower {
     return (await fs.facts(join(folder, MANIFEST)))?.stamp;
   }
 
-  async #openActive(
-    firsts: readonly number[],
-  ): Promise<{ segment: Segment; index: MemoryIndex; header: SegmentHeader } | undefined> {
-    const first = firsts[firsts.length - 1];
-    if (first === undefined) return undefined;
-    const { context } = this.#log;
-    const path = join(context.folder, segmentName(first));
-    const header = await readHeaderOf(context.fs, path);
-    if (header === undefined) throw damagedHeader(path);
-    const { uid, removed } = header.header;
-    const { start } = header;
-    const index = new MemoryIndex(context.paths, start);
-    const segment = new Segment(
-      context,
-      { first, uid, count: 0, bytes: start, start, removals: removed.length },
-      index,
-    );
-    return { segment, index, header: header.header };
+  /** Header and records by one handle: under the same name there may be another file the next moment. */
+  #readActive(first: number): Promise<Active> {
+    const { context, active, activeIndex } = this.#log;
+    return this.#use(join(context.folder, segmentName(first)), async (file, { header, start }) => {
+      const isKnown = active?.uid === header.uid;
+      const index = isKnown ? activeIndex : new MemoryIndex(context.paths, start);
+      const facts = { first, uid: header.uid, count: 0, bytes: start, start, removals: header.removed.length };
+      const segment = isKnown ? active : new Segment(context, facts, index);
+      const storedAt = await this.#readOn(segment, index, file);
+      return { segment, index, header, storedAt: Math.max(storedAt, header.storedAt) };
+    });
   }
 
-  async #readOn(segment: Segment): Promise<void> {
-    const bytes = await readFrom(this.#log.context.fs, segment.path, segment.bytes);
+  /** Adds what is whole behind the end of a segment; answers when the last of it was stored. */
+  async #readOn(segment: Segment, index: MemoryIndex, file: OpenFile): Promise<number> {
+    const bytes = await readRest(file, segment.bytes);
     const scan = scanRecords(bytes, 0, segment.last + 1);
     if (scan.damage !== undefined)
       throw segment.corrupt(segment.bytes + scan.damage.offset, segment.last + scan.count + 1, scan.damage.intact);
     const { count } = scan.whole;
-    if (count === 0) return;
     let storedAt = 0;
     for (let i = 0; i < count; i++) {
       const content = decodeContent(bytes, scan.offsets[i]!, scan.offsets[i + 1]! - 1);
-      this.#log.activeIndex.add(content, segment.bytes + scan.offsets[i + 1]!);
+      index.add(content, segment.bytes + scan.offsets[i + 1]!);
       ({ storedAt } = content);
     }
     segment.count += count;
     segment.bytes += scan.whole.bytes;
-    this.#moveHead(segment.last, storedAt);
+    if (count > 0 && segment === this.#log.active) this.#moveHead(segment.last, storedAt);
+    return storedAt;
+  }
+
+  /** Opens a segment and reads its header. Throws `Replaced`, `STORE_CORRUPT`. */
+  async #use<T>(path: string, work: (file: OpenFile, found: FoundHeader) => Promise<T>): Promise<T> {
+    const file = await openSegment(this.#log.context.fs, path);
+    try {
+      const found = await readHeader(file, path);
+      if (found === undefined) throw damagedHeader(path);
+      return await work(file, found);
+    } finally {
+      await file.close();
+    }
   }
 
   #moveHead(position: number, storedAt: number): void {
@@ -150,22 +200,4 @@ export class Follower {
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
-}
-
-async function readFrom(fs: FileSystem, path: string, position: number): Promise<Buffer> {
-  const file = await fs.open(path, 'read');
-  try {
-    return await readFully(file, position, Math.max(0, (await file.size()) - position));
-  } finally {
-    await file.close();
-  }
-}
-
-async function readHeaderOf(
-  fs: FileSystem,
-  path: string,
-): Promise<{ header: SegmentHeader; start: number } | undefined> {
-  const bytes = await readPath(fs, path);
-  const header = decodeHeader(bytes, path);
-  return header === undefined ? undefined : { header, start: bytes.indexOf(NEWLINE) + 1 };
 }

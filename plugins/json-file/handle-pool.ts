@@ -1,3 +1,4 @@
+import { TelltaleError } from '../../lib/plugin.ts';
 import { errorCode } from './file-system.ts';
 import type { FileSystem, OpenFile } from './file-system.ts';
 import { readHeader } from './header.ts';
@@ -10,6 +11,17 @@ export class Replaced extends Error {
     super(`${path} was rewritten`);
     this.path = path;
   }
+}
+
+/** Asking again may go well. */
+export function changesTooFast(path: string): TelltaleError {
+  return new TelltaleError(
+    'STORE_UNAVAILABLE',
+    `${path} and others were replaced more quickly than they could be read`,
+    {
+      details: { path },
+    },
+  );
 }
 
 /** Opens a segment's file; one that was compressed has another name. Throws `Replaced`. */

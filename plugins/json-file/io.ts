@@ -40,6 +40,16 @@ export async function readPath(fs: FileSystem, path: string): Promise<Buffer> {
   }
 }
 
+/** The whole file; `undefined` when there is none, whoever took it away and when. */
+export async function readIfThere(fs: FileSystem, path: string): Promise<Buffer | undefined> {
+  try {
+    return await readPath(fs, path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 /** A sync that failed. Whether the bytes are on the disk is not known, and asking again would hide it. */
 export class SyncFailure extends Error {
   override readonly name = 'SyncFailure';

@@ -1,6 +1,6 @@
 import { contentHash, recordRemoval } from '../../lib/plugin.ts';
 import type { Head, KnownId, Page, PageQuery, Range, RemovedRange, StoreSize, StoredEvent } from '../../lib/plugin.ts';
-import { Replaced } from './handle-pool.ts';
+import { Replaced, changesTooFast } from './handle-pool.ts';
 import { damagedHeader } from './header.ts';
 import { hashKey } from './key-index.ts';
 import { MemoryIndex } from './memory-index.ts';
@@ -11,6 +11,7 @@ import type { Segment, SegmentContext } from './segment.ts';
 
 const RECENT_ENTITIES = 32_768;
 const ATTEMPTS = 5;
+const MOST_ATTEMPTS = 200;
 const FILTERS_AT_ONCE = 16;
 
 /**
@@ -109,15 +110,22 @@ export class Log {
     return this.#retrying(() => this.#size());
   }
 
-  /** A segment may be rewritten under a reader; one that is not found again after that is damaged. */
+  /**
+   * A segment may be replaced under a reader, who then looks again, as often as another one is replaced. The same one
+   * time and again is damaged.
+   */
   async #retrying<T>(work: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
+    for (let [attempt, same] = [1, 1]; ; attempt++) {
+      const before = this.#segments;
       try {
         return await work();
       } catch (error) {
         if (!(error instanceof Replaced)) throw error;
-        if (attempt === ATTEMPTS) throw damagedHeader(error.path);
         await this.refresh();
+        const asked = before.find(({ path }) => path === error.path);
+        const isThere = asked === undefined || this.#segments.includes(asked);
+        if (isThere && same++ === ATTEMPTS) throw damagedHeader(error.path);
+        if (attempt === MOST_ATTEMPTS) throw changesTooFast(error.path);
       }
     }
   }

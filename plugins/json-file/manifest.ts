@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { FileSystem } from './file-system.ts';
-import { readPath, removeIfThere, replaceFile } from './io.ts';
+import { readIfThere, removeIfThere, replaceFile } from './io.ts';
 import { decodeLine, encodeLine } from './line.ts';
 import type { SegmentFacts } from './segment.ts';
 
@@ -11,9 +11,8 @@ import type { SegmentFacts } from './segment.ts';
 export const MANIFEST = 'manifest.json';
 
 export async function readManifest(fs: FileSystem, folder: string): Promise<ReadonlyMap<number, SegmentFacts>> {
-  const path = join(folder, MANIFEST);
-  if ((await fs.facts(path)) === undefined) return new Map();
-  const line = decodeLine(await readPath(fs, path)) as { readonly segments: readonly SegmentFacts[] } | undefined;
+  const bytes = await readIfThere(fs, join(folder, MANIFEST));
+  const line = bytes && (decodeLine(bytes) as { readonly segments: readonly SegmentFacts[] } | undefined);
   return new Map((line?.segments ?? []).map((facts) => [facts.first, facts]));
 }
 

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
-import { Slice, TelltaleError } from '../../lib/plugin.ts';
+import { Slice, TelltaleError, toError } from '../../lib/plugin.ts';
 import type { StoredEvent } from '../../lib/plugin.ts';
 import { DamagedIndex, FileIndex, readIndexHeader, writeIndex } from './file-index.ts';
 import type { FileSystem, OpenFile } from './file-system.ts';
+import { Replaced } from './handle-pool.ts';
 import type { HandlePool } from './handle-pool.ts';
 import { covering, decodeBlock } from './blocks.ts';
 import { readHeader } from './header.ts';
 import type { FoundHeader, SegmentHeader } from './header.ts';
-import { readFully } from './io.ts';
+import { readFully, removeIfThere } from './io.ts';
 import { ENVELOPE_KEYS, KIND } from './key-index.ts';
 import type { KeyIndex, Summary } from './key-index.ts';
 import { NEWLINE, SEAL_AT, SEAL_BYTES, isIntact } from './line.ts';
@@ -17,6 +18,7 @@ import type { Tombstone } from './record.ts';
 import { scanInSlices } from './scan.ts';
 import type { Scan } from './scan.ts';
 import type { SectionCache } from './section-cache.ts';
+import type { Turns } from './turns.ts';
 
 /** What all segments of one log share. */
 export interface SegmentContext {
@@ -27,6 +29,9 @@ export interface SegmentContext {
   readonly cache: SectionCache;
   readonly handles: HandlePool;
   readonly readOnly: boolean;
+  /** Writing and deleting of index files, by path. */
+  readonly indexTurns: Turns;
+  readonly noticed: (notice: string) => void;
 }
 
 /** Enough to know a sealed segment without opening it. */
@@ -75,6 +80,7 @@ export class Segment {
   #summary: Summary | undefined;
   #index: KeyIndex | undefined;
   #loading: Promise<KeyIndex> | undefined;
+  #isReleased = false;
 
   constructor(context: SegmentContext, facts: SegmentFacts, index?: MemoryIndex) {
     this.#context = context;
@@ -112,15 +118,16 @@ export class Segment {
     return { ...facts, ...(this.compressed && { raw: this.bytes }), ...(summary === undefined ? {} : { summary }) };
   }
 
-  /** Asks the index; one that turns out damaged is made again from the records. */
+  /** Asks the index; one that turns out damaged is made again from the records. Throws `Replaced`. */
   async ask<T>(question: (index: KeyIndex) => Promise<T>): Promise<T> {
+    const index = await this.#loadIndex();
     try {
-      return await question(await this.#loadIndex());
+      return await question(index);
     } catch (error) {
       if (!(error instanceof DamagedIndex)) throw error;
-      this.#index = undefined;
-      this.#loading = this.#rebuild();
-      return question(await this.#loadIndex());
+      // Others may have found it damaged as well, and have it made by now.
+      if (this.#index === index) this.#index = undefined;
+      return question(await this.#loadIndex(() => this.#rebuild()));
     }
   }
 
@@ -191,22 +198,27 @@ export class Segment {
     });
   }
 
-  /** It was replaced. */
+  /** It was replaced: the index file beside it is another's from now on. */
   release(): void {
+    this.#isReleased = true;
     if (this.#index instanceof FileIndex) this.#index.release();
   }
 
-  /** Writes the index of what is in the segment by now. */
-  async saveIndex(index: MemoryIndex): Promise<void> {
-    await index.ready();
-    const starts = index.starts();
-    const at = index.count === 0 ? 0 : starts[index.count - 1]! + SEAL_AT;
-    const seal = index.count === 0 ? Buffer.alloc(0) : await this.read(at, at + SEAL_BYTES);
-    const covered = { uid: this.uid, end: index.end, seal: seal.toString('latin1') };
-    await writeIndex(this.#context.fs, this.indexPath, covered, index);
+  /** Writes the index of what is in the segment by now. Throws `Replaced`. */
+  saveIndex(index: MemoryIndex): Promise<void> {
+    const { fs, indexTurns } = this.#context;
+    return indexTurns.take(this.indexPath, async () => {
+      await index.ready();
+      const starts = index.starts();
+      const at = index.count === 0 ? 0 : starts[index.count - 1]! + SEAL_AT;
+      const seal = index.count === 0 ? Buffer.alloc(0) : await this.read(at, at + SEAL_BYTES);
+      const covered = { uid: this.uid, end: index.end, seal: seal.toString('latin1') };
+      this.#mustBeCurrent();
+      await writeIndex(fs, this.indexPath, covered, index);
+    });
   }
 
-  /** Writes the index beside the segment and lets go of the one in memory. */
+  /** Writes the index beside the segment and lets go of the one in memory. Throws `Replaced`. */
   async writeIndex(index: MemoryIndex): Promise<void> {
     const { fs, cache } = this.#context;
     await this.saveIndex(index);
@@ -214,6 +226,12 @@ export class Segment {
     if (found === undefined) return;
     this.#index = new FileIndex(fs, this.indexPath, found, cache);
     this.#summary = found.header.summary;
+  }
+
+  /** Deletes the index file of a segment that was replaced and has no successor of this name. */
+  async eraseIndex(): Promise<void> {
+    const { fs, indexTurns } = this.#context;
+    await indexTurns.take(this.indexPath, () => removeIfThere(fs, this.indexPath));
   }
 
   corrupt(offset: number, position: number, count: number): TelltaleError {
@@ -225,16 +243,21 @@ export class Segment {
     return this.path.replace(/\.ndjson(?:\.gz)?$/, '.index');
   }
 
-  async #loadIndex(): Promise<KeyIndex> {
+  async #loadIndex(load = () => this.#load()): Promise<KeyIndex> {
+    this.#mustBeCurrent();
     if (this.#index !== undefined) return this.#index;
-    this.#loading ??= this.#load();
+    const loading = (this.#loading ??= load());
     try {
-      this.#index = await this.#loading;
+      this.#index = await loading;
     } finally {
-      this.#loading = undefined;
+      if (this.#loading === loading) this.#loading = undefined;
     }
     this.#summary ??= this.#index.summary;
     return this.#index;
+  }
+
+  #mustBeCurrent(): void {
+    if (this.#isReleased) throw new Replaced(this.path);
   }
 
   async #load(): Promise<KeyIndex> {
@@ -253,8 +276,15 @@ export class Segment {
       index.add(decodeContent(bytes, scan.offsets[i]!, scan.offsets[i + 1]! - 1), this.start + scan.offsets[i + 1]!);
       if (slice.isOver) await slice.rest();
     }
+    this.#summary ??= index.summarize();
     if (this.#context.readOnly) return index;
-    await this.writeIndex(index);
+    try {
+      await this.writeIndex(index);
+    } catch (error) {
+      if (error instanceof Replaced) throw error;
+      // The index in memory answers as well.
+      this.#context.noticed(`the index of ${this.path} could not be written: ${toError(error).message}`);
+    }
     return this.#index ?? index;
   }
 

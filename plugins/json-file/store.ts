@@ -29,6 +29,7 @@ import { recover } from './recovery.ts';
 import { removeRanges, rewriteEvents } from './rewrite.ts';
 import type { Change } from './rewrite.ts';
 import { SectionCache } from './section-cache.ts';
+import { Turns } from './turns.ts';
 
 const LOCK = 'lock';
 const OPEN_FILES = 64;
@@ -222,14 +223,24 @@ export class JsonFileStore extends AbstractStore {
     const { readOnly, index, durability, segmentBytes, segmentEvents } = this.#options;
     const paths = [...new Set([...BUILT_IN_PATHS, ...index])];
     const cache = new SectionCache(this.#limits.indexCacheBytes, this.#limits.filterBytes);
-    this.#log = new Log({ fs, folder: this.#folder, paths, cache, handles: new HandlePool(fs, OPEN_FILES), readOnly });
+    const noticed = (notice: string): void => void this.#notices.push(notice);
+    this.#log = new Log({
+      fs,
+      folder: this.#folder,
+      paths,
+      cache,
+      handles: new HandlePool(fs, OPEN_FILES),
+      readOnly,
+      indexTurns: new Turns(),
+      noticed,
+    });
     this.#documents = new DocumentFiles(fs, this.#folder, readOnly);
     this.#appender = new Appender(this.#log, this.clock, {
       durability,
       segmentBytes,
       segmentEvents,
       sealed: () => this.#sealed(),
-      noticed: (notice) => this.#notices.push(notice),
+      noticed,
     });
     this.#compressor = new Compressor(this.#log, this.#appender, () =>
       this.#appender.alone(() => this.#rememberSealed()),

@@ -3,6 +3,7 @@ import { isTelltaleError } from '../../lib/errors.ts';
 import type { TelltaleError } from '../../lib/errors.ts';
 import type { TelltaleEvent } from '../../lib/event/event.ts';
 import type { AppendReceipt, PendingAppend, Store } from '../../lib/store/port.ts';
+import type { FileSystem } from '../../plugins/json-file/file-system.ts';
 import { parseOptions } from '../../plugins/json-file/options.ts';
 import type { JsonFileOptions } from '../../plugins/json-file/options.ts';
 import { JsonFileStore } from '../../plugins/json-file/store.ts';
@@ -12,7 +13,7 @@ export const FOLDER = '/events';
 export const FIRST_SEGMENT = `${FOLDER}/0000000000000001.ndjson`;
 
 /** A closed store over a disk in memory. `force`, because the process that "died" is this one. */
-export function storeOn(disk: MemoryDisk, options: JsonFileOptions = {}): JsonFileStore {
+export function storeOn(disk: FileSystem, options: JsonFileOptions = {}): JsonFileStore {
   return new JsonFileStore(
     FOLDER,
     parseOptions(FOLDER, { force: options.readOnly !== true, ...options }),
@@ -21,7 +22,7 @@ export function storeOn(disk: MemoryDisk, options: JsonFileOptions = {}): JsonFi
   );
 }
 
-export async function openOn(disk: MemoryDisk, options: JsonFileOptions = {}): Promise<JsonFileStore> {
+export async function openOn(disk: FileSystem, options: JsonFileOptions = {}): Promise<JsonFileStore> {
   const store = storeOn(disk, options);
   await store.open({ clock: createVirtualClock() });
   return store;
