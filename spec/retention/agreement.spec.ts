@@ -4,14 +4,12 @@ import { MemoryDisk } from '../support/fault-fs.ts';
 import { expectAgreement } from './agree.ts';
 
 const RUNS = Number(process.env['TELLTALE_RETENTION_RUNS'] ?? 1_000);
-// A run costs more there, and what differs between stores is few of its steps; torture makes as many.
-const RUNS_ON_DISK = Math.ceil(RUNS / 4);
 
 describe('retention: preview, enforce and a plain model agree', function () {
   this.timeout(240_000);
 
   it(`on ${RUNS} random rule sets and logs in memory`, () => expectAgreement(() => memory(), RUNS));
 
-  it(`on ${RUNS_ON_DISK} random rule sets and logs in json-file`, () =>
-    expectAgreement(() => storeOn(new MemoryDisk(), { segmentEvents: 16, durability: 'os' }), RUNS_ON_DISK));
+  it(`on ${RUNS} random rule sets and logs in json-file`, () =>
+    expectAgreement(() => storeOn(new MemoryDisk(), { segmentEvents: 16, durability: 'os' }), RUNS));
 });
