@@ -6,6 +6,7 @@ import { compileFilter } from '../filter/compile.ts';
 import { hintsOf } from '../filter/hints.ts';
 import type { PathEquality } from '../filter/hints.ts';
 import type { Page, PageHints, PageQuery } from './port.ts';
+import { Slice } from './slice.ts';
 
 /** One page as a store answers it, before the residual filter. */
 export type ReadRaw = (query: PageQuery) => Promise<Page>;
@@ -14,6 +15,8 @@ export const MAX_PAGE_EVENTS = 10_000;
 const CHUNK_EVENTS = 512;
 /** A page ends after this many events were looked at, so that a filter nothing satisfies cannot hold its caller. */
 const LOOKED_EVENTS = 10_000;
+/** Events that are filtered between two looks at the clock: payloads may be large. */
+const STEP = 4;
 
 /** Whether an event satisfies every hint and the filter. Throws `INVALID_FILTER`, `INVALID_PATH`. */
 export function compileHints(hints: PageHints): ((event: StoredEvent) => boolean) | undefined {
@@ -50,7 +53,8 @@ export function checkPageQuery(query: PageQuery): PageQuery {
 
 /**
  * Fills one page with the events that satisfy `matches`, whatever the store has narrowed down itself. The page may
- * hold fewer events than the limit, even none, while `done` is false: the next page starts at `looked`.
+ * hold fewer events than the limit, even none, while `done` is false: the next page starts at `looked`. The event loop
+ * turns while a filter looks at many events or large ones.
  */
 export async function fillPage(
   read: ReadRaw,
@@ -61,6 +65,7 @@ export async function fillPage(
   let range = query;
   let scanned = 0;
   let index: string | undefined;
+  const slice = new Slice();
   const page = (looked: number, done: boolean): Page => ({
     events,
     looked,
@@ -76,7 +81,7 @@ export async function fillPage(
     // Nothing is copied where the store's answer is the page.
     if (matches === undefined && seen === 0 && isWhole(raw, limit))
       return { ...raw, scanned: raw.scanned ?? raw.events.length };
-    const taken = take(raw.events, wanted, matches, events);
+    const taken = await take(raw.events, wanted, matches, { into: events, slice });
     scanned += raw.scanned ?? raw.events.length;
     index ??= raw.index;
     if (taken < raw.events.length) return page(raw.events[taken - 1]!.position, false);
@@ -96,16 +101,17 @@ function isWhole({ events, done }: Page, limit: number): boolean {
 }
 
 /** How many of `raw` were looked at until `limit` was reached. */
-function take(
+async function take(
   raw: readonly StoredEvent[],
   limit: number,
   matches: ((event: StoredEvent) => boolean) | undefined,
-  into: StoredEvent[],
-): number {
+  { into, slice }: { readonly into: StoredEvent[]; readonly slice: Slice },
+): Promise<number> {
   let left = limit;
   for (let i = 0; i < raw.length; i++) {
     if (left === 0) return i;
     const event = raw[i]!;
+    if (i % STEP === STEP - 1 && slice.isOver) await slice.rest();
     if (matches !== undefined && !matches(event)) continue;
     into.push(event);
     left--;

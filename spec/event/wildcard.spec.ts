@@ -67,6 +67,21 @@ describe('wildcard', () => {
     );
   });
 
+  it('finds pieces with several ? wherever their literals stand', () => {
+    const letter = fc.constantFrom('a', 'a', 'b', '😀', '?');
+    const piece = fc.array(letter, { minLength: 3, maxLength: 7 });
+    const text = fc.array(fc.constantFrom('a', 'a', 'b', '😀'), { maxLength: 40 });
+    fc.assert(
+      fc.property(piece, text, (p, t) => {
+        const found = t.some((_, at) =>
+          p.every((want, i) => t[at + i] !== undefined && (want === '?' || want === t[at + i])),
+        );
+        return matchWildcard(`*${p.join('')}*`, t.join('')) === found;
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
   it('refuses a ? among more than 256 characters between two stars, and nowhere else', () => {
     const long = 'a'.repeat(256);
     expect(() => compileWildcard(`*${long}?b*`, '`$like` of `type`'))

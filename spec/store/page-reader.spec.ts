@@ -19,6 +19,18 @@ describe('fillPage', () => {
       expect(asked).to.equal(Math.ceil(4 / answered));
     });
 
+  it('lets the event loop turn while a filter takes its time, and looks at everything all the same', async () => {
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    const events = Array.from({ length: 40 }, (_, i) => ({ ...ALL[0]!, position: i + 1 }));
+    const answer = async () => ({ events, looked: 40, done: true });
+    const page = await fillPage(answer, { after: 0, through: 40, descending: false, limit: 100 }, isEvenSlowly);
+    clearInterval(timer);
+    expect(page).to.deep.include({ looked: 40, done: true, scanned: 40 });
+    expect(page.events.map(({ position }) => position)).to.deep.equal(Array.from({ length: 20 }, (_, i) => 2 * i + 2));
+    expect(turns).to.be.at.least(5);
+  });
+
   it('ends with the range', async () => {
     const { page } = await fill(20, 20);
     expect(page).to.deep.include({ events: ALL, looked: 9, done: true, scanned: 9 });
@@ -38,4 +50,9 @@ async function fill(answered: number, limit: number) {
     undefined,
   );
   return { page, asked };
+}
+
+function isEvenSlowly({ position }: StoredEvent): boolean {
+  for (const end = performance.now() + 3; performance.now() < end;);
+  return position % 2 === 0;
 }
