@@ -27,5 +27,7 @@ console.log(`warning: ${plan.warnings.join()}`);
 // What has come under protection since the preview is left: run-1 goes on.
 bus.emit('tool.search.started', { run: 'run-1' }, { correlationId: 'run-1' });
 const { removed, left } = await bus.retention.enforce(plan);
-console.log(`removed ${removed.events} of ${plan.removes.events}, left ${left.events}: ${Object.keys(left.why).join()}`);
+console.log(
+  `removed ${removed.events} of ${plan.removes.events}, left ${left.events}: ${Object.keys(left.why).join()}`,
+);
 await bus.close();

@@ -21,7 +21,7 @@ const { hits } = await bus.search('"timed out" connection');
 for (const { event, matches } of hits) console.log(`${event.position} ${matches[0].path}: ${matches[0].excerpt}`);
 
 const { rows } = await bus.summarize({ by: 'payload.tool', count: true, avg: 'payload.tookMs' });
-for (const { key, count, avg } of rows) console.log(`${key}: ${count} calls, ${Math.round(avg)} ms on average`);
+for (const { key, count, avg } of rows) console.log(`${key.join()}: ${count} calls, ${Math.round(avg)} ms on average`);
 
 const hourly = await bus.summarize({ pattern: 'tool.failed', bucket: '1h', count: true });
 console.log(`failures an hour: ${hourly.rows.map(({ count }) => count).join(' ')}`);
