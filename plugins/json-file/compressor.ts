@@ -5,7 +5,7 @@ import { BLOCK_BYTES } from './blocks.ts';
 import type { Log } from './log.ts';
 import { Segment, segmentName } from './segment.ts';
 import { writeCompressed } from './segment-writer.ts';
-import { swapSegment } from './swap.ts';
+import { swapSegments } from './swap.ts';
 
 /**
  * Packs sealed segments, oldest first, one at a time and beside everything else: the packing itself runs on other
@@ -73,7 +73,7 @@ export class Compressor {
       writeCompressed(context.fs, path, header, this.#lines(segment), segment.start),
     );
     const after = new Segment(context, { ...segment.facts(), bytes, raw: end });
-    await swapSegment({ log: this.#log, appender: this.#appender }, segment, after);
+    await swapSegments({ log: this.#log, appender: this.#appender }, [segment], after);
     await this.#done();
   }
 

@@ -80,6 +80,12 @@ export async function listFolder(fs: FileSystem, folder: string): Promise<Folder
   };
 }
 
+export interface Sealed {
+  readonly segments: readonly Segment[];
+  /** Segments whose records are in a segment before them: left over, where the joining was cut by a crash. */
+  readonly joined: readonly Segment[];
+}
+
 /** What was found before in files of the log, by path; good for as long as the file is the same. */
 export type SeenSegments = Map<string, { readonly stamp: string; readonly facts: SegmentFacts }>;
 
@@ -93,10 +99,11 @@ export async function loadSealed(
   { firsts, compressed }: Pick<FolderListing, 'firsts' | 'compressed'>,
   last: SegmentHeader | undefined,
   seen: SeenSegments = new Map(),
-): Promise<Segment[]> {
+): Promise<Sealed> {
   const known = await readManifest(context.fs, context.folder);
   const headers = new Headers(context, compressed, last);
   const segments: Segment[] = [];
+  const joined: Segment[] = [];
   const files = await filesOf(context.fs, firsts.slice(0, -1), headers);
   for (let i = 0; i < firsts.length - 1; i++) {
     const first = firsts[i]!;
@@ -109,15 +116,19 @@ export async function loadSealed(
         : await factsOf(first, bytes, known.get(first), () => headers.endBefore(firsts[i + 1]!), headers);
     seen.set(path, { stamp, facts });
     const segment = new Segment(context, facts);
-    await checkFollows(segments[i - 1]?.last ?? 0, segment.first, headers, context.folder);
+    if (first <= (segments[segments.length - 1]?.last ?? 0)) {
+      joined.push(segment);
+      continue;
+    }
+    await checkFollows(segments[segments.length - 1]?.last ?? 0, segment.first, headers, context.folder);
     segments.push(segment);
   }
-  const paths = new Set(segments.map(({ path }) => path));
+  const paths = new Set([...segments, ...joined].map(({ path }) => path));
   for (const path of seen.keys()) if (!paths.has(path)) seen.delete(path);
   const active = firsts[firsts.length - 1];
   if (active !== undefined)
     await checkFollows(segments[segments.length - 1]?.last ?? 0, active, headers, context.folder);
-  return segments;
+  return { segments, joined };
 }
 
 const ASKED_AT_ONCE = 32;
@@ -188,7 +199,7 @@ async function factsOf(
 ): Promise<SegmentFacts> {
   if (known?.bytes === length && headers.isCompressed(first) === (known.raw !== undefined)) return known;
   const { header, start, bytes } = await headers.read(first);
-  const count = (await end()) - first + 1;
+  const count = (header.last ?? (await end())) - first + 1;
   const raw = endOfRecords(header);
   const found = { first, uid: header.uid, count, bytes, start, removals: header.removed.length };
   return raw === undefined ? found : { ...found, raw };

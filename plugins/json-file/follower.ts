@@ -103,8 +103,8 @@ export class Follower {
     if (first === undefined) return;
     const active = await this.#readActive(first);
     const known = new Map(this.#log.segments.map((segment) => [segment.path + segment.uid, segment]));
-    const sealed = await loadSealed(context, listing, active.header, this.#seen);
-    const kept = sealed.map((segment) => {
+    const { segments } = await loadSealed(context, listing, active.header, this.#seen);
+    const kept = segments.map((segment) => {
       const before = known.get(segment.path + segment.uid);
       return before?.count === segment.count && before !== this.#log.active ? before : segment;
     });

@@ -20,6 +20,11 @@ export interface SegmentHeader {
   readonly uid: string;
   /** Epoch ms. */
   readonly created: number;
+  /**
+   * Position of the last record; only where segments were joined. Those behind this one that begin up to here are in it,
+   * and were to be deleted.
+   */
+  readonly last?: number;
   /** `storedAt` of the last record before this segment. */
   readonly storedAt: number;
   /** Ranges taken out of this segment, and ranges lost just before it. */
@@ -52,9 +57,16 @@ export function decodeHeader(bytes: Buffer, path: string): SegmentHeader | undef
     throw expected('STORE_VERSION', `the format of ${path}`, `at most ${FORMAT}`, format, {
       details: { path, expected: FORMAT, actual: format },
     });
-  const { first, uid, created, storedAt, removed, layout } = line;
-  const header = { first, uid, created, storedAt, removed: fromSpans(removed as Parameters<typeof fromSpans>[0]) };
-  return (layout === undefined ? header : { ...header, layout }) as SegmentHeader;
+  const { first, uid, last, created, storedAt, removed, layout } = line;
+  return {
+    first,
+    uid,
+    ...(last !== undefined && { last: last as number }),
+    created,
+    storedAt,
+    removed: fromSpans(removed as Parameters<typeof fromSpans>[0]),
+    ...(layout !== undefined && { layout: layout as Layout }),
+  } as SegmentHeader;
 }
 
 /** The first member of a compressed segment. */

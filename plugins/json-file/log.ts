@@ -82,9 +82,11 @@ export class Log {
     return turn;
   }
 
-  replace(before: Segment, after: Segment): void {
-    before.release();
-    this.#segments = this.#segments.map((segment) => (segment === before ? after : segment));
+  /** Puts one segment in the place of others that follow one another. */
+  replace(before: readonly Segment[], after: Segment): void {
+    for (const segment of before) segment.release();
+    const at = this.#segments.indexOf(before[0]!);
+    this.#segments = this.#segments.toSpliced(at, before.length, after);
   }
 
   read(query: PageQuery): Promise<Page> {

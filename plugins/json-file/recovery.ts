@@ -18,6 +18,7 @@ import { highestPosition, scanInSlices, storedAtOf } from './scan.ts';
 import type { Scan } from './scan.ts';
 import { Segment, segmentName } from './segment.ts';
 import type { SegmentContext } from './segment.ts';
+import { eraseSegment } from './swap.ts';
 
 /** What opening found and did; for the store's health. */
 export interface Recovery {
@@ -48,10 +49,11 @@ export async function recover(log: Log, appender: Appender, clock: Clock, named:
   const active = found === 'headless' ? await readActive(context, firsts) : found;
   if (typeof active === 'object' && active.scan.damage !== undefined) throw damage(context, active);
   if (active === 'headless') throw damagedHeader(join(context.folder, segmentName(firsts[firsts.length - 1]!)));
-  const sealed = await loadSealed(context, { ...listing, firsts }, active?.header);
+  const { segments, joined } = await loadSealed(context, { ...listing, firsts }, active?.header);
+  for (const segment of joined) await eraseSegment(context.fs, segment);
   if (active !== undefined) {
     notices.push(...(await cutTail(context, active)));
-    await adopt(log, sealed, active);
+    await adopt(log, segments, active);
     await appender.open();
   }
   const quarantined = found === 'headless' || active?.scan.tail !== undefined;

@@ -5,6 +5,7 @@ import type { Appender } from './appender.ts';
 import { newUid } from './appender.ts';
 import { BLOCK_BYTES } from './blocks.ts';
 import { encodeHeader } from './header.ts';
+import type { SegmentHeader } from './header.ts';
 import { encodeLine } from './line.ts';
 import type { Log } from './log.ts';
 import { MemoryIndex } from './memory-index.ts';
@@ -12,7 +13,7 @@ import { eventJson, isEvent, readMarks, tombstoneJson } from './record.ts';
 import type { Marks, Tombstone } from './record.ts';
 import { Segment, segmentName } from './segment.ts';
 import { writeCompressed, writePlain } from './segment-writer.ts';
-import { swapSegment } from './swap.ts';
+import { swapSegments } from './swap.ts';
 
 /** What a change of stored records works with. */
 export interface Change {
@@ -58,7 +59,7 @@ export async function removeRanges(
       };
       const added = within.map(({ from, to }) => ({ from, to, reason, at }));
       await new Slice().rest();
-      removed += await replaceSegment(change, segment, revise, added);
+      removed += await replaceSegments(change, [segment], revise, added);
     });
   }
   return removed;
@@ -74,7 +75,7 @@ export async function rewriteEvents(change: Change, events: readonly StoredEvent
     return event === undefined ? undefined : { record: event, json: eventJson(event, marks) };
   };
   for (const first of await sealedSegments(change, ranges))
-    await change.log.maintain(() => replaceSegment(change, change.log.segmentAt(first), revise, []));
+    await change.log.maintain(() => replaceSegments(change, [change.log.segmentAt(first)], revise));
 }
 
 /** The segments that the ranges touch. Only sealed ones are ever replaced: the active one is sealed for it. */
@@ -122,34 +123,47 @@ function tombstoneOf(event: StoredEvent): Tombstone {
   return entity === undefined ? tombstone : { ...tombstone, entity };
 }
 
-/** Answers how many records were revised. */
-async function replaceSegment(
+/**
+ * Writes the records of a segment, or of several that follow one another, into a new one in their place. Answers how
+ * many were revised.
+ */
+export async function replaceSegments(
   change: Change,
-  segment: Segment,
-  revise: Revise,
-  added: readonly RemovedRange[],
+  segments: readonly Segment[],
+  revise: Revise = () => undefined,
+  added: readonly RemovedRange[] = [],
 ): Promise<number> {
   const { log, appender, between } = change;
   const { fs, folder, paths } = log.context;
-  const { layout: _, ...before } = await segment.header();
-  const removed = recordRemovals(before.removed, added);
-  const header = { ...before, uid: newUid(), removed };
-  const compressed = segment.compressed || change.compress || coversAll(removed, segment);
+  const [{ first }, { last }] = [segments[0]!, segments[segments.length - 1]!];
+  const header = await headerOf(segments, added);
+  const { removed } = header;
+  const packed = change.compress || segments.every((segment) => segment.compressed);
+  const compressed = packed || coversAll(removed, first, last);
   // With thousands of ranges each of these takes some ms.
   await new Slice().rest();
   const head = compressed ? NO_BYTES : encodeHeader(header);
-  const path = join(folder, segmentName(segment.first, compressed));
-  const copy = new Copy(segment, revise, new MemoryIndex(paths, compressed ? 0 : head.length));
+  const path = join(folder, segmentName(first, compressed));
+  const copy = new Copy(revise, new MemoryIndex(paths, compressed ? 0 : head.length));
+  const lines = copy.lines(segments);
   const written = await appender.guard(() =>
-    compressed ? writeCompressed(fs, path, header, copy.lines(), 0) : writePlain(fs, path, head, copy.lines()),
+    compressed ? writeCompressed(fs, path, header, lines, 0) : writePlain(fs, path, head, lines),
   );
-  const { first, count } = segment;
   const { bytes, start, end } = written;
-  const facts = { first, count, uid: header.uid, bytes, start, removals: removed.length };
+  const facts = { first, count: last - first + 1, uid: header.uid, bytes, start, removals: removed.length };
   const after = new Segment(log.context, compressed ? { ...facts, raw: end } : facts, copy.index);
-  await swapSegment(change, segment, after, between);
+  await swapSegments(change, segments, after, between);
   await saveIndex(appender, after, copy.index);
   return copy.revised;
+}
+
+async function headerOf(segments: readonly Segment[], added: readonly RemovedRange[]): Promise<SegmentHeader> {
+  const headers: SegmentHeader[] = [];
+  for (const segment of segments) headers.push(await segment.header());
+  const { layout: _, ...before } = headers[0]!;
+  const known = headers.flatMap(({ removed }) => removed);
+  const header = { ...before, uid: newUid(), removed: recordRemovals(recordRemovals([], known), added) };
+  return segments.length === 1 ? header : { ...header, last: segments[segments.length - 1]!.last };
 }
 
 /** Readers have the index in memory meanwhile, and would make it again if it were missing. */
@@ -161,45 +175,52 @@ async function saveIndex(appender: Appender, segment: Segment, index: MemoryInde
   }
 }
 
-function coversAll(removed: readonly Range[], { first, last }: Segment): boolean {
+function coversAll(removed: readonly Range[], first: number, last: number): boolean {
   let next = first;
   for (const { from, to } of removed) if (from <= next && to >= next) next = to + 1;
   return next > last;
 }
 
-/** The lines of a segment, those that are revised written anew, and the index of all. */
+/** The lines of segments, those that are revised written anew, and one index of all. */
 class Copy {
-  readonly #segment: Segment;
   readonly #revise: Revise;
   readonly index: MemoryIndex;
   revised = 0;
 
-  constructor(segment: Segment, revise: Revise, index: MemoryIndex) {
-    this.#segment = segment;
+  constructor(revise: Revise, index: MemoryIndex) {
     this.#revise = revise;
     this.index = index;
   }
 
-  async *lines(): AsyncGenerator<Buffer> {
-    const { count } = this.#segment;
-    const offsets = await this.#segment.ask((index) => index.offsets());
+  async *lines(segments: readonly Segment[]): AsyncGenerator<Buffer> {
+    for (const segment of segments) yield* this.#linesOf(segment);
+  }
+
+  async *#linesOf(segment: Segment): AsyncGenerator<Buffer> {
+    const { count } = segment;
+    const offsets = await segment.ask((index) => index.offsets());
     const slice = new Slice();
     for (let from = 0; from < count;) {
       let to = from;
       while (to + 1 < count && offsets[to + 2]! - offsets[from]! <= READ_BYTES) to++;
-      yield* this.#part(from, to, offsets, slice);
+      yield* this.#part(segment, { from, to }, offsets, slice);
       from = to + 1;
     }
   }
 
   /** Unchanged neighbours stay one piece of the old bytes. */
-  async *#part(from: number, to: number, offsets: ArrayLike<number>, slice: Slice): AsyncGenerator<Buffer> {
+  async *#part(
+    segment: Segment,
+    { from, to }: Range,
+    offsets: ArrayLike<number>,
+    slice: Slice,
+  ): AsyncGenerator<Buffer> {
     const base = offsets[from]!;
-    const bytes = await this.#segment.read(base, offsets[to + 1]!);
+    const bytes = await segment.read(base, offsets[to + 1]!);
     let kept = 0;
     for (let i = from; i <= to; i++) {
       const [start, end] = [offsets[i]! - base, offsets[i + 1]! - base];
-      const record = this.#segment.decode(bytes, start, end, i);
+      const record = segment.decode(bytes, start, end, i);
       const revised = this.#revise(record, readMarks(bytes, start, end)!);
       const line = revised && encodeLine(revised.json);
       this.index.add(revised?.record ?? record, this.index.end + (line?.length ?? end - start));

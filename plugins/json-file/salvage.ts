@@ -74,6 +74,8 @@ class Copy {
   #run: Buffer[] = [];
   #first = 1;
   #position = 0;
+  /** Up to here segments were joined, so that a record may be there twice. */
+  #joined = 0;
   #storedAt = 0;
   #removed: RemovedRange[] = [];
   #kept = 0;
@@ -89,12 +91,13 @@ class Copy {
     const header = start === 0 ? undefined : decodeHeader(bytes, segmentName(first));
     await this.flush();
     this.#known = header?.removed ?? [];
+    this.#joined = Math.max(this.#joined, header?.last ?? 0);
     for (let at = header?.first === first ? start : 0; at < bytes.length;) {
       const newline = bytes.indexOf(NEWLINE, at);
       const end = newline < 0 ? bytes.length : newline;
       const marks = intactMarks(bytes, at, end);
-      if (marks === undefined || marks.position <= this.#position) this.#damaged++;
-      else await this.#keep(bytes, at, end, marks.position);
+      if (marks === undefined || (marks.position <= this.#position && marks.position > this.#joined)) this.#damaged++;
+      else if (marks.position > this.#position) await this.#keep(bytes, at, end, marks.position);
       at = end + 1;
     }
   }

@@ -20,6 +20,7 @@ import { checkFolder, inFolder } from './folder.ts';
 import { Follower } from './follower.ts';
 import { HandlePool } from './handle-pool.ts';
 import { SyncFailure } from './io.ts';
+import { joinSmall } from './join.ts';
 import { acquireLock } from './lock.ts';
 import type { Lock } from './lock.ts';
 import { Log } from './log.ts';
@@ -150,7 +151,7 @@ export class JsonFileStore extends AbstractStore {
     between: Between,
   ): Promise<number> {
     const removed = await removeRanges(this.#change(between), ranges, reason, at);
-    await this.#appender.alone(() => this.#rememberSealed());
+    await this.#tidy(between);
     return removed;
   }
 
@@ -160,7 +161,7 @@ export class JsonFileStore extends AbstractStore {
 
   protected async _rewrite(events: readonly StoredEvent[], between: Between): Promise<void> {
     await rewriteEvents(this.#change(between), events);
-    await this.#appender.alone(() => this.#rememberSealed());
+    await this.#tidy(between);
   }
 
   protected _document(collection: string, key: string): Promise<StoredDocument | undefined> {
@@ -271,6 +272,12 @@ export class JsonFileStore extends AbstractStore {
     const { compress } = this.#options;
     const owned: Between = (step) => between(() => this.#mustOwn().then(step));
     return { log: this.#log, appender: this.#appender, between: owned, compress };
+  }
+
+  async #tidy(between: Between): Promise<void> {
+    const { segmentEvents, segmentBytes } = this.#options;
+    await joinSmall(this.#change(between), { records: segmentEvents, bytes: segmentBytes });
+    await this.#appender.alone(() => this.#rememberSealed());
   }
 
   /** The manifest only saves questions at the next opening, so that it cannot be written is no more than a notice. */

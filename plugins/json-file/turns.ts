@@ -1,12 +1,12 @@
 /** Lets what is about the same thing run one after another, in the order of the calls. */
 export class Turns {
-  readonly #last = new Map<string, Promise<void>>();
+  readonly #last = new Map<string, Promise<unknown>>();
 
   take<T>(about: string, work: () => Promise<T>): Promise<T> {
     const turn = (this.#last.get(about) ?? Promise.resolve()).then(work);
-    const over: Promise<void> = turn
+    const over: Promise<unknown> = turn
       .catch(() => undefined)
-      .then(() => {
+      .finally(() => {
         if (this.#last.get(about) === over) this.#last.delete(about);
       });
     this.#last.set(about, over);
