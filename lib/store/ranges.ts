@@ -47,8 +47,9 @@ export function recordRemoval(removals: RemovedRange[], added: RemovedRange): vo
 
 /** Adds many sorted ranges at once, as `recordRemoval` does one by one; answers the new list. */
 export function recordRemovals(removals: readonly RemovedRange[], added: readonly RemovedRange[]): RemovedRange[] {
-  const merged: RemovedRange[] = [];
-  let next = 0;
+  // What lies before all of them stays as it is: a sweep goes forward, and copying is cheap.
+  let next = added.length === 0 ? removals.length : firstBehind(removals, added[0]!.from);
+  const merged = removals.slice(0, next);
   const push = (range: RemovedRange): void => {
     const before = merged[merged.length - 1];
     if (before !== undefined && continues(before, range)) merged[merged.length - 1] = { ...before, to: range.to };
