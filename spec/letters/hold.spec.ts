@@ -50,6 +50,8 @@ async function listAll(bus: Bus): Promise<number> {
 
 describe('a log full of dead letters', function () {
   this.timeout(60_000);
+  // The garbage of filling the log may be collected during a look; what the look itself does comes every time.
+  this.retries(2);
 
   it(`holds the event loop at most ${HOLD_MS} ms at the first look, page by page, and behind many settled`, async () => {
     const store = memory({ capacity: 4 * LETTERS });
