@@ -174,7 +174,7 @@ function health(core: Core, closed: boolean): Health {
     durability,
     ...(store.supports.readOnly && { readOnly: true as const }),
     backlog,
-    notices: [...notices, ...core.notices.flatMap((say) => say())],
+    notices: [...notices, ...core.life.notices.flatMap((say) => say())],
     ...(lastError && { lastError: describeError(lastError) }),
     ...(diskFreeBytes !== undefined && { diskFreeBytes }),
   };

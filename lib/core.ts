@@ -8,6 +8,7 @@ import { SchemaRegistry } from './event/schema-registry.ts';
 import { defineEvents, type EventDeclarations } from './event/define-events.ts';
 import { ResultCache } from './history/cache.ts';
 import { createIdSource } from './ids.ts';
+import { Lifecycle } from './lifecycle.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
 import { checkEmitOptions } from './intake/emit-options.ts';
 import { Intake, type Dropped } from './intake/intake.ts';
@@ -36,18 +37,10 @@ export class Core {
   readonly dispatcher: Dispatcher;
   readonly carrier: Carrier;
   readonly newId: () => string;
-  /** What `flush` and `close` wait for beside the writer. */
-  readonly alongside: (() => Promise<unknown>)[] = [];
-  /** What features have to say in `health`. */
-  readonly notices: (() => readonly string[])[] = [];
+  readonly life = new Lifecycle();
   readonly cache: ResultCache | undefined = undefined;
   readonly #intake: Intake;
   readonly #publishing: Publishing;
-  readonly #idleListeners = new Set<() => void>();
-  readonly #closeListeners = new Set<() => void>();
-  readonly #parts: (() => unknown)[] = [];
-  #accepting: 'all' | 'handlers' | 'none' = 'all';
-  #streams: 'live' | 'ended' = 'live';
 
   constructor(options: ParsedBusOptions, createRouter: (core: Core) => Router) {
     this.options = options;
@@ -58,7 +51,7 @@ export class Core {
     this.newId = newId;
     if (options.cache && store) {
       this.cache = new ResultCache(options.cache, clock);
-      this.onClose(store.onRemove((ranges) => this.cache!.forget(ranges)));
+      this.life.onClose(store.onRemove((ranges) => this.cache!.forget(ranges)));
     }
     this.schemas = new SchemaRegistry({ validate: options.validate, unknownTypes: options.unknownTypes });
     if (options.events) this.schemas.declare(defineEvents(options.events as EventDeclarations));
@@ -99,10 +92,10 @@ export class Core {
       hasWaiters: () => this.router.hasWaiters,
       dispatched: (envelope, targets) => this.#dispatched(envelope, targets),
       timed: (ms) => this.counters.dispatch.record(ms),
-      idle: () => this.wake(),
+      idle: () => this.life.wake(),
     });
     const { counters, letters, reports, dispatcher } = this;
-    this.carrier = new Carrier({ options, counters, letters, reports, dispatcher, rested: () => this.wake() });
+    this.carrier = new Carrier({ options, counters, letters, reports, dispatcher, rested: () => this.life.wake() });
     const { carrier } = this;
     this.#publishing = new Publishing({
       counters,
@@ -111,7 +104,7 @@ export class Core {
       carrier,
       admit: (cause, type, given, terms) => this.admit(cause, type, given, terms, { publishing: true }),
       isInside: (cause) => this.isInside(cause),
-      closed: () => (this.#accepting === 'none' ? this.#closedError() : undefined),
+      closed: () => (this.life.accepting === 'none' ? this.#closedError() : undefined),
       ingressFull: () => this.#ingressFull(),
     });
   }
@@ -131,47 +124,6 @@ export class Core {
     if (!this.dispatcher.isIdle || this.carrier.deferred > 0 || this.#publishing.waiting > 0) return false;
     for (const { load } of this.router.subscriptions) if (load > 0) return false;
     return true;
-  }
-
-  /** Calls `listener` whenever the bus may have become settled; returns the undo. */
-  onRest(listener: () => void): () => void {
-    this.#idleListeners.add(listener);
-    return () => this.#idleListeners.delete(listener);
-  }
-
-  wake(): void {
-    if (this.#idleListeners.size > 0) for (const listener of this.#idleListeners) listener();
-  }
-
-  /** Calls `listener` once when the bus closes its streams, at once where it has; returns the undo. */
-  onClose(listener: () => void): () => void {
-    if (this.#streams === 'ended') listener();
-    this.#closeListeners.add(listener);
-    return () => this.#closeListeners.delete(listener);
-  }
-
-  /** Calls `stop` when the bus begins to close, and waits for it: for parts that work in the background. */
-  onShutDown(stop: () => unknown): void {
-    this.#parts.push(stop);
-  }
-
-  get hasParts(): boolean {
-    return this.#parts.length > 0;
-  }
-
-  async stopParts(): Promise<void> {
-    await Promise.all(this.#parts.splice(0).map((stop) => stop()));
-  }
-
-  endStreams(): void {
-    this.#streams = 'ended';
-    for (const listener of this.#closeListeners) listener();
-    this.#closeListeners.clear();
-  }
-
-  /** Whom new events are taken from. */
-  acceptFrom(what: 'all' | 'handlers' | 'none'): void {
-    this.#accepting = what;
   }
 
   emit(
@@ -238,13 +190,13 @@ export class Core {
 
   /** While the bus closes, only what comes from running handlers and its own parts is taken. */
   mustAccept(cause: Cause | undefined, inside = this.isInside(cause)): void {
-    if (this.#accepting === 'all' || (this.#accepting === 'handlers' && inside)) return;
+    if (this.life.accepting === 'all' || (this.life.accepting === 'handlers' && inside)) return;
     throw this.#closedError();
   }
 
   /** For questions: handlers that run while the bus closes may ask them. Throws `BUS_CLOSED`. */
   mustAnswer(): void {
-    if (this.#accepting === 'none') throw this.#closedError('is closed and answers no more');
+    if (this.life.accepting === 'none') throw this.#closedError('is closed and answers no more');
   }
 
   #closedError(state = 'is closing or closed and takes no more events'): TelltaleError {

@@ -53,7 +53,7 @@ export function listenFrom(
   const { signal } = ending;
   const run = async (): Promise<void> => {
     try {
-      const follower = await openFollower(core, following, signal, () => core.wake());
+      const follower = await openFollower(core, following, signal, () => core.life.wake());
       await tail.run(follower, subscription, { signal, envelopeOf });
     } catch (error) {
       if (!signal.aborted) failed(error);
@@ -61,7 +61,7 @@ export function listenFrom(
       tail.end();
       // Aborted: it is undone already, or the bus closes and lets its handlers finish.
       if (!signal.aborted) undo();
-      core.wake();
+      core.life.wake();
     }
   };
   stopWithBus(core, ending, runWithoutCause(run));
@@ -160,7 +160,7 @@ function stopWithBus(core: Core, ending: AbortController, ended: Promise<void>):
     const started = new Set<Running>();
     all = started;
     running.set(core, started);
-    core.onShutDown(async () => {
+    core.life.onShutDown(async () => {
       core.carrier.chains = undefined;
       for (const one of started) one.ending.abort();
       await Promise.all([...started].map((one) => one.ended));

@@ -80,7 +80,7 @@ export function waitOnce(core: Core, pattern: unknown, options: OnceOptions | un
       clock: core.options.clock,
       subscribe: (listener: (event: TelltaleEvent) => void, failed: (error: unknown) => void) =>
         listen(core, parsed, listener, { failed }).undo,
-      onClose: (closed: () => void) => core.onClose(closed),
+      onClose: (closed: () => void) => core.life.onClose(closed),
     };
     return once(port, terms);
   };

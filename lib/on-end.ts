@@ -11,7 +11,7 @@ export function onEnd(core: Core, signal: AbortSignal | undefined, ended: () => 
     stop();
     ended();
   };
-  steps.push(core.onClose(end));
+  steps.push(core.life.onClose(end));
   if (!signal) return stop;
   steps.push(onAbort(signal, end));
   if (signal.aborted) end();

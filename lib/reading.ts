@@ -26,7 +26,7 @@ export function createReading(core: Core): Reading {
   const { clock, store } = core.options;
   const present = presenterOf(core);
   const view = store && viewOf(store, present);
-  const stats = store && createStats(store, (undo) => core.onClose(undo));
+  const stats = store && createStats(store, (undo) => core.life.onClose(undo));
   const history: HistoryOptions = { clock, present, cache: core.cache };
   // A store that takes nothing now can still be read; whoever must know calls `flush`.
   const written = (): Promise<unknown> => Promise.allSettled([core.writer?.flush()]);
@@ -49,7 +49,7 @@ export function createReading(core: Core): Reading {
     written,
     subscribe: (pattern, listener) =>
       listen(core, parseSubscribe(pattern, undefined, core.options.mailbox), listener).undo,
-    onClose: (listener) => core.onClose(listener),
+    onClose: (listener) => core.life.onClose(listener),
   };
   return {
     get: async (id) => get(await log(), id, history),

@@ -25,7 +25,7 @@ export function createDeadLetters(core: Core): DeadLetterBox {
       const part = { owner: retrier, key: 'retry', thing: 'the retry of dead letters', about: {} };
       core.reports.failed('$bus.dead-letters.failed', part, error, { warn: false });
     };
-    core.onShutDown(
+    core.life.onShutDown(
       runWithoutCause(() => scheduleRetries(retry, { clock, shelf, retrier, isWanted, failed, patienceMs })),
     );
   }
@@ -96,7 +96,7 @@ function deliver(
     ended(outcome);
   };
   const attempts = recipients.map((target) => ({ target, ...oneAttempt(one) }));
-  const stopListening = core.onClose(() => {
+  const stopListening = core.life.onClose(() => {
     for (const { cancel } of attempts) cancel();
   });
   const bytes = JSON.stringify(event).length;
@@ -140,6 +140,6 @@ function pauseUnlessClosed(core: Core, ms: number): Promise<void> {
       resolve();
     };
     steps.push(core.options.clock.wait(ms, end));
-    steps.push(core.onClose(end));
+    steps.push(core.life.onClose(end));
   });
 }

@@ -17,7 +17,7 @@ export function createSchemas(core: Core): Schemas {
       core.reports.failed('$bus.schemas.failed', part, error, { warn: false });
     },
   });
-  core.alongside.push(() => kept.written());
+  core.life.alongside.push(() => kept.written());
   kept.keep(registry.registered());
   const list = async (): Promise<readonly SchemaInfo[]> => {
     const infos = new Map<string, SchemaInfo>();

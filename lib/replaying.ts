@@ -43,7 +43,7 @@ export function createReplaying(core: Core, isSelf: (into: object) => boolean) {
     if (!store) throw new TelltaleError('STORE_REQUIRED', 'a replay needs a store, and this bus has none');
     const replay = into ? replayInto(core, store, parsed, into) : dryRun(core, store, parsed);
     // A bus that replays nothing closes without waiting for anybody.
-    if (!watching) core.onShutDown(stop);
+    if (!watching) core.life.onShutDown(stop);
     watching = true;
     running.add(replay);
     replay.finished.catch((error: unknown) => sayFailed(core, replay.id, error)).finally(() => running.delete(replay));

@@ -24,12 +24,12 @@ export function createRetention(core: Core): RetentionApi {
   let stops = false;
   /** A bus that never clears anything away has nothing to wait for when it closes. */
   const stopping = (): Retention => {
-    if (!stops) core.onShutDown(() => Promise.all([sweeper?.stop(), retention.close()]));
+    if (!stops) core.life.onShutDown(() => Promise.all([sweeper?.stop(), retention.close()]));
     stops = true;
     return retention;
   };
   if (sweeper) stopping();
-  core.notices.push(() => noticesOf(retention));
+  core.life.notices.push(() => noticesOf(retention));
   return {
     preview: (given) => retention.preview(given),
     enforce: async (plan) => {

@@ -16,14 +16,14 @@ export async function untilSettled(core: Core, timeoutMs?: number): Promise<bool
       resolve(settled);
     };
     const stopTimer = timeoutMs === undefined ? undefined : core.options.clock.wait(timeoutMs, () => end(false));
-    const stopListening = core.onRest(() => {
+    const stopListening = core.life.onRest(() => {
       if (core.isSettled) end(true);
     });
   });
 }
 
 /** Everything accepted is stored when it resolves, the letters about it included; rejects with what is not. */
-export async function flushStore({ writer, alongside }: Core): Promise<void> {
+export async function flushStore({ writer, life: { alongside } }: Core): Promise<void> {
   await writer?.flush();
   // A letter names the position of its event, so it is written behind it.
   await writer?.flush();
@@ -37,17 +37,20 @@ export async function flushStore({ writer, alongside }: Core): Promise<void> {
  */
 export async function shutDown(core: Core, pipelines: Iterable<RunningPipeline>): Promise<CloseReport> {
   const { closeTimeoutMs, store } = core.options;
-  core.acceptFrom('handlers');
+  core.life.accepting = 'handlers';
   const errors: unknown[] = [];
-  if (core.hasParts) await attempt(errors, core, 'the parts in the background did not stop', () => core.stopParts());
+  if (core.life.has('shutDown'))
+    await attempt(errors, core, 'the parts in the background did not stop', () => core.life.run('shutDown'));
   const settled = (await untilSettled(core, closeTimeoutMs)) && (await endPipelines(core, [...pipelines]));
   const { cut, stillRunning } = settled ? { cut: 0, stillRunning: 0 } : await cutQueues(core);
-  core.acceptFrom('none');
+  core.life.accepting = 'none';
   core.letters.close();
   core.reports.close();
   await attempt(errors, core, 'the store did not take what was accepted', () => storeRest(core));
+  if (core.life.has('stored'))
+    await attempt(errors, core, 'what lives off the log did not end', () => core.life.run('stored'));
   core.writer?.abandon(new TelltaleError('STORE_CLOSED', 'the bus was closed before the event was stored'));
-  core.endStreams();
+  core.life.endStreams();
   for (const subscription of core.router.subscriptions) subscription.remove();
   await attempt(errors, core, 'the store did not close', () => store?.close());
   const report = { cut, stillRunning, unstored: core.writer?.lost ?? 0 };
@@ -78,7 +81,7 @@ async function cutQueues(core: Core): Promise<Pick<CloseReport, 'cut' | 'stillRu
   const subscriptions = [...core.router.subscriptions];
   const stillRunning = subscriptions.reduce((sum, { counts }) => sum + counts.running, 0);
   const cut = subscriptions.map((subscription) => ({ subscription, queued: subscription.remove() }));
-  core.acceptFrom('none');
+  core.life.accepting = 'none';
   // What waits for its next attempt ends with its signal, and has a letter that tells what went wrong.
   if (stillRunning > 0) await new Promise((resolve) => setImmediate(resolve));
   for (const { subscription, queued } of cut) openLetters(core, subscription, queued);

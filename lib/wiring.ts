@@ -24,7 +24,7 @@ export function createRouter(core: Core): Router {
     waiting: (subscription, waitedMs) => queueWaits(core, subscription, waitedMs),
     eased: () => {
       core.dispatcher.eased();
-      core.wake();
+      core.life.wake();
     },
     handled: (_, tookMs) => core.counters.handle.record(tookMs),
   };

@@ -1,0 +1,69 @@
+/** Whom new events are taken from. */
+export type Accepting = 'all' | 'handlers' | 'none';
+
+/**
+ * How far a bus is from its end, and who is told about it.
+ *
+ * Order of closing: `accepting` becomes `handlers` and the parts in the background stop (`onShutDown`); running
+ * handlers end; `accepting` becomes `none`; what was accepted is stored; what lives off the log ends (`onStored`);
+ * streams end (`onClose`). Every listener of the two first phases is waited for, all of a phase side by side; who calls
+ * a phase says for how long. Failure: what a listener throws or rejects with reaches the caller of its phase.
+ */
+export class Lifecycle {
+  accepting: Accepting = 'all';
+  /** What `flush` and `close` wait for beside the store. */
+  readonly alongside: (() => Promise<unknown>)[] = [];
+  /** What features have to say in `health`. */
+  readonly notices: (() => readonly string[])[] = [];
+  readonly #restListeners = new Set<() => void>();
+  readonly #closeListeners = new Set<() => void>();
+  readonly #phases = { shutDown: new Set<() => unknown>(), stored: new Set<() => unknown>() };
+  #streams: 'live' | 'ended' = 'live';
+
+  /** Calls `listener` whenever the bus may have come to rest; returns the undo. */
+  onRest(listener: () => void): () => void {
+    return listed(this.#restListeners, listener);
+  }
+
+  wake(): void {
+    if (this.#restListeners.size > 0) for (const listener of this.#restListeners) listener();
+  }
+
+  /** Calls `stop` when the bus begins to close, and waits for it: for parts that work in the background. */
+  onShutDown(stop: () => unknown): () => void {
+    return listed(this.#phases.shutDown, stop);
+  }
+
+  /** Calls `end` when everything that was accepted is stored and the store is still open, and waits for it. */
+  onStored(end: () => unknown): () => void {
+    return listed(this.#phases.stored, end);
+  }
+
+  /** Is anybody to be told of this phase? Without anybody, closing takes no turn of the event loop for it. */
+  has(phase: 'shutDown' | 'stored'): boolean {
+    return this.#phases[phase].size > 0;
+  }
+
+  async run(phase: 'shutDown' | 'stored'): Promise<void> {
+    const listeners = [...this.#phases[phase]];
+    this.#phases[phase].clear();
+    await Promise.all(listeners.map((listener) => listener()));
+  }
+
+  /** Calls `listener` once when the bus ends its streams, at once where it has; returns the undo. */
+  onClose(listener: () => void): () => void {
+    if (this.#streams === 'ended') listener();
+    return listed(this.#closeListeners, listener);
+  }
+
+  endStreams(): void {
+    this.#streams = 'ended';
+    for (const listener of this.#closeListeners) listener();
+    this.#closeListeners.clear();
+  }
+}
+
+function listed<Listener>(listeners: Set<Listener>, listener: Listener): () => void {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
