@@ -1,33 +1,18 @@
 import type { Observable } from 'rxjs';
-import type { EffectsOptions } from './correlation/chain.ts';
-import type { JoinOptions } from './correlation/join-options.ts';
-import type { JoinResult } from './correlation/join.ts';
-import type { TreeNode } from './correlation/tree.ts';
 import type { Duration } from './duration.ts';
 import type { StoredEvent, TelltaleEvent } from './event/event.ts';
 import type { Place } from './event/place.ts';
 import type { Schemas } from './schemas/schemas.ts';
-import type { AnyEvents, EventOf, PayloadOf, StoredEventOf } from './event/typed-patterns.ts';
+import type { AnyEvents, EventOf } from './event/typed-patterns.ts';
 import type { Filter } from './filter/language.ts';
-import type { NumberPathInto, PathInto } from './filter/paths.ts';
-import type { Where } from './filter/where.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
 import type { MailboxOptions, SubscribeOptions } from './options.ts';
 import type { Health } from './observe/health.ts';
 import type { Metrics } from './observe/metrics.ts';
-import type { Anomalies, AnomaliesOptions } from './history/anomalies.ts';
-import type { Durations, DurationsOptions } from './history/durations.ts';
-import type { QueryOptions } from './history/query-options.ts';
-import type { SummarizeOptions, Summary } from './history/summarize.ts';
-import type { Selection } from './store/read/selection.ts';
-import type { Found } from './history/lookup.ts';
-import type { Query } from './history/query.ts';
 import type { FoldOptions } from './replay/fold.ts';
 import type { ReplayOptions } from './replay/options.ts';
 import type { ReplayPreview } from './replay/preview.ts';
 import type { Replay } from './replay/replay.ts';
-import type { Search, SearchOptions } from './history/search.ts';
-import type { Stats, StatsOptions } from './history/stats.ts';
 import type { ClearOptions, ClearReport } from './retention/clear.ts';
 import type { EnforceReport } from './retention/enforce.ts';
 import type { RetentionPlan } from './retention/preview.ts';
@@ -36,45 +21,8 @@ import type { RetentionFigures } from './retention/stats.ts';
 import type { RemovedFigures, SubscriptionFigures } from './router/subscription-figures.ts';
 import type { DeadLetterBox } from './letters/letters.ts';
 import type { Durability, Expectation } from './store/port.ts';
-
-/** The types a bus with these declarations takes; any text where nothing is declared. */
-export type TypeOf<E> = keyof E & string;
-
-/**
- * A filter over the events of a pattern: where types are declared, its paths and values are checked against them.
- * `NoInfer`, and a condition on `P` itself, keep the compiler from looking at every declared type before `P` is known.
- */
-export type WhereOf<E, P extends string> = NoInfer<P extends unknown ? Where<PayloadOf<E, P>> : never>;
-
-/** A path into the events of a pattern, checked as those of `WhereOf` are; any text where nothing is declared. */
-export type PathOf<E, P extends string> = NoInfer<P extends unknown ? PathInto<PayloadOf<E, P>> : never>;
-
-/** A path to where the events of a pattern may have a number. */
-export type NumberPathOf<E, P extends string> = NoInfer<P extends unknown ? NumberPathInto<PayloadOf<E, P>> : never>;
-
-/** What a selection selects: its types, or else its pattern. */
-export type Asked<P extends string, T extends string> = [T] extends [never] ? P : T;
-
-/** Options whose filter knows the events of the pattern. */
-export type Filtered<Options, E, P extends string> = Omit<Options, 'where'> & {
-  /** Only events this filter accepts. */
-  readonly where?: WhereOf<E, P>;
-};
-
-/** Options of a selection whose filter knows the events that are selected. */
-export type Selected<Options, E, P extends string, T extends string> = Omit<Options, 'pattern' | 'type' | 'where'> & {
-  /** Over types: `task.*`. Reserved types need a pattern that names them: `$bus.**`. */
-  readonly pattern?: P;
-  /** One type or several, exactly. */
-  readonly type?: T | readonly T[];
-  readonly where?: WhereOf<E, Asked<P, T>>;
-};
-
-/** Options whose key knows the events of the pattern. */
-export type Keyed<Options, E, P extends string> = Omit<Options, 'key'> & {
-  /** A dotted path or a function: events of one key are handled in order, different keys side by side. */
-  readonly key?: PathOf<E, P> | ((event: EventOf<E, P>) => unknown);
-};
+import type { TypeOf, Asked, Filtered, Selected, Keyed } from './typed-options.ts';
+import type { Reading } from './reading-api.ts';
 
 /** The second argument of every handler. Its functions may be taken out: `(event, { emit }) => …`. */
 export interface HandlerContext<E = AnyEvents> {
@@ -207,55 +155,6 @@ export interface CloseReport {
   readonly stillRunning: number;
   /** Events that could not be stored. */
   readonly unstored: number;
-}
-
-/** What can be asked of the log through the bus. */
-export interface Reading<E = AnyEvents> {
-  /** The stored event with this id; `{ removed }` for one that was taken out, `undefined` for one that never was. */
-  get(id: string): Promise<Found | undefined>;
-  /** `await` it for one page of 100, or go over all events with `for await`. */
-  query<P extends string = '**', T extends string = never>(
-    options?: Selected<QueryOptions, E, P, T>,
-  ): Query<StoredEventOf<E, Asked<P, T>>>;
-  count<P extends string = '**', T extends string = never>(selection?: Selected<Selection, E, P, T>): Promise<number>;
-  /**
-   * Events in whose texts and numbers all words occur, whatever their case; `"words in quotes"` belong together. The
-   * newest first. `await` it for one page of 100, or get each hit as it is found with `for await`.
-   */
-  search<P extends string = '**', T extends string = never>(
-    text: string,
-    options?: Selected<SearchOptions<PathOf<E, Asked<P, T>>>, E, P, T>,
-  ): Search<StoredEventOf<E, Asked<P, T>>>;
-  /** What the log holds: totals, types, sources, bytes. The first call reads everything, later ones what came since. */
-  stats(options?: StatsOptions): Promise<Stats>;
-  /** Figures of groups of events: `{ by: 'payload.tool', bucket: '1h', count: true, p95: 'payload.ms', top: 10 }`. */
-  summarize<P extends string = '**', T extends string = never>(
-    options?: Selected<SummarizeOptions<PathOf<E, Asked<P, T>>, NumberPathOf<E, Asked<P, T>>>, E, P, T>,
-  ): Promise<Summary>;
-  /** How long things took: `{ start: 'tool.started', end: ['tool.finished', 'tool.failed'] }`; and what never ended. */
-  durations<P extends string>(
-    options: Filtered<DurationsOptions<PathOf<E, P>, StoredEventOf<E, P>>, E, P> & {
-      readonly start: P | readonly P[];
-      readonly end: P | readonly P[];
-    },
-  ): Promise<Durations>;
-  /** Unusual rates and silences by robust z-score: `{ by: 'type', bucket: '1h' }`. */
-  anomalies<P extends string = '**', T extends string = never>(
-    options?: Selected<AnomaliesOptions<PathOf<E, Asked<P, T>>>, E, P, T>,
-  ): Promise<Anomalies>;
-  /** The stored events of a correlation, in position order. */
-  timeline(correlationId: string): Promise<readonly StoredEvent[]>;
-  /** The tree of a correlation, or of an event and its effects. */
-  tree(id: string): Promise<readonly TreeNode[]>;
-  /** Everything an event came from, nearest first. */
-  causes(id: string): Promise<readonly StoredEvent[]>;
-  /** Everything that came from an event, in position order. */
-  effects(id: string, options?: EffectsOptions): Promise<readonly StoredEvent[]>;
-  /**
-   * Waits until a correlation has so many events of each pattern, stored and live ones together. Rejects with
-   * `JOIN_FAILED`, `TIMEOUT`, `BUS_CLOSED`, `ABORTED`; `partial: true` resolves instead, but for the last.
-   */
-  join(correlationId: string, wanted: Readonly<Record<string, number>>, options?: JoinOptions): Promise<JoinResult>;
 }
 
 /** What is kept of the log, and what goes. Every call rejects with `STORE_REQUIRED` on a bus without store. */

@@ -1,4 +1,4 @@
-import type { Reading } from './api.ts';
+import type { Reading } from './reading-api.ts';
 import type { Core } from './core.ts';
 import { causes, effects } from './correlation/chain.ts';
 import { join, type JoinPort } from './correlation/join.ts';

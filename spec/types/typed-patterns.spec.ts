@@ -97,7 +97,7 @@ describe('typed patterns', function () {
       `import type { EventOf, PayloadOf } from '${lib}/event/typed-patterns.ts';`,
       `import type { Where } from '${lib}/filter/where.ts';`,
       declared(types, payload),
-      // As `WhereOf` of lib/api.ts, which would bring the whole library along.
+      // As `WhereOf` of lib/typed-options.ts, which would bring the whole library along.
       'type WhereOf<P extends string> = NoInfer<P extends unknown ? Where<PayloadOf<E, P>> : never>;',
       'declare function on<P extends string>(',
       '  pattern: P, handler: (event: EventOf<E, P>) => void, where?: WhereOf<P>,',
@@ -117,7 +117,7 @@ describe('typed patterns', function () {
       `import type { PayloadOf, StoredEventOf } from '${lib}/event/typed-patterns.ts';`,
       `import type { NumberPathInto, PathInto } from '${lib}/filter/paths.ts';`,
       declared(types, nested),
-      // As `PathOf` and `NumberPathOf` of lib/api.ts.
+      // As `PathOf` and `NumberPathOf` of lib/typed-options.ts.
       'type PathOf<P extends string> = NoInfer<P extends unknown ? PathInto<PayloadOf<E, P>> : never>;',
       'type NumberPathOf<P extends string> = NoInfer<P extends unknown ? NumberPathInto<PayloadOf<E, P>> : never>;',
       'declare function ask<P extends string>(',
