@@ -32,15 +32,21 @@ export function createDeadLetters(core: Core): DeadLetterBox {
   // What is looked for may still be on its way into the log.
   const written = (): Promise<unknown> => Promise.allSettled([core.writer?.flush()]);
   const box = createLetters({ shelf, retrier, written });
+  // Without a store a closed bus can still be asked: what it cut is told nowhere else.
+  const openBox = (): DeadLetterBox => {
+    if (store) core.mustAnswer();
+    return box;
+  };
   return {
-    ...box,
+    list: async (query) => openBox().list(query),
+    get: async (id) => openBox().get(id),
     retry: async (...given) => {
       mustNotBeCaptured('`deadLetters.retry`');
-      return box.retry(...given);
+      return openBox().retry(...given);
     },
     discard: async (...given) => {
       mustNotBeCaptured('`deadLetters.discard`');
-      return box.discard(...given);
+      return openBox().discard(...given);
     },
   };
 }

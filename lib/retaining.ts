@@ -31,13 +31,18 @@ export function createRetention(core: Core): RetentionApi {
   if (sweeper) stopping();
   core.life.notices.push(() => noticesOf(retention));
   return {
-    preview: (given) => retention.preview(given),
+    preview: async (given) => {
+      core.mustAnswer();
+      return retention.preview(given);
+    },
     enforce: async (plan) => {
       mustNotBeCaptured('`retention.enforce`');
+      core.mustAnswer();
       return stopping().enforce(plan);
     },
     clear: async (given) => {
       mustNotBeCaptured('`retention.clear`');
+      core.mustAnswer();
       return stopping().clear(given);
     },
     stats: () => retention.stats.figures(sweeper?.nextAt),

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { createHash } from 'node:crypto';
 import { createBus } from '../../lib/bus.ts';
+import { createVirtualClock } from '../../lib/clock.ts';
 import type { Metadata } from '../../lib/event/event.ts';
 import type { DeadLetter } from '../../lib/store/letter.ts';
 import { createTestBus } from '../../lib/testing.ts';
@@ -131,6 +132,17 @@ describe('dead letters', () => {
       expect(JSON.parse(letters[999]!.escaped!)).to.deep.include({ payload: 500 });
       expect(bus.metrics().deadLetters).to.equal(1_500);
       expect(await bus.deadLetters.get(letters[3]!.id)).to.deep.equal(letters[3]);
+    });
+
+    it('can be looked at when the bus has closed: what was cut is nowhere else', async () => {
+      const clock = createVirtualClock();
+      const bus = await createBus({ clock });
+      bus.on('a', () => new Promise(() => undefined));
+      bus.emit('a', 1);
+      await Promise.all([bus.close(), clock.advance(60_000)]);
+      const [letter] = await bus.deadLetters.list();
+      expect(letter).to.include({ reason: 'cut', eventType: 'a' });
+      expect(await bus.deadLetters.get(letter!.id)).to.deep.equal(letter);
     });
   });
 

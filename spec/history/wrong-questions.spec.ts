@@ -78,6 +78,13 @@ describe('wrong questions', () => {
       () => closed.effects('c'),
       () => closed.join('c', { a: 1 }),
       () => closed.fold(0, () => 0),
+      () => closed.retention.preview(),
+      () => closed.retention.enforce(),
+      () => closed.retention.clear({ confirm: 'memory' }),
+      () => closed.deadLetters.list(),
+      () => closed.deadLetters.get('a'),
+      () => closed.deadLetters.retry({}),
+      () => closed.deadLetters.discard({}),
     ])
       expect(await ask(asked), String(asked)).to.match(/^BUS_CLOSED/);
   });
