@@ -184,6 +184,7 @@ function busyPatterns(core: Core): string {
   const busy = [...core.router.subscriptions]
     .filter(({ load }) => load > 0)
     .map(({ options, load }) => `\`${options.pattern}\` (${load})`);
+  for (const { name, load } of core.life.working) if (load > 0) busy.push(`${name} (${load})`);
   return busy.join(', ') || 'none, but events wait to be stored or dispatched';
 }
 

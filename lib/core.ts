@@ -3,7 +3,7 @@ import { Carrier } from './carrier.ts';
 import { captured, type Cause } from './context.ts';
 import { TelltaleError, isTelltaleError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
-import type { TelltaleEvent } from './event/event.ts';
+import type { Metadata, TelltaleEvent } from './event/event.ts';
 import { SchemaRegistry } from './event/schema-registry.ts';
 import { defineEvents, type EventDeclarations } from './event/define-events.ts';
 import { ResultCache } from './history/cache.ts';
@@ -123,6 +123,7 @@ export class Core {
   get isSettled(): boolean {
     if (!this.dispatcher.isIdle || this.carrier.deferred > 0 || this.#publishing.waiting > 0) return false;
     for (const { load } of this.router.subscriptions) if (load > 0) return false;
+    for (const { load } of this.life.working) if (load > 0) return false;
     return true;
   }
 
@@ -172,7 +173,13 @@ export class Core {
     try {
       this.mustAccept(cause, terms.inside);
       const given = checkEmitOptions(options, terms.publishing === true);
-      const accepted = this.#intake.accept(cause, type, payload, terms.batch ? inBatch(given, terms.batch) : given);
+      const accepted = this.#intake.accept(
+        cause,
+        type,
+        payload,
+        terms.batch ? inBatch(given, terms.batch) : given,
+        terms.metadata,
+      );
       if ('dropped' in accepted) {
         this.counters.refuse(1);
         this.counters.droppedByStages++;
@@ -219,6 +226,11 @@ export class Core {
     return this.#intake.internal(undefined, type, payload, { transient: true }).event;
   }
 
+  /** An event of the bus's own parts, for the carrier: no schema, no stages. */
+  makeOwn(cause: Cause | undefined, type: string, payload: unknown, about: EmitOptions): Envelope {
+    return this.#intake.internal(cause, type, payload, about);
+  }
+
   #report(type: string, payload: unknown): void {
     this.carrier.carry(this.#intake.internal(undefined, type, payload, { transient: true }), true);
   }
@@ -257,6 +269,8 @@ interface AdmitTerms {
   readonly publishing?: boolean;
   /** The event becomes part of this batch. */
   readonly batch?: BatchPlace;
+  /** Added by the bus itself: keys that begin with `$`. */
+  readonly metadata?: Metadata;
   /** Comes from the bus's own parts, which may go on while it closes. */
   readonly inside?: boolean;
 }

@@ -1,12 +1,22 @@
 /** Whom new events are taken from. */
 export type Accepting = 'all' | 'handlers' | 'none';
 
+/** A part with queues and handlers of its own, beside the subscriptions. */
+export interface Working {
+  /** Running and queued events. */
+  readonly load: number;
+  /** What it is called where somebody waits for it. */
+  readonly name: string;
+  /** The time to end by itself is over: ends at once; answers how many queued events it cut and how many still run. */
+  cut(): { readonly cut: number; readonly stillRunning: number };
+}
+
 /**
  * How far a bus is from its end, and who is told about it.
  *
  * Order of closing: `accepting` becomes `handlers` and the parts in the background stop (`onShutDown`); running
- * handlers end; `accepting` becomes `none`; what was accepted is stored; what lives off the log ends (`onStored`);
- * streams end (`onClose`). Every listener of the two first phases is waited for, all of a phase side by side; who calls
+ * handlers end, then what they worked for (`onSettled`); `accepting` becomes `none`; what was accepted is stored; what lives off the log ends (`onStored`);
+ * streams end (`onClose`). Every listener of these phases but the last is waited for, all of a phase side by side; who calls
  * a phase says for how long. Failure: what a listener throws or rejects with reaches the caller of its phase.
  */
 export class Lifecycle {
@@ -15,9 +25,15 @@ export class Lifecycle {
   readonly alongside: (() => Promise<unknown>)[] = [];
   /** What features have to say in `health`. */
   readonly notices: (() => readonly string[])[] = [];
+  /** Waited for by `settled` and `close`. */
+  readonly working = new Set<Working>();
   readonly #restListeners = new Set<() => void>();
   readonly #closeListeners = new Set<() => void>();
-  readonly #phases = { shutDown: new Set<() => unknown>(), stored: new Set<() => unknown>() };
+  readonly #phases = {
+    shutDown: new Set<() => unknown>(),
+    settled: new Set<() => unknown>(),
+    stored: new Set<() => unknown>(),
+  };
   #streams: 'live' | 'ended' = 'live';
 
   /** Calls `listener` whenever the bus may have come to rest; returns the undo. */
@@ -34,17 +50,22 @@ export class Lifecycle {
     return listed(this.#phases.shutDown, stop);
   }
 
+  /** Calls `stop` when all handlers have ended and their last words are still taken, and waits for it. */
+  onSettled(stop: () => unknown): () => void {
+    return listed(this.#phases.settled, stop);
+  }
+
   /** Calls `end` when everything that was accepted is stored and the store is still open, and waits for it. */
   onStored(end: () => unknown): () => void {
     return listed(this.#phases.stored, end);
   }
 
   /** Is anybody to be told of this phase? Without anybody, closing takes no turn of the event loop for it. */
-  has(phase: 'shutDown' | 'stored'): boolean {
+  has(phase: 'shutDown' | 'settled' | 'stored'): boolean {
     return this.#phases[phase].size > 0;
   }
 
-  async run(phase: 'shutDown' | 'stored'): Promise<void> {
+  async run(phase: 'shutDown' | 'settled' | 'stored'): Promise<void> {
     const listeners = [...this.#phases[phase]];
     this.#phases[phase].clear();
     await Promise.all(listeners.map((listener) => listener()));

@@ -42,6 +42,8 @@ export async function shutDown(core: Core, pipelines: Iterable<RunningPipeline>)
   if (core.life.has('shutDown'))
     await attempt(errors, core, 'the parts in the background did not stop', () => core.life.run('shutDown'));
   const settled = (await untilSettled(core, closeTimeoutMs)) && (await endPipelines(core, [...pipelines]));
+  if (settled && core.life.has('settled'))
+    await attempt(errors, core, 'the actors did not stop', () => core.life.run('settled'));
   const { cut, stillRunning } = settled ? { cut: 0, stillRunning: 0 } : await cutQueues(core);
   core.life.accepting = 'none';
   core.letters.close();
@@ -81,13 +83,19 @@ async function cutQueues(core: Core): Promise<Pick<CloseReport, 'cut' | 'stillRu
   const subscriptions = [...core.router.subscriptions];
   const stillRunning = subscriptions.reduce((sum, { counts }) => sum + counts.running, 0);
   const cut = subscriptions.map((subscription) => ({ subscription, queued: subscription.remove() }));
+  const others = [...core.life.working].map((part) => part.cut());
   core.life.accepting = 'none';
   // What waits for its next attempt ends with its signal, and has a letter that tells what went wrong.
   if (stillRunning > 0) await new Promise((resolve) => setImmediate(resolve));
   for (const { subscription, queued } of cut) openLetters(core, subscription, queued);
   for (const envelope of heard) openLetter(core, envelope, 'waited to be dispatched');
-  return { cut: cut.reduce((sum, { queued }) => sum + queued.length, heard.length), stillRunning };
+  return {
+    cut: sum([heard.length, ...cut.map(({ queued }) => queued.length), ...others.map((part) => part.cut)]),
+    stillRunning: sum([stillRunning, ...others.map((part) => part.stillRunning)]),
+  };
 }
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
 
 // In the order they were to be handled: it is the order in which letters are tried again.
 function openLetters(core: Core, subscription: Subscription, queued: readonly Envelope[]): void {

@@ -2,6 +2,15 @@ import type { Cause, Chain, Retelling } from '../context.ts';
 import type { TelltaleEvent } from './event.ts';
 import { inheritedOf } from './inherit.ts';
 
+/** Whom an event is told to, beside those who hear its type. Never throws. */
+export interface Recipient {
+  offer(envelope: Envelope): void;
+  /** Has no room for this event and wants the publisher to wait for it. */
+  congested(envelope: Envelope): boolean;
+  /** Publishers have waited for this event long enough. */
+  giveUp(envelope: Envelope): void;
+}
+
 /**
  * One accepted event on its way: the record itself, what the bus knows about it, and the context its handlers run in
  * (an envelope *is* the cause of what they emit). Made once per event; queues and mailboxes hold the same object, so
@@ -19,6 +28,8 @@ export class Envelope implements Cause {
   readonly owner: object;
   /** Only events that are told again have one, and no other pays for it. */
   declare readonly retelling?: Retelling;
+  /** Set on the events that are told to an actor. */
+  declare to?: Recipient;
   running = 0;
   /** Position in the log, 0 until it is stored. */
   position = 0;

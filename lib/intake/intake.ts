@@ -45,6 +45,8 @@ interface Checked {
   readonly bytes: number;
   readonly transient: boolean;
   readonly admitted: boolean;
+  /** Metadata of the bus's own. */
+  readonly own: Metadata | undefined;
 }
 
 /** What an event costs beside payload and metadata: as much as stores count, which must take what is delivered. */
@@ -64,14 +66,15 @@ export class Intake {
   }
 
   /**
-   * Takes an event in. Most have neither options nor a cause, and their way is kept short: what only the others need
-   * is in functions of its own, so that the compiler can put the whole of it into one.
+   * Takes an event in; `own` is metadata of the bus's own. Most have neither options nor a cause, and their way is kept
+   * short: what only the others need is in functions of its own, so that the compiler can put the whole of it into one.
    */
   accept(
     cause: Cause | undefined,
     type: string,
     payload: unknown,
     options: EmitOptions | undefined,
+    own?: Metadata,
   ): Envelope | Dropped {
     checkNames(type, options);
     const { schemas, source, newId, now: clock, payload: general, stages, owner } = this.#config;
@@ -89,7 +92,7 @@ export class Intake {
     const id = newId(now);
     if (options !== undefined || cause !== undefined || stages.length > 0) {
       const stamp = { id, source, now, schemaVersion };
-      return this.#complete({ cause, type, options, stamp, value, bytes, transient, admitted: mode !== 'trust' });
+      return this.#complete({ cause, type, options, stamp, value, bytes, transient, admitted: mode !== 'trust', own });
     }
     const event = {
       id,
@@ -99,7 +102,7 @@ export class Intake {
       correlationId: id,
       schemaVersion,
       payload: value,
-      metadata: NO_METADATA,
+      metadata: own ?? NO_METADATA,
     };
     return new Envelope(Object.freeze(event), bytes, transient, mode !== 'trust', NO_CHAIN, owner);
   }
@@ -110,7 +113,7 @@ export class Intake {
     const { source, newId, owner } = this.#config;
     const now = this.#config.now();
     const stamp = { id: newId(now), source, now, schemaVersion: 1 };
-    const event = Object.freeze(stampEvent(stamp, type, value, NO_METADATA, cause, options));
+    const event = Object.freeze(stampEvent(stamp, type, value, options.metadata ?? NO_METADATA, cause, options));
     const chain = cause === undefined ? NO_CHAIN : growChain(cause, type, now, undefined);
     return new Envelope(event, ENVELOPE_BYTES + bytes, options.transient === true, true, chain, owner);
   }
@@ -120,15 +123,16 @@ export class Intake {
   }
 
   #complete(given: Checked): Envelope | Dropped {
-    const { cause, type, options, stamp, value, transient, admitted } = given;
+    const { cause, type, options, stamp, value, transient, admitted, own } = given;
     const { maxEventBytes, stages, maxChain, loopSuspected, owner } = this.#config;
-    const own = admitMetadata(options?.metadata, maxEventBytes);
-    let bytes = given.bytes + own.bytes;
+    const users = admitMetadata(options?.metadata, maxEventBytes);
+    let bytes = given.bytes + users.bytes;
     if (bytes > maxEventBytes) throw tooLarge(type, bytes, maxEventBytes);
-    const metadata = withInherited(cause, own.value);
+    const inherited = withInherited(cause, users.value);
+    const metadata = own === undefined ? inherited : Object.freeze({ ...inherited, ...own });
     let event = stampEvent(stamp, type, value, metadata, cause, options);
-    if (options?.id !== undefined && metadata !== own.value) {
-      event = withContent(event, { ...event, metadata: own.value });
+    if (options?.id !== undefined && metadata !== users.value) {
+      event = withContent(event, { ...event, metadata: users.value });
     }
     Object.freeze(event);
     if (stages.length > 0) {

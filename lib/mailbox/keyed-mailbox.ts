@@ -56,8 +56,12 @@ class KeyedMailbox<T extends object> implements Mailbox<T> {
     return lane === undefined || isFree(lane);
   }
 
+  lengthOf(key: string | undefined): number {
+    return this.#lanes.get(key ?? '')?.waiting ?? 0;
+  }
+
   hasBehind(key: string | undefined): boolean {
-    return (this.#lanes.get(key ?? '')?.waiting ?? 0) > 0;
+    return this.lengthOf(key) > 0;
   }
 
   acquire(key: string | undefined): boolean {

@@ -11,6 +11,8 @@ export interface Mailbox<T> {
   readonly bytes: number;
   /** Would `acquire` succeed? */
   isFree(key: string | undefined): boolean;
+  /** How many wait under this key; without lanes, all of them. */
+  lengthOf(key: string | undefined): number;
   /** Does anything wait for what runs under this key? */
   hasBehind(key: string | undefined): boolean;
   /** Takes the lane for an item that need not wait; false where something of its lane runs or waits. */

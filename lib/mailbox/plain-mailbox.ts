@@ -24,6 +24,7 @@ export function createPlainMailbox<T>(): Mailbox<T> {
       return bytes;
     },
     isFree: () => queue.length === 0,
+    lengthOf: () => queue.length,
     hasBehind: () => queue.length > 0,
     acquire: () => queue.length === 0,
     push(item, size, key) {

@@ -144,8 +144,9 @@ export class Dispatcher {
 
   #dispatch(envelope: Envelope): void {
     const targets = this.#port.targets(envelope.event.type);
-    this.#port.dispatched(envelope, targets.length);
-    if (targets.length === 0) return;
+    const reached = envelope.to === undefined ? targets.length : targets.length + 1;
+    this.#port.dispatched(envelope, reached);
+    if (reached === 0) return;
     this.#matched = targets;
     if (this.#count++ % TIMED_DISPATCHES !== 0) return runWithCause(envelope, this.#deliver, envelope);
     const started = this.#port.clock.monotonic();
@@ -157,6 +158,7 @@ export class Dispatcher {
   readonly #deliver = (envelope: Envelope): void => {
     const targets = this.#matched;
     for (let i = 0; i < targets.length; i++) targets[i]!.offer(envelope);
+    if (envelope.to !== undefined) envelope.to.offer(envelope);
   };
 
   #rest(): void {
@@ -170,6 +172,7 @@ export class Dispatcher {
   }
 
   #mustWait(envelope: Envelope): boolean {
+    if (envelope.to?.congested(envelope)) return true;
     return this.#port.targets(envelope.event.type).some((target) => target.congested(envelope));
   }
 
@@ -177,6 +180,7 @@ export class Dispatcher {
     this.#status = 'waiting';
     this.#stopWaiting = this.#port.clock.after(WAIT_MS, () => {
       for (const target of this.#port.targets(envelope.event.type)) target.giveUp(envelope);
+      envelope.to?.giveUp(envelope);
       this.#drain();
     });
   }

@@ -89,6 +89,16 @@ export class Router {
     return { subscription, undo: () => this.#remove(subscription, leave, joined) };
   }
 
+  /** Hands events of a pattern to somebody who is no subscription; returns the undo. */
+  join(pattern: string, target: Target): () => void {
+    return this.#trie.add(pattern, target);
+  }
+
+  /** Somebody for whose mailbox publishers wait has come, or has gone. */
+  countWaiter(by: 1 | -1): void {
+    this.#waiters += by;
+  }
+
   #remove(subscription: Subscription, leave: () => void, joined: Group | undefined): void {
     if (!this.#subscriptions.has(subscription) || this.#leaving.has(subscription)) return;
     this.#leaving.add(subscription);
