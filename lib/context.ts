@@ -37,6 +37,8 @@ export interface Cause {
   readonly triesAgain?: boolean;
   /** Set in the handlers of a replay, and where a dead letter is tried again. */
   readonly retelling?: Retelling | undefined;
+  /** The question that is being answered here. */
+  readonly asking?: Asking | undefined;
 }
 
 /** What a handler that a replay calls knows of it. The replay, or the retry of a dead letter, is told how it went. */
@@ -52,6 +54,35 @@ export interface Retelling {
   ended(told: object): void;
 }
 
+/**
+ * A question as its answerer sees it, and the only way to answer it: once `answered`, `failed` or `refused`; or any
+ * number of `part`s, then `ended` or `failed`. What comes after the end is ignored, what comes after the asker has
+ * given up is counted and reported as late. None of it throws.
+ */
+export interface Asking {
+  /** Whom the questions above and this one went to, the latest last: asking one of them here would never end. */
+  readonly path: readonly string[];
+  /** Does the asker take parts as they come? Otherwise they are collected for it. */
+  readonly streams: boolean;
+  /** How long the asker still waits; 0 once it does not. */
+  readonly remainingMs: number;
+  readonly status: 'open' | 'answered' | 'given-up';
+  /** Aborted when the asker gives up, or with the answerer's own signal. */
+  signalWith(site: { readonly signal: AbortSignal }): AbortSignal;
+  /** Calls `listener` once, when the asker gives up, at once where it has. Returns the undo. */
+  whenGivenUp(listener: (reason: TelltaleError) => void): () => void;
+  answered(value: unknown): void;
+  /** Answers a Promise where the asker has enough for now: wait for it before the next part. It never rejects. */
+  part(value: unknown): void | Promise<void>;
+  ended(): void;
+  /** What the answerer threw. */
+  failed(error: unknown): void;
+  /** It never got to answer: its mailbox is full, its worker is gone. */
+  refused(error: TelltaleError): void;
+  /** Its answerer went away before it began: another one may take it. */
+  dropped(): void;
+}
+
 /** Hands what is emitted in a replay that captures to that replay; false where it goes its usual way. */
 export function captured(cause: Cause | undefined, emitted: object): boolean {
   const capture = cause?.retelling?.capture;
@@ -61,8 +92,8 @@ export function captured(cause: Cause | undefined, emitted: object): boolean {
 }
 
 /** Throws `REPLAY_CAPTURES` where a replay captures: what cannot be captured must not be done. */
-export function mustNotBeCaptured(what: string): void {
-  if (currentCause()?.retelling?.capture === undefined) return;
+export function mustNotBeCaptured(what: string, cause = currentCause()): void {
+  if (cause?.retelling?.capture === undefined) return;
   const text = `${what} inside a handler of a replay would change what the replay must leave alone`;
   throw new TelltaleError(
     'REPLAY_CAPTURES',

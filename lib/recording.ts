@@ -54,6 +54,7 @@ function within(around: Cause | undefined, started: Cause): Cause {
     handling: around?.handling,
     owner: around?.owner,
     retelling: around?.retelling,
+    asking: around?.asking,
     // Read when asked for: what is recorded may outlive the handler it was started in.
     get running() {
       return around?.running ?? 0;

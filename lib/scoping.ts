@@ -32,6 +32,7 @@ export function deriveCause(around: Cause | undefined, given: ContextInfo): Caus
     handling: around?.handling,
     owner: around?.owner,
     retelling: around?.retelling,
+    asking: around?.asking,
     // Read when asked for: this context may outlive the handler it was made in.
     get running() {
       return around?.running ?? 0;

@@ -1,4 +1,4 @@
-import type { Cause, Chain, Retelling } from '../context.ts';
+import type { Asking, Cause, Chain, Retelling } from '../context.ts';
 import type { TelltaleEvent } from './event.ts';
 import { inheritedOf } from './inherit.ts';
 
@@ -28,6 +28,8 @@ export class Envelope implements Cause {
   readonly owner: object;
   /** Only events that are told again have one, and no other pays for it. */
   declare readonly retelling?: Retelling;
+  /** Only what an answerer is handed has one; the request that subscriptions hear has none. */
+  declare readonly asking?: Asking;
   /** Set on the events that are told to an actor. */
   declare to?: Recipient;
   running = 0;

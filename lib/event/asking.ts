@@ -1,0 +1,33 @@
+import type { TelltaleError } from '../errors.ts';
+import type { Envelope } from './envelope.ts';
+import type { TelltaleEvent } from './event.ts';
+
+/** Whoever answers questions: a handler, an actor, the other end of a link. Answerers of one type form a group. */
+export interface Answerer {
+  /** How many more questions it could answer at once; negative where some wait. The one with most is asked. */
+  readonly credit: number;
+  accepts(event: TelltaleEvent): boolean;
+  /** Takes a question; `envelope.asking` says how to answer it. Never throws. */
+  take(envelope: Envelope): void;
+}
+
+/** What is told of answers to the one who put the question; the asker's side of `Asking`. None of it may throw. */
+export interface Replies {
+  answered(value: unknown): void;
+  part(value: unknown): void | Promise<void>;
+  ended(): void;
+  failed(error: unknown): void;
+  refused(error: TelltaleError): void;
+  dropped(): void;
+  /** An answer, or what the answerer threw in place of one, after the asker had given up. */
+  late(outcome: LateOutcome): void;
+}
+
+export type LateOutcome = { readonly value: unknown } | { readonly error: unknown };
+
+/** Somebody to ask by himself, such as an actor's instance, in place of the group of a type. */
+export interface Addressee {
+  /** Where a chain of questions comes back to this address, it is a cycle. */
+  readonly address: string;
+  readonly answerer: Answerer;
+}
