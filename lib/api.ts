@@ -42,6 +42,15 @@ export interface HandlerContext<E = AnyEvents> {
     options?: PublishOptions,
   ) => Promise<Receipt<T, E[T]>>;
   readonly once: <P extends string>(pattern: P, options?: Filtered<OnceOptions, E, P>) => Promise<EventOf<E, P>>;
+  /**
+   * Runs `fn` once for this event and `name`, and gives its result back on every retry, redelivery and rebuild, also
+   * after a restart: it is stored as `$effect.done`, as plain data (`toPlain`). What `fn` throws is thrown, not stored,
+   * and it runs again next time. The name is one within the handler: the same name again, also at the same time, is the
+   * same result. Known by the name of the consumer or actor, by the group or else the pattern of the subscription, which
+   * must stay the same. Without a store, and for transient events, for the attempts of this handling only. A process
+   * that dies between `fn` and the store runs it again: give `event.id` to the other side. A replay gets what is stored.
+   */
+  readonly effect: <T>(name: string, fn: () => T | Promise<T>) => Promise<T>;
 }
 
 export type Handler<E, P extends string> = (event: EventOf<E, P>, context: HandlerContext<E>) => unknown;

@@ -96,7 +96,16 @@ function openRecipient(core: Core, id: string, into: Into, telling: Telling): Re
   const { clock } = core.options;
   let self: SelfRecipient | undefined;
   const retelling = new Account(id, parsed.accept ? undefined : captures, desk, () => self?.ended());
-  const parts = { parsed, clock, signal: started.signal, context: contextPort(core), retelling, owner: core, desk };
+  const parts = {
+    parsed,
+    clock,
+    signal: started.signal,
+    recipient: 'replay',
+    context: contextPort(core),
+    retelling,
+    owner: core,
+    desk,
+  };
   if (into.kind !== 'self') return createRecipient(into, parts);
   return (self = intoSelf((type) => core.router.retold(type), parts, telling.askedBy));
 }

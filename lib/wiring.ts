@@ -1,5 +1,6 @@
 import { runWithoutCause } from './context.ts';
 import type { Core } from './core.ts';
+import { effectsOf } from './effecting.ts';
 import { TelltaleError, withoutStack } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { ContextPort } from './invoke/handler-context.ts';
@@ -37,6 +38,7 @@ export function contextPort(core: Core): ContextPort {
     emit: (cause, type, payload, options) => core.emit(cause, type, payload, options as EmitOptions),
     publish: (cause, type, payload, options) => core.publish(cause, type, payload, options as EmitOptions),
     once: (pattern, options) => waitOnce(core, pattern, options as OnceOptions | undefined),
+    effect: (cause, name, fn, recipient) => effectsOf(core).run(recipient, cause, name, fn),
   };
 }
 

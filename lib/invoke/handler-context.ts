@@ -5,11 +5,14 @@ export interface ContextPort {
   emit(cause: Envelope, type: string, payload: unknown, options: unknown): unknown;
   publish(cause: Envelope, type: string, payload: unknown, options: unknown): unknown;
   once(pattern: string, options: unknown): unknown;
+  effect(cause: Envelope, name: string, fn: () => unknown, recipient: string): Promise<unknown>;
 }
 
 /** The running handler's surroundings that change while it runs. */
 export interface HandlerSite {
   readonly signal: AbortSignal;
+  /** Who handles the event, by a name that survives a restart: a consumer's, an actor's, a group's or the pattern. */
+  readonly recipient: string;
 }
 
 /**
@@ -56,5 +59,10 @@ export class HandlerContext {
 
   get once(): (pattern: string, options?: unknown) => unknown {
     return (pattern, options) => this.port.once(pattern, options);
+  }
+
+  /** Runs `fn` once for this event and name, over retries and restarts; see `HandlerContext` of the bus. */
+  get effect(): (name: string, fn: () => unknown) => Promise<unknown> {
+    return (name, fn) => this.port.effect(this.envelope, name, fn, this.site.recipient);
   }
 }

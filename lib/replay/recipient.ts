@@ -24,6 +24,8 @@ export interface RecipientParts {
   readonly clock: Clock;
   /** Aborted when the replay is cancelled. */
   readonly signal: AbortSignal;
+  /** Whose effects these are, where nobody else has carried them out. */
+  readonly recipient: string;
   readonly context: ContextPort;
   readonly retelling: Retelling;
   /** Whose handlers these are. */

@@ -2,7 +2,7 @@ import type { StoredEvent } from '../event/event.ts';
 import { matchesPattern } from '../event/pattern.ts';
 import type { Store } from '../store/port.ts';
 import { eventBytes } from './event-bytes.ts';
-import { isReservedEntity, priorityRank, RESERVED_RULE, type ParsedRule } from './rules.ts';
+import { isOfTheBus, priorityRank, RESERVED_RULE, type ParsedRule } from './rules.ts';
 
 /** What a plan needs to know of an event. */
 export interface Fact {
@@ -41,7 +41,7 @@ export class RuleBook {
       const { accepts } = this.rules[index]!;
       if (accepts === undefined || accepts(event)) return index;
     }
-    return isReservedEntity(event.entity) ? this.#reserved : -1;
+    return isOfTheBus(event) ? this.#reserved : -1;
   }
 
   #candidates(type: string): readonly number[] {

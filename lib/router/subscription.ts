@@ -123,6 +123,10 @@ export class Subscription implements Target {
     return this.options.concurrency - this.load;
   }
 
+  get recipient(): string {
+    return this.options.group ?? this.options.pattern;
+  }
+
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
     if (!this.live) this.#abort.abort();

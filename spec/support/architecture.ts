@@ -23,7 +23,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ['lib/store'],
   [
     ['lib/intake', 'lib/router', 'lib/ask', 'lib/correlation', 'lib/history', 'lib/replay', 'lib/retention'],
-    ['lib/delivery', 'lib/actor', 'lib/link', 'lib/privacy', 'lib/observe', 'lib/letters', 'lib/schemas'],
+    ['lib/delivery', 'lib/effect', 'lib/schedule', 'lib/actor', 'lib/link'],
+    ['lib/privacy', 'lib/observe', 'lib/letters', 'lib/schemas'],
   ].flat(),
   [
     'bus',
@@ -32,6 +33,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'batching',
     'carrier',
     'core',
+    'effecting',
     'folding',
     'following',
     'listening',
@@ -47,8 +49,10 @@ const LAYERS: readonly (readonly string[])[] = [
     'recording',
     'redelivering',
     'registering',
+    'scheduling',
     'scoping',
     'shutdown',
+    'sinking',
     'typed-options',
     'wiring',
   ].map((name) => `lib/${name}.ts`),
