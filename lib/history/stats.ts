@@ -109,6 +109,7 @@ export function createStats(
   };
   return (options = {}) => {
     const answer = last.then(() => read(options));
+    // Whoever asked is told; the next one has its turn all the same.
     last = answer.catch(() => undefined);
     return answer;
   };

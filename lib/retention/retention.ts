@@ -242,6 +242,7 @@ export class Retention {
   /** Runs what changes the log behind what does so already. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(work);
+    // Whoever asked is told; what waits behind it has its turn all the same.
     this.#turn = turn.catch(() => undefined);
     return turn;
   }

@@ -46,6 +46,7 @@ export abstract class AbstractSink implements Sink {
     checkOrder(events);
     if (events.length === 0) return;
     const turn = this.#turn.then(() => this.#state.call(() => this._write(events)));
+    // The caller of this write is told; the next one has its turn all the same.
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
@@ -66,6 +67,7 @@ export abstract class AbstractSink implements Sink {
   }
 
   async #close(): Promise<void> {
+    // The caller of `open` is told.
     await this.#opening?.catch(() => undefined);
     if (this.#state.is('closed')) return;
     this.#state.become('closing');

@@ -260,6 +260,7 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
   }
 
   async #close(): Promise<void> {
+    // The caller of `open` is told.
     if (this.#state.is('opening')) await this.#opening!.catch(() => undefined);
     if (this.#state.is('closed')) return;
     this.#state.become('closing');
