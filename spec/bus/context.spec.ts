@@ -3,6 +3,7 @@ import PQueue from 'p-queue';
 import { Subject, concatMap, from } from 'rxjs';
 import type { TelltaleEvent } from '../../lib/event/event.ts';
 import { createTestBus } from '../../lib/testing.ts';
+import { skip } from '../support/skip.ts';
 import { turn } from '../support/turns.ts';
 import { refuseUnhandledRejections } from '../support/unhandled.ts';
 
@@ -190,8 +191,7 @@ describe('pools and operators that mix contexts up', () => {
       if (await mixesUp(create())) return;
       // 20 is the oldest supported and known to do it; a later one that does not needs no remedy.
       expect(Number(process.versions.node.split('.')[0])).to.be.greaterThan(20);
-      console.warn(`skipped: Node ${process.versions.node} keeps the contexts of ${name} apart by itself`);
-      this.skip();
+      skip(this, `${name}: Node ${process.versions.node} keeps its contexts apart by itself`);
     });
 
     it(`${name} is right with bus.bind`, async () => {

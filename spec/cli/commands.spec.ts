@@ -8,6 +8,7 @@ import { createBus, jsonFile } from 'telltale';
 import { encodeLine } from '../../plugins/json-file/line.ts';
 import { commandLine } from '../support/command-line.ts';
 import { root } from '../support/root.ts';
+import { skip } from '../support/skip.ts';
 
 const main = join(root, 'dist/plugins/cli/main.js');
 const awkward = join(root, 'spec/cli/fixtures/awkward.ndjson');
@@ -172,10 +173,7 @@ describe('the command line', function () {
 
     for (const name of sets)
       it(`agrees with the expected counts of ${name}`, async function () {
-        if (!taken.has(name)) {
-          process.stderr.write(`SKIPPED import of ${name}: the data sets are not at ../shared/data\n`);
-          this.skip();
-        }
+        if (!taken.has(name)) skip(this, `import of ${name}: the data sets are not at ../shared/data`);
         const facts = (JSON.parse(readFileSync(counts, 'utf8')) as Record<string, Record<string, number>>)[name]!;
         const { code, out, err } = await taken.get(name)!;
         expect([code, err]).to.deep.equal([0, '']);

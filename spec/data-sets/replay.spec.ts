@@ -8,6 +8,7 @@ import { importStream } from '../../plugins/cli/import-stream.ts';
 import { readLines } from '../../plugins/cli/lines.ts';
 import { quickFolder } from '../support/quick-folder.ts';
 import { root } from '../support/root.ts';
+import { skip } from '../support/skip.ts';
 
 interface Recorded {
   readonly id: string;
@@ -93,8 +94,7 @@ describe('the recorded sets, told again', function () {
     : [];
   if (names.length === 0)
     it('are there', function () {
-      process.stderr.write('SKIPPED replays of the recorded sets: they are not at ../shared/data\n');
-      this.skip();
+      skip(this, 'replays of the recorded sets: they are not at ../shared/data');
     });
 
   for (const name of names) {

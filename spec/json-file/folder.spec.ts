@@ -4,14 +4,12 @@ import { jsonFile } from '../../plugins/json-file/index.ts';
 import { parseOptions } from '../../plugins/json-file/options.ts';
 import { JsonFileStore } from '../../plugins/json-file/store.ts';
 import { MemoryDisk } from '../support/fault-fs.ts';
+import { skip } from '../support/skip.ts';
 import { rejection } from './log-on-disk.ts';
 
 describe('json-file: making the folder', () => {
   it('says at once that /proc takes no folder', async function () {
-    if (!existsSync('/proc/self/stat')) {
-      process.stdout.write('SKIPPED: this platform has no /proc\n');
-      this.skip();
-    }
+    if (!existsSync('/proc/self/stat')) skip(this, 'a folder in /proc: this platform has none');
     for (const path of ['/proc/telltale', '/proc/telltale/a/b']) {
       const error = await rejection(jsonFile(path).open());
       expect(error.code).to.equal('STORE_PATH');

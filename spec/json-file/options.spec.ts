@@ -7,6 +7,7 @@ import { TelltaleError } from '../../lib/errors.ts';
 import { jsonFile } from '../../plugins/json-file/index.ts';
 import type { JsonFileOptions } from '../../plugins/json-file/index.ts';
 import { MemoryDisk } from '../support/fault-fs.ts';
+import { skip } from '../support/skip.ts';
 import { event, idsOf, openOn, rejection, sized, storeOn } from './log-on-disk.ts';
 
 describe('json-file: options and folder', () => {
@@ -125,8 +126,7 @@ describe('json-file: options and folder', () => {
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', mount], { stdio: 'pipe' });
     } catch (error) {
-      console.log(`      SKIPPED: a file system of 256 kB needs root and mount: ${String(error).split('\n')[0]}`);
-      return this.skip();
+      return skip(this, `a file system of 256 kB: it needs root and mount: ${String(error).split('\n')[0]}`);
     }
     const store = jsonFile(join(mount, 'log'));
     try {
