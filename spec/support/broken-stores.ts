@@ -199,14 +199,9 @@ class RemovesInSilence extends Healthy {
 }
 
 class RemovesTooMuch extends Healthy {
-  protected override async _remove(
-    ranges: readonly Range[],
-    reason: string,
-    at: number,
-    between: Between,
-  ): Promise<number> {
+  protected override async _remove(ranges: readonly Range[], ...rest: [string, number, Between]): Promise<number> {
     const span = { from: ranges[0]!.from, to: ranges.at(-1)!.to };
-    return super._remove([span], reason, at, between);
+    return super._remove([span], ...rest);
   }
 }
 
@@ -256,15 +251,10 @@ class RestartsWhenEmpty extends Healthy {
 }
 
 class RemovesAllThereIs extends Healthy {
-  protected override async _remove(
-    ranges: readonly Range[],
-    reason: string,
-    at: number,
-    between: Between,
-  ): Promise<number> {
+  protected override async _remove(ranges: readonly Range[], ...rest: [string, number, Between]): Promise<number> {
     await turn();
     const all = { from: ranges[0]!.from, to: Math.max(ranges.at(-1)!.to, (await this._head()).position) };
-    return super._remove([all], reason, at, between);
+    return super._remove([all], ...rest);
   }
 }
 

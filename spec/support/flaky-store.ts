@@ -44,14 +44,9 @@ export class FlakyStore extends MemoryStore {
     return super._find(ids);
   }
 
-  protected override async _remove(
-    ranges: readonly Range[],
-    reason: string,
-    at: number,
-    between: Between,
-  ): Promise<number> {
+  protected override async _remove(...given: [readonly Range[], string, number, Between]): Promise<number> {
     this.calls.push('remove');
-    return super._remove(ranges, reason, at, between);
+    return super._remove(...given);
   }
 
   protected override async _putDocument(
