@@ -8,7 +8,7 @@ import { Gaps, type GapAnomaly } from './gaps.ts';
 import { parseGrouping, type Grouping } from './grouping.ts';
 import { InOrder } from './in-order.ts';
 import { Keyed, tooMany } from './keyed.ts';
-import { lookThrough, paced } from './look-through.ts';
+import { lookThrough, paced } from '../store/read/look-through.ts';
 import type { HistoryOptions } from './query.ts';
 import { Rate, type Judgement, type RateAnomaly } from './rate.ts';
 import { parseBucket } from './summarize.ts';

@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { Slice } from '../store/slice.ts';
-import { paced } from './look-through.ts';
+import { paced } from '../store/read/look-through.ts';
 
 /** Bounds of a result cache. */
 export interface CacheLimits {

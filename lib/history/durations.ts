@@ -7,7 +7,7 @@ import { parseSelection, SELECTION, type ParsedSelection, type Selection } from 
 import { Best } from '../store/read/best.ts';
 import { parsePathOf } from './grouping.ts';
 import { keyFunction } from './key-function.ts';
-import { lookThrough } from './look-through.ts';
+import { lookThrough } from '../store/read/look-through.ts';
 import { Numbers } from './numbers.ts';
 import { markOf, Pairing, type DurationMark, type DurationPair, type PairingOptions } from './pairing.ts';
 import { Quantiles } from './quantiles.ts';

@@ -5,7 +5,7 @@ import type { Store } from '../store/port.ts';
 import { parseSelection, type ParsedSelection, type Selection } from '../store/read/selection.ts';
 import { parseGrouping, type Grouping } from './grouping.ts';
 import { Keyed } from './keyed.ts';
-import { lookThrough, paced } from './look-through.ts';
+import { lookThrough, paced } from '../store/read/look-through.ts';
 import {
   leadingOf,
   MEASURES,

@@ -5,11 +5,9 @@ import type { Place } from '../event/place.ts';
 import { invoke, isThenable } from '../invoke/invoke.ts';
 import { mustKnow } from '../parse-options.ts';
 import type { Store } from '../store/port.ts';
-import { Slice } from '../store/slice.ts';
+import { lookThrough } from '../store/read/look-through.ts';
 import { checkPlace, resolvePlace } from '../store/read/resolve-place.ts';
-import { scan } from '../store/read/scan.ts';
 import { parseSelection, SELECTION, type ParsedSelection, type Selection } from '../store/read/selection.ts';
-import { resolveWindow } from '../store/read/window.ts';
 
 /** Which events a state is made of. */
 export interface FoldOptions extends Omit<Selection, 'to'> {
@@ -26,9 +24,6 @@ export interface ParsedFold {
 }
 
 const KNOWN = SELECTION.map((key) => (key === 'to' ? 'until' : key));
-const PAGE_EVENTS = 500;
-/** Events between two looks at the clock. */
-const CHECKED_EVENTS = 32;
 
 /** Throws `INVALID_OPTION` for the reducer, and what `parseSelection` throws. */
 export function parseFold(initial: unknown, reducer: unknown, options: FoldOptions = {}): ParsedFold {
@@ -51,27 +46,15 @@ export async function fold(
   { initial, reducer, selection, until }: ParsedFold,
   clock: Clock,
 ): Promise<unknown> {
-  const { where, withoutReserved, signal, from, after } = selection;
   const to = until === undefined ? undefined : await settle(until, store, clock);
-  const window = await resolveWindow({ from, after, to }, store, clock);
   let state: unknown = typeof initial === 'function' ? (initial as () => unknown)() : initial;
   const reduce = (event: StoredEvent): void => void (state = mustBeThere(reducer(state, event)));
-  const slice = new Slice();
-  let done = 0;
-  for await (const { events } of scan(store, {
-    where,
-    withoutReserved,
-    window,
-    descending: false,
-    pageEvents: PAGE_EVENTS,
-    signal,
-  }))
-    for (const event of events) {
-      const failure = invoke(reduce, event, { attempt: 1 });
-      // A reducer that answers is not waited for, so there is no Promise here.
-      if (failure !== undefined) throw failed(event, (failure as { readonly error: unknown }).error);
-      if (++done % CHECKED_EVENTS === 0 && slice.isOver) await slice.rest();
-    }
+  const look = (event: StoredEvent): void => {
+    const failure = invoke(reduce, event, { attempt: 1 });
+    // A reducer that answers is not waited for, so there is no Promise here.
+    if (failure !== undefined) throw failed(event, (failure as { readonly error: unknown }).error);
+  };
+  await lookThrough(store, { ...selection, to }, look, clock);
   return state;
 }
 

@@ -1,10 +1,10 @@
-import type { Clock } from '../clock.ts';
-import type { StoredEvent } from '../event/event.ts';
-import type { Store } from '../store/port.ts';
-import { Slice } from '../store/slice.ts';
-import { scan } from '../store/read/scan.ts';
-import type { ParsedSelection } from '../store/read/selection.ts';
-import { resolveWindow } from '../store/read/window.ts';
+import type { Clock } from '../../clock.ts';
+import type { StoredEvent } from '../../event/event.ts';
+import type { Store } from '../port.ts';
+import { Slice } from '../slice.ts';
+import { scan } from './scan.ts';
+import type { ParsedSelection } from './selection.ts';
+import { resolveWindow } from './window.ts';
 
 const PAGE_EVENTS = 1_000;
 /** Events between two looks at the clock. */
