@@ -13,6 +13,8 @@ export interface HandlerSite {
   readonly signal: AbortSignal;
   /** Who handles the event, by a name that survives a restart: a consumer's, an actor's, a group's or the pattern. */
   readonly recipient: string;
+  /** The transaction that is committed together with the checkpoint of a consumer. */
+  readonly tx?: unknown;
 }
 
 /**
@@ -36,6 +38,11 @@ export class HandlerContext {
   /** Aborted when the subscription is removed or the bus stops waiting for this handler. */
   get signal(): AbortSignal {
     return this.site.signal;
+  }
+
+  /** With `checkpointIn`: what is written through it is committed together with the checkpoint. */
+  get tx(): unknown {
+    return this.site.tx;
   }
 
   /** The event's position once it is stored; undefined before that and for transient events. */

@@ -93,6 +93,11 @@ class KeyedMailbox<T extends object> implements Mailbox<T> {
     return undefined;
   }
 
+  takeBehind(key: string | undefined): T | undefined {
+    const lane = this.#lanes.get(key ?? '');
+    return lane && lane.waiting > 0 ? this.#leave(next(lane.queue)!) : undefined;
+  }
+
   release(key: string | undefined): void {
     const lane = this.#lanes.get(key ?? '');
     if (!lane) return;

@@ -20,6 +20,8 @@ export interface Mailbox<T> {
   push(item: T, bytes: number, key: string | undefined): void;
   /** The next item whose lane is free; its lane is taken until `release`. */
   take(): { readonly item: T; readonly key: string | undefined } | undefined;
+  /** The next item of a lane that is taken already, for those who handle several at once. */
+  takeBehind(key: string | undefined): T | undefined;
   release(key: string | undefined): void;
   /** Removes the item that has waited longest. */
   evict(): T | undefined;

@@ -32,6 +32,7 @@ export function createPlainMailbox<T>(): Mailbox<T> {
       bytes += size;
     },
     take: shift,
+    takeBehind: () => shift()?.item,
     release() {},
     evict: () => shift()?.item,
     // Without lanes there are no keys to tell apart.

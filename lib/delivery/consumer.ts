@@ -1,0 +1,374 @@
+import { currentCause } from '../context.ts';
+import { TelltaleError, toError } from '../errors.ts';
+import type { Envelope } from '../event/envelope.ts';
+import type { StoredEvent } from '../event/event.ts';
+import type { Place } from '../event/place.ts';
+import { resolveStart, type Start } from '../store/read/resolve-start.ts';
+import { PARTITIONS, type Seat } from './ledger.ts';
+import { Partition } from './partition.ts';
+import { Reader } from './reader.ts';
+import { Seats } from './seats.ts';
+import type { ConsumerFigures, ConsumerLag, ConsumerPort, ConsumerStatus, ConsumerTerms } from './terms.ts';
+import { Work } from './work.ts';
+
+/** Starts a consumer. What stands against it (its place, its group, its store) is told by `started` and `status`. */
+export function startConsumer(port: ConsumerPort, terms: ConsumerTerms): Consumer {
+  return new Consumer(port, terms);
+}
+
+/**
+ * A durable subscription: reads the log from its checkpoint, then the commit feed.
+ *
+ * Ordering: position order within a lane. Delivery: at least once; what is at or below the checkpoint never again, what
+ * was done above it once more after a crash. Capacity: 1,000 events or 16 MiB wait in memory, 10,000 positions beyond
+ * the checkpoint; the rest waits in the log. Failure: retried, then as `onFailure` says; a store that does not answer is
+ * asked again; any other error of the store, and another consumer that takes over, end it with status `failed`.
+ * Closing: running handlers end, the last checkpoint is written, everything is given back.
+ */
+export class Consumer {
+  readonly name: string;
+  /** Resolves when it has its checkpoint and reads; rejects with what stands against it. */
+  readonly started: Promise<void>;
+  readonly #port: ConsumerPort;
+  readonly #terms: ConsumerTerms;
+  readonly #seats: Seats;
+  readonly #work: Work;
+  readonly #reader: Reader;
+  readonly #waiting = new Set<() => void>();
+  readonly #leaveFeed: () => void;
+  #head = 0;
+  #lastAt: number;
+  #lastPosition = 0;
+  /** Set where it begins at a time that is still to come. */
+  #storedFrom = 0;
+  #status: ConsumerStatus = 'starting';
+  #error: unknown;
+  #stopping: Promise<void> | undefined;
+
+  constructor(port: ConsumerPort, terms: ConsumerTerms) {
+    this.name = terms.name;
+    this.#port = port;
+    this.#terms = terms;
+    this.#lastAt = port.clock.now();
+    this.#leaveFeed = port.store.onCommit((events) => (this.#head = events.at(-1)?.position ?? this.#head));
+    this.#seats = this.#createSeats();
+    this.#work = this.#createWork();
+    this.#reader = this.#createReader();
+    this.started = this.#start();
+    this.started.catch(() => undefined);
+  }
+
+  get status(): ConsumerStatus {
+    return this.#status;
+  }
+
+  /** Why it has paused by itself, or ended; undefined otherwise. */
+  get error(): unknown {
+    return this.#error;
+  }
+
+  /** Everything at or below it is done with; of the partitions it has, the lowest. */
+  get position(): number {
+    const { positions } = this.#work;
+    if (positions.size > 0) this.#lastPosition = Math.min(...positions.values());
+    return this.#lastPosition;
+  }
+
+  get lag(): ConsumerLag {
+    const events = Math.max(0, this.#head - this.position);
+    if (events === 0) return { events, ms: 0 };
+    const since = this.#work.oldestAt ?? this.#lastAt;
+    return { events, ms: Math.max(0, this.#port.clock.now() - since) };
+  }
+
+  /** Members of its group, this one included. */
+  get members(): number {
+    return this.#seats.members.length;
+  }
+
+  /** Partitions it has: all 64 of a group's only member, 1 where there is no group. */
+  get partitions(): readonly number[] {
+    return [...this.#work.partitions.keys()].toSorted((a, b) => a - b);
+  }
+
+  /** Has it something to do that it was not told to leave? */
+  get isBusy(): boolean {
+    if (this.#status === 'starting' || this.#work.books.running > 0) return true;
+    return this.#status === 'running' && (this.#work.isBusy || this.#reader.isBehind);
+  }
+
+  /** Can an event be given to it again? */
+  get isListening(): boolean {
+    return this.#status === 'running' || this.#status === 'paused';
+  }
+
+  get figures(): ConsumerFigures {
+    const { name, pattern } = this.#terms;
+    const { status, position, lag } = this;
+    return { name, pattern, status, position, lag, ...this.#work.books };
+  }
+
+  /** Begins nothing more; what runs goes on. */
+  pause(): void {
+    if (this.isListening) this.#become('paused', undefined);
+  }
+
+  /** Goes on; what has failed is tried again first. */
+  resume(): void {
+    if (!this.isListening) return;
+    this.#become('running', undefined);
+    this.#work.resume();
+    this.#reader.ease();
+  }
+
+  /**
+   * Begins again at a place, inclusive; every member of its group does. Rejects with `WOULD_DEADLOCK` inside its own
+   * handler, `INVALID_PLACE`, and `INVALID_OPTION` where a target keeps state and no `onReset` says how it begins again.
+   */
+  async rewind(place: Place): Promise<void> {
+    this.#mustNotBeInside('rewind');
+    const { target, onReset, name } = this.#terms;
+    if (target && !onReset) {
+      const text = `\`rewind\` of consumer \`${name}\` needs \`onReset\`, which takes back what its target has made of the events`;
+      throw new TelltaleError('INVALID_OPTION', text);
+    }
+    await this.started;
+    const { after } = await this.#resolve(place, 'rewind');
+    if (!this.isListening) throw this.#overError();
+    await Promise.all([...this.#work.partitions.values()].map((partition) => this.#work.end(partition)));
+    if (target) {
+      const epoch = this.#seats.nextEpoch;
+      const checkpoints = this.#keys().map((key) => ({ key, position: after, epoch }));
+      await target.commit(checkpoints, (tx) => onReset?.(tx));
+    }
+    await this.#seats.rewind(after);
+  }
+
+  /**
+   * Lets running handlers end, as long as a closing bus would wait for them, and writes the last checkpoint. May be
+   * called again. Rejects with `WOULD_DEADLOCK` inside its own handler.
+   */
+  async stop(): Promise<void> {
+    this.#mustNotBeInside('stop');
+    return (this.#stopping ??= this.#stop());
+  }
+
+  /** Resolves when all that is stored now is done with, or when it does not run any more. */
+  async caughtUp(): Promise<void> {
+    this.#mustNotBeInside('caughtUp');
+    await this.#port.written();
+    const { position } = await this.#port.store.head();
+    while (this.position < position && !this.#isOver) await new Promise<void>((resolve) => this.#waiting.add(resolve));
+  }
+
+  /** Hands its handler an event once more: a dead letter is tried again. */
+  again(envelope: Envelope): void {
+    this.#work.again(envelope);
+  }
+
+  get #isOver(): boolean {
+    return this.#status === 'stopped' || this.#status === 'failed';
+  }
+
+  async #start(): Promise<void> {
+    try {
+      await this.#seats.join();
+      this.#head = Math.max(this.#head, (await this.#port.store.head()).position);
+      if (this.#status !== 'starting') return;
+      this.#become('running', undefined);
+      void this.#reader.run().catch((error: unknown) => this.#fail(error));
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#isOver) return;
+    this.#become('stopping', undefined);
+    this.#reader.end();
+    const { clock, closeTimeoutMs } = this.#port;
+    let cancel: (() => void) | undefined;
+    const timeout = new Promise<'late'>((resolve) => (cancel = clock.wait(closeTimeoutMs, () => resolve('late'))));
+    const ended = this.#endAll();
+    ended.catch(() => undefined);
+    try {
+      if ((await Promise.race([ended, timeout])) === 'late') await this.#cutShort();
+    } finally {
+      cancel?.();
+      this.#work.drop();
+      this.#close('stopped');
+    }
+  }
+
+  async #endAll(): Promise<void> {
+    await this.started.catch(() => undefined);
+    await Promise.all([...this.#work.partitions.values()].map((partition) => this.#work.end(partition)));
+    await this.#seats.leave();
+  }
+
+  // Whoever still runs is told, and what he does is not waited for; what was done until now is written down.
+  async #cutShort(): Promise<void> {
+    const reason = new TelltaleError('ABORTED', `consumer \`${this.name}\` has stopped waiting for its handlers`);
+    for (const partition of this.#work.partitions.values()) partition.abort(reason);
+    const { clock, closeTimeoutMs } = this.#port;
+    const cancel = clock.wait(closeTimeoutMs / 10, () => this.#seats.abandon());
+    await this.#seats.leave().finally(cancel);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isOver || this.#status === 'stopping') return;
+    this.#error = error;
+    this.#reader.end();
+    for (const index of this.#work.partitions.keys()) this.#work.lose(index, toError(error));
+    this.#work.drop();
+    this.#seats.abandon();
+    this.#close('failed');
+  }
+
+  #close(status: 'stopped' | 'failed'): void {
+    this.#leaveFeed();
+    this.#become(status, this.#error);
+  }
+
+  #become(status: ConsumerStatus, error: unknown): void {
+    this.#status = status;
+    this.#error = error;
+    this.#port.changed();
+    this.#ease();
+  }
+
+  #ease(): void {
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+    this.#port.eased();
+  }
+
+  #createSeats(): Seats {
+    const { name, pattern, where, keyText, group, from } = this.#terms;
+    const { store, clock, unavailable } = this.#port;
+    const ledger = { pattern, ...(where && { where }), ...(keyText !== undefined && { key: keyText }), group };
+    const start = async (): Promise<number> => {
+      const { after, storedFrom = 0 } = await this.#resolve(from, 'from');
+      this.#storedFrom = storedFrom;
+      return after;
+    };
+    const port = {
+      store,
+      clock,
+      unavailable,
+      positions: () => this.#work.positions,
+      given: (index: number, seat: Seat) => void this.#given(index, seat).catch((error: unknown) => this.#fail(error)),
+      lost: (index: number) => this.#work.lose(index, this.#lostError(index)),
+      wanted: (index: number) => void this.#giveUp(index),
+      turned: () => {
+        this.#work.pump();
+        this.#reader.ease();
+      },
+      failed: (error: unknown) => this.#fail(error),
+    };
+    return new Seats(port, { name, ledger, start });
+  }
+
+  #createWork(): Work {
+    const { clock, context } = this.#port;
+    const port = {
+      clock,
+      context,
+      envelopeOf: (event: StoredEvent) => this.#port.envelopeOf(event),
+      mayStart: () => this.#status === 'running' && this.#seats.isSure,
+      keyOf: (index: number) => this.#keyOf(index),
+      moved: () => this.#moved(),
+      failed: this.#port.failed.bind(this.#port),
+      gaveUp: this.#port.gaveUp.bind(this.#port),
+      stuck: (error: unknown) => this.#status === 'running' && this.#become('paused', error),
+      eased: () => {
+        this.#reader.ease();
+        this.#ease();
+      },
+    };
+    return new Work(port, this.#terms);
+  }
+
+  #createReader(): Reader {
+    const { pattern, where } = this.#terms;
+    const { store, clock, unavailable } = this.#port;
+    const conditions = [{ type: pattern }, ...(where ? [where] : [])];
+    return new Reader({
+      store,
+      clock,
+      unavailable,
+      where: { $and: conditions },
+      start: () => this.#work.start,
+      hasRoom: (event) => this.#work.hasRoom(event),
+      take: (event) => this.#take(event),
+      looked: (position) => {
+        this.#head = Math.max(this.#head, position);
+        this.#work.looked(position);
+      },
+      rested: () => this.#ease(),
+    });
+  }
+
+  #take(event: StoredEvent): void {
+    this.#lastAt = event.storedAt;
+    if (event.storedAt >= this.#storedFrom) this.#work.take(event);
+  }
+
+  #moved(): void {
+    this.#seats.moved();
+    if (this.#waiting.size > 0) this.#ease();
+  }
+
+  // The target knows best how far it has come; its epoch keeps out whoever had the partition before.
+  async #given(index: number, { position, epoch }: Seat): Promise<void> {
+    const { target, name } = this.#terms;
+    let after = position;
+    if (target) {
+      const key = this.#keyOf(index);
+      after = (await target.load(key))?.position ?? position;
+      await target.commit([{ key, position: after, epoch }], () => undefined);
+    }
+    if (this.#isOver || !this.#seats.has(index, epoch)) return;
+    this.#work.give(new Partition({ recipient: name, index, epoch, after }));
+    this.#reader.restart();
+  }
+
+  async #giveUp(index: number): Promise<void> {
+    const partition = this.#work.partitions.get(index);
+    if (!partition?.isHeld) return;
+    await this.#work.end(partition);
+    if (this.#work.partitions.get(index) === partition) await this.#seats.release(index);
+  }
+
+  #keyOf(index: number): string {
+    return this.#terms.group ? `${this.name}#${index}` : this.name;
+  }
+
+  #keys(): readonly string[] {
+    return Array.from({ length: this.#terms.group ? PARTITIONS : 1 }, (_, index) => this.#keyOf(index));
+  }
+
+  // The event it names may still be on its way into the log.
+  async #resolve(place: Place, name: string): Promise<Start> {
+    if (typeof place === 'object' && 'eventId' in place) await this.#port.written();
+    return resolveStart(place, name, this.#port);
+  }
+
+  #mustNotBeInside(verb: string): void {
+    const id = currentCause()?.handling;
+    if (id === undefined || !this.#work.isHandling(id)) return;
+    const text = `\`${verb}\` of consumer \`${this.name}\` called inside its handler would wait for that handler; call it after the handler has returned, for example in setImmediate`;
+    throw new TelltaleError('WOULD_DEADLOCK', text);
+  }
+
+  #lostError(index: number): TelltaleError {
+    const text = `partition ${index} of consumer \`${this.name}\` has another holder: nothing that is still done for it counts`;
+    return new TelltaleError('LEASE_LOST', text, { details: { name: this.name, partition: index } });
+  }
+
+  #overError(): TelltaleError {
+    const text = `consumer \`${this.name}\` does not run: it is ${this.#status}`;
+    return new TelltaleError('INVALID_OPTION', text, { cause: this.#error });
+  }
+}

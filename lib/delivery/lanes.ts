@@ -1,0 +1,234 @@
+import type { Clock } from '../clock.ts';
+import { runWithCause } from '../context.ts';
+import type { Envelope } from '../event/envelope.ts';
+import type { StoredEvent } from '../event/event.ts';
+import { HandlerContext, type ContextPort, type HandlerSite } from '../invoke/handler-context.ts';
+import { invoke, type Failure } from '../invoke/invoke.ts';
+import { createKeyedMailbox } from '../mailbox/keyed-mailbox.ts';
+import type { Mailbox } from '../mailbox/mailbox.ts';
+import { createPlainMailbox } from '../mailbox/plain-mailbox.ts';
+import type { RetryPolicy } from '../retry.ts';
+import type { Partition } from './partition.ts';
+import type { Mark } from './progress.ts';
+import type { CheckpointTarget } from './target.ts';
+import type { ConsumerHandler } from './terms.ts';
+
+/** One event of a partition, until it is done with. */
+export interface Item extends Mark {
+  readonly envelope: Envelope;
+  readonly partition: Partition;
+  readonly lane: string | undefined;
+}
+
+/** Items that are handled together; one unless there are batches. */
+export interface Run {
+  readonly items: readonly Item[];
+  readonly partition: Partition;
+  readonly lane: string | undefined;
+  /** What comes behind it in a batch of which one has failed. */
+  readonly rest?: readonly Item[];
+  /** Its key could not be told, and cannot be by trying again. */
+  readonly keyFailure?: Failure;
+  /** Its letter was opened: no other is, however often it fails. */
+  hasLetter?: boolean;
+  /** Its dead letter is tried again, in this envelope. */
+  retold?: Envelope;
+}
+
+export interface LanesTerms {
+  readonly handler: ConsumerHandler;
+  readonly keyed: boolean;
+  readonly concurrency: number;
+  readonly retry: RetryPolicy | undefined;
+  readonly batch: { readonly max: number; readonly waitMs: number } | undefined;
+  readonly target: CheckpointTarget | undefined;
+}
+
+export interface LanesPort {
+  readonly clock: Clock;
+  readonly context: ContextPort;
+  /** May anything be begun now? */
+  mayStart(): boolean;
+  /** What the target knows a partition by. */
+  keyOf(partition: Partition): string;
+  done(run: Run): void;
+  /** Answers whether the lane stays taken, so that what comes behind waits. */
+  failed(run: Run, failure: Failure): 'free' | 'held';
+  /** Given back to the log: its partition has another holder, or the consumer stops. */
+  returned(items: readonly Item[]): void;
+  /** A handler has ended. */
+  eased(): void;
+}
+
+/**
+ * Runs a consumer's handler. Ordering: in the order of `add` within a lane, side by side across lanes, as many at once
+ * as `concurrency` says. Capacity: whoever adds looks at `queued` and `queuedBytes` first. Failure: told the port,
+ * which says whether the lane goes on. Closing: what belongs to a partition that has ended is given back when its turn
+ * comes, or by `drop`.
+ */
+export class Lanes {
+  readonly #port: LanesPort;
+  readonly #terms: LanesTerms;
+  readonly #mailbox: Mailbox<Item>;
+  readonly #runs = new Set<Run>();
+  #filling: 'no' | 'waiting' | 'over' = 'no';
+
+  constructor(port: LanesPort, terms: LanesTerms) {
+    this.#port = port;
+    this.#terms = terms;
+    this.#mailbox = terms.keyed ? createKeyedMailbox({ evicts: false }) : createPlainMailbox();
+  }
+
+  get running(): number {
+    let items = 0;
+    for (const run of this.#runs) items += run.items.length;
+    return items;
+  }
+
+  get queued(): number {
+    return this.#mailbox.length;
+  }
+
+  get queuedBytes(): number {
+    return this.#mailbox.bytes;
+  }
+
+  add(item: Item): void {
+    const { concurrency, batch } = this.#terms;
+    const isFree = this.#runs.size < concurrency && !batch && this.#port.mayStart();
+    if (isFree && this.#mailbox.acquire(item.lane)) return this.#start([item], undefined);
+    this.#mailbox.push(item, sizeOf(item), item.lane);
+    if (batch) this.pump();
+  }
+
+  /** Begins what can be begun. */
+  pump(): void {
+    while (this.#runs.size < this.#terms.concurrency && this.#mailbox.length > 0 && this.#port.mayStart()) {
+      if (!this.#isFilled()) return;
+      const next = this.#mailbox.take();
+      if (!next) return;
+      if (next.item.partition.isHeld) this.#start(this.#batchBehind(next.item), undefined);
+      else {
+        this.#mailbox.release(next.key);
+        this.#port.returned([next.item]);
+      }
+    }
+  }
+
+  /** Runs again what holds its lane. */
+  again(run: Run): void {
+    this.#start(run.items, run);
+  }
+
+  /** What waits behind a run that held its lane may go on. */
+  free({ lane }: Run): void {
+    this.#mailbox.release(lane);
+    this.pump();
+  }
+
+  /** Runs the items of a batch each for itself, one after the other; their lane is held until the last has ended. */
+  oneByOne({ items, partition, lane }: Run): void {
+    const [first, ...rest] = items as [Item, ...Item[]];
+    this.#start([first], { items: [first], rest, partition, lane });
+  }
+
+  /** Answers everything that waits. */
+  drop(): readonly Item[] {
+    return this.#mailbox.clear();
+  }
+
+  isHandling(id: string): boolean {
+    for (const { items } of this.#runs) if (items.some(({ envelope }) => envelope.event.id === id)) return true;
+    return false;
+  }
+
+  // What is there now, up to the limit: whatever comes while it is handled makes the next batch.
+  #batchBehind(first: Item): readonly Item[] {
+    const items = [first];
+    const { max } = this.#terms.batch ?? { max: 1 };
+    while (items.length < max) {
+      const next = this.#mailbox.takeBehind(first.lane);
+      if (!next) break;
+      if (next.partition === first.partition) items.push(next);
+      else this.#port.returned([next]);
+    }
+    return items;
+  }
+
+  // A batch that is not full waits for more, once and for so long.
+  #isFilled(): boolean {
+    const { batch } = this.#terms;
+    if (!batch || batch.waitMs === 0 || this.#mailbox.length >= batch.max || this.#filling === 'over') {
+      this.#filling = 'no';
+      return true;
+    }
+    if (this.#filling === 'no') {
+      this.#filling = 'waiting';
+      this.#port.clock.after(batch.waitMs, () => {
+        this.#filling = 'over';
+        this.pump();
+      });
+    }
+    return false;
+  }
+
+  #start(items: readonly Item[], known: Run | undefined): void {
+    const { retry } = this.#terms;
+    const { partition, lane } = items[0]!;
+    const run = known ?? { items, partition, lane };
+    const envelope = run.retold ?? items.at(-1)!.envelope;
+    this.#runs.add(run);
+    partition.running++;
+    envelope.running++;
+    const { call, site } = this.#callOf(run);
+    const context = new HandlerContext(envelope, this.#port.context, site);
+    const events = items.map((item) => item.envelope.event as StoredEvent);
+    const given = this.#terms.batch ? events : events[0]!;
+    const terms = retry && { policy: retry, clock: this.#port.clock, signal: partition.ending };
+    const outcome = runWithCause(envelope, () => invoke(call, given, context, terms), undefined);
+    if (!(outcome instanceof Promise)) return this.#end(run, envelope, outcome);
+    void outcome.then((failure) => {
+      this.#end(run, envelope, failure);
+      this.pump();
+      this.#port.eased();
+      return undefined;
+    });
+  }
+
+  // With a target, what the handler writes and the checkpoint are committed together, each attempt for itself.
+  #callOf(run: Run): { call: ConsumerHandler; site: HandlerSite } {
+    const { handler, target } = this.#terms;
+    const { partition, items } = run;
+    if (!target) return { call: handler, site: partition };
+    const site = { signal: partition.signal, recipient: partition.recipient, tx: undefined as unknown };
+    const checkpoint = { key: this.#port.keyOf(partition), position: items.at(-1)!.position, epoch: partition.epoch };
+    const call: ConsumerHandler = (given, context) =>
+      target.commit(partition.index < 0 ? [] : [checkpoint], (tx) => {
+        site.tx = tx;
+        return handler(given, context);
+      });
+    return { call, site };
+  }
+
+  #end(run: Run, envelope: Envelope, failure: Failure | undefined): void {
+    const { partition, items, lane } = run;
+    this.#runs.delete(run);
+    envelope.running--;
+    let verdict: 'free' | 'held' = 'free';
+    if (failure === undefined) this.#port.done(run);
+    else if (partition.isHeld) verdict = this.#port.failed(run, failure);
+    else this.#port.returned(items);
+    if (verdict === 'free' && !this.#goOn(run)) this.#mailbox.release(lane);
+    partition.left();
+  }
+
+  #goOn({ rest, partition, lane }: Run): boolean {
+    if (!rest || rest.length === 0) return false;
+    if (partition.isHeld) this.oneByOne({ items: rest, partition, lane });
+    else this.#port.returned(rest);
+    return partition.isHeld;
+  }
+}
+
+// Only what waits is looked at.
+const sizeOf = ({ envelope }: Item): number => envelope.bytes || JSON.stringify(envelope.event.payload)?.length || 0;

@@ -1,0 +1,292 @@
+import type { Clock } from '../clock.ts';
+import { TelltaleError, withoutStack } from '../errors.ts';
+import type { Envelope } from '../event/envelope.ts';
+import type { StoredEvent } from '../event/event.ts';
+import type { ContextPort } from '../invoke/handler-context.ts';
+import type { Failure } from '../invoke/invoke.ts';
+import { KeyFailure, laneKey } from '../invoke/lane-key.ts';
+import { Lanes, type Item, type Run } from './lanes.ts';
+import { Partition } from './partition.ts';
+import { partitionOf } from './partition-of.ts';
+import type { ConsumerBooks, ConsumerTerms } from './terms.ts';
+
+export interface WorkPort {
+  readonly clock: Clock;
+  readonly context: ContextPort;
+  envelopeOf(event: StoredEvent): Envelope;
+  mayStart(): boolean;
+  keyOf(index: number): string;
+  /** A checkpoint may have moved. */
+  moved(): void;
+  failed(envelope: Envelope, failure: Failure): void;
+  gaveUp(envelope: Envelope, failure: Failure): void;
+  /** It cannot go on by itself. */
+  stuck(error: unknown): void;
+  /** A handler has ended. */
+  eased(): void;
+}
+
+/** So many events wait in memory for their lane. */
+const MAX_QUEUED = 1_000;
+const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
+/** So far beyond the checkpoint it works while an event below is not done. */
+const MAX_BEYOND = 10_000;
+/** So many keys may wait behind a failed event. */
+const MAX_WAITING_KEYS = 1_000;
+
+/**
+ * The partitions that one member has, and what is done for them. Ordering: position order within a lane; an event is
+ * taken once, however often a partition is read over. Capacity: `hasRoom` is asked before each event. Failure: as the
+ * policy says: the event is left out, its lane waits, or everything does. Closing: `end` and `lose` give back what was
+ * not begun.
+ */
+export class Work {
+  readonly #port: WorkPort;
+  readonly #terms: ConsumerTerms;
+  readonly #lanes: Lanes;
+  readonly #partitions = new Map<number, Partition>();
+  /** What has failed and holds its lane, oldest first. */
+  readonly #held = new Set<Run>();
+  readonly #counts = { taken: 0, handled: 0, skipped: 0, returned: 0 };
+
+  constructor(port: WorkPort, terms: ConsumerTerms) {
+    this.#port = port;
+    this.#terms = terms;
+    const { handler, concurrency, retry, batch, target } = terms;
+    const keyed = terms.key !== undefined || this.#isSerial;
+    const lanes = {
+      clock: port.clock,
+      context: port.context,
+      mayStart: () => port.mayStart(),
+      keyOf: ({ index }: Partition) => port.keyOf(index),
+      done: (run: Run) => this.#done(run),
+      failed: (run: Run, failure: Failure) => this.#failed(run, failure),
+      returned: (items: readonly Item[]) => this.#returned(items),
+      eased: () => port.eased(),
+    };
+    this.#lanes = new Lanes(lanes, { handler, keyed, concurrency, retry, batch, target });
+  }
+
+  get partitions(): ReadonlyMap<number, Partition> {
+    return this.#partitions;
+  }
+
+  /** How far each partition has come. */
+  get positions(): ReadonlyMap<number, number> {
+    return new Map([...this.#partitions].map(([index, { progress }]) => [index, progress.position]));
+  }
+
+  /** The lowest position behind which something is to be read; undefined where there is no partition. */
+  get start(): number | undefined {
+    const held = [...this.#partitions.values()].filter(({ isHeld }) => isHeld);
+    return held.length === 0 ? undefined : Math.min(...held.map(({ progress }) => progress.looked));
+  }
+
+  /** When the oldest event was stored that is not done with; undefined where there is none. */
+  get oldestAt(): number | undefined {
+    const oldest = [...this.#partitions.values()].flatMap(
+      ({ progress }) => (progress.oldest as Item | undefined) ?? [],
+    );
+    if (oldest.length === 0) return undefined;
+    return Math.min(...oldest.map(({ envelope }) => (envelope.event as StoredEvent).storedAt));
+  }
+
+  get books(): ConsumerBooks {
+    const held = [...this.#held].reduce((sum, { items }) => sum + items.length, 0);
+    return { ...this.#counts, running: this.#lanes.running, queued: this.#lanes.queued + held };
+  }
+
+  /** Does anything run, or wait for its turn? What waits behind a failed event does not count. */
+  get isBusy(): boolean {
+    return this.#lanes.running > 0 || (this.#lanes.queued > 0 && this.#held.size === 0);
+  }
+
+  isHandling(id: string): boolean {
+    return this.#lanes.isHandling(id);
+  }
+
+  give(partition: Partition): void {
+    this.#partitions.set(partition.index, partition);
+  }
+
+  /** Lets what runs end; what waits is given back. */
+  async end(partition: Partition): Promise<void> {
+    const ended = partition.end();
+    this.#forget(partition);
+    await ended;
+  }
+
+  /** Another has it, or it was given back. */
+  lose(index: number, reason: unknown): void {
+    const partition = this.#partitions.get(index);
+    if (!partition) return;
+    this.#partitions.delete(index);
+    partition.abort(reason);
+    this.#forget(partition);
+  }
+
+  hasRoom({ position }: StoredEvent): boolean {
+    if (!this.#port.mayStart()) return false;
+    const { queued, queuedBytes } = this.#lanes;
+    let lowest = Infinity;
+    for (const { progress } of this.#partitions.values())
+      if (progress.oldest !== undefined) lowest = Math.min(lowest, progress.position);
+    const isFull = queued >= MAX_QUEUED || queuedBytes >= MAX_QUEUED_BYTES || position - lowest > MAX_BEYOND;
+    if (isFull && this.#held.size > 0) this.#port.stuck(this.#stuckError(lowest));
+    return !isFull;
+  }
+
+  /** Takes the next event of the log; one that is for others is left to them. */
+  take(event: StoredEvent): void {
+    const { position } = event;
+    const envelope = this.#port.envelopeOf(event);
+    const { key: keyOf, group } = this.#terms;
+    const key = keyOf && laneKey(keyOf, envelope.event);
+    const isKey = typeof key === 'string';
+    const partition = this.#partitions.get(group ? partitionOf(isKey ? key : event.id) : 0);
+    if (!partition?.isHeld || position <= partition.progress.looked) return;
+    this.#counts.taken++;
+    const item: Item = { position, done: false, envelope, partition, lane: this.#laneOf(partition, key, event.id) };
+    partition.progress.take(item);
+    if (key instanceof KeyFailure) this.#noKey(item, key.failure);
+    else this.#lanes.add(item);
+  }
+
+  /** Everything up to this position was read. */
+  looked(position: number): void {
+    for (const { isHeld, progress } of this.#partitions.values()) if (isHeld) progress.look(position);
+    this.#port.moved();
+  }
+
+  pump(): void {
+    this.#lanes.pump();
+  }
+
+  /** Tries again what has failed. */
+  resume(): void {
+    const held = [...this.#held];
+    this.#held.clear();
+    for (const run of held)
+      if (run.keyFailure) this.#hold(run, run.keyFailure);
+      else this.#lanes.again(run);
+    this.#lanes.pump();
+  }
+
+  /** Hands an event to the handler once more: a dead letter is tried again. */
+  again(envelope: Envelope): void {
+    const isOf = ({ items }: Run): boolean => items.some(({ position }) => position === envelope.position);
+    const run = envelope.position > 0 ? [...this.#held].find(isOf) : undefined;
+    if (run) {
+      this.#held.delete(run);
+      return this.#lanes.again(Object.assign(run, { retold: envelope }));
+    }
+    const partition = new Partition({ recipient: this.#terms.name, index: -1, epoch: 0, after: 0 });
+    const key = this.#terms.key && laneKey(this.#terms.key, envelope.event);
+    const item = { position: envelope.position, done: false, envelope, partition };
+    const lane = this.#laneOf(partition, key, envelope.event.id);
+    if (key instanceof KeyFailure) this.#tell({ items: [{ ...item, lane }], partition, lane }, key.failure);
+    else this.#lanes.add({ ...item, lane });
+  }
+
+  // A target and batches take one after the other within a partition.
+  get #isSerial(): boolean {
+    return this.#terms.target !== undefined || this.#terms.batch !== undefined;
+  }
+
+  #laneOf({ index }: Partition, key: string | KeyFailure | undefined, id: string): string | undefined {
+    if (this.#isSerial) return String(index);
+    return key instanceof KeyFailure ? id : key;
+  }
+
+  #done(run: Run): void {
+    this.#tell(run, undefined);
+    if (run.partition.index < 0) return;
+    this.#counts.handled += run.items.length;
+    this.#finish(run);
+  }
+
+  #finish({ items, partition }: Run): void {
+    for (const item of items) item.done = true;
+    if (partition.progress.settle()) this.#port.moved();
+  }
+
+  #failed(run: Run, failure: Failure): 'free' | 'held' {
+    if (run.partition.index < 0) {
+      this.#tell(run, failure);
+      return 'free';
+    }
+    const { onFailure } = this.#terms;
+    // One of them has failed, and only that one is to be left out.
+    if (run.items.length > 1 && onFailure === 'skip-event') {
+      this.#lanes.oneByOne(run);
+      return 'held';
+    }
+    if (!run.retold) for (const { envelope } of run.items) this.#port.failed(envelope, failure);
+    return onFailure === 'skip-event' ? this.#skip(run, failure) : this.#hold(run, failure);
+  }
+
+  #skip(run: Run, failure: Failure): 'free' {
+    this.#tell(run, failure);
+    for (const { envelope } of run.items) this.#port.gaveUp(envelope, failure);
+    this.#counts.skipped += run.items.length;
+    this.#finish(run);
+    return 'free';
+  }
+
+  #hold(run: Run, failure: Failure): 'held' {
+    this.#tell(run, failure);
+    this.#held.add(run);
+    if (this.#terms.onFailure === 'pause') this.#port.stuck(failure.error);
+    else {
+      if (!run.hasLetter) for (const { envelope } of run.items) this.#port.gaveUp(envelope, failure);
+      run.hasLetter = true;
+      if (this.#held.size >= MAX_WAITING_KEYS) this.#port.stuck(this.#stuckError(0));
+    }
+    return 'held';
+  }
+
+  // A key that cannot be told stands in nobody's way.
+  #noKey(item: Item, failure: Failure): void {
+    const { partition, lane } = item;
+    const run: Run = { items: [item], partition, lane, keyFailure: failure };
+    this.#port.failed(item.envelope, failure);
+    if (this.#terms.onFailure === 'pause') this.#hold(run, failure);
+    else this.#skip(run, failure);
+  }
+
+  // Whoever tries a dead letter again is told how it went.
+  #tell(run: Run, failure: Failure | undefined): void {
+    const envelope = run.retold ?? (run.partition.index < 0 ? run.items[0]!.envelope : undefined);
+    delete run.retold;
+    if (failure) envelope?.retelling?.failed(envelope, failure.error, failure.attempts);
+    envelope?.retelling?.ended(envelope);
+  }
+
+  #forget(partition: Partition): void {
+    for (const run of this.#held) {
+      if (run.partition !== partition) continue;
+      this.#held.delete(run);
+      this.#returned(run.items);
+      this.#lanes.free(run);
+    }
+    this.#lanes.pump();
+  }
+
+  /** Nothing waits any more: it is read again at the next start. */
+  drop(): void {
+    this.#returned(this.#lanes.drop());
+  }
+
+  #returned(items: readonly Item[]): void {
+    for (const { envelope, partition } of items)
+      if (partition.index < 0) envelope.retelling?.dropped(envelope);
+      else this.#counts.returned++;
+  }
+
+  #stuckError(lowest: number): TelltaleError {
+    const { name } = this.#terms;
+    const waiting = this.#held.size;
+    const text = `consumer \`${name}\` has paused: ${waiting} keys wait behind events that failed, the first at position ${lowest + 1}; mend what they fail of and \`resume()\`, or settle their dead letters`;
+    return withoutStack(() => new TelltaleError('HANDLER_FAILED', text, { details: { name, waiting, lowest } }));
+  }
+}
