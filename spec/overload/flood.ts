@@ -1,73 +1,119 @@
 import { createBus, memory } from '../../lib/index.ts';
-import type { TelltaleEvent } from '../../lib/index.ts';
-import type { Overflow } from '../../lib/mailbox/overflow.ts';
+import type { HandlerContext, TelltaleEvent } from '../../lib/index.ts';
+import { FAULTS, type Fault } from './faults.ts';
+import { MAX_QUEUED, SCENARIOS, type Scenario, type ScenarioName } from './scenarios.ts';
 
-/** Ten times as many events as the handler can take, for some seconds; prints one JSON line of what came of it. */
-const policy = process.argv[2] as Overflow;
+/** Ten times as many events as the handlers can take, for some seconds; prints one JSON line of what came of it. */
+const scenario: Scenario = SCENARIOS[process.argv[2] as ScenarioName];
 const runMs = Number(process.argv[3]);
-const stored = process.argv[4] === 'stored';
+if (process.argv[4]) FAULTS[process.argv[4] as Fault]();
 
-const HANDLED_PER_TURN = 10;
-const OFFERED_PER_TURN = 10 * HANDLED_PER_TURN;
+const { on, members = 1, publishers, offspring = 0, fails = false } = scenario;
+const HANDLED_PER_TURN = 5;
+const OFFERED_PER_TURN = 10 * HANDLED_PER_TURN * members;
+const KEYS = 50;
+const SLICES = 6;
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+// Failures are told about once; here they are meant.
+process.removeAllListeners('warning');
 
-const bus = await createBus({ ...(stored && { store: memory({ capacity: 2_000 }) }), ingress: { max: 1_000 } });
+const bus = await createBus({
+  ...(scenario.stored && { store: memory({ capacity: 2_000, keepIds: 2_000 }) }),
+  ingress: { max: MAX_QUEUED },
+});
+/** What happened as the program itself saw it; the bus's books are compared with it. */
+const seen = { offered: 0, refusals: 0, calls: 0, failures: 0, read: 0, lagged: 0, letters: 0, heldBack: 0 };
 const payload = { text: 'x'.repeat(200), list: [1, 2, 3] };
-let inTurn = 0;
-let refusals = 0;
-let read = 0;
-let lagged = 0;
+const offering = new AbortController();
 
-if (policy === 'lag') void readSlowly();
-else {
-  const mailbox = { max: 1_000, overflow: policy };
-  const slow = async (): Promise<void> => {
-    if (++inTurn % HANDLED_PER_TURN === 0) await turn();
-  };
-  bus.on('flood.came', slow, { mailbox, key: 'payload.key', concurrency: 1 });
-}
+bus.on('$dead-letter.**', () => void seen.letters++);
+if (on) for (let member = 0; member < members; member++) bus.on('flood.came', createHandler(), on);
+else void readSlowly();
+for (let i = 0; i < (publishers ?? 0); i++) void publishOn(i);
 
-await floodFor(runMs / 2);
+await flood(runMs / 2);
 globalThis.gc?.();
 const before = process.memoryUsage().rss;
-const flood = await floodFor(runMs);
-const p99Ms = flood.holds.toSorted((a, b) => a - b)[Math.floor(flood.holds.length * 0.99)];
-const metrics = bus.metrics();
-const grownMiB = (flood.peak - before) / 2 ** 20;
-console.log(JSON.stringify({ policy, p99Ms, grownMiB, refusals, read, lagged, metrics }));
+const levels: number[] = [];
+const holds: number[] = [];
+let peak = 0;
+for (let slice = 0; slice < SLICES; slice++) {
+  const one = await flood(runMs / SLICES);
+  holds.push(...one.holds);
+  peak = Math.max(peak, one.peak);
+  globalThis.gc?.();
+  const { heapUsed, external } = process.memoryUsage();
+  levels.push((heapUsed + external) / 2 ** 20);
+}
+const during = { seen: { ...seen }, metrics: bus.metrics() };
+offering.abort();
+await untilRest();
+const p99Ms = holds.toSorted((a, b) => a - b)[Math.floor(holds.length * 0.99)];
+const grownMiB = (peak - before) / 2 ** 20;
+console.log(JSON.stringify({ p99Ms, grownMiB, levels, during, atRest: { seen, metrics: bus.metrics() } }));
 process.exit(0);
 
-// How long a turn holds the loop is told in time of the processor: that of the wall is also what other programs take.
-async function floodFor(ms: number): Promise<{ readonly peak: number; readonly holds: readonly number[] }> {
-  const holds: number[] = [];
-  let peak = 0;
+// How long a turn holds the loop: that of the wall is also what other programs take, and that of the processor what
+// other threads of this one do.
+async function flood(ms: number): Promise<{ readonly peak: number; readonly holds: readonly number[] }> {
+  const taken: number[] = [];
+  let highest = 0;
   const end = performance.now() + ms;
   for (let n = 0; performance.now() < end; n++) {
     const used = process.cpuUsage();
-    for (let i = 0; i < OFFERED_PER_TURN; i++) offer({ ...payload, key: i % 50 });
+    const started = performance.now();
+    if (publishers === undefined) for (let i = 0; i < OFFERED_PER_TURN; i++) offer(i);
     await turn();
     const { user, system } = process.cpuUsage(used);
-    holds.push((user + system) / 1_000);
-    if (n % 50 === 0) peak = Math.max(peak, process.memoryUsage().rss);
+    taken.push(Math.min(performance.now() - started, (user + system) / 1_000));
+    if (n % 50 === 0) highest = Math.max(highest, process.memoryUsage().rss);
+    seen.heldBack = Math.max(seen.heldBack, bus.metrics().waiting);
   }
-  return { peak, holds };
+  return { peak: highest, holds: taken };
 }
 
 // A bus that is full says so by a typed error, and the program goes on.
-function offer(event: object): void {
+function offer(i: number, emit?: HandlerContext['emit']): void {
+  seen.offered++;
   try {
-    bus.emit('flood.came', event);
+    const event = { ...payload, key: i % KEYS };
+    if (emit) emit('flood.came', event);
+    else bus.emit('flood.came', event);
   } catch (error) {
     if ((error as { code?: string }).code !== 'INGRESS_FULL') throw error;
-    refusals++;
+    seen.refusals++;
   }
 }
 
-async function readSlowly(): Promise<void> {
-  const reader: AsyncIterable<TelltaleEvent> = bus.iterate('flood.came', { mailbox: { max: 1_000 } });
-  for await (const event of reader) {
-    if (event.type === '$bus.lagged') lagged += (event.payload as { missed: number }).missed;
-    else read++;
-    if (read % HANDLED_PER_TURN === 0) await turn();
+async function publishOn(i: number): Promise<void> {
+  while (!offering.signal.aborted) {
+    seen.offered++;
+    await bus.publish('flood.came', { ...payload, key: i % KEYS });
   }
+}
+
+function createHandler(): (event: TelltaleEvent, context: HandlerContext) => Promise<void> {
+  let inTurn = 0;
+  return async (_, { emit }) => {
+    seen.calls++;
+    if (!offering.signal.aborted) for (let i = 0; i < offspring; i++) offer(i, emit);
+    if (++inTurn % HANDLED_PER_TURN === 0) await turn();
+    if (!fails || seen.calls % 3 !== 0) return;
+    seen.failures++;
+    throw new Error('as it is meant to');
+  };
+}
+
+async function readSlowly(): Promise<void> {
+  const reader: AsyncIterable<TelltaleEvent> = bus.iterate('flood.came', { mailbox: { max: MAX_QUEUED } });
+  for await (const event of reader) {
+    if (event.type === '$bus.lagged') seen.lagged += (event.payload as { missed: number }).missed;
+    else if (++seen.read % HANDLED_PER_TURN === 0) await turn();
+  }
+}
+
+async function untilRest(): Promise<void> {
+  await bus.settled();
+  await bus.flush();
+  while (bus.metrics().subscriptions.some(({ queued, running }) => queued + running > 0)) await turn();
 }

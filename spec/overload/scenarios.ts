@@ -1,0 +1,61 @@
+import type { SubscribeOptions } from '../../lib/index.ts';
+
+/** Who takes the events of a flood, and how they are offered. */
+export interface Scenario {
+  /** How each member subscribes; absent where an iterator reads. */
+  readonly on?: SubscribeOptions;
+  /** How many subscribe. @default 1 */
+  readonly members?: number;
+  readonly stored?: boolean;
+  /** Events come from so many publishers, each of which awaits its last one. @default emitted, whether there is room or not */
+  readonly publishers?: number;
+  /** Every handler emits so many of the same type. @default 0 */
+  readonly offspring?: number;
+  /** Every third handler throws. */
+  readonly fails?: boolean;
+  /** What must not stay 0, so that the flood really was one. */
+  readonly overflows: 'dropped' | 'refusals' | 'lagged' | 'held back';
+}
+
+export const MAX_QUEUED = 1_000;
+
+const max = MAX_QUEUED;
+const keyed = { key: 'payload.key', concurrency: 1 };
+
+/** Every overflow policy, with lanes and without, alone and in groups; and a full ingress. */
+export const SCENARIOS = {
+  reject: { on: { mailbox: { max, overflow: 'reject' } }, overflows: 'dropped' },
+  'reject, by key': { on: { mailbox: { max, overflow: 'reject' }, ...keyed }, overflows: 'dropped' },
+  'drop-oldest': { on: { mailbox: { max, overflow: 'drop-oldest' } }, overflows: 'dropped' },
+  'drop-oldest, by key': { on: { mailbox: { max, overflow: 'drop-oldest' }, ...keyed }, overflows: 'dropped' },
+  'latest-by-key': { on: { mailbox: { max, overflow: 'latest-by-key' }, ...keyed }, overflows: 'dropped' },
+  // Nobody is turned away but by the ingress, which fills up behind the mailbox.
+  wait: { on: { mailbox: { max, overflow: 'wait' } }, overflows: 'refusals' },
+  'wait, by key': { on: { mailbox: { max, overflow: 'wait' }, ...keyed }, overflows: 'refusals' },
+  lag: { overflows: 'lagged' },
+  'a group': { members: 3, on: { group: 'g', mailbox: { max, overflow: 'reject' } }, overflows: 'dropped' },
+  'a group, by key': {
+    members: 3,
+    on: { group: 'g', mailbox: { max, overflow: 'drop-oldest' }, ...keyed },
+    overflows: 'dropped',
+  },
+  'a group that is waited for': {
+    members: 3,
+    on: { group: 'g', mailbox: { max, overflow: 'wait' } },
+    overflows: 'refusals',
+  },
+  'handlers that fail': { fails: true, on: { mailbox: { max, overflow: 'reject' } }, overflows: 'dropped' },
+  'handlers that emit ten events each': {
+    offspring: 10,
+    on: { mailbox: { max, overflow: 'wait' } },
+    overflows: 'refusals',
+  },
+  'publishers that await a full ingress': {
+    publishers: 5_000,
+    on: { mailbox: { max, overflow: 'wait' } },
+    overflows: 'held back',
+  },
+  'reject with a store': { stored: true, on: { mailbox: { max, overflow: 'reject' } }, overflows: 'dropped' },
+} as const satisfies Record<string, Scenario>;
+
+export type ScenarioName = keyof typeof SCENARIOS;
