@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import PQueue from 'p-queue';
-import { Subject, concatMap, from } from 'rxjs';
+import { PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Subject, asapScheduler, concatMap, from, mergeMap, observeOn, type Observable } from 'rxjs';
 import type { TelltaleEvent } from '../../lib/event/event.ts';
 import { createTestBus } from '../../lib/testing.ts';
 import { skip } from '../support/skip.ts';
@@ -33,11 +35,34 @@ const ways: Readonly<Record<string, (emit: () => TelltaleEvent) => unknown>> = {
   'in a promise’s callback': (emit) => Promise.resolve().then(emit),
   'in setTimeout': (emit) => new Promise((resolve) => setTimeout(() => resolve(emit()), 0)),
   'in setImmediate': (emit) => new Promise((resolve) => setImmediate(() => resolve(emit()))),
+  'in setInterval': (emit) =>
+    new Promise((resolve) => {
+      const interval = setInterval(() => {
+        clearInterval(interval);
+        resolve(emit());
+      }, 0);
+    }),
+  'behind timers/promises': (emit) => sleep(0).then(emit),
   'in process.nextTick': (emit) => new Promise((resolve) => process.nextTick(() => resolve(emit()))),
   'in queueMicrotask': (emit) => new Promise((resolve) => queueMicrotask(() => resolve(emit()))),
   'after the handler has returned': (emit) => void setImmediate(emit),
   'in a promise that is one of several': (emit) => Promise.all([turn(), turn().then(emit)]),
+  'in a loop over an async generator of its own': async (emit) => {
+    for await (const step of stepping()) if (step === 2) emit();
+  },
+  'in a loop over a stream of its own': async (emit) => {
+    const stream = new PassThrough();
+    setImmediate(() => stream.end('text'));
+    for await (const _ of stream) emit();
+  },
 };
+
+async function* stepping(): AsyncGenerator<number> {
+  for (let step = 0; step < 4; step++) {
+    await turn();
+    yield step;
+  }
+}
 
 describe('the context of an event', () => {
   refuseUnhandledRejections();
@@ -98,6 +123,28 @@ describe('the context of an event', () => {
     const [, orphan] = ofType('done');
     expect(orphan).to.not.have.property('causationId');
     expect(orphan!.correlationId).to.equal(ofType('token')[1]!.id);
+  });
+
+  it('is nobody’s in a loop over `iterate`, whose reader waits for many events, and is given by `withContext`', async () => {
+    const { bus, ofType } = await createTestBus();
+    const read = async (): Promise<void> => {
+      for await (const { id: causationId, correlationId } of bus.iterate('job')) {
+        await turn();
+        bus.emit('seen', causationId);
+        bus.withContext({ correlationId, causationId }, () => bus.emit('done', causationId));
+      }
+    };
+    const reading = read();
+    // Read outside of handlers and inside of one, whose event causes only what its handler emits.
+    bus.on('start', (_, { emit }) => void [1, 2, 3].map((payload) => emit('job', payload)));
+    bus.emit('start', null);
+    bus.emit('job', 4);
+    while (ofType('done').length < 4) await turn();
+    for (const seen of ofType('seen')) expect(seen).to.not.have.property('causationId');
+    const jobs = ofType('job').map(({ id, correlationId }) => [id, correlationId]);
+    expect(ofType('done').map((done) => [done.causationId, done.correlationId])).to.deep.equal(jobs);
+    await bus.close();
+    await reading;
   });
 
   it('is one for the process: what a handler emits to another bus has the cause too', async () => {
@@ -180,14 +227,23 @@ describe('withContext and context', () => {
 });
 
 /**
- * Facts about other people's code, each with the remedy. A p-queue 9 shared by handlers that run side by side, and
- * `concatMap` behind a subject, call later tasks in the context in which an earlier one ended.
+ * Facts about other people's code, each with the remedy. What handlers that run side by side share calls later tasks in
+ * the context in which an earlier one ended, or in which it was set up.
  */
+const mixers: Readonly<Record<string, () => Enqueue>> = {
+  'a shared p-queue 9': queued,
+  concatMap: () => piped((tasks) => tasks.pipe(concatMap((task) => from(task())))),
+  'mergeMap(fn, 1)': () => piped((tasks) => tasks.pipe(mergeMap((task) => from(task()), 1))),
+  'observeOn(asapScheduler)': () => piped((tasks) => tasks.pipe(observeOn(asapScheduler)), true),
+  'a timer that several share': timed,
+  'a loop over an async iterator that several feed': iterated,
+};
+
 describe('pools and operators that mix contexts up', () => {
   refuseUnhandledRejections();
 
-  for (const [name, create] of Object.entries({ 'a shared p-queue 9': queued, concatMap: mapped })) {
-    it(`${name} gives later tasks the first one’s context where Node has it so`, async function () {
+  for (const [name, create] of Object.entries(mixers)) {
+    it(`${name} gives tasks a context that is not theirs where Node has it so`, async function () {
       if (await mixesUp(create())) return;
       // 20 is the oldest supported and known to do it; a later one that does not needs no remedy.
       expect(Number(process.versions.node.split('.')[0])).to.be.greaterThan(20);
@@ -255,15 +311,34 @@ async function mixesUp(enqueue: Enqueue): Promise<boolean> {
   return causesAreRight().includes(false);
 }
 
-type Enqueue = (task: () => Promise<void>) => unknown;
+type Task = () => Promise<void>;
+type Enqueue = (task: Task) => unknown;
 
 function queued(): Enqueue {
   const queue = new PQueue({ concurrency: 1 });
   return (task) => queue.add(task);
 }
 
-function mapped(): Enqueue {
-  const tasks = new Subject<() => Promise<void>>();
-  tasks.pipe(concatMap((task) => from(task()))).subscribe();
+/** What does not call the tasks itself leaves them to the subscriber. */
+function piped(pipe: (tasks: Observable<Task>) => Observable<unknown>, calls = false): Enqueue {
+  const tasks = new Subject<Task>();
+  pipe(tasks).subscribe((task) => calls && void (task as Task)());
   return (task) => tasks.next(task);
+}
+
+function timed(): Enqueue {
+  const tasks: Task[] = [];
+  return (task) => {
+    if (tasks.push(task) > 1) return;
+    setImmediate(() => tasks.splice(0).forEach((one) => void one()));
+  };
+}
+
+function iterated(): Enqueue {
+  const tasks = new PassThrough({ objectMode: true });
+  const work = async (): Promise<void> => {
+    for await (const task of tasks) await (task as Task)();
+  };
+  void work();
+  return (task) => tasks.write(task);
 }
