@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import type { Ask, AnswerOptions, Asking } from './asking-api.ts';
 import type { Duration } from './duration.ts';
 import type { StoredEvent, TelltaleEvent } from './event/event.ts';
 import type { Place } from './event/place.ts';
@@ -26,7 +27,7 @@ import type { Reading } from './reading-api.ts';
 
 /** The second argument of every handler. Its functions may be taken out: `(event, { emit }) => …`. */
 export interface HandlerContext<E = AnyEvents> {
-  /** Aborted when the subscription is removed or the bus stops waiting for this handler. */
+  /** Aborted when the subscription is removed, the bus stops waiting for this handler, or its asker has given up. */
   readonly signal: AbortSignal;
   /** From 1. */
   readonly attempt: number;
@@ -42,6 +43,10 @@ export interface HandlerContext<E = AnyEvents> {
     options?: PublishOptions,
   ) => Promise<Receipt<T, E[T]>>;
   readonly once: <P extends string>(pattern: P, options?: Filtered<OnceOptions, E, P>) => Promise<EventOf<E, P>>;
+  /** As `bus.ask`, with this event as the cause, also where the platform loses the context. */
+  readonly ask: Ask<E>;
+  /** Until when the asker of this question waits, epoch ms; `signal` is aborted then. Undefined where nobody asked. */
+  readonly deadline: number | undefined;
   /**
    * Runs `fn` once for this event and `name`, and gives its result back on every retry, redelivery and rebuild, also
    * after a restart: it is stored as `$effect.done`, as plain data (`toPlain`). What `fn` throws is thrown, not stored,
@@ -185,7 +190,7 @@ export interface RetentionApi {
 }
 
 /** One event bus. Made by `createBus`; `E` maps types to payloads. */
-export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading<E> {
+export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading<E>, Asking<E> {
   readonly source: string;
   readonly retention: RetentionApi;
   readonly schemas: Schemas;
@@ -206,6 +211,17 @@ export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading<E> {
     pattern: P,
     handler: Handler<E, P>,
     options?: Keyed<Filtered<SubscribeOptions, E, P>, E, P>,
+  ): Undo;
+  /**
+   * Answers what is asked with `ask`: with the handler's value, plain data like a payload; or, from an async generator or
+   * another async iterable, with its items one by one. `context.signal` is aborted when the asker gives up. What the
+   * handler throws goes to the asker alone. Events of the type that are emitted do not come here. Those who answer one
+   * type share its questions.
+   */
+  answer<T extends TypeOf<E>>(
+    type: T,
+    handler: Handler<E, T>,
+    options?: Keyed<Filtered<AnswerOptions, E, T>, E, T>,
   ): Undo;
   /** The next event of the pattern. Rejects with `TIMEOUT`, `ABORTED`, `BUS_CLOSED`. */
   once<P extends string>(pattern: P, options?: Filtered<OnceOptions, E, P>): Promise<EventOf<E, P>>;

@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type * as Api from './api.ts';
+import { createAsking, asksOf } from './asking.ts';
 import { startBatch } from './batching.ts';
 import { currentCause, runWithCause, runWithoutCause } from './context.ts';
 import type { Clock } from './clock.ts';
@@ -94,6 +95,7 @@ function buildBus(core: Core): object {
     replay: createReplaying(core, (into) => into === bus),
     fold: createFolding(core),
     retention: createRetention(core),
+    ...createAsking(core),
 
     emit: (type: string, payload: unknown, given?: Api.PublishOptions) =>
       core.emit(currentCause(), type, payload, given),
@@ -154,6 +156,7 @@ function buildBus(core: Core): object {
         subscriptions: [...core.router.subscriptions].map((subscription) => subscription.figures()),
         removed: core.router.removed,
         deadLetters: core.letters.opened,
+        asks: asksOf(core).figures,
       }),
     close,
     [Symbol.asyncDispose]: async () => void (await close()),

@@ -19,6 +19,17 @@ export type {
   RetentionApi,
   Undo,
 } from './api.ts';
+export type {
+  AnswerOptions,
+  Ask,
+  AskEachOptions,
+  AskManyOptions,
+  AskOneOptions,
+  AskOptions,
+  Asking,
+} from './asking-api.ts';
+export type { Answer } from './ask/call.ts';
+export type { EachAnswer } from './ask/each.ts';
 export { createBus } from './bus.ts';
 export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';

@@ -108,7 +108,7 @@ function openLetters(core: Core, subscription: Subscription, queued: readonly En
 function openLetter(core: Core, envelope: Envelope, what: string, to?: Pick<LetterDraft, 'recipient' | 'group'>): void {
   const { type } = envelope.event;
   if (envelope.transient) return core.counters.dropTransient(type);
-  if (type.startsWith('$') || envelope.retelling) return;
+  if (type.startsWith('$') || envelope.retelling || envelope.asking) return;
   const error = new TelltaleError('BUS_CLOSED', `the bus was closed while the event ${what}`);
   core.letters.open(envelope, { reason: 'cut', error, ...to });
 }

@@ -1,3 +1,4 @@
+import { asksOf } from './asking.ts';
 import { runWithoutCause } from './context.ts';
 import type { Core } from './core.ts';
 import { effectsOf } from './effecting.ts';
@@ -37,6 +38,8 @@ export function contextPort(core: Core): ContextPort {
   return {
     emit: (cause, type, payload, options) => core.emit(cause, type, payload, options as EmitOptions),
     publish: (cause, type, payload, options) => core.publish(cause, type, payload, options as EmitOptions),
+    ask: (cause, type, payload, options) => asksOf(core).ask(cause, type, payload, options),
+    now: () => core.options.clock.now(),
     once: (pattern, options) => waitOnce(core, pattern, options as OnceOptions | undefined),
     effect: (cause, name, fn, recipient) => effectsOf(core).run(recipient, cause, name, fn),
   };
@@ -53,6 +56,8 @@ function handlerFailed(
   const { source } = core.options;
   // What is told again fails for the replay alone: the event has had its letter.
   if (envelope.retelling) return envelope.retelling.failed(envelope, error, attempts);
+  // Its asker is told, and nobody else.
+  if (envelope.asking) return envelope.asking.failed(error);
   if (channels.handlerFailed.hasSubscribers)
     channels.handlerFailed.publish({ source, event: envelope.event, pattern, error });
   // Failures while handling the bus's own events are only counted: reports about reports would never end.
@@ -76,6 +81,7 @@ function mailboxFull(core: Core, subscription: Subscription, envelopes: readonly
   core.reports.say('$bus.mailbox.full', pattern, details);
   for (const envelope of envelopes) {
     if (envelope.retelling) envelope.retelling.failed(envelope, error, 0);
+    else if (envelope.asking) envelope.asking.refused(error);
     else if (envelope.transient) core.counters.dropTransient(envelope.event.type);
     else if (!envelope.event.type.startsWith('$'))
       core.letters.dropped(envelope, { reason, error, recipient: pattern, ...(group !== undefined && { group }) });

@@ -1,6 +1,6 @@
 import type { TelltaleError } from '../errors.ts';
 import type { Envelope } from './envelope.ts';
-import type { TelltaleEvent } from './event.ts';
+import type { Metadata, TelltaleEvent } from './event.ts';
 
 /** Whoever answers questions: a handler, an actor, the other end of a link. Answerers of one type form a group. */
 export interface Answerer {
@@ -30,4 +30,6 @@ export interface Addressee {
   /** Where a chain of questions comes back to this address, it is a cycle. */
   readonly address: string;
   readonly answerer: Answerer;
+  /** The bus's own, added to the request: whom it is for. */
+  readonly metadata?: Metadata;
 }

@@ -38,6 +38,9 @@ const KNOWN: ReadonlySet<string> = new Set([
   'schemaVersion',
 ]);
 
+/** Names of what may be said about an event. */
+export const EVENT_OPTIONS: readonly string[] = [...KNOWN];
+
 /** Options of the call itself, which are not about the event. */
 const OF_THE_CALL: ReadonlySet<string> = new Set(['expect', 'signal']);
 

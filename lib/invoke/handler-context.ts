@@ -5,6 +5,9 @@ export interface ContextPort {
   emit(cause: Envelope, type: string, payload: unknown, options: unknown): unknown;
   publish(cause: Envelope, type: string, payload: unknown, options: unknown): unknown;
   once(pattern: string, options: unknown): unknown;
+  ask(cause: Envelope, type: string, payload: unknown, options: unknown): Promise<unknown>;
+  /** The wall clock. */
+  now(): number;
   effect(cause: Envelope, name: string, fn: () => unknown, recipient: string): Promise<unknown>;
 }
 
@@ -35,9 +38,16 @@ export class HandlerContext {
     this.site = site;
   }
 
-  /** Aborted when the subscription is removed or the bus stops waiting for this handler. */
+  /** Aborted when the subscription is removed, the bus stops waiting for this handler, or its asker has given up. */
   get signal(): AbortSignal {
-    return this.site.signal;
+    const { asking } = this.envelope;
+    return asking === undefined ? this.site.signal : asking.signalWith(this.site);
+  }
+
+  /** Until when the asker waits, epoch ms; undefined where nobody asked. */
+  get deadline(): number | undefined {
+    const { asking } = this.envelope;
+    return asking && this.port.now() + asking.remainingMs;
   }
 
   /** With `checkpointIn`: what is written through it is committed together with the checkpoint. */
@@ -62,6 +72,10 @@ export class HandlerContext {
 
   get publish(): (type: string, payload: unknown, options?: unknown) => unknown {
     return (type, payload, options) => this.port.publish(this.envelope, type, payload, options);
+  }
+
+  get ask(): (type: string, payload: unknown, options?: unknown) => Promise<unknown> {
+    return (type, payload, options) => this.port.ask(this.envelope, type, payload, options);
   }
 
   get once(): (pattern: string, options?: unknown) => unknown {

@@ -33,6 +33,14 @@ export interface Metrics<Subscription, Removed = unknown> {
   /** Plain outputs of pipelines that had no cause. */
   readonly causelessOutputs: number;
   readonly deadLetters: number;
+  /** asked = answered + failed + waiting. `late`: answers that came after their asker had given up. */
+  readonly asks: {
+    readonly asked: number;
+    readonly answered: number;
+    readonly failed: number;
+    readonly waiting: number;
+    readonly late: number;
+  };
   readonly ingress: { readonly events: number; readonly bytes: number };
   readonly backlog: { readonly events: number; readonly bytes: number };
   /** Answers kept by the cache of the bus, and how often one was there; all 0 without cache. */
@@ -90,7 +98,7 @@ export class Counters {
   snapshot<Subscription, Removed>(
     now: Pick<
       Metrics<Subscription, Removed>,
-      'ingress' | 'backlog' | 'cache' | 'subscriptions' | 'removed' | 'deadLetters'
+      'ingress' | 'backlog' | 'cache' | 'subscriptions' | 'removed' | 'deadLetters' | 'asks'
     >,
   ): Metrics<Subscription, Removed> {
     return {

@@ -106,7 +106,10 @@ export class Router {
     // Before anything else is dispatched, so that a group keeps the order of what it hands over.
     subscription.remove((queued) => {
       if (joined) return joined.remove(subscription, queued);
-      for (const envelope of queued) envelope.retelling?.dropped(envelope);
+      for (const envelope of queued) {
+        envelope.retelling?.dropped(envelope);
+        envelope.asking?.dropped();
+      }
     });
     leave();
     this.#forgetIfEnded(subscription);

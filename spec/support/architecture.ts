@@ -30,6 +30,8 @@ const LAYERS: readonly (readonly string[])[] = [
     'bus',
     'options',
     'api',
+    'asking',
+    'asking-api',
     'batching',
     'carrier',
     'core',
