@@ -22,6 +22,8 @@ import type { RetentionFigures } from './retention/stats.ts';
 import type { RemovedFigures, SubscriptionFigures } from './router/subscription-figures.ts';
 import type { DeadLetterBox } from './letters/letters.ts';
 import type { Durability, Expectation } from './store/port.ts';
+import type { Consuming } from './consuming-api.ts';
+import type { ConsumerFigures } from './delivery/terms.ts';
 import type { TypeOf, Asked, Filtered, Selected, Keyed } from './typed-options.ts';
 import type { Reading } from './reading-api.ts';
 
@@ -190,7 +192,7 @@ export interface RetentionApi {
 }
 
 /** One event bus. Made by `createBus`; `E` maps types to payloads. */
-export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading<E>, Asking<E> {
+export interface Bus<E = AnyEvents> extends AsyncDisposable, Consuming<E>, Reading<E>, Asking<E> {
   readonly source: string;
   readonly retention: RetentionApi;
   readonly schemas: Schemas;
@@ -270,7 +272,7 @@ export interface Bus<E = AnyEvents> extends AsyncDisposable, Reading<E>, Asking<
   /** Every handler has ended and nothing waits, what they caused included. Rejects with `TIMEOUT`. */
   settled(options?: { readonly timeout?: Duration }): Promise<void>;
   health(): Health;
-  metrics(): Metrics<SubscriptionFigures, RemovedFigures>;
+  metrics(): Metrics<SubscriptionFigures, RemovedFigures, ConsumerFigures>;
   /**
    * Lets running handlers finish, stores what was accepted, closes the store; each phase within `closeTimeout`. May be
    * called again: the answer is the same. Rejects with `STORE_FAILED` where something could not be stored or closed,

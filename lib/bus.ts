@@ -4,6 +4,7 @@ import { createAsking, asksOf } from './asking.ts';
 import { startBatch } from './batching.ts';
 import { currentCause, runWithCause, runWithoutCause } from './context.ts';
 import type { Clock } from './clock.ts';
+import { consumerFigures, createConsuming } from './consuming.ts';
 import { Core } from './core.ts';
 import type { Duration } from './duration.ts';
 import { TelltaleError } from './errors.ts';
@@ -95,6 +96,7 @@ function buildBus(core: Core): object {
     replay: createReplaying(core, (into) => into === bus),
     fold: createFolding(core),
     retention: createRetention(core),
+    ...createConsuming(core),
     ...createAsking(core),
 
     emit: (type: string, payload: unknown, given?: Api.PublishOptions) =>
@@ -155,6 +157,7 @@ function buildBus(core: Core): object {
         cache: core.cache?.figures ?? { entries: 0, bytes: 0, hits: 0, misses: 0 },
         subscriptions: [...core.router.subscriptions].map((subscription) => subscription.figures()),
         removed: core.router.removed,
+        consumers: consumerFigures(core),
         deadLetters: core.letters.opened,
         asks: asksOf(core).figures,
       }),

@@ -139,7 +139,7 @@ async function openFollower(
 }
 
 /** An event of the log as the cause of what its handlers emit. Its size counts where events wait in a mailbox. */
-function toEnvelope(core: Core, event: StoredEvent, waits: boolean): Envelope {
+export function toEnvelope(core: Core, event: StoredEvent, waits: boolean): Envelope {
   const chain = core.carrier.chains?.of(event.id) ?? NO_CHAIN;
   const envelope = new Envelope(event, waits ? JSON.stringify(event).length : 0, false, true, chain, core);
   envelope.position = event.position;

@@ -1,3 +1,4 @@
+import { consumerOf } from './consuming.ts';
 import { mustNotBeCaptured, NO_CHAIN, runWithCause, runWithoutCause, type Retelling } from './context.ts';
 import type { Core } from './core.ts';
 import { Envelope } from './event/envelope.ts';
@@ -79,17 +80,22 @@ function retryPort(core: Core): RetryPort {
 const noListener = (recipient: string | undefined): string =>
   recipient === undefined ? 'nobody listens to it now' : `no subscription of \`${recipient}\` takes it now`;
 
+/** A subscription, a group, or a consumer by its name. */
+type Recipient = Pick<Target, 'wants' | 'again'>;
+
 const isPublished = ({ reason }: Letter): boolean => reason === 'refused' || reason === 'not-stored';
 
 // Whether anybody listens at all is told by type and pattern; the whole event is not read for that.
-function recipientsOf(core: Core, { eventType, recipient, group }: Letter): readonly Target[] {
+function recipientsOf(core: Core, { eventType, recipient, group }: Letter): readonly Recipient[] {
+  const consumer = group === undefined ? consumerOf(core, recipient) : undefined;
+  if (consumer) return [{ wants: () => consumer.isListening, again: (envelope) => consumer.again(envelope) }];
   return core.router.recipients(eventType, recipient, group);
 }
 
 // To each its own envelope, through its own mailbox; done when the last has ended.
 function deliver(
   core: Core,
-  recipients: readonly Target[],
+  recipients: readonly Recipient[],
   { event, position }: LetterEvent,
   ended: (outcome: Delivered) => void,
 ): void {

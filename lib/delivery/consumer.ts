@@ -4,7 +4,7 @@ import type { Envelope } from '../event/envelope.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { Place } from '../event/place.ts';
 import { resolveStart, type Start } from '../store/read/resolve-start.ts';
-import { PARTITIONS, type Seat } from './ledger.ts';
+import { ledgerTermsOf, PARTITIONS, type Seat } from './ledger.ts';
 import { Partition } from './partition.ts';
 import { Reader } from './reader.ts';
 import { Seats } from './seats.ts';
@@ -27,10 +27,10 @@ export function startConsumer(port: ConsumerPort, terms: ConsumerTerms): Consume
  */
 export class Consumer {
   readonly name: string;
+  readonly terms: ConsumerTerms;
   /** Resolves when it has its checkpoint and reads; rejects with what stands against it. */
   readonly started: Promise<void>;
   readonly #port: ConsumerPort;
-  readonly #terms: ConsumerTerms;
   readonly #seats: Seats;
   readonly #work: Work;
   readonly #reader: Reader;
@@ -48,7 +48,7 @@ export class Consumer {
   constructor(port: ConsumerPort, terms: ConsumerTerms) {
     this.name = terms.name;
     this.#port = port;
-    this.#terms = terms;
+    this.terms = terms;
     this.#lastAt = port.clock.now();
     this.#leaveFeed = port.store.onCommit((events) => (this.#head = events.at(-1)?.position ?? this.#head));
     this.#seats = this.#createSeats();
@@ -91,10 +91,12 @@ export class Consumer {
     return [...this.#work.partitions.keys()].toSorted((a, b) => a - b);
   }
 
-  /** Has it something to do that it was not told to leave? */
-  get isBusy(): boolean {
-    if (this.#status === 'starting' || this.#work.books.running > 0) return true;
-    return this.#status === 'running' && (this.#work.isBusy || this.#reader.isBehind);
+  /** What runs, and what it has not been told to leave: one more where the log has some that were not read yet. */
+  get load(): number {
+    if (this.#status === 'starting') return 1;
+    const { running } = this.#work.books;
+    if (this.#status !== 'running') return running;
+    return running + this.#work.waiting + (this.#reader.isBehind ? 1 : 0);
   }
 
   /** Can an event be given to it again? */
@@ -103,7 +105,7 @@ export class Consumer {
   }
 
   get figures(): ConsumerFigures {
-    const { name, pattern } = this.#terms;
+    const { name, pattern } = this.terms;
     const { status, position, lag } = this;
     return { name, pattern, status, position, lag, ...this.#work.books };
   }
@@ -127,7 +129,7 @@ export class Consumer {
    */
   async rewind(place: Place): Promise<void> {
     this.#mustNotBeInside('rewind');
-    const { target, onReset, name } = this.#terms;
+    const { target, onReset, name } = this.terms;
     if (target && !onReset) {
       const text = `\`rewind\` of consumer \`${name}\` needs \`onReset\`, which takes back what its target has made of the events`;
       throw new TelltaleError('INVALID_OPTION', text);
@@ -159,6 +161,10 @@ export class Consumer {
     await this.#port.written();
     const { position } = await this.#port.store.head();
     while (this.position < position && !this.#isOver) await new Promise<void>((resolve) => this.#waiting.add(resolve));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   /** Hands its handler an event once more: a dead letter is tried again. */
@@ -245,9 +251,8 @@ export class Consumer {
   }
 
   #createSeats(): Seats {
-    const { name, pattern, where, keyText, group, from } = this.#terms;
+    const { name, from } = this.terms;
     const { store, clock, unavailable } = this.#port;
-    const ledger = { pattern, ...(where && { where }), ...(keyText !== undefined && { key: keyText }), group };
     const start = async (): Promise<number> => {
       const { after, storedFrom = 0 } = await this.#resolve(from, 'from');
       this.#storedFrom = storedFrom;
@@ -267,7 +272,7 @@ export class Consumer {
       },
       failed: (error: unknown) => this.#fail(error),
     };
-    return new Seats(port, { name, ledger, start });
+    return new Seats(port, { name, ledger: ledgerTermsOf(this.terms), start });
   }
 
   #createWork(): Work {
@@ -287,11 +292,11 @@ export class Consumer {
         this.#ease();
       },
     };
-    return new Work(port, this.#terms);
+    return new Work(port, this.terms);
   }
 
   #createReader(): Reader {
-    const { pattern, where } = this.#terms;
+    const { pattern, where } = this.terms;
     const { store, clock, unavailable } = this.#port;
     const conditions = [{ type: pattern }, ...(where ? [where] : [])];
     return new Reader({
@@ -322,7 +327,7 @@ export class Consumer {
 
   // The target knows best how far it has come; its epoch keeps out whoever had the partition before.
   async #given(index: number, { position, epoch }: Seat): Promise<void> {
-    const { target, name } = this.#terms;
+    const { target, name } = this.terms;
     let after = position;
     if (target) {
       const key = this.#keyOf(index);
@@ -342,11 +347,11 @@ export class Consumer {
   }
 
   #keyOf(index: number): string {
-    return this.#terms.group ? `${this.name}#${index}` : this.name;
+    return this.terms.group ? `${this.name}#${index}` : this.name;
   }
 
   #keys(): readonly string[] {
-    return Array.from({ length: this.#terms.group ? PARTITIONS : 1 }, (_, index) => this.#keyOf(index));
+    return Array.from({ length: this.terms.group ? PARTITIONS : 1 }, (_, index) => this.#keyOf(index));
   }
 
   // The event it names may still be on its way into the log.

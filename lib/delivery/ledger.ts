@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { ConsumerTerms } from './terms.ts';
 
 /** What a consumer reads and how it is divided; members of one group have the same. */
 export interface LedgerTerms {
@@ -88,10 +89,14 @@ export function excessOf({ members, seats }: Ledger, me: string): readonly numbe
   return mine.slice(share);
 }
 
-/** What stands against a member of such terms while others are at work; undefined where nothing does. */
-export function differenceOf(ledger: Ledger, terms: LedgerTerms): string | undefined {
+export function ledgerTermsOf({ pattern, where, keyText, group }: ConsumerTerms): LedgerTerms {
+  return { pattern, ...(where && { where }), ...(keyText !== undefined && { key: keyText }), group };
+}
+
+/** What two members would do differently; undefined where nothing is. */
+export function differenceOf(those: LedgerTerms, these: LedgerTerms): string | undefined {
   const names = ['pattern', 'where', 'key', 'group'] as const;
-  return names.find((name) => !isDeepStrictEqual(ledger.terms[name], terms[name]));
+  return names.find((name) => !isDeepStrictEqual(those[name], these[name]));
 }
 
 function membersAfter(members: Ledger['members'], { me, isAlive, leaving, terms }: Turn): Record<string, number> {

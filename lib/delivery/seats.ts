@@ -252,7 +252,7 @@ export class Seats {
   }
 
   #mustAgree(name: string, ledger: Ledger, terms: LedgerTerms): void {
-    const difference = differenceOf(ledger, terms);
+    const difference = differenceOf(ledger.terms, terms);
     if (difference === undefined || (!terms.group && !ledger.terms.group)) return;
     const others = Object.keys(ledger.members).filter((member) => this.#isAlive(member));
     if (others.length === 0) return;

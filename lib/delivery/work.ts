@@ -96,9 +96,9 @@ export class Work {
     return { ...this.#counts, running: this.#lanes.running, queued: this.#lanes.queued + held };
   }
 
-  /** Does anything run, or wait for its turn? What waits behind a failed event does not count. */
-  get isBusy(): boolean {
-    return this.#lanes.running > 0 || (this.#lanes.queued > 0 && this.#held.size === 0);
+  /** Events that wait for their turn; what waits behind a failed one has none. */
+  get waiting(): number {
+    return this.#held.size === 0 ? this.#lanes.queued : 0;
   }
 
   isHandling(id: string): boolean {

@@ -6,7 +6,7 @@ import { Histogram } from './histogram.ts';
  * offered = accepted + refused; accepted = stored + waiting + transient + unstored; and for each subscription
  * routed = handled + failed + running + queued + dropped + cancelled.
  */
-export interface Metrics<Subscription, Removed = unknown> {
+export interface Metrics<Subscription, Removed = unknown, Consumer = unknown> {
   /** Events somebody tried to emit, publish or commit, the bus's own letters included. */
   readonly offered: number;
   readonly accepted: number;
@@ -53,6 +53,8 @@ export interface Metrics<Subscription, Removed = unknown> {
   readonly subscriptions: readonly Subscription[];
   /** The books of all subscriptions that were removed and have ended, summed up. */
   readonly removed: Removed;
+  /** The consumers of this bus. */
+  readonly consumers: readonly Consumer[];
   readonly latencies: {
     /** One event to all its synchronous handlers; every 64th dispatch is timed. */
     readonly dispatch: HistogramSnapshot;
@@ -95,12 +97,12 @@ export class Counters {
     this.#transientDropped.set(name, (this.#transientDropped.get(name) ?? 0) + 1);
   }
 
-  snapshot<Subscription, Removed>(
+  snapshot<Subscription, Removed, Consumer>(
     now: Pick<
-      Metrics<Subscription, Removed>,
-      'ingress' | 'backlog' | 'cache' | 'subscriptions' | 'removed' | 'deadLetters' | 'asks'
+      Metrics<Subscription, Removed, Consumer>,
+      'ingress' | 'backlog' | 'cache' | 'subscriptions' | 'removed' | 'consumers' | 'deadLetters' | 'asks'
     >,
-  ): Metrics<Subscription, Removed> {
+  ): Metrics<Subscription, Removed, Consumer> {
     return {
       offered: this.offered,
       accepted: this.offered - this.refused,

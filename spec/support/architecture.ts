@@ -34,6 +34,8 @@ const LAYERS: readonly (readonly string[])[] = [
     'asking-api',
     'batching',
     'carrier',
+    'consuming',
+    'consuming-api',
     'core',
     'effecting',
     'folding',

@@ -1,0 +1,172 @@
+import type { Consumers } from './consuming-api.ts';
+import { currentCause, mustNotBeCaptured, runWithoutCause } from './context.ts';
+import type { Core } from './core.ts';
+import { startConsumer, type Consumer } from './delivery/consumer.ts';
+import { differenceOf, ledgerTermsOf } from './delivery/ledger.ts';
+import { listConsumers, removeConsumer, type ListingPort } from './delivery/listing.ts';
+import { parseConsume, type ConsumeOptions } from './delivery/options.ts';
+import type { ConsumerFigures, ConsumerPort, ConsumerTerms } from './delivery/terms.ts';
+import { TelltaleError, toError } from './errors.ts';
+import type { Envelope } from './event/envelope.ts';
+import { toEnvelope } from './following.ts';
+import type { Failure } from './invoke/invoke.ts';
+import type { Working } from './lifecycle.ts';
+import { channels } from './observe/channels.ts';
+import { onEnd } from './on-end.ts';
+import { presenterOf } from './presenting.ts';
+import { RecentChains } from './router/recent-chains.ts';
+import type { Store } from './store/port.ts';
+import { contextPort } from './wiring.ts';
+
+/** Durable consumers on the bus. */
+export function createConsuming(core: Core): {
+  consume(name: string, pattern: string, handler: unknown, options?: ConsumeOptions): Consumer;
+  readonly consumers: Consumers;
+} {
+  const listing = (): ListingPort => {
+    core.mustAnswer();
+    const { clock } = core.options;
+    return { store: mustConsume(core), clock, statusOf: (name) => consumerOf(core, name)?.status };
+  };
+  return {
+    consume: (name, pattern, handler, options) => {
+      mustNotBeCaptured('`consume`');
+      mustConsume(core);
+      core.mustAccept(currentCause());
+      const { signal, ...terms } = parseConsume(name, pattern, handler, options);
+      const consumer = runConsumer(core, terms);
+      // Whoever aborts it does not wait for it, not even in its own handler.
+      if (signal) onEnd(core, signal, () => void runWithoutCause(() => consumer.stop()));
+      return consumer;
+    },
+    consumers: {
+      list: async () => listConsumers(listing()),
+      remove: async (name) => {
+        mustNotBeCaptured('`consumers.remove`');
+        return removeConsumer(name, listing());
+      },
+    },
+  };
+}
+
+/**
+ * Starts a consumer of this bus, which stops it when it begins to close; for its own parts too. Throws `STORE_REQUIRED`,
+ * and `INVALID_OPTION` where one of its name is at work and they are no group, or read different events.
+ */
+export function runConsumer(core: Core, terms: ConsumerTerms): Consumer {
+  mustConsume(core);
+  const all = consumersOf(core);
+  for (const other of all) if (other.name === terms.name) mustShare(other, terms);
+  core.carrier.chains ??= new RecentChains();
+  const changed = (): void => {
+    if (consumer.status === 'stopped') all.delete(consumer);
+    if (consumer.status === 'stopped' || consumer.status === 'failed') core.life.working.delete(work);
+    sayStatus(core, consumer);
+  };
+  const consumer = runWithoutCause(() => startConsumer(portOf(core, terms, changed), terms));
+  for (const other of all) if (other.name === terms.name && other.status === 'failed') all.delete(other);
+  all.add(consumer);
+  // When the bus cuts what still runs, it has stopped: what it has not done waits in the log.
+  const work: Working = {
+    name: `consumer ${terms.name}`,
+    get load() {
+      return consumer.load;
+    },
+    cut: () => ({ cut: 0, stillRunning: consumer.figures.running }),
+  };
+  core.life.working.add(work);
+  return consumer;
+}
+
+/** The books of the consumers that run on this bus. */
+export function consumerFigures(core: Core): readonly ConsumerFigures[] {
+  return [...(running.get(core) ?? [])].map(({ figures }) => figures);
+}
+
+/** The one of this name that can be given an event again. */
+export function consumerOf(core: Core, name: string | undefined): Consumer | undefined {
+  return [...(running.get(core) ?? [])].find((consumer) => consumer.name === name);
+}
+
+const running = new WeakMap<Core, Set<Consumer>>();
+
+// A bus without consumers closes, settles and reports without looking for any.
+function consumersOf(core: Core): Set<Consumer> {
+  const known = running.get(core);
+  if (known) return known;
+  const all = new Set<Consumer>();
+  running.set(core, all);
+  core.life.onShutDown(async () => {
+    core.carrier.chains = undefined;
+    await Promise.all([...all].map((consumer) => consumer.stop()));
+  });
+  core.life.notices.push(() => [...all].flatMap(noticeOf));
+  return all;
+}
+
+function mustConsume({ options: { store } }: Core): Store {
+  if (store) return store;
+  throw new TelltaleError('STORE_REQUIRED', 'a consumer reads the log, and this bus has no store');
+}
+
+function mustShare(other: Consumer, terms: ConsumerTerms): void {
+  if (other.status === 'failed') return;
+  const { name } = terms;
+  if (!terms.group) {
+    const text = `consumer \`${name}\` is at work on this bus already: stop it first, or share its events with \`group: true\` on both`;
+    throw new TelltaleError('INVALID_OPTION', text, { details: { name } });
+  }
+  const option = differenceOf(ledgerTermsOf(other.terms), ledgerTermsOf(terms));
+  if (option === undefined) return;
+  const text = `consumer \`${name}\` is at work with another \`${option}\`: all members of a group must have the same`;
+  throw new TelltaleError('INVALID_OPTION', text, { details: { name, option } });
+}
+
+function portOf(core: Core, { name }: ConsumerTerms, changed: ConsumerPort['changed']): ConsumerPort {
+  const { clock, closeTimeoutMs } = core.options;
+  const store = mustConsume(core);
+  const present = presenterOf(core);
+  return {
+    store,
+    clock,
+    context: contextPort(core),
+    // A little is left for the last checkpoint.
+    closeTimeoutMs: closeTimeoutMs * 0.8,
+    envelopeOf: (event) => toEnvelope(core, present(event), false),
+    written: () => Promise.allSettled([core.writer?.flush()]),
+    failed: (envelope, failure) => handlerFailed(core, name, envelope, failure),
+    gaveUp: (envelope, { error, attempts }) => {
+      if (!envelope.event.type.startsWith('$'))
+        core.letters.open(envelope, { reason: 'handler-failed', error, recipient: name, attempts });
+    },
+    unavailable: ({ code, message }, attempt, retryMs) =>
+      core.reports.say('$bus.store.failed', `consumer ${name}`, { store: store.name, code, message, attempt, retryMs }),
+    changed,
+    eased: () => core.life.wake(),
+  };
+}
+
+function handlerFailed(core: Core, name: string, envelope: Envelope, { error, attempts }: Failure): void {
+  const { source } = core.options;
+  if (channels.handlerFailed.hasSubscribers)
+    channels.handlerFailed.publish({ source, event: envelope.event, pattern: name, error });
+  runWithoutCause(() => core.reports.handlerFailed(running.get(core)!, name, envelope, error, attempts));
+}
+
+/** What it does by itself is told; what somebody asked for he knows. */
+function sayStatus(core: Core, consumer: Consumer): void {
+  const { name, status, error, position } = consumer;
+  if (error === undefined || (status !== 'paused' && status !== 'failed')) return;
+  const part = {
+    owner: consumer,
+    key: name,
+    thing: `consumer \`${name}\` is ${status}: it`,
+    about: { name, position },
+  };
+  runWithoutCause(() => core.reports.failed(`$bus.consumer.${status}`, part, error));
+}
+
+function noticeOf({ name, status, error, position }: Consumer): readonly string[] {
+  if (error === undefined) return [];
+  return [`consumer ${name} is ${status} at position ${position}: ${toError(error).message}`];
+}
