@@ -10,6 +10,7 @@ import type { Duration } from './duration.ts';
 import { TelltaleError } from './errors.ts';
 import type { EventDeclarations, PayloadsOf } from './event/define-events.ts';
 import { createFolding } from './folding.ts';
+import { registerBus } from './linking.ts';
 import { iterateEvents, listen, observeEvents, waitOnce } from './listening.ts';
 import { parseBusOptions, parseSettled, parseSubscribe, type BusOptions } from './options.ts';
 import { createSchemas } from './registering.ts';
@@ -164,6 +165,7 @@ function buildBus(core: Core): object {
     close,
     [Symbol.asyncDispose]: async () => void (await close()),
   };
+  registerBus(bus, core);
   return bus;
 }
 

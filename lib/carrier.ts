@@ -37,6 +37,8 @@ const TIMED_WRITES = 16;
  */
 export class Carrier {
   readonly writer: Writer | undefined;
+  /** Told of each transient event before it is dispatched: those that are stored pass through the store. */
+  uplink: ((envelope: Envelope) => void) | undefined = undefined;
   /** Kept once somebody follows the log. */
   chains: RecentChains | undefined;
   readonly #parts: CarrierParts;
@@ -93,6 +95,7 @@ export class Carrier {
     const { writer } = this;
     if (envelope.transient) {
       this.#accept('transient', envelope.event);
+      this.uplink?.(envelope);
       this.#dispatchTransient(envelope);
       return settle?.({ status: 'unstored' });
     }
@@ -184,7 +187,8 @@ export class Carrier {
     if (deferred) this.#deferred -= count;
     counters.waiting -= count;
     if (outcome.status === 'stored') {
-      counters.stored += count;
+      // The bus behind a link may have no store.
+      counters[outcome.receipt.position === 0 ? 'unstored' : 'stored'] += count;
       if (outcome.receipt.duplicate) counters.duplicates += count;
       else if (deferred) for (const envelope of envelopes) this.#parts.dispatcher.push(envelope);
       if (channels.stored.hasSubscribers)
@@ -210,7 +214,8 @@ export class Carrier {
     if (deferred && !live) this.#parts.counters.refused += envelopes.length;
     else this.#parts.counters.unstored += envelopes.length;
     if (live) for (const envelope of envelopes) this.#parts.dispatcher.push(envelope);
-    if (error.code === 'EXPECTATION_FAILED') return;
+    // What is another bus's log has its letters there.
+    if (error.code === 'EXPECTATION_FAILED' || this.#parts.options.store?.supports.remote) return;
     for (const envelope of envelopes)
       if (!isOfLetters(envelope.event.type)) this.#parts.letters.open(envelope, { reason: 'not-stored', error });
   }

@@ -66,6 +66,9 @@ export const ERRORS = {
   DOCUMENT_TOO_LARGE: 'the documents of this store have reached their limit',
   LEASE_LOST: 'the lease was taken over by another owner',
   EVENTS_REMOVED: 'the events asked for were removed on purpose; the message names their positions and since when',
+  LINK_BROKEN:
+    'there is no link to another thread or process, or it has ended: the other side is gone or sent something else',
+  WORKER_FAILED: 'a worker could not start, or died with the event in its hands, or died too often',
   IMPORT_REFUSED: 'a line of a recorded log is not an event',
 } as const satisfies Record<string, string>;
 

@@ -23,7 +23,7 @@ interface Listening {
   readonly undo: () => void;
 }
 
-interface ListenTerms extends Pick<SubscriptionOptions, 'held'> {
+interface ListenTerms extends Pick<SubscriptionOptions, 'held' | 'stream'> {
   /** Told when a subscription with `from` cannot go on. @default reported as `$bus.stream.failed` */
   readonly failed?: (error: unknown) => void;
 }
@@ -79,7 +79,7 @@ export function waitOnce(core: Core, pattern: unknown, options: OnceOptions | un
     const port = {
       clock: core.options.clock,
       subscribe: (listener: (event: TelltaleEvent) => void, failed: (error: unknown) => void) =>
-        listen(core, parsed, listener, { failed }).undo,
+        listen(core, parsed, listener, { failed, stream: true }).undo,
       onClose: (closed: () => void) => core.life.onClose(closed),
     };
     return once(port, terms);
@@ -119,7 +119,7 @@ export function observeEvents(
       thrown = undefined;
       if (failure) throw failure.error;
     };
-    const { undo } = listen(core, parsed, deliver, { failed: (error) => subscriber.error(error) });
+    const { undo } = listen(core, parsed, deliver, { failed: (error) => subscriber.error(error), stream: true });
     return () => {
       stopWaiting();
       undo();
@@ -150,7 +150,7 @@ export function iterateEvents(
   return iterate({
     limits: mailbox,
     subscribe: (listener, held) => {
-      const listening = listen(core, parsed, (_, context) => listener(context.envelope), { held });
+      const listening = listen(core, parsed, (_, context) => listener(context.envelope), { held, stream: true });
       subscription = listening.subscription;
       return listening.undo;
     },

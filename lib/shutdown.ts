@@ -41,9 +41,12 @@ export async function shutDown(core: Core, pipelines: Iterable<RunningPipeline>)
   const errors: unknown[] = [];
   if (core.life.has('shutDown'))
     await attempt(errors, core, 'the parts in the background did not stop', () => core.life.run('shutDown'));
-  const settled = (await untilSettled(core, closeTimeoutMs)) && (await endPipelines(core, [...pipelines]));
-  if (settled && core.life.has('settled'))
-    await attempt(errors, core, 'the actors did not stop', () => core.life.run('settled'));
+  let settled = (await untilSettled(core, closeTimeoutMs)) && (await endPipelines(core, [...pipelines]));
+  if (settled && core.life.has('settled')) {
+    await attempt(errors, core, 'the actors and workers did not stop', () => core.life.run('settled'));
+    // Their last words have handlers of their own.
+    settled = await untilSettled(core, closeTimeoutMs);
+  }
   const { cut, stillRunning } = settled ? { cut: 0, stillRunning: 0 } : await cutQueues(core);
   core.life.accepting = 'none';
   core.letters.close();

@@ -30,6 +30,8 @@ export class Envelope implements Cause {
   declare readonly retelling?: Retelling;
   /** Only what an answerer is handed has one; the request that subscriptions hear has none. */
   declare readonly asking?: Asking;
+  /** The link an event has come in through, which does not carry it back. */
+  declare origin?: object;
   /** Set on the events that are told to an actor. */
   declare to?: Recipient;
   running = 0;

@@ -11,6 +11,14 @@ export interface RouterPort extends SubscriptionPort {
   dispatches(): number;
 }
 
+/** Tells another bus what is heard here, and hands over what it sends. */
+export interface RouterLink {
+  /** Room in each mailbox for what is on its way, beside what is dispatched here. */
+  readonly room: { readonly max: number; readonly maxBytes: number };
+  /** Returns the undo. */
+  announce(subscription: Subscription): () => void;
+}
+
 /**
  * Who hears what. Ordering: targets in the order they subscribed. A subscription added while an event is being
  * dispatched sees the next one; a removed one is not called any more.
@@ -26,6 +34,8 @@ export class Router {
   readonly #leaving = new Set<Subscription>();
   #removed = NONE_REMOVED;
   #waiters = 0;
+  #link: RouterLink | undefined;
+  readonly #joinListeners = new Set<() => void>();
 
   constructor(port: RouterPort) {
     const eased = (subscription: Subscription): void => {
@@ -80,18 +90,40 @@ export class Router {
     options: SubscriptionOptions,
     source?: (subscription: Subscription) => () => void,
   ): { readonly subscription: Subscription; readonly undo: () => void } {
-    const joined = options.group === undefined ? undefined : this.#groupFor(options, options.group);
+    const link = source || options.replay === 'only' || options.pattern.startsWith('$') ? undefined : this.#link;
+    const joined = options.group === undefined || link ? undefined : this.#groupFor(options, options.group);
     const onEnd = (envelope: Envelope): void => joined?.ended(subscription, envelope);
-    const subscription = new Subscription(joined ? { ...options, onEnd } : options, this.#port);
-    const leave = joined ? this.#join(joined, subscription) : (source?.(subscription) ?? this.#listen(subscription));
+    const own = link ? { ...options, mailbox: withRoom(options.mailbox, link.room) } : options;
+    const subscription = new Subscription(joined ? { ...own, onEnd } : own, this.#port);
+    const leave = joined
+      ? this.#join(joined, subscription)
+      : (source?.(subscription) ?? this.#reach(subscription, link));
     this.#subscriptions.add(subscription);
     if (options.mailbox.overflow === 'wait') this.#waiters++;
+    this.#joined();
     return { subscription, undo: () => this.#remove(subscription, leave, joined) };
   }
 
   /** Hands events of a pattern to somebody who is no subscription; returns the undo. */
   join(pattern: string, target: Target): () => void {
-    return this.#trie.add(pattern, target);
+    const leave = this.#trie.add(pattern, target);
+    this.#joined();
+    return leave;
+  }
+
+  /** From now on every subscription that hears what is dispatched is announced to another bus. */
+  linkTo(link: RouterLink): void {
+    this.#link = link;
+  }
+
+  /** Calls `listener` whenever somebody has come who may hear more types; returns the undo. */
+  onJoin(listener: () => void): () => void {
+    this.#joinListeners.add(listener);
+    return () => void this.#joinListeners.delete(listener);
+  }
+
+  #joined(): void {
+    if (this.#joinListeners.size > 0) for (const listener of this.#joinListeners) listener();
   }
 
   /** Somebody for whose mailbox publishers wait has come, or has gone. */
@@ -113,6 +145,17 @@ export class Router {
     });
     leave();
     this.#forgetIfEnded(subscription);
+  }
+
+  // A group is shared by all threads, so that only the other side can say whose an event is.
+  #reach(subscription: Subscription, link: RouterLink | undefined): () => void {
+    if (!link) return this.#listen(subscription);
+    const leave = subscription.options.group === undefined ? this.#listen(subscription) : undefined;
+    const withdraw = link.announce(subscription);
+    return () => {
+      leave?.();
+      withdraw();
+    };
   }
 
   #listen(subscription: Subscription): () => void {
@@ -152,4 +195,8 @@ export class Router {
       if (group.size === 0) this.#groups.get(`${name}\u0000${pattern}`)?.leave();
     };
   }
+}
+
+function withRoom(mailbox: SubscriptionOptions['mailbox'], room: RouterLink['room']): SubscriptionOptions['mailbox'] {
+  return { ...mailbox, max: mailbox.max + room.max, maxBytes: mailbox.maxBytes + room.maxBytes };
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import { runWithCause } from '../context.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
+import type { Filter } from '../filter/language.ts';
 import type { ContextPort } from '../invoke/handler-context.ts';
 import { HandlerContext } from '../invoke/handler-context.ts';
 import type { Failure } from '../invoke/invoke.ts';
@@ -36,6 +37,13 @@ export interface SubscriptionOptions {
   readonly held?: () => { readonly events: number; readonly bytes: number };
   /** Set where its events come from the log: is anything stored that it was not handed yet? */
   readonly isBehind?: () => boolean;
+  /** `where` and `key` as they were given, where they can be told to another thread. */
+  readonly filter?: Filter;
+  readonly keyPath?: string;
+  /** A reader that sees every event, in every thread: `once`, `observe`, `iterate`. */
+  readonly stream?: boolean;
+  /** Set where the handler is a link, which hears nothing by itself. */
+  readonly link?: object;
 }
 
 /** What a subscription tells the rest of the bus. None of it may throw. */

@@ -69,7 +69,7 @@ export class KeptSchemas {
   }
 
   describe(registered: RegisteredSchema): Promise<KeptSchema> {
-    return describe(registered, this.#port.clock.now());
+    return describeSchema(registered, this.#port.clock.now());
   }
 
   async #writeSome(store: Store): Promise<void> {
@@ -103,7 +103,8 @@ export class KeptSchemas {
 
 const keyOf = ({ type, version }: RegisteredSchema): string => `${type}@${version}`;
 
-async function describe({ type, version, schema }: RegisteredSchema, registeredAt: number): Promise<KeptSchema> {
+/** A schema as it is kept, with the hash by which two are compared. */
+export async function describeSchema({ type, version, schema }: RegisteredSchema, registeredAt: number): Promise<KeptSchema> {
   const about = { type, version, vendor: schema['~standard'].vendor, registeredAt };
   const jsonSchema = await jsonSchemaOf(schema);
   if (jsonSchema === undefined) return about;

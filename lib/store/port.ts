@@ -15,6 +15,8 @@ export interface StoreSupports {
   readonly maxEventBytes: number;
   /** Opened for reading only: it takes nothing, and a bus on it refuses at the door. @default false */
   readonly readOnly?: boolean;
+  /** The log of a bus at the other end of a link, which keeps the letters of what it does not take. @default false */
+  readonly remote?: boolean;
   /** Which hints of `PageQuery` narrow the read; the rest is filtered by the abstract store. */
   readonly pushdown: readonly (keyof PageHints)[];
   /** Optional operations this store has. */

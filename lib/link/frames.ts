@@ -1,0 +1,130 @@
+import type { Chain } from '../context.ts';
+import { TelltaleError, show } from '../errors.ts';
+import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
+import type { Plain } from '../event/event.ts';
+import type { Filter } from '../filter/language.ts';
+import type { MailboxLimits } from '../mailbox/overflow.ts';
+import type { Durability, Expectation, StoreSupports } from '../store/port.ts';
+
+/** Rises when the two sides of different versions would not understand each other. */
+export const PROTOCOL = 1;
+
+/** What one side declares of a type. */
+export interface TypeInfo {
+  readonly type: string;
+  readonly version: number;
+  readonly transient: boolean;
+  /** Of the JSON Schema of the version, where its library gives one. */
+  readonly hash?: string;
+}
+
+/** The parent's first words. */
+export interface Offer {
+  readonly protocol: number;
+  readonly source: string;
+  /** What the worker is called. */
+  readonly name: string;
+  /** Events that may be on their way to the worker, and from it. */
+  readonly credits: number;
+  readonly upCredits: number;
+  /** Of the parent's store; absent where it has none. */
+  readonly store?: StoreSupports;
+}
+
+/** What a worker wants to hear. `id` is the worker's; two workers mean the same where all the rest is equal. */
+export interface Interest {
+  readonly id: number;
+  readonly pattern: string;
+  readonly where?: Filter;
+  readonly group?: string;
+  readonly key?: string;
+  readonly stream?: boolean;
+  /** One of several members of a group in one worker. */
+  readonly member?: number;
+  readonly mailbox: MailboxLimits;
+}
+
+/** An append as the worker's store was given it. */
+export interface AppendTerms {
+  readonly fresh: boolean;
+  readonly expect?: Expectation;
+  /** Of the events that have one. */
+  readonly chains?: readonly (Chain | null)[];
+}
+
+/** Everything that is ever sent. A frame is a JSON array of these, in the order they were sent. */
+export type Message =
+  // the beginning
+  | readonly ['offer', Offer]
+  | readonly ['hello', { readonly protocol: number; readonly types: readonly TypeInfo[] }]
+  | readonly ['welcome']
+  | readonly ['refused', Plain]
+  | readonly ['ready']
+  // events to the worker, and what became of them
+  | readonly ['event', seq: number, interest: number, TelltaleEvent | StoredEvent, 0 | 1, number, Chain?]
+  | readonly ['done', ...runs: readonly number[]]
+  | readonly ['failed', seq: number, Plain, attempts: number]
+  | readonly ['declined', seq: number]
+  | readonly ['hear', Interest]
+  | readonly ['unhear', id: number]
+  // events from the worker, and what became of them
+  | readonly ['tell', TelltaleEvent, Chain?]
+  | readonly ['append', serial: number, readonly TelltaleEvent[], AppendTerms]
+  | readonly ['taken', count: number]
+  | readonly ['stored', serial: number, ReceiptFrame, count?: number]
+  | readonly ['not-stored', serial: number, Plain]
+  | readonly ['unwanted', type: string]
+  | readonly ['wanted', type: string]
+  // questions to the store
+  | readonly ['call', id: number, method: string, args: readonly unknown[]]
+  | readonly ['reply', id: number, value: unknown]
+  | readonly ['error', id: number, Plain]
+  | readonly ['watch']
+  | readonly ['moved', after: number, through: number]
+  | readonly ['removed', readonly { readonly from: number; readonly to: number }[]]
+  // questions of users
+  | readonly ['ask', ...unknown[]]
+  | readonly ['answer', ...unknown[]]
+  // the end
+  | readonly ['drain']
+  | readonly ['bye']
+  | readonly ['ping']
+  | readonly ['pong'];
+
+/**
+ * Position, storedAt, durability, duplicate, and the revisions where any is not 0. With a count, it is that of as many
+ * appends of one event each, one behind the other.
+ */
+export type ReceiptFrame = readonly [number, number, Durability | 'none', 0 | 1, (readonly number[])?];
+
+const TAGS: ReadonlySet<unknown> = new Set([
+  ...['offer', 'hello', 'welcome', 'refused', 'ready', 'event', 'done', 'failed', 'declined', 'hear', 'unhear'],
+  ...['tell', 'append', 'taken', 'stored', 'not-stored', 'unwanted', 'wanted', 'call', 'reply', 'error', 'watch'],
+  ...['moved', 'removed', 'ask', 'answer', 'drain', 'bye', 'ping', 'pong'],
+]);
+
+const encoder = new TextEncoder();
+
+export function encode(messages: readonly Message[]): Uint8Array<ArrayBuffer> {
+  return encoder.encode(JSON.stringify(messages));
+}
+
+/** Throws `LINK_BROKEN` for anything that `encode` has not made. */
+export function decode(data: unknown): readonly Message[] {
+  if (!ArrayBuffer.isView(data)) throw notOurs(show(data));
+  let messages: unknown;
+  try {
+    messages = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString());
+  } catch (cause) {
+    throw notOurs(`${data.byteLength} bytes that are not JSON`, cause);
+  }
+  if (!Array.isArray(messages)) throw notOurs(show(messages));
+  for (const message of messages as readonly unknown[])
+    if (!Array.isArray(message) || !TAGS.has(message[0])) throw notOurs(`a frame with ${show(message)}`);
+  return messages as readonly Message[];
+}
+
+function notOurs(what: string, cause?: unknown): TelltaleError {
+  const text = `a message that is no frame of a telltale link arrived: ${what}`;
+  return new TelltaleError('LINK_BROKEN', text, cause === undefined ? {} : { cause });
+}

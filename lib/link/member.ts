@@ -1,0 +1,244 @@
+import { TelltaleError, expected } from '../errors.ts';
+import { errorFromPlain, errorToPlain } from '../event/crossing-error.ts';
+import type { Plain } from '../event/event.ts';
+import type { BusPort } from './bus-port.ts';
+import { compareTypes } from './compare-types.ts';
+import type { Delivery } from './delivery.ts';
+import { PROTOCOL, type Interest, type Message, type Offer, type TypeInfo } from './frames.ts';
+import { Incoming, notFromWorkers } from './incoming.ts';
+import { serveStore } from './serve-store.ts';
+import type { Transport } from './transport.ts';
+import { Wire } from './wire.ts';
+
+/** What a worker's end of a link tells its pool. */
+export interface MemberPort {
+  readonly bus: BusPort;
+  readonly offer: Offer;
+  /** The worker's script has set up what it does at first. */
+  ready(): void;
+  hear(interest: Interest): void;
+  unhear(id: number): void;
+  /** The handlers of an event have ended there. */
+  settled(delivery: Delivery, failure?: { readonly error: unknown }): void;
+  /** Nobody there takes it any more. */
+  declined(delivery: Delivery): void;
+  /** There are free credits again. */
+  eased(): void;
+  /** Its bus closes, or has closed. */
+  leaves(): void;
+  /** Would a transient event of this type reach anybody else? */
+  isWanted(type: string): boolean;
+  /** `said` where the worker has said goodbye, or was refused: then it is no death. */
+  ended(reason: TelltaleError, said: 'bye' | 'refused' | undefined): void;
+}
+
+/**
+ * One connected worker, seen from the parent. Ordering: events as they are handed in. Capacity: `credits` events are on
+ * their way, `free` says how many more may be. Failure: what it had in its hands when it went is in `inFlight`.
+ */
+export class Member {
+  readonly inFlight = new Map<number, Delivery>();
+  readonly #wire: Wire;
+  readonly #port: MemberPort;
+  readonly #incoming: Incoming;
+  readonly #unwanted = new Set<string>();
+  #seq = 0;
+  #said: 'bye' | 'refused' | undefined;
+  #status: 'offered' | 'linked' | 'leaving' | 'ended' = 'offered';
+  #stopWatching: (() => void) | undefined;
+  #stopRemovals: (() => void) | undefined;
+  received = 0;
+
+  constructor(transport: Transport, port: MemberPort) {
+    this.#port = port;
+    this.#incoming = new Incoming({
+      bus: port.bus,
+      origin: this,
+      send: (message) => this.#wire.send(message),
+      touch: () => this.#wire.touch(),
+      isWanted: (type) => this.#isWanted(type),
+    });
+    this.#wire = new Wire(transport, {
+      clock: port.bus.clock,
+      receive: (message) => this.#receive(message),
+      last: () => this.#incoming.takeLast(),
+      ended: (error) => this.#end(error),
+    });
+    this.#wire.send(['offer', port.offer]);
+    this.#stopRemovals = port.bus.store?.onRemove((ranges) => this.#wire.send(['removed', ranges]));
+  }
+
+  /** How many events more it may have. */
+  get free(): number {
+    return this.#status === 'linked' ? this.#port.offer.credits - this.inFlight.size : 0;
+  }
+
+  get heardMs(): number {
+    return this.#wire.heardMs;
+  }
+
+  send(delivery: Delivery, interest: number): void {
+    const seq = ++this.#seq;
+    const { event, transient, position, chain, bytes } = delivery.envelope;
+    this.inFlight.set(seq, delivery);
+    const about = [seq, interest, event, transient ? 1 : 0, position] as const;
+    this.#wire.send(chain.depth > 0 ? ['event', ...about, chain] : ['event', ...about], bytes);
+  }
+
+  ping(): void {
+    this.#wire.send(['ping']);
+  }
+
+  drain(): void {
+    this.#wire.send(['drain']);
+  }
+
+  /** Ends the link from this side; nothing more is told. */
+  end(): void {
+    this.#finish();
+    this.#wire.end();
+  }
+
+  /** Somebody new may listen to what was not wanted. */
+  joined(): void {
+    for (const type of this.#unwanted) {
+      if (!this.#port.isWanted(type)) continue;
+      this.#unwanted.delete(type);
+      this.#wire.send(['wanted', type]);
+    }
+  }
+
+  #isWanted(type: string): boolean {
+    if (this.#port.isWanted(type)) return true;
+    this.#unwanted.add(type);
+    return false;
+  }
+
+  #receive(message: Message): void {
+    switch (message[0]) {
+      case 'done':
+        return this.#done(message);
+      case 'append':
+        this.received += message[2].length;
+        return this.#incoming.append(message[1], message[2], message[3]);
+      case 'tell':
+        this.received++;
+        return this.#incoming.tell(message[1], message[2]);
+      case 'failed':
+        return this.#settle(message[1], { error: errorFromPlain(message[2]) });
+      case 'declined':
+        return this.#decline(message[1]);
+      case 'hear':
+        return this.#port.hear(message[1]);
+      case 'unhear':
+        return this.#port.unhear(message[1]);
+      case 'call':
+        return void this.#answer(message[1], message[2], message[3]);
+      case 'watch':
+        return this.#watch();
+      default:
+        return this.#control(message);
+    }
+  }
+
+  #control(message: Message): void {
+    switch (message[0]) {
+      case 'hello':
+        return void this.#introduced(message[1]);
+      case 'ready':
+        return this.#port.ready();
+      case 'bye':
+        this.#said = 'bye';
+        this.#status = 'leaving';
+        return this.#port.leaves();
+      case 'pong':
+        return;
+      default:
+        throw notFromWorkers(message[0]);
+    }
+  }
+
+  #done(message: Extract<Message, readonly ['done', ...unknown[]]>): void {
+    for (let i = 1; i < message.length; i += 2) {
+      const from = message[i] as number;
+      const end = from + (message[i + 1] as number);
+      for (let seq = from; seq < end; seq++) this.#settle(seq);
+    }
+    this.#port.eased();
+  }
+
+  #settle(seq: number, failure?: { readonly error: unknown }): void {
+    const delivery = this.#take(seq);
+    if (!delivery) return;
+    this.#port.settled(delivery, failure);
+    if (failure) this.#port.eased();
+  }
+
+  #decline(seq: number): void {
+    const delivery = this.#take(seq);
+    if (delivery) this.#port.declined(delivery);
+  }
+
+  #take(seq: number): Delivery | undefined {
+    const delivery = this.inFlight.get(seq);
+    this.inFlight.delete(seq);
+    return delivery;
+  }
+
+  async #introduced({ protocol, types }: { protocol: number; types: readonly TypeInfo[] }): Promise<void> {
+    try {
+      if (protocol !== PROTOCOL) throw expected('LINK_BROKEN', 'the protocol of a worker', `${PROTOCOL}`, protocol);
+      compareTypes(await this.#port.bus.types(), types, this.#port.offer.name);
+    } catch (error) {
+      return this.#refuse(error);
+    }
+    if (this.#status !== 'offered') return;
+    this.#status = 'linked';
+    this.#wire.send(['welcome']);
+  }
+
+  #refuse(error: unknown): void {
+    const { name } = this.#port.offer;
+    this.#said = 'refused';
+    this.#wire.send(['refused', errorToPlain(error)]);
+    const cause = error instanceof TelltaleError ? error : undefined;
+    this.#finish();
+    this.#port.ended(
+      cause ?? new TelltaleError('WORKER_FAILED', `worker \`${name}\` was refused`, { cause: error }),
+      'refused',
+    );
+  }
+
+  async #answer(id: number, method: string, args: readonly unknown[]): Promise<void> {
+    try {
+      if (method === 'leave') this.#leave();
+      const value = method === 'leave' ? null : await serveStore(this.#port.bus.store, method, args);
+      this.#wire.send(['reply', id, value ?? null]);
+    } catch (error) {
+      this.#wire.send(['error', id, errorToPlain(error) satisfies Plain]);
+    }
+  }
+
+  #leave(): void {
+    if (this.#status === 'linked') this.#status = 'leaving';
+    this.#port.leaves();
+  }
+
+  #watch(): void {
+    this.#stopWatching ??= this.#port.bus.store?.onCommit((events) =>
+      this.#wire.send(['moved', events[0]!.position - 1, events.at(-1)!.position]),
+    );
+  }
+
+  #end(error: TelltaleError): void {
+    if (this.#status === 'ended') return;
+    this.#finish();
+    this.#port.ended(error, this.#said);
+  }
+
+  #finish(): void {
+    this.#status = 'ended';
+    this.#stopWatching?.();
+    this.#stopRemovals?.();
+  }
+}

@@ -1,0 +1,135 @@
+import { TelltaleError } from '../errors.ts';
+import { errorFromPlain } from '../event/crossing-error.ts';
+import type { Envelope } from '../event/envelope.ts';
+import type { Plain } from '../event/event.ts';
+import { Fifo } from '../mailbox/fifo.ts';
+import { prepareAppends } from '../store/check-events.ts';
+import type { AppendReceipt, Durability, PendingAppend } from '../store/port.ts';
+import type { AppendTerms, Message, ReceiptFrame } from './frames.ts';
+
+interface Held {
+  readonly message: Message;
+  readonly events: number;
+  readonly bytes: number;
+  /** A transient event's; it goes first where there is no room. */
+  readonly type?: string;
+}
+
+const MAX_TRANSIENT = 10_000;
+
+/**
+ * A worker's events on their way to its parent. Ordering: as they were emitted, transient ones among them. Capacity:
+ * `credits` of them are under way; appends behind that wait here, and the bus's backlog bounds them, transient ones up
+ * to 10,000, then the newest are lost and counted. Failure: where the parent is gone, every append fails for good.
+ */
+export class Outgoing {
+  readonly #send: (message: Message, bytes: number) => void;
+  readonly #maxEventBytes: number;
+  readonly #lost: (type: string) => void;
+  readonly #unwanted = new Set<string>();
+  readonly #pending = new Map<number, PendingAppend>();
+  readonly #held = new Fifo<Held>();
+  #transients = 0;
+  #credits: number;
+  #serial = 0;
+  #ended: TelltaleError | undefined;
+
+  constructor(
+    send: (message: Message, bytes: number) => void,
+    terms: { readonly credits: number; readonly maxEventBytes: number },
+    lost: (type: string) => void,
+  ) {
+    this.#send = send;
+    this.#credits = terms.credits;
+    this.#maxEventBytes = terms.maxEventBytes;
+    this.#lost = lost;
+  }
+
+  append(given: PendingAppend, terms: AppendTerms): void {
+    if (this.#ended) return given.failed(this.#ended);
+    // What was passed as it is must be plain before it is JSON.
+    const { appends, refused } = prepareAppends([given], this.#maxEventBytes);
+    const refusal = refused.get(given);
+    if (refusal) return given.failed(refusal);
+    const { events, bytes } = appends[0]!;
+    const serial = ++this.#serial;
+    this.#pending.set(serial, given);
+    this.#go({ message: ['append', serial, events, terms], events: events.length, bytes });
+  }
+
+  tell({ event, bytes, chain }: Envelope): void {
+    const { type } = event;
+    if (this.#ended || this.#unwanted.has(type)) return;
+    if (this.#transients >= MAX_TRANSIENT) return this.#lost(type);
+    const message: Message = chain.depth > 0 ? ['tell', event, chain] : ['tell', event];
+    this.#go({ message, events: 1, bytes, type });
+  }
+
+  taken(count: number): void {
+    this.#credits += count;
+    for (let next = this.#held.peek(); next && this.#credits > 0; next = this.#held.peek()) {
+      this.#held.shift();
+      if (next.type !== undefined) this.#transients--;
+      this.#post(next);
+    }
+  }
+
+  /** Whether the parent, or anybody behind it, listens to transient events of this type. */
+  want(type: string, wanted: boolean): void {
+    if (wanted) this.#unwanted.delete(type);
+    else this.#unwanted.add(type);
+  }
+
+  stored(serial: number, frame: ReceiptFrame, count = 1): void {
+    const [position, ...rest] = frame;
+    for (let i = 0; i < count; i++) {
+      const append = this.#take(serial + i);
+      append?.acknowledged(toReceipt(position === 0 ? 0 : position + i, rest, append.events.length));
+    }
+  }
+
+  refused(serial: number, error: Plain): void {
+    this.#take(serial)?.failed(errorFromPlain(error) as TelltaleError);
+  }
+
+  end(cause: TelltaleError): void {
+    this.#ended = new TelltaleError('STORE_FAILED', `the parent's store cannot be reached: ${cause.message}`, {
+      cause,
+    });
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const append of pending) append.failed(this.#ended);
+  }
+
+  #go(held: Held): void {
+    if (this.#credits > 0 && this.#held.length === 0) return this.#post(held);
+    if (held.type !== undefined) this.#transients++;
+    this.#held.push(held);
+  }
+
+  #post({ message, events, bytes }: Held): void {
+    this.#credits -= events;
+    this.#send(message, bytes);
+  }
+
+  #take(serial: number): PendingAppend | undefined {
+    const append = this.#pending.get(serial);
+    this.#pending.delete(serial);
+    return append;
+  }
+}
+
+function toReceipt(
+  position: number,
+  [storedAt, durability, duplicate, revisions]: readonly [number, string, 0 | 1, (readonly number[])?],
+  events: number,
+): AppendReceipt {
+  return {
+    position,
+    revisions: revisions ?? new Array<number>(events).fill(0),
+    storedAt,
+    // `none` where the parent has no store; receipts of the bus know the word.
+    durability: durability as Durability,
+    duplicate: duplicate === 1,
+  };
+}

@@ -1,0 +1,255 @@
+import type { Clock } from '../clock.ts';
+import { NO_CHAIN, runWithCause, type Chain, type Retelling } from '../context.ts';
+import { TelltaleError, expected } from '../errors.ts';
+import { errorFromPlain, errorToPlain } from '../event/crossing-error.ts';
+import { Envelope } from '../event/envelope.ts';
+import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
+import type { PendingAppend } from '../store/port.ts';
+import type { BusPort } from './bus-port.ts';
+import { Calls } from './calls.ts';
+import { freezeDeep } from './freeze.ts';
+import { PROTOCOL, type AppendTerms, type Message, type Offer, type TypeInfo } from './frames.ts';
+import { Interests } from './interests.ts';
+import { Outgoing } from './outgoing.ts';
+import type { ProxyStore } from './proxy-store.ts';
+import type { Transport } from './transport.ts';
+import { Wire } from './wire.ts';
+
+const MIB = 1024 * 1024;
+/** What an event counts in a mailbox, where nobody has measured it on this side. */
+const EVENT_BYTES = 512;
+const ROOM_BYTES = 16 * MIB;
+
+/**
+ * The worker's end of a link. Events come for an interest and reach its subscriptions only; one is acknowledged when
+ * all of their handlers have ended. What the bus emits goes to the parent, behind what was emitted before it and before
+ * the acknowledgement of the event it comes from. Failure: where the parent is gone the bus's store has stopped;
+ * local subscriptions go on. Closing: `leave` when the bus begins to close, `closed` when all is stored.
+ */
+export class Uplink {
+  readonly #wire: Wire;
+  readonly #calls: Calls;
+  readonly #interests: Interests;
+  #outgoing: Outgoing | undefined;
+  #bus: BusPort | undefined;
+  #store: ProxyStore | undefined;
+  #done: number[] = [];
+  #offered!: (offer: Offer) => void;
+  #welcomed!: () => void;
+  #refused!: (error: unknown) => void;
+  readonly #failed: (error: unknown) => void;
+  /** The parent has asked for the end. */
+  onDrain: () => void = () => undefined;
+  readonly offer: Promise<Offer>;
+  readonly #welcome: Promise<void>;
+
+  constructor(transport: Transport, clock: Clock) {
+    let failed: (error: unknown) => void = () => undefined;
+    this.offer = new Promise((resolve, reject) => {
+      this.#offered = resolve;
+      failed = reject;
+    });
+    this.#failed = failed;
+    this.#welcome = new Promise((resolve, reject) => {
+      this.#welcomed = resolve;
+      this.#refused = reject;
+    });
+    // Whoever connects awaits them, or has given up.
+    this.offer.catch(() => undefined);
+    this.#welcome.catch(() => undefined);
+    this.#wire = new Wire(transport, {
+      clock,
+      receive: (message) => this.#receive(message),
+      last: () => this.#takeDone(),
+      ended: (error) => this.#end(error),
+    });
+    this.#calls = new Calls((message) => this.#wire.send(message));
+    this.#interests = new Interests((message) => this.#wire.send(message));
+  }
+
+  /** Introduces this side. Rejects with `SCHEMA_CONFLICT` where the two declare a type differently. */
+  async introduce(types: readonly TypeInfo[]): Promise<void> {
+    const { credits: _, upCredits, store, protocol } = await this.offer;
+    if (protocol !== PROTOCOL) throw expected('LINK_BROKEN', 'the protocol of the parent', `${PROTOCOL}`, protocol);
+    this.#outgoing = new Outgoing(
+      (message, bytes) => this.#wire.send(message, bytes),
+      { credits: upCredits, maxEventBytes: store?.maxEventBytes ?? 8 * MIB },
+      (type) => this.#bus?.countLost(type),
+    );
+    this.#wire.send(['hello', { protocol: PROTOCOL, types }]);
+    await this.#welcome;
+  }
+
+  /** From here on the bus and its parent hear of each other. */
+  async attach(bus: BusPort, store: ProxyStore): Promise<void> {
+    const { credits } = await this.offer;
+    this.#bus = bus;
+    this.#store = store;
+    const room = { max: credits, maxBytes: ROOM_BYTES };
+    bus.linkTo({ room, announce: (local) => this.#interests.add(local, room) });
+    bus.uplink((envelope) => this.#outgoing!.tell(envelope));
+    bus.onLeave(() => this.#leave());
+    // Behind what the script subscribes as soon as it is connected.
+    setImmediate(() => this.#wire.send(['ready']));
+  }
+
+  append(append: PendingAppend, terms: AppendTerms): void {
+    this.#outgoing!.append(append, terms);
+  }
+
+  call(method: string, args: readonly unknown[]): Promise<unknown> {
+    return this.#calls.call(method, args);
+  }
+
+  watch(): void {
+    this.#wire.send(['watch']);
+  }
+
+  closed(): void {
+    this.#wire.send(['bye']);
+    this.#wire.end();
+  }
+
+  /** An event has been dealt with here. */
+  settle(seq: number, failure: { readonly error: unknown; readonly attempts: number } | undefined): void {
+    if (failure) return this.#wire.send(['failed', seq, errorToPlain(failure.error), failure.attempts]);
+    const { length } = this.#done;
+    if (length > 0 && this.#done[length - 2]! + this.#done[length - 1]! === seq) this.#done[length - 1]!++;
+    else this.#done.push(seq, 1);
+    this.#wire.touch();
+  }
+
+  /** Nobody is there for it any more: another worker may have it. */
+  decline(seq: number): void {
+    this.#wire.send(['declined', seq]);
+  }
+
+  #takeDone(): readonly Message[] {
+    if (this.#done.length === 0) return [];
+    const done = this.#done;
+    this.#done = [];
+    return [['done', ...done]];
+  }
+
+  // Resolves when nothing is on its way to this side any more.
+  async #leave(): Promise<void> {
+    if (!this.#wire.isOpen) return;
+    this.#interests.leave();
+    await this.#calls.call('leave', []).catch(() => undefined);
+  }
+
+  #receive(message: Message): void {
+    switch (message[0]) {
+      case 'event':
+        return this.#deliver(message);
+      case 'stored':
+        return this.#outgoing!.stored(message[1], message[2], message[3]);
+      case 'taken':
+        return this.#outgoing!.taken(message[1]);
+      case 'not-stored':
+        return this.#outgoing!.refused(message[1], message[2]);
+      case 'wanted':
+      case 'unwanted':
+        return this.#outgoing!.want(message[1], message[0] === 'wanted');
+      case 'reply':
+        return this.#calls.replied(message[1], message[2]);
+      case 'error':
+        return this.#calls.failed(message[1], message[2]);
+      case 'moved':
+        return this.#store?.moved(message[1], message[2]);
+      case 'removed':
+        return this.#store?.forget(message[1]);
+      default:
+        return this.#control(message);
+    }
+  }
+
+  #control(message: Message): void {
+    switch (message[0]) {
+      case 'offer':
+        return this.#offered(message[1]);
+      case 'welcome':
+        return this.#welcomed();
+      case 'refused':
+        return this.#refused(errorFromPlain(message[1]));
+      case 'ping':
+        return this.#wire.send(['pong']);
+      case 'drain':
+        return this.onDrain();
+      default:
+        throw new TelltaleError('LINK_BROKEN', `a parent does not send \`${message[0]}\``);
+    }
+  }
+
+  #deliver([, seq, id, event, transient, position, chain]: Extract<Message, readonly ['event', ...unknown[]]>): void {
+    const locals = this.#interests.get(id)?.locals.filter(({ live }) => live) ?? [];
+    if (locals.length === 0) return this.decline(seq);
+    // An event that only one subscription sees is its own.
+    if (locals.length > 1) freezeDeep(event);
+    const delivery = new Delivery(this, seq, locals.length);
+    const envelope = envelopeOf(event, { transient: transient === 1, position, chain, owner: this.#bus!.owner });
+    runWithCause(Object.assign(envelope, { retelling: delivery }), take, { locals, envelope });
+  }
+
+  #end(error: TelltaleError): void {
+    this.#failed(error);
+    this.#refused(error);
+    this.#calls.end(error);
+    this.#outgoing?.end(error);
+  }
+}
+
+/** One event in the hands of this worker's handlers. */
+class Delivery implements Retelling {
+  readonly id = undefined;
+  readonly capture = undefined;
+  readonly #uplink: Uplink;
+  readonly #seq: number;
+  #left: number;
+  #handled = false;
+  #failure: { readonly error: unknown; readonly attempts: number } | undefined;
+
+  constructor(uplink: Uplink, seq: number, left: number) {
+    this.#uplink = uplink;
+    this.#seq = seq;
+    this.#left = left;
+  }
+
+  failed(_: object, error: unknown, attempts: number): void {
+    this.#failure ??= { error, attempts };
+  }
+
+  dropped(): void {
+    this.#settle();
+  }
+
+  ended(): void {
+    this.#handled = true;
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (--this.#left > 0) return;
+    if (this.#handled) this.#uplink.settle(this.#seq, this.#failure);
+    else this.#uplink.decline(this.#seq);
+  }
+}
+
+interface Taking {
+  readonly locals: readonly { take(envelope: Envelope): void }[];
+  readonly envelope: Envelope;
+}
+
+function take({ locals, envelope }: Taking): void {
+  for (const local of locals) local.take(envelope);
+}
+
+function envelopeOf(
+  event: TelltaleEvent | StoredEvent,
+  about: { transient: boolean; position: number; chain: Chain | undefined; owner: object },
+): Envelope {
+  const { transient, position, chain = NO_CHAIN, owner } = about;
+  const envelope = new Envelope(event, EVENT_BYTES, transient, true, chain, owner);
+  envelope.position = position;
+  return envelope;
+}

@@ -1,0 +1,190 @@
+import type { Clock } from '../clock.ts';
+import { TelltaleError, toError } from '../errors.ts';
+import { Fifo } from '../mailbox/fifo.ts';
+import { decode, encode, type Message } from './frames.ts';
+import type { Transport } from './transport.ts';
+
+export interface WirePort {
+  readonly clock: Clock;
+  /** One message, in order. What it throws ends the wire. */
+  receive(message: Message): void;
+  /** What a frame ends with: acknowledgements, gathered until it leaves. */
+  last(): readonly Message[];
+  /** The other side is gone, or has sent what is no frame. Not told after `end`. */
+  ended(error: TelltaleError): void;
+}
+
+const FRAME_EVENTS = 128;
+const FRAME_MESSAGES = 1_024;
+const FRAME_BYTES = 256 * 1024;
+/** How long arriving messages may hold the event loop; timers fire in between. */
+const HOLD_MS = 4;
+/** Messages between two looks at the clock. */
+const STEP = 8;
+
+/**
+ * One end of a link: messages in order, in frames of transferred JSON bytes.
+ *
+ * Sending: the first messages of a turn of the event loop leave with its microtasks, so that a question is not kept
+ * waiting; what the rest of the turn sends leaves at its end, or as soon as a frame is full (128 events, 256 KiB).
+ * Receiving: some milliseconds at a time, whatever has arrived. Failure: what is no frame, and what `receive` throws,
+ * ends this wire and nothing else. Closing: `end` sends what is there, then nothing is received any more.
+ */
+export class Wire {
+  readonly #transport: Transport;
+  readonly #port: WirePort;
+  #out: Message[] = [];
+  #outEvents = 0;
+  #outBytes = 0;
+  #sending: 'idle' | 'microtask' | 'turn' = 'idle';
+  readonly #arrived = new Fifo<unknown>();
+  #frame: { readonly messages: readonly Message[]; at: number } | undefined;
+  #receiving: 'idle' | 'working' | 'resting' = 'idle';
+  #since = 0;
+  #lost: Error | undefined;
+  #status: 'open' | 'ended' = 'open';
+  #heardMs: number;
+
+  constructor(transport: Transport, port: WirePort) {
+    this.#transport = transport;
+    this.#port = port;
+    this.#heardMs = port.clock.monotonic();
+    transport.start({
+      message: (data) => this.#arrive(data),
+      ended: (reason) => this.#lose(reason),
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#status === 'open';
+  }
+
+  /** When anything arrived last, by the monotonic clock. */
+  get heardMs(): number {
+    return this.#heardMs;
+  }
+
+  /** `bytes` of an event, 0 of anything else. */
+  send(message: Message, bytes = 0): void {
+    if (this.#status === 'ended') return;
+    this.#out.push(message);
+    if (bytes > 0) {
+      this.#outEvents++;
+      this.#outBytes += bytes;
+    }
+    const isFull = this.#outEvents >= FRAME_EVENTS || this.#outBytes >= FRAME_BYTES;
+    if (isFull || this.#out.length >= FRAME_MESSAGES) return this.#post();
+    this.touch();
+  }
+
+  /** There is something to send last. */
+  touch(): void {
+    if (this.#sending !== 'idle') return;
+    this.#sending = 'microtask';
+    queueMicrotask(() => this.#postFirst());
+  }
+
+  end(): void {
+    if (this.#status === 'ended') return;
+    this.#post();
+    this.#status = 'ended';
+    this.#transport.end();
+  }
+
+  #postFirst(): void {
+    this.#sending = 'turn';
+    this.#post();
+    setImmediate(() => {
+      this.#sending = 'idle';
+      this.#post();
+    });
+  }
+
+  #post(): void {
+    if (this.#status === 'ended') return;
+    const last = this.#port.last();
+    if (this.#out.length + last.length === 0) return;
+    const messages = last.length > 0 ? [...this.#out, ...last] : this.#out;
+    this.#out = [];
+    this.#outEvents = 0;
+    this.#outBytes = 0;
+    this.#transport.post(encode(messages));
+  }
+
+  #arrive(data: unknown): void {
+    if (this.#status === 'ended') return;
+    this.#heardMs = this.#port.clock.monotonic();
+    this.#arrived.push(data);
+    if (this.#receiving === 'idle') this.#work();
+  }
+
+  // What the other side has sent before it went is still looked at.
+  #lose(reason: Error): void {
+    this.#lost = reason;
+    if (this.#receiving === 'idle') this.#work();
+  }
+
+  #work(): void {
+    if (this.#since === 0) this.#beginTurn();
+    this.#receiving = 'working';
+    try {
+      while (this.#status === 'open' && (this.#frame ??= this.#next())) {
+        if (!this.#go(this.#frame)) return this.#rest();
+        this.#frame = undefined;
+        if (this.#arrived.length > 0 && this.#isOver) return this.#rest();
+      }
+    } catch (error) {
+      return this.#fail(error instanceof TelltaleError ? error : broken(toError(error)));
+    }
+    this.#receiving = 'idle';
+    if (this.#lost) this.#fail(lost(this.#lost));
+  }
+
+  #next(): { readonly messages: readonly Message[]; at: number } | undefined {
+    if (this.#arrived.length === 0) return undefined;
+    return { messages: decode(this.#arrived.shift()), at: 0 };
+  }
+
+  // False where the time is over before the frame is.
+  #go(frame: { readonly messages: readonly Message[]; at: number }): boolean {
+    const { messages } = frame;
+    while (frame.at < messages.length && this.#status === 'open') {
+      this.#port.receive(messages[frame.at++]!);
+      if (frame.at % STEP === 0 && this.#isOver) return false;
+    }
+    return true;
+  }
+
+  get #isOver(): boolean {
+    return performance.now() - this.#since > HOLD_MS;
+  }
+
+  #rest(): void {
+    this.#receiving = 'resting';
+  }
+
+  // The time counts from the first frame of a turn on, however many arrive in it.
+  #beginTurn(): void {
+    this.#since = performance.now();
+    setImmediate(() => {
+      this.#since = 0;
+      if (this.#receiving === 'resting') this.#work();
+    });
+  }
+
+  #fail(error: TelltaleError): void {
+    if (this.#status === 'ended') return;
+    this.#receiving = 'idle';
+    this.#status = 'ended';
+    this.#transport.end();
+    this.#port.ended(error);
+  }
+}
+
+function lost(reason: Error): TelltaleError {
+  return reason instanceof TelltaleError ? reason : new TelltaleError('LINK_BROKEN', reason.message, { cause: reason });
+}
+
+function broken(cause: Error): TelltaleError {
+  return new TelltaleError('LINK_BROKEN', `a frame could not be understood: ${cause.message}`, { cause });
+}
