@@ -1,4 +1,6 @@
 import type { Observable } from 'rxjs';
+import type { Acting } from './acting-api.ts';
+import type { ActorFigures, ActorsGone } from './actor/figures.ts';
 import type { Ask, AnswerOptions, Asking } from './asking-api.ts';
 import type { Duration } from './duration.ts';
 import type { StoredEvent, TelltaleEvent } from './event/event.ts';
@@ -192,7 +194,7 @@ export interface RetentionApi {
 }
 
 /** One event bus. Made by `createBus`; `E` maps types to payloads. */
-export interface Bus<E = AnyEvents> extends AsyncDisposable, Consuming<E>, Reading<E>, Asking<E> {
+export interface Bus<E = AnyEvents> extends AsyncDisposable, Acting<E>, Consuming<E>, Reading<E>, Asking<E> {
   readonly source: string;
   readonly retention: RetentionApi;
   readonly schemas: Schemas;
@@ -272,7 +274,7 @@ export interface Bus<E = AnyEvents> extends AsyncDisposable, Consuming<E>, Readi
   /** Every handler has ended and nothing waits, what they caused included. Rejects with `TIMEOUT`. */
   settled(options?: { readonly timeout?: Duration }): Promise<void>;
   health(): Health;
-  metrics(): Metrics<SubscriptionFigures, RemovedFigures, ConsumerFigures>;
+  metrics(): Metrics<SubscriptionFigures, RemovedFigures, ConsumerFigures, ActorFigures, ActorsGone>;
   /**
    * Lets running handlers finish, stores what was accepted, closes the store; each phase within `closeTimeout`. May be
    * called again: the answer is the same. Rejects with `STORE_FAILED` where something could not be stored or closed,

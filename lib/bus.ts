@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { actorFigures, createActing } from './acting.ts';
 import type * as Api from './api.ts';
 import { createAsking, asksOf } from './asking.ts';
 import { startBatch } from './batching.ts';
@@ -95,6 +96,7 @@ function buildBus(core: Core): object {
     deadLetters: createDeadLetters(core),
     ...createReading(core),
     replay: createReplaying(core, (into) => into === bus),
+    ...createActing(core),
     fold: createFolding(core),
     retention: createRetention(core),
     ...createConsuming(core),
@@ -163,6 +165,7 @@ function buildBus(core: Core): object {
         asks: asksOf(core).figures,
       }),
     close,
+        ...actorFigures(core),
     [Symbol.asyncDispose]: async () => void (await close()),
   };
   registerBus(bus, core);

@@ -37,6 +37,8 @@ export interface Cause {
   readonly triesAgain?: boolean;
   /** Set in the handlers of a replay, and where a dead letter is tried again. */
   readonly retelling?: Retelling | undefined;
+  /** Set while an actor decides whose events are stored first: keeps what is emitted meanwhile. */
+  readonly hold?: ((emitted: object) => void) | undefined;
   /** The question that is being answered here. */
   readonly asking?: Asking | undefined;
 }
@@ -88,6 +90,15 @@ export function captured(cause: Cause | undefined, emitted: object): boolean {
   const capture = cause?.retelling?.capture;
   if (capture === undefined) return false;
   capture(emitted);
+  return true;
+}
+
+/** Keeps what is emitted until the handler's own events are stored; false where it goes its usual way. */
+export function held(cause: Cause | undefined, emitted: { readonly transient: boolean }): boolean {
+  const hold = cause?.hold;
+  // Written nowhere, it need not wait for the log.
+  if (hold === undefined || emitted.transient) return false;
+  hold(emitted);
   return true;
 }
 

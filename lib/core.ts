@@ -1,6 +1,6 @@
 import type { Receipt } from './api.ts';
 import { Carrier } from './carrier.ts';
-import { captured, type Cause } from './context.ts';
+import { captured, held, type Cause } from './context.ts';
 import { TelltaleError, isTelltaleError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { Metadata, TelltaleEvent } from './event/event.ts';
@@ -146,10 +146,15 @@ export class Core {
     terms?: AdmitTerms,
   ): Envelope | Dropped {
     const accepted = this.admit(cause, type, payload, options, terms);
-    if ('dropped' in accepted || captured(cause, accepted)) return accepted;
-    if (!this.dispatcher.room(accepted.bytes, this.isInside(cause))) throw this.#ingressFull();
-    this.carrier.carry(accepted, options?.id === undefined);
+    if (!('dropped' in accepted)) this.send(cause, accepted, options?.id === undefined);
     return accepted;
+  }
+
+  /** Sends an admitted event on its way: into the log, and to whoever hears it. Throws `INGRESS_FULL`. */
+  send(cause: Cause | undefined, admitted: Envelope, fresh: boolean): void {
+    if (captured(cause, admitted) || held(cause, admitted)) return;
+    if (!this.dispatcher.room(admitted.bytes, this.isInside(cause))) throw this.#ingressFull();
+    this.carrier.carry(admitted, fresh);
   }
 
   /** Never an unhandled rejection: one that nobody awaits is counted and reported all the same. */
@@ -189,7 +194,7 @@ export class Core {
       this.counters.refuse(1);
       // A replay that captures leaves no trace, not even a letter.
       const captures = cause?.retelling?.capture !== undefined;
-      const silent = captures || cause?.triesAgain === true || isTelltaleError(error, 'BUS_CLOSED');
+      const silent = captures || terms.silent === true || cause?.triesAgain === true || isTelltaleError(error, 'BUS_CLOSED');
       if (!silent) this.#letterOf({ cause, type, payload, options, error });
       throw error;
     }
@@ -271,6 +276,8 @@ interface AdmitTerms {
   readonly batch?: BatchPlace;
   /** Added by the bus itself: keys that begin with `$`. */
   readonly metadata?: Metadata;
+  /** It is not to be emitted now: its refusal is the caller's alone, and no letter that could be tried again. */
+  readonly silent?: boolean;
   /** Comes from the bus's own parts, which may go on while it closes. */
   readonly inside?: boolean;
 }

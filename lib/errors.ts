@@ -46,6 +46,8 @@ export const ERRORS = {
   ASK_NO_QUORUM: 'too few of those that were asked answered; the cause has the errors of the others',
   ASK_CYCLE: 'a question comes back to somebody who waits for its answer; it would never end',
   ASK_DROPPED: 'an admit stage dropped the request',
+  ACTOR_STOPPED: 'the actor, or this instance of it, has stopped: by itself, by hand, or after failing too often',
+  REBUILD_FAILED: 'the `apply` of an actor threw on a stored event; the message names its position and id',
   JOIN_FAILED: 'an event matching failOn arrived before the join was complete',
   BATCH_DONE: 'the batch has been committed or discarded',
   STORE_BACKLOG_FULL: 'the store is too slow or not reachable and its backlog is full',

@@ -1,3 +1,4 @@
+import { actorOf } from './acting.ts';
 import { consumerOf } from './consuming.ts';
 import { mustNotBeCaptured, NO_CHAIN, runWithCause, runWithoutCause, type Retelling } from './context.ts';
 import type { Core } from './core.ts';
@@ -80,7 +81,7 @@ function retryPort(core: Core): RetryPort {
 const noListener = (recipient: string | undefined): string =>
   recipient === undefined ? 'nobody listens to it now' : `no subscription of \`${recipient}\` takes it now`;
 
-/** A subscription, a group, or a consumer by its name. */
+/** A subscription, a group, an actor, or a consumer by its name. */
 type Recipient = Pick<Target, 'wants' | 'again'>;
 
 const isPublished = ({ reason }: Letter): boolean => reason === 'refused' || reason === 'not-stored';
@@ -89,6 +90,8 @@ const isPublished = ({ reason }: Letter): boolean => reason === 'refused' || rea
 function recipientsOf(core: Core, { eventType, recipient, group }: Letter): readonly Recipient[] {
   const consumer = group === undefined ? consumerOf(core, recipient) : undefined;
   if (consumer) return [{ wants: () => consumer.isListening, again: (envelope) => consumer.again(envelope) }];
+  const actor = actorOf(core, recipient);
+  if (actor) return [{ wants: () => actor.live, again: (envelope) => actor.take(envelope) }];
   return core.router.recipients(eventType, recipient, group);
 }
 

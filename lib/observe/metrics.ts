@@ -6,7 +6,7 @@ import { Histogram } from './histogram.ts';
  * offered = accepted + refused; accepted = stored + waiting + transient + unstored; and for each subscription
  * routed = handled + failed + running + queued + dropped + cancelled.
  */
-export interface Metrics<Subscription, Removed = unknown, Consumer = unknown> {
+export interface Metrics<Subscription, Removed = unknown, Consumer = unknown, Actor = unknown, Gone = unknown> {
   /** Events somebody tried to emit, publish or commit, the bus's own letters included. */
   readonly offered: number;
   readonly accepted: number;
@@ -55,6 +55,10 @@ export interface Metrics<Subscription, Removed = unknown, Consumer = unknown> {
   readonly removed: Removed;
   /** The consumers of this bus. */
   readonly consumers: readonly Consumer[];
+  /** The actors of this bus, children too; their books balance as those of subscriptions do. */
+  readonly actors: readonly Actor[];
+  /** The books of all actors that have ended, summed up. */
+  readonly actorsGone: Gone;
   readonly latencies: {
     /** One event to all its synchronous handlers; every 64th dispatch is timed. */
     readonly dispatch: HistogramSnapshot;
@@ -97,12 +101,21 @@ export class Counters {
     this.#transientDropped.set(name, (this.#transientDropped.get(name) ?? 0) + 1);
   }
 
-  snapshot<Subscription, Removed, Consumer>(
+  snapshot<Subscription, Removed, Consumer, Actor, Gone>(
     now: Pick<
-      Metrics<Subscription, Removed, Consumer>,
-      'ingress' | 'backlog' | 'cache' | 'subscriptions' | 'removed' | 'consumers' | 'deadLetters' | 'asks'
+      Metrics<Subscription, Removed, Consumer, Actor, Gone>,
+      | 'ingress'
+      | 'backlog'
+      | 'cache'
+      | 'subscriptions'
+      | 'removed'
+      | 'consumers'
+      | 'actors'
+      | 'actorsGone'
+      | 'deadLetters'
+      | 'asks'
     >,
-  ): Metrics<Subscription, Removed, Consumer> {
+  ): Metrics<Subscription, Removed, Consumer, Actor, Gone> {
     return {
       offered: this.offered,
       accepted: this.offered - this.refused,

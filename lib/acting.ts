@@ -1,0 +1,299 @@
+import { Actor } from './actor/actor.ts';
+import { checkActorName, parseBehaviour, type Behaviour } from './actor/behaviour.ts';
+import { ActorContext, type ActorSite } from './actor/context.ts';
+import { decide } from './actor/decide.ts';
+import type { ActorFigures, ActorsGone } from './actor/figures.ts';
+import type { ActorPort, ActorRef, Log } from './actor/port.ts';
+import { rebuild, type Standing } from './actor/rebuild.ts';
+import { actorPort, logOf, recipientOf, type Actors } from './actor-port.ts';
+import { asksOf } from './asking.ts';
+import { runConsumer } from './consuming.ts';
+import { currentCause, mustNotBeCaptured, runWithCause, runWithoutCause, type Cause } from './context.ts';
+import type { Core } from './core.ts';
+import { TelltaleError, expected } from './errors.ts';
+import { admit } from './event/admission.ts';
+import type { Addressee } from './event/asking.ts';
+import type { Envelope } from './event/envelope.ts';
+import type { Metadata, TelltaleEvent } from './event/event.ts';
+import { checkEntity } from './event/identity.ts';
+import type { Filter } from './filter/language.ts';
+import type { EmitOptions } from './intake/emit-options.ts';
+import { contextPort } from './wiring.ts';
+
+const known = new WeakMap<Core, Actors>();
+
+/** The actors of a bus. */
+export function actorsOf(core: Core): Actors {
+  let actors = known.get(core);
+  if (!actors)
+    known.set(core, (actors = { live: new Set(), roots: new Map(), gone: NONE_GONE, deliveries: new Map() }));
+  return actors;
+}
+
+const NONE_GONE = { actors: 0, routed: 0, handled: 0, failed: 0, dropped: 0, cancelled: 0, restarts: 0 };
+
+/** The books of the actors that run, and the sum of those that have ended. */
+export function actorFigures(core: Core): { actors: readonly ActorFigures[]; actorsGone: ActorsGone } {
+  const { live, gone } = actorsOf(core);
+  return { actors: [...live].map((actor) => actor.figures()), actorsGone: gone };
+}
+
+/** Who a dead letter was meant for, where that is an actor. */
+export function actorOf(core: Core, recipient: string | undefined): ActorRef | undefined {
+  for (const actor of actorsOf(core).live) if (recipientOf(actor) === recipient) return actor;
+  return undefined;
+}
+
+/** The functions of a bus that are about actors. */
+export function createActing(core: Core) {
+  const actors = actorsOf(core);
+  const port: ActorPort = actorPort(core, actors, { handleOf: (actor) => handleOf(core, actor) });
+  return {
+    actor: (name: string, given: unknown) => {
+      mustNotBeCaptured('`actor`');
+      core.mustAccept(currentCause());
+      return handleOf(core, startActor(core, port, checkActorName(name), given));
+    },
+    load: async (entity: string, given: unknown) => {
+      const { behaviour, log } = parseFor(core, entity, given, 'load');
+      await Promise.allSettled([core.writer?.flush()]);
+      const { state, revision } = await load(core, entity, behaviour, log);
+      return { state, revision };
+    },
+    decide: async (entity: string, given: unknown, command: unknown) => {
+      mustNotBeCaptured('`decide`');
+      const { behaviour, log } = parseFor(core, entity, given, 'decide');
+      return decideOnce(core, { entity, behaviour, log }, command as GivenCommand);
+    },
+  };
+}
+
+function startActor(core: Core, port: ActorPort, name: string, given: unknown): Actor {
+  const { roots } = actorsOf(core);
+  const behaviour = parseBehaviour(given, `actor ${name}`, core.options.mailbox);
+  if (roots.get(name)?.live) throw new TelltaleError('INVALID_OPTION', `an actor \`${name}\` already runs on this bus`);
+  const what = behaviour.persist ? '`persist`' : behaviour.durable ? '`durable`' : undefined;
+  if (what !== undefined) mustHaveStore(core, `${what} of actor ${name}`);
+  stopWithBus(core, roots);
+  let stopConsumer: (() => void) | undefined;
+  const actor = new Actor(name, behaviour, port, { failed: () => undefined, forget: () => stopConsumer?.() });
+  if (!actor.live) return actor;
+  roots.set(name, actor);
+  if (behaviour.durable) stopConsumer = consumeFor(core, actor);
+  return actor;
+}
+
+const stopping = new WeakSet<Core>();
+
+// Handlers have ended by then; children end first.
+function stopWithBus(core: Core, roots: ReadonlyMap<string, Actor>): void {
+  if (stopping.has(core)) return;
+  stopping.add(core);
+  core.life.onSettled(() => Promise.all([...roots.values()].map((actor) => actor.stop())));
+}
+
+/** Brings a durable actor what is stored for it; done when `receive` has returned and its events are stored. */
+function consumeFor(core: Core, actor: Actor): () => void {
+  const { behaviour, address } = actor;
+  const { deliveries } = actorsOf(core);
+  const told: Filter = { 'metadata.$to': address, 'metadata.$asked': { $exists: false } };
+  const patterns = behaviour.on.map((type): Filter => ({ type, 'metadata.$to': { $exists: false } }));
+  const consumer = runConsumer(core, {
+    name: `actor/${address}`,
+    pattern: '**',
+    where: { $or: [told, ...patterns] },
+    from: 'latest',
+    handler: (_, { envelope }) =>
+      new Promise<void>((done, fail) => {
+        const end = (settle: () => void) => () => {
+          deliveries.delete(envelope);
+          settle();
+        };
+        deliveries.set(envelope, { done: end(done), failed: (error) => end(() => fail(error))() });
+        runWithCause(envelope, () => actor.take(envelope), undefined);
+      }),
+    key: behaviour.keyOf && ((event) => keyOfTold(actor, event)),
+    keyText: behaviour.keyOf ? '(actor)' : undefined,
+    concurrency: behaviour.keyOf ? CONCURRENCY : 1,
+    group: false,
+    retry: undefined,
+    onFailure: 'skip-event',
+    batch: undefined,
+    target: undefined,
+    onReset: undefined,
+  });
+  return () => void runWithoutCause(() => consumer.stop().catch(() => undefined));
+}
+
+/** Instances of a durable actor that handle something at once. */
+const CONCURRENCY = 64;
+
+function keyOfTold({ address, behaviour }: ActorRef, event: TelltaleEvent): unknown {
+  const { $to, $key } = event.metadata;
+  return $to === address && $key !== undefined ? $key : behaviour.keyOf!(event);
+}
+
+interface Given extends EmitOptions {
+  readonly key?: string;
+}
+
+const handles = new WeakMap<ActorRef, object>();
+
+function handleOf(core: Core, actor: ActorRef): object {
+  let handle = handles.get(actor);
+  if (!handle) handles.set(actor, (handle = createHandle(core, actor)));
+  return handle;
+}
+
+function createHandle(core: Core, actor: ActorRef): object {
+  const plain: Metadata = Object.freeze({ $to: actor.address });
+  const terms = { metadata: plain };
+  return Object.freeze({
+    name: actor.address,
+    tell: (type: string, payload: unknown, given?: Given) => {
+      mustLive(actor);
+      const cause = currentCause();
+      if (given?.key === undefined) return tell(core, actor, core.admit(cause, type, payload, given, terms), given);
+      const { key, ...options } = given;
+      const metadata = Object.freeze({ ...plain, $key: checkKey(actor, key) });
+      return tell(core, actor, core.admit(cause, type, payload, options, { metadata }), options);
+    },
+    ask: async (type: string, payload: unknown, given?: Given) => {
+      mustLive(actor);
+      const { key, ...options } = given ?? {};
+      const whom = addressee(actor, key);
+      return asksOf(core).ask(asking(actor, whom), type, payload, given && options, whom);
+    },
+    state: (key?: string) => actor.state(key),
+    snapshot: async (key?: string) => {
+      mustNotBeCaptured('`snapshot` of an actor');
+      await actor.snapshot(key);
+    },
+    stop: async (key?: string) => {
+      mustNotBeCaptured('`stop` of an actor');
+      await actor.stop(key);
+    },
+    instances: () => actor.instances(),
+  });
+}
+
+function tell(
+  core: Core,
+  actor: ActorRef,
+  accepted: ReturnType<Core['admit']>,
+  options: EmitOptions | undefined,
+): TelltaleEvent {
+  if ('dropped' in accepted) return accepted.event;
+  accepted.to = actor;
+  core.send(currentCause(), accepted, options?.id === undefined);
+  return accepted.event;
+}
+
+function addressee(actor: ActorRef, key: string | undefined): Addressee {
+  const metadata = { $to: actor.address, $asked: true, ...(key !== undefined && { $key: checkKey(actor, key) }) };
+  return {
+    address: key === undefined ? recipientOf(actor) : `${recipientOf(actor)}/${key}`,
+    answerer: { credit: 1, accepts: () => actor.live, take: (envelope) => actor.take(envelope) },
+    metadata,
+  };
+}
+
+/** The cause of a question, where it comes from `receive` of an actor: it would wait for itself where it came back. */
+function asking(actor: ActorRef, { address }: Addressee): Cause | undefined {
+  const cause = currentCause();
+  if (cause?.handling === undefined) return cause;
+  if (actor.behaviour.keyOf === undefined && actor.isHandling(cause.handling)) {
+    const text = `actor ${actor.address} asked from its own \`receive\` would wait for itself`;
+    throw new TelltaleError('ASK_CYCLE', text, { details: { address, path: [address] } });
+  }
+  const { metadata } = (cause as Envelope).event ?? {};
+  if (cause.asking || metadata?.['$to'] === undefined) return cause;
+  const { $to, $key } = metadata as { readonly $to: string; readonly $key?: string };
+  const path = [`actor:${$to}${$key === undefined ? '' : `/${$key}`}`];
+  const above = { status: 'open', path, remainingMs: Infinity };
+  return Object.create(cause, { asking: { value: above } }) as Cause;
+}
+
+function mustLive({ live, address }: ActorRef): void {
+  if (!live) throw new TelltaleError('ACTOR_STOPPED', `actor ${address} has stopped`);
+}
+
+function checkKey({ address, behaviour }: ActorRef, key: unknown): string {
+  if (!behaviour.keyOf)
+    throw expected('INVALID_OPTION', `\`key\` for actor ${address}, which has no keys,`, 'left out', key);
+  if (typeof key === 'string' && key !== '') return key;
+  throw expected('INVALID_OPTION', `\`key\` for actor ${address}`, 'a non-empty string', key);
+}
+
+interface Persisted {
+  readonly entity: string;
+  readonly behaviour: Behaviour;
+  readonly log: Log;
+}
+
+interface GivenCommand {
+  readonly type: string;
+  readonly payload?: unknown;
+}
+
+function parseFor(core: Core, entity: unknown, given: unknown, of: string): Pick<Persisted, 'behaviour' | 'log'> {
+  const behaviour = parseBehaviour(given, `\`${of}\``, core.options.mailbox);
+  checkEntity(entity);
+  core.mustAnswer();
+  mustHaveStore(core, `\`${of}\``);
+  if (behaviour.persist) return { behaviour, log: logOf(core) };
+  throw new TelltaleError('INVALID_OPTION', `\`${of}\` needs a behaviour with \`apply\`, or with \`persist: 'state'\``);
+}
+
+function load(core: Core, entity: string, behaviour: Behaviour, { store, present }: Log): Promise<Standing> {
+  const key = entity.slice(entity.indexOf('/') + 1);
+  const signal = new AbortController().signal;
+  return rebuild({ entity, key, behaviour }, { store, present, clock: core.options.clock, signal });
+}
+
+async function decideOnce(core: Core, { entity, behaviour, log }: Persisted, command: GivenCommand): Promise<object> {
+  if (typeof command !== 'object' || command === null)
+    throw expected('INVALID_OPTION', 'the command of `decide`', '{ type, payload }', command);
+  const { type, payload } = command;
+  const admitted = core.admit(currentCause(), type, payload, { transient: true }, { silent: true });
+  if ('dropped' in admitted)
+    throw new TelltaleError('ABORTED', `the admit stage \`${admitted.dropped}\` dropped the command \`${type}\``);
+  const cause = Object.create(admitted) as Envelope;
+  const site = siteOf(core, entity);
+  admitted.running++;
+  try {
+    const reload = (): Promise<Standing> => load(core, entity, behaviour, log);
+    const context = (): ActorContext => new ActorContext(cause, contextPort(core), site);
+    const terms = { entity, behaviour, receive: behaviour.receive, log, cause, context, reload };
+    const from = await reload();
+    const { standing, facts, answers } = await runWithCause(cause, () => decide(terms, from), undefined);
+    const { state, revision } = standing;
+    return { state, revision, events: facts.map(({ event }) => event), answer: answers.at(-1) };
+  } finally {
+    admitted.running--;
+  }
+}
+
+function siteOf(core: Core, entity: string): ActorSite {
+  const refuse = (what: string): never => {
+    throw new TelltaleError('NOT_SUPPORTED', `\`${what}\` needs an actor; \`decide\` of ${entity} has none`);
+  };
+  const { maxEventBytes } = core.options;
+  return {
+    key: entity.slice(entity.indexOf('/') + 1),
+    recipient: entity,
+    signal: new AbortController().signal,
+    get self() {
+      return refuse('self');
+    },
+    spawn: () => refuse('spawn'),
+    mustStash: () => refuse('stash'),
+    plain: (value) => (value === undefined ? undefined : admit(value, 'payload', maxEventBytes).value),
+    answer: () => undefined,
+  };
+}
+
+function mustHaveStore(core: Core, what: string): void {
+  if (core.options.store) return;
+  throw new TelltaleError('STORE_REQUIRED', `${what} needs a store, and this bus has none`);
+}

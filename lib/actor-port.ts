@@ -1,0 +1,192 @@
+import type { Actor } from './actor/actor.ts';
+import { parseBehaviour } from './actor/behaviour.ts';
+import type { ActorFigures, ActorsGone } from './actor/figures.ts';
+import type { ActorPort, ActorRef, Log } from './actor/port.ts';
+import { runWithoutCause } from './context.ts';
+import type { Core } from './core.ts';
+import { TelltaleError, toError, withoutStack } from './errors.ts';
+import { admit } from './event/admission.ts';
+import type { Envelope } from './event/envelope.ts';
+import type { Working } from './lifecycle.ts';
+import { channels } from './observe/channels.ts';
+import { presenterOf } from './presenting.ts';
+import type { Target } from './router/target.ts';
+import type { LetterReason } from './store/letter.ts';
+import { contextPort } from './wiring.ts';
+
+/** The actors of one bus. */
+export interface Actors {
+  /** Children too. */
+  readonly live: Set<ActorRef>;
+  /** Those made by the program, by name. */
+  readonly roots: Map<string, Actor>;
+  /** The books of those that have ended, summed up. */
+  gone: ActorsGone;
+  /** Events that consumers wait for. */
+  readonly deliveries: Map<Envelope, Delivery>;
+}
+
+/** Told what became of an event that a consumer has brought. */
+export interface Delivery {
+  done(): void;
+  failed(error: unknown): void;
+}
+
+export const recipientOf = ({ address }: ActorRef): string => `actor:${address}`;
+
+/** What actors reach of their bus. */
+export function actorPort(core: Core, actors: Actors, more: Pick<ActorPort, 'handleOf'>): ActorPort {
+  const { clock, store, mailbox, maxEventBytes } = core.options;
+  return {
+    clock,
+    context: contextPort(core),
+    log: store && logOf(core),
+    ...more,
+    failed: (actor, envelope, error, attempts) => failed(core, actors, { actor, envelope, error, attempts }),
+    handled: (envelope) => actors.deliveries.get(envelope)?.done(),
+    dropped: (actor, envelopes) => mailboxFull(core, actors, actor, envelopes),
+    cut: (actor, envelopes, error) => {
+      for (const envelope of envelopes) giveBack(core, actors, { actor, envelope, error, reason: 'cut' });
+    },
+    plain: (value) => (value === undefined ? undefined : admit(value, 'payload', maxEventBytes).value),
+    answer: (envelope, value) => envelope.asking?.answered(value),
+    report: (type, about) => {
+      if (core.router.targets(type).length === 0) return;
+      runWithoutCause(() => core.carrier.carry(core.makeOwn(undefined, type, about, { transient: true }), true));
+    },
+    broken: (actor, about, error) => {
+      const { address: name } = actor;
+      const part = { owner: actor, key: name, thing: `actor \`${name}\``, about: { name, ...about } };
+      runWithoutCause(() => core.reports.failed('$actor.failed', part, error));
+    },
+    eased: () => {
+      core.dispatcher.eased();
+      core.life.wake();
+    },
+    enlist: (actor) => enlist(core, actors, actor),
+    parse: (given, address) => {
+      const behaviour = parseBehaviour(given, `actor ${address}`, mailbox);
+      if (!behaviour.durable) return behaviour;
+      const text = `\`durable\` of actor ${address}: a child has no mailbox in the log, make it with \`bus.actor\``;
+      throw new TelltaleError('INVALID_OPTION', text);
+    },
+  };
+}
+
+/** The log as actors use it; for a bus with a store. */
+export function logOf(core: Core): Log {
+  return {
+    store: core.options.store!,
+    present: presenterOf(core),
+    admit: (cause, type, payload, options) => {
+      const admitted = core.admit(cause, type, payload, options, { inside: true });
+      return 'dropped' in admitted ? undefined : admitted;
+    },
+    own: (cause, type, payload, entity) => core.makeOwn(cause, type, payload, { entity }),
+    commit: (events, expect, fresh) => core.carrier.commit(events, expect, fresh),
+  };
+}
+
+interface Undone {
+  readonly actor: ActorRef;
+  readonly envelope: Envelope;
+  readonly error: unknown;
+  readonly reason: LetterReason;
+}
+
+function failed(core: Core, actors: Actors, given: Omit<Undone, 'reason'> & { readonly attempts: number }): void {
+  const { actor, envelope, error, attempts } = given;
+  if (envelope.retelling) return envelope.retelling.failed(envelope, error, attempts);
+  if (envelope.asking) return envelope.asking.failed(error);
+  const { source } = core.options;
+  if (channels.handlerFailed.hasSubscribers)
+    channels.handlerFailed.publish({ source, event: envelope.event, pattern: recipientOf(actor), error });
+  openLetter(core, actors, { actor, envelope, error, reason: 'handler-failed' }, attempts);
+}
+
+/** It was never handled. */
+function giveBack(core: Core, actors: Actors, given: Undone): void {
+  const { envelope, error } = given;
+  if (envelope.retelling) return envelope.retelling.dropped(envelope);
+  if (envelope.asking) return envelope.asking.refused(toError(error) as TelltaleError);
+  if (envelope.transient) return core.counters.dropTransient(envelope.event.type);
+  openLetter(core, actors, given, 0);
+}
+
+// What a consumer brought is its own: it opens the letter, or brings it again.
+function openLetter(core: Core, actors: Actors, { actor, envelope, error, reason }: Undone, attempts: number): void {
+  const delivery = actors.deliveries.get(envelope);
+  if (delivery) return delivery.failed(error);
+  if (envelope.event.type.startsWith('$')) return;
+  const draft = { reason, error, recipient: recipientOf(actor), attempts };
+  runWithoutCause(() => core.letters.open(envelope, draft));
+}
+
+function mailboxFull(core: Core, actors: Actors, actor: ActorRef, envelopes: readonly Envelope[]): void {
+  const { address: name, behaviour } = actor;
+  const { max, maxBytes, overflow } = behaviour.mailbox;
+  const { queued, queuedBytes, dropped } = actor.figures();
+  const text = `mailbox of actor ${name} full: ${queued} of ${max} events, ${queuedBytes} of ${maxBytes} bytes, ${dropped} dropped (${overflow})`;
+  const details = { name, queued, dropped, overflow };
+  const error = withoutStack(() => new TelltaleError('MAILBOX_FULL', text, { details }));
+  const reason = overflow === 'reject' || overflow === 'wait' ? 'mailbox-full' : 'dropped';
+  runWithoutCause(() => core.reports.say('$actor.mailbox.full', name, details));
+  for (const envelope of envelopes) {
+    const { retelling, asking, transient, event } = envelope;
+    if (retelling) retelling.failed(envelope, error, 0);
+    else if (asking || transient || actors.deliveries.has(envelope))
+      giveBack(core, actors, { actor, envelope, error, reason });
+    else if (!event.type.startsWith('$'))
+      core.letters.dropped(envelope, { reason, error, recipient: recipientOf(actor) });
+  }
+}
+
+function enlist(core: Core, actors: Actors, actor: ActorRef): () => void {
+  const { behaviour, address } = actor;
+  const target = listener(actor);
+  const waits = behaviour.mailbox.overflow === 'wait';
+  const leaves = behaviour.on.map((pattern) => core.router.join(pattern, target));
+  const part: Working = {
+    get load() {
+      return actor.load;
+    },
+    name: `actor ${address}`,
+    cut: () =>
+      actor.cut(new TelltaleError('BUS_CLOSED', `the bus was closed while the event waited for actor ${address}`)),
+  };
+  core.life.working.add(part);
+  actors.live.add(actor);
+  if (waits) core.router.countWaiter(1);
+  return () => {
+    if (!actors.live.delete(actor)) return;
+    for (const leave of leaves) leave();
+    if (waits) core.router.countWaiter(-1);
+    // One that was cut is waited for no more; one that has stopped has nothing left.
+    core.life.working.delete(part);
+    actors.gone = addGone(actors.gone, actor.figures());
+  };
+}
+
+// What it is told comes to it by itself, also where it hears the type.
+function listener(actor: ActorRef): Target {
+  const isTold = ({ event }: Envelope): boolean => event.metadata['$to'] === actor.address;
+  return {
+    offer: (envelope) => !isTold(envelope) && actor.offer(envelope),
+    wants: () => actor.live,
+    again: (envelope) => actor.take(envelope),
+    congested: (envelope) => !isTold(envelope) && actor.congested(envelope),
+    giveUp: (envelope) => actor.giveUp(envelope),
+  };
+}
+
+function addGone(sum: ActorsGone, last: ActorFigures): ActorsGone {
+  return {
+    actors: sum.actors + 1,
+    routed: sum.routed + last.routed,
+    handled: sum.handled + last.handled,
+    failed: sum.failed + last.failed + last.running,
+    dropped: sum.dropped + last.dropped,
+    cancelled: sum.cancelled + last.cancelled + last.queued,
+    restarts: sum.restarts + last.restarts,
+  };
+}

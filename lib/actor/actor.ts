@@ -1,0 +1,450 @@
+import { currentCause, runWithCause, runWithoutCause } from '../context.ts';
+import { expected, TelltaleError } from '../errors.ts';
+import { describeError } from '../event/describe-error.ts';
+import type { Envelope } from '../event/envelope.ts';
+import type { Failure } from '../invoke/invoke.ts';
+import { KeyFailure, laneKey } from '../invoke/lane-key.ts';
+import type { Behaviour } from './behaviour.ts';
+import type { ActorFigures, InstanceInfo } from './figures.ts';
+import { IdleWatch } from './idle-watch.ts';
+import { Inbox } from './inbox.ts';
+import { Instance, type Work } from './instance.ts';
+import type { ActorPort, ActorRef } from './port.ts';
+
+/** The only instance of an actor without keys. */
+const MAIN = 'main';
+
+/** Who looks after an actor. */
+export interface Owner {
+  /** It has failed, and that is left to its parent. */
+  failed(error: unknown): void;
+  /** It has ended. */
+  forget(): void;
+}
+
+/**
+ * One actor, with an instance for each key. Ordering: an instance handles its events one by one, in dispatch order;
+ * instances run side by side. Capacity: one mailbox for all instances. Failure: `receive` runs alone; what becomes of
+ * the instance is up to its supervision, an event that fails too often is a dead letter. Closing: an instance that stops
+ * ends the event it handles, then its children; what was queued is cancelled and becomes dead letters.
+ */
+export class Actor implements ActorRef {
+  readonly address: string;
+  readonly behaviour: Behaviour;
+  readonly counts = { routed: 0, handled: 0, failed: 0, running: 0, dropped: 0, cancelled: 0, restarts: 0 };
+  readonly #port: ActorPort;
+  readonly #owner: Owner;
+  readonly #inbox: Inbox;
+  readonly #instances = new Map<string, Instance>();
+  readonly #idle: IdleWatch | undefined;
+  readonly #leave: () => void;
+  #status: 'live' | 'stopping' | 'stopped' = 'live';
+  /** An event of several of its patterns is one event. */
+  #last: Envelope | undefined;
+  #unstashed = 0;
+
+  constructor(address: string, behaviour: Behaviour, port: ActorPort, owner: Owner) {
+    this.address = address;
+    this.behaviour = behaviour;
+    this.#port = port;
+    this.#owner = owner;
+    this.#inbox = new Inbox(behaviour.mailbox);
+    const { idleMs, keyOf } = behaviour;
+    this.#idle = idleMs && keyOf ? new IdleWatch(port.clock, idleMs, (since) => this.#sweep(since)) : undefined;
+    this.#leave = port.enlist(this);
+    if (!keyOf) this.#create(MAIN);
+  }
+
+  get live(): boolean {
+    return this.#status === 'live';
+  }
+
+  get load(): number {
+    return this.counts.running + this.#inbox.length + this.#unstashed;
+  }
+
+  offer(envelope: Envelope): void {
+    if (envelope === this.#last) return;
+    this.#last = envelope;
+    // Its consumer brings it what is stored.
+    if (!this.behaviour.durable || envelope.transient) this.take(envelope);
+  }
+
+  take(envelope: Envelope): void {
+    this.counts.routed++;
+    if (!this.live) return this.#cancel([envelope], this.#stoppedError());
+    const key = this.#keyOf(envelope);
+    if (key instanceof KeyFailure) return this.#refuse(envelope, key.failure);
+    const instance = this.#instances.get(key) ?? this.#create(key);
+    if (instance.status === 'stopped') return this.#cancel([envelope], instance.error ?? this.#stoppedError(key));
+    if (instance.status !== 'idle' || !this.#inbox.acquire(key)) return this.#queue(envelope, key);
+    if (this.#start(instance, envelope)) this.#goOn(instance);
+  }
+
+  congested(envelope: Envelope): boolean {
+    if (!this.live || !this.#inbox.congested(envelope)) return false;
+    // `receive` must never wait for its own mailbox: what it emits is turned away instead.
+    const { emitter } = envelope.chain;
+    return emitter === undefined || !this.isHandling(emitter);
+  }
+
+  giveUp(): void {
+    this.#inbox.giveUp();
+  }
+
+  isHandling(id: string): boolean {
+    for (const instance of this.#instances.values()) if (instance.isHandling(id)) return true;
+    return false;
+  }
+
+  figures(): ActorFigures {
+    let queued = this.#inbox.length + this.#unstashed;
+    for (const { stashed } of this.#instances.values()) queued += stashed.length;
+    const { length: instances } = [...this.#instances.values()].filter(({ status }) => status !== 'stopped');
+    return { name: this.address, instances, ...this.counts, queued, queuedBytes: this.#inbox.bytes };
+  }
+
+  instances(): readonly InstanceInfo[] {
+    return [...this.#instances.values()].map(({ key, status, front, stashed, supervisor: { restarts } }) => {
+      const queued = this.#inbox.lengthOf(key) + front.length + stashed.length;
+      return { key, status, queued, restarts };
+    });
+  }
+
+  /** Ends one instance, or the actor; resolves when it has. Rejects with `WOULD_DEADLOCK` from inside of it. */
+  async stop(key?: string): Promise<void> {
+    const isWhole = key === undefined || !this.behaviour.keyOf;
+    const all = [...this.#instances.values()];
+    const which = isWhole ? all : all.filter((instance) => instance.key === key);
+    const handling = currentCause()?.handling;
+    if (handling !== undefined && which.some((instance) => instance.isHandling(handling))) {
+      const text = `actor ${this.address} would wait for its own \`receive\`; use \`context.stop()\``;
+      throw new TelltaleError('WOULD_DEADLOCK', text);
+    }
+    if (isWhole && this.live) this.#status = 'stopping';
+    await runWithoutCause(() => Promise.all(which.map((instance) => this.#stopInstance(instance))));
+    if (isWhole) this.#finish();
+  }
+
+  async state(key?: string): Promise<unknown> {
+    const instance = await this.#find(this.#mustName(key));
+    return instance?.standing.state;
+  }
+
+  async snapshot(key?: string): Promise<void> {
+    if (this.behaviour.persist !== 'events')
+      throw new TelltaleError('INVALID_OPTION', `actor ${this.address} has no events to take a snapshot of`);
+    const instance = await this.#find(this.#mustName(key));
+    return instance!.snapshot();
+  }
+
+  /** The time to end by itself is over: what runs is left to itself, and has its letter. */
+  cut(error: unknown): { readonly cut: number; readonly stillRunning: number } {
+    let [cut, stillRunning] = [0, 0];
+    for (const instance of this.#instances.values()) {
+      if (instance.status === 'stopped') continue;
+      instance.halt(error);
+      if (instance.work) {
+        stillRunning++;
+        this.#port.cut(this, [instance.work.envelope], error);
+      }
+      cut += this.#cancelQueued(instance, error);
+    }
+    this.#finish();
+    return { cut, stillRunning };
+  }
+
+  #create(key: string): Instance {
+    const instance = this.#instanceOf(key);
+    this.#instances.set(key, instance);
+    this.#inbox.acquire(key);
+    runWithoutCause(() => {
+      const begun = instance.begin();
+      if (!(begun instanceof Promise)) return this.#begun(instance, '$actor.started', begun);
+      void begun.then((failure) => this.#begun(instance, '$actor.started', failure));
+      return undefined;
+    });
+    this.#idle?.start();
+    return instance;
+  }
+
+  #instanceOf(key: string): Instance {
+    // A child without keys stands for itself; the entity of every other needs an id.
+    const entity = this.address.includes('/') && !this.behaviour.keyOf ? this.address : `${this.address}/${key}`;
+    return new Instance({
+      key,
+      entity,
+      behaviour: this.behaviour,
+      port: this.#port,
+      actor: this,
+      spawn: (parent, name, behaviour) => this.#spawn(parent, name, behaviour),
+      snapshotFailed: (_, error) => this.#port.broken(this, { key, action: 'snapshot' }, error),
+    });
+  }
+
+  /** Where an instance stands, also one that is put aside. Rejects with why its state cannot be rebuilt. */
+  async #find(key: string): Promise<Instance | undefined> {
+    const known = this.#instances.get(key);
+    if (known && known.status !== 'starting' && known.status !== 'stopped') return known;
+    if (!this.behaviour.persist) return undefined;
+    const instance = this.#instanceOf(key);
+    const failure = await instance.begin();
+    if (failure) throw failure.error;
+    return instance;
+  }
+
+  #begun(instance: Instance, type: string, failure: Failure | undefined): void {
+    if (instance.status === 'stopped') return;
+    if (failure) {
+      this.#port.broken(this, { key: instance.key, action: 'stop' }, failure.error);
+      return void this.#quit(instance, 'failed', failure.error);
+    }
+    instance.status = 'idle';
+    instance.usedMs = this.#port.clock.monotonic();
+    this.#report(instance, type);
+    const { work } = instance;
+    const isReady =
+      !work || instance.wanted === 'stop' || runWithCause(work.cause, () => this.#run(instance, work), undefined);
+    if (isReady) this.#goOn(instance);
+  }
+
+  /** Handles an event whose lane is ours; answers whether that is over and the instance ready for more. */
+  #start(instance: Instance, envelope: Envelope): boolean {
+    this.counts.running++;
+    envelope.running++;
+    // What such an actor emits is kept until its events are stored; other handlers of the event go their own way.
+    const cause = this.behaviour.persist ? (Object.create(envelope) as Envelope) : envelope;
+    return this.#run(instance, { envelope, cause, attempt: 1 });
+  }
+
+  #run(instance: Instance, work: Work): boolean {
+    instance.status = 'running';
+    const outcome = instance.run(work);
+    if (!(outcome instanceof Promise)) return this.#end(instance, work, outcome);
+    void outcome.then((failure) => {
+      if (this.#end(instance, work, failure)) this.#goOn(instance);
+      return undefined;
+    });
+    return false;
+  }
+
+  #end(instance: Instance, work: Work, failure: Failure | undefined): boolean {
+    this.#inbox.moved();
+    // Cut meanwhile: its event has had its letter.
+    if (instance.status === 'stopped') {
+      this.#done(instance, work, failure ? 'failed' : 'handled');
+      return false;
+    }
+    if (failure) return this.#supervise(instance, work, failure.error);
+    instance.supervisor.went();
+    instance.status = 'idle';
+    if (this.#idle) instance.usedMs = this.#port.clock.monotonic();
+    const { unstashes, wish } = instance.ended!;
+    if (unstashes) this.#unstash(instance);
+    if (wish === 'stop') instance.wanted = 'stop';
+    if (wish !== 'stash') this.#done(instance, work, 'handled');
+    else {
+      this.#leaveWork(instance, work);
+      instance.stashed.push(work.envelope);
+    }
+    return true;
+  }
+
+  #unstash(instance: Instance): void {
+    this.#unstashed += instance.stashed.length;
+    for (const envelope of instance.stashed.splice(0)) instance.front.push(envelope);
+  }
+
+  #goOn(instance: Instance): void {
+    this.#settle(instance);
+    this.#pump();
+  }
+
+  /** Does what is wanted, goes through what was unstashed, and gives the lane back. */
+  #settle(instance: Instance): void {
+    while (instance.status === 'idle') {
+      if (instance.wanted === 'stop') return void this.#quit(instance, 'stopped', instance.error);
+      if (instance.wanted === 'restart') return this.#restart(instance, 0);
+      const next = instance.front.shift();
+      if (!next) return this.#inbox.release(instance.key);
+      this.#unstashed--;
+      if (!runWithCause(next, () => this.#start(instance, next), undefined)) return;
+    }
+  }
+
+  #pump(): void {
+    for (let next = this.#inbox.take(); next; next = this.#inbox.take()) {
+      const { item, key } = next;
+      const instance = this.#instances.get(key!)!;
+      if (runWithCause(item, () => this.#start(instance, item), undefined)) this.#settle(instance);
+    }
+    this.#port.eased();
+  }
+
+  #supervise(instance: Instance, work: Work, error: unknown): boolean {
+    const verdict = instance.supervisor.failed();
+    const { envelope, attempt } = work;
+    const { id: eventId, type: eventType } = envelope.event;
+    const about = { key: instance.key, eventId, eventType, attempt, action: verdict.act };
+    runWithoutCause(() => this.#port.broken(this, about, error));
+    if (verdict.act === 'restart' && attempt < this.behaviour.supervision.retry.attempts) work.attempt++;
+    else this.#fail(instance, work, error);
+    if (verdict.act === 'resume') instance.status = 'idle';
+    else if (verdict.act === 'restart') this.#restart(instance, verdict.delayMs);
+    else void this.#quit(instance, verdict.act === 'give-up' ? 'gave-up' : 'failed', error);
+    if (verdict.act === 'escalate') this.#owner.failed(error);
+    return verdict.act === 'resume';
+  }
+
+  /** A child has failed in a way that is left to its parent. */
+  #childFailed(instance: Instance, error: unknown): void {
+    if (instance.status === 'stopped') return;
+    const verdict = instance.supervisor.failed();
+    runWithoutCause(() => this.#port.broken(this, { key: instance.key, action: verdict.act, child: true }, error));
+    if (verdict.act === 'resume') return;
+    instance.wanted = verdict.act === 'restart' ? 'restart' : 'stop';
+    instance.error = error;
+    if (instance.status === 'idle' && this.#inbox.acquire(instance.key)) this.#goOn(instance);
+    if (verdict.act === 'escalate') this.#owner.failed(error);
+  }
+
+  #restart(instance: Instance, delayMs: number): void {
+    this.counts.restarts++;
+    runWithoutCause(() => instance.restart(delayMs, (failure) => this.#begun(instance, '$actor.restarted', failure)));
+  }
+
+  async #stopInstance(instance: Instance): Promise<void> {
+    const gone = new Promise<void>((resolve) => instance.whenStopped.push(resolve));
+    instance.wanted = 'stop';
+    if (instance.status === 'idle' || instance.status === 'restarting') void this.#quit(instance, 'stopped');
+    else if (instance.status === 'stopped' && !instance.isWinding) return;
+    await gone;
+  }
+
+  /** Ends an instance, its children first; what is queued for it is cancelled. */
+  async #quit(instance: Instance, reason: string, error?: unknown): Promise<void> {
+    const { work } = instance;
+    const why = error ?? this.#stoppedError(instance.key);
+    instance.halt(error);
+    if (!this.behaviour.keyOf && this.live) this.#status = 'stopping';
+    if (work) this.#fail(instance, work, why);
+    this.#cancelQueued(instance, why);
+    if (instance.children.size + instance.tasks.size > 0) await runWithoutCause(() => instance.wind());
+    instance.isWinding = false;
+    this.#forget(instance, error);
+    const about = { reason, ...(error !== undefined && { error: describeError(error) }) };
+    runWithoutCause(() => this.#report(instance, '$actor.stopped', about));
+    if (!this.behaviour.keyOf) this.#finish();
+    for (const told of instance.whenStopped) told();
+    this.#port.eased();
+  }
+
+  // One that has failed is not begun anew by the next event, or restarts would have no bound.
+  #forget(instance: Instance, error: unknown): void {
+    const forget = (): void => void this.#instances.delete(instance.key);
+    if (error === undefined || !this.behaviour.keyOf) return forget();
+    this.#port.clock.after(this.behaviour.supervision.withinMs, forget);
+  }
+
+  #finish(): void {
+    if (this.#status === 'stopped') return;
+    this.#status = 'stopped';
+    this.#idle?.stop();
+    this.#leave();
+    this.#owner.forget();
+  }
+
+  #spawn(parent: Instance, name: string, given: unknown): unknown {
+    const known = parent.children.get(name);
+    if (known) return this.#port.handleOf(known);
+    if (parent.status === 'stopped') throw this.#stoppedError(parent.key);
+    const address = `${parent.recipient}/${name}`;
+    const child = new Actor(address, this.#port.parse(given, address), this.#port, {
+      failed: (error) => this.#childFailed(parent, error),
+      forget: () => void parent.children.delete(name),
+    });
+    if (child.live) parent.children.set(name, child);
+    return this.#port.handleOf(child);
+  }
+
+  #queue(envelope: Envelope, key: string): void {
+    const gone = this.#inbox.push(envelope, key);
+    if (gone.length === 0) return;
+    this.counts.dropped += gone.length;
+    this.#port.dropped(this, gone);
+    for (const one of gone) one.retelling?.ended(one);
+  }
+
+  #refuse(envelope: Envelope, { error, attempts }: Failure): void {
+    this.counts.failed++;
+    this.#port.failed(this, envelope, error, attempts);
+    envelope.retelling?.ended(envelope);
+  }
+
+  #leaveWork(instance: Instance, { envelope }: Work): void {
+    instance.work = undefined;
+    this.counts.running--;
+    envelope.running--;
+  }
+
+  #done(instance: Instance, work: Work, as: 'handled' | 'failed'): void {
+    this.#leaveWork(instance, work);
+    this.counts[as]++;
+    work.envelope.retelling?.ended(work.envelope);
+    if (this.behaviour.durable) this.#port.handled(work.envelope);
+  }
+
+  #fail(instance: Instance, work: Work, error: unknown): void {
+    this.#leaveWork(instance, work);
+    this.#refuse(work.envelope, { error, attempts: work.attempt });
+  }
+
+  #cancelQueued(instance: Instance, error: unknown): number {
+    this.#unstashed -= instance.front.length;
+    const queued = [...instance.empty(), ...this.#inbox.empty(instance.key)];
+    this.#cancel(queued, error);
+    return queued.length;
+  }
+
+  #cancel(envelopes: readonly Envelope[], error: unknown): void {
+    if (envelopes.length === 0) return;
+    this.counts.cancelled += envelopes.length;
+    this.#port.cut(this, envelopes, error);
+  }
+
+  #keyOf({ event }: Envelope): string | KeyFailure {
+    const { keyOf } = this.behaviour;
+    if (!keyOf) return MAIN;
+    const { $to, $key } = event.metadata;
+    if ($key !== undefined && $to === this.address) return $key as string;
+    const key = laneKey(keyOf, event);
+    if (key !== '') return key;
+    const thing = `\`key\` of actor ${this.address} for \`${event.type}\``;
+    return new KeyFailure({ error: expected('INVALID_OPTION', thing, 'a key', undefined), attempts: 0 });
+  }
+
+  #mustName(key: string | undefined): string {
+    if (!this.behaviour.keyOf) return MAIN;
+    if (typeof key === 'string' && key !== '') return key;
+    throw expected('INVALID_OPTION', `the key of an instance of actor ${this.address}`, 'a non-empty string', key);
+  }
+
+  #sweep(since: number): boolean {
+    for (const instance of this.#instances.values()) {
+      if (instance.usedMs > since || !instance.isAtRest) continue;
+      instance.halt();
+      this.#instances.delete(instance.key);
+      this.#report(instance, '$actor.passivated');
+    }
+    return this.#instances.size > 0;
+  }
+
+  #report(instance: Instance, type: string, about: object = {}): void {
+    this.#port.report(type, { name: this.address, key: instance.key, ...about });
+  }
+
+  #stoppedError(key?: string): TelltaleError {
+    const which = key === undefined || !this.behaviour.keyOf ? this.address : `${this.address}/${key}`;
+    return new TelltaleError('ACTOR_STOPPED', `actor ${which} has stopped`);
+  }
+}

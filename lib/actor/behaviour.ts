@@ -1,0 +1,149 @@
+import { toMs, type Duration } from '../duration.ts';
+import { expected, TelltaleError } from '../errors.ts';
+import type { TelltaleEvent } from '../event/event.ts';
+import { parsePattern } from '../event/pattern.ts';
+import { parseField } from '../filter/field.ts';
+import type { MailboxLimits } from '../mailbox/overflow.ts';
+import { mustKnow } from '../parse-options.ts';
+import type { ActorContext } from './context.ts';
+import { parseSupervise, type SuperviseOptions, type Supervision } from './supervision.ts';
+
+export type Receive = (state: unknown, event: TelltaleEvent, context: ActorContext) => unknown;
+export type Apply = (state: unknown, event: TelltaleEvent) => unknown;
+
+/** A behaviour as it is given; `lib/acting-api.ts` has it with types. */
+export interface GivenBehaviour {
+  readonly initial?: unknown;
+  readonly receive: Receive;
+  readonly apply?: Apply;
+  readonly key?: string | ((event: TelltaleEvent) => unknown);
+  readonly on?: string | readonly string[];
+  readonly mailbox?: Partial<MailboxLimits>;
+  readonly supervise?: SuperviseOptions;
+  readonly persist?: 'events' | 'state' | false;
+  readonly durable?: boolean;
+  readonly snapshotEvery?: number;
+  readonly idle?: Duration;
+  readonly schemaVersion?: number;
+}
+
+/** A behaviour that has been checked. */
+export interface Behaviour {
+  /** A state of its own for each instance. */
+  readonly initial: (key: string) => unknown;
+  readonly receive: Receive;
+  /** There with `persist: 'events'`. */
+  readonly apply: Apply | undefined;
+  /** There where it has an instance for each key. */
+  readonly keyOf: ((event: TelltaleEvent) => unknown) | undefined;
+  readonly on: readonly string[];
+  readonly mailbox: MailboxLimits;
+  readonly supervision: Supervision;
+  readonly persist: 'events' | 'state' | false;
+  readonly durable: boolean;
+  readonly snapshotEvery: number | undefined;
+  /** An instance that has had nothing to do for so long is put aside; undefined: never. */
+  readonly idleMs: number | undefined;
+  readonly schemaVersion: number;
+}
+
+const KNOWN = 'initial receive apply key on mailbox supervise persist durable snapshotEvery idle schemaVersion'.split(
+  ' ',
+);
+const POLICIES: readonly unknown[] = ['reject', 'drop-oldest', 'latest-by-key', 'wait'];
+const PERSIST: readonly unknown[] = ['events', 'state', false];
+const NAME = /^[A-Za-z0-9_.-]{1,128}$/;
+const DEFAULT_IDLE = '5m';
+
+/** A name that may be the kind of an entity. Throws `INVALID_OPTION`. */
+export function checkActorName(name: unknown): string {
+  if (typeof name === 'string' && NAME.test(name)) return name;
+  throw expected('INVALID_OPTION', 'the name of an actor', '1 to 128 letters, digits, `_`, `.` and `-`', name);
+}
+
+/** Throws `INVALID_OPTION`, `INVALID_PATTERN`, `INVALID_PATH`, `INVALID_DURATION`. */
+export function parseBehaviour(given: unknown, of: string, defaults: MailboxLimits): Behaviour {
+  const thing = (option: string): string => `\`${option}\` of ${of}`;
+  if (typeof given !== 'object' || given === null)
+    throw expected('INVALID_OPTION', `the behaviour of ${of}`, 'an object', given);
+  mustKnow(given, KNOWN, of);
+  const behaviour = given as GivenBehaviour;
+  const { receive, apply, durable = false, snapshotEvery, schemaVersion = 1, on = [] } = behaviour;
+  const persist = behaviour.persist ?? (apply === undefined ? false : 'events');
+  if (typeof receive !== 'function') throw expected('INVALID_OPTION', thing('receive'), 'a function', receive);
+  if (apply !== undefined && typeof apply !== 'function')
+    throw expected('INVALID_OPTION', thing('apply'), 'a function', apply);
+  if (!PERSIST.includes(persist))
+    throw expected('INVALID_OPTION', thing('persist'), "'events', 'state' or false", persist);
+  if ((apply !== undefined) !== (persist === 'events'))
+    throw new TelltaleError('INVALID_OPTION', `${thing('apply')} and \`persist: 'events'\` belong together`);
+  if (typeof durable !== 'boolean') throw expected('INVALID_OPTION', thing('durable'), 'true or false', durable);
+  if (!isCount(schemaVersion))
+    throw expected('INVALID_OPTION', thing('schemaVersion'), 'an integer from 1', schemaVersion);
+  if (snapshotEvery !== undefined && !(isCount(snapshotEvery) && persist === 'events'))
+    throw expected(
+      'INVALID_OPTION',
+      thing('snapshotEvery'),
+      "an integer from 1 with `persist: 'events'`",
+      snapshotEvery,
+    );
+  const keyOf = behaviour.key === undefined ? undefined : toKey(behaviour.key, thing('key'));
+  return {
+    initial: toInitial(behaviour.initial, thing('initial')),
+    receive,
+    apply,
+    keyOf,
+    on: (typeof on === 'string' ? [on] : on).map((pattern) => parsePattern(pattern).text),
+    mailbox: parseMailbox(behaviour.mailbox, defaults, of),
+    supervision: parseSupervise(behaviour.supervise),
+    persist,
+    durable,
+    snapshotEvery,
+    idleMs: parseIdle(behaviour.idle, keyOf !== undefined, persist !== false, thing('idle')),
+    schemaVersion,
+  };
+}
+
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 1;
+
+// Instances must not share what they change.
+function toInitial(initial: unknown, thing: string): (key: string) => unknown {
+  if (typeof initial === 'function') return initial as (key: string) => unknown;
+  if (typeof initial !== 'object' || initial === null) return () => initial;
+  try {
+    structuredClone(initial);
+  } catch (cause) {
+    const text = `${thing} cannot be copied for each instance; give a function (key) => state`;
+    throw new TelltaleError('INVALID_OPTION', text, { cause });
+  }
+  return () => structuredClone(initial);
+}
+
+function toKey(key: unknown, thing: string): (event: TelltaleEvent) => unknown {
+  if (typeof key === 'function') return key as (event: TelltaleEvent) => unknown;
+  if (typeof key !== 'string') throw expected('INVALID_OPTION', thing, 'a dotted path or a function', key);
+  const field = parseField(key, 'INVALID_OPTION', thing);
+  return (event) => field.read(event);
+}
+
+function parseMailbox(given: Partial<MailboxLimits> | undefined, defaults: MailboxLimits, of: string): MailboxLimits {
+  if (given === undefined) return defaults;
+  if (typeof given !== 'object' || given === null)
+    throw expected('INVALID_OPTION', `\`mailbox\` of ${of}`, 'an object', given);
+  mustKnow(given, ['max', 'maxBytes', 'overflow'], `\`mailbox\` of ${of}`);
+  const limits = { ...defaults, ...given };
+  for (const name of ['max', 'maxBytes'] as const)
+    if (!isCount(limits[name]))
+      throw expected('INVALID_OPTION', `\`mailbox.${name}\` of ${of}`, 'an integer from 1', limits[name]);
+  if (POLICIES.includes(limits.overflow)) return limits;
+  const policies = "'reject', 'drop-oldest', 'latest-by-key' or 'wait'";
+  throw expected('INVALID_OPTION', `\`mailbox.overflow\` of ${of}`, policies, limits.overflow);
+}
+
+// What is not persisted would be lost with the instance: then it is put aside only where somebody asks for it.
+function parseIdle(idle: Duration | undefined, keyed: boolean, persisted: boolean, thing: string): number | undefined {
+  if (idle === undefined) return keyed && persisted ? toMs(DEFAULT_IDLE) : undefined;
+  const ms = toMs(idle, 'idle');
+  if (ms > 0) return ms;
+  throw expected('INVALID_OPTION', thing, 'a duration above 0', idle);
+}

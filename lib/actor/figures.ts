@@ -1,0 +1,44 @@
+/** The books of one actor, all instances: routed = handled + failed + running + queued + dropped + cancelled. */
+export interface ActorFigures {
+  /** A child has the place of its parent before its name: `team/main/worker`. */
+  readonly name: string;
+  readonly instances: number;
+  readonly routed: number;
+  readonly handled: number;
+  /** Failed for good: the events are dead letters. */
+  readonly failed: number;
+  /** Being handled, or tried again after a restart. */
+  readonly running: number;
+  /** Waiting in the mailbox, or stashed. */
+  readonly queued: number;
+  readonly queuedBytes: number;
+  readonly dropped: number;
+  /** Were queued when the actor ended. */
+  readonly cancelled: number;
+  readonly restarts: number;
+}
+
+/** One instance of an actor. */
+export interface InstanceInfo {
+  /** `main` for an actor without keys. */
+  readonly key: string;
+  readonly status: InstanceStatus;
+  /** Events that wait for it, stashed ones too. */
+  readonly queued: number;
+  /** Within the time that counts, see `supervise.within`. */
+  readonly restarts: number;
+}
+
+/** `restarting`: it waits for its restart or is being rebuilt. `stopped`: it failed too often, or cannot be rebuilt. */
+export type InstanceStatus = 'starting' | 'idle' | 'running' | 'restarting' | 'stopped';
+
+/** The books of all actors that have ended: routed = handled + failed + dropped + cancelled. */
+export interface ActorsGone {
+  readonly actors: number;
+  readonly routed: number;
+  readonly handled: number;
+  readonly failed: number;
+  readonly dropped: number;
+  readonly cancelled: number;
+  readonly restarts: number;
+}

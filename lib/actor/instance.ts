@@ -1,0 +1,275 @@
+import { createHash } from 'node:crypto';
+import { runWithCause } from '../context.ts';
+import { TelltaleError } from '../errors.ts';
+import type { Envelope } from '../event/envelope.ts';
+import type { TelltaleEvent } from '../event/event.ts';
+import { invoke, isThenable, type Failure } from '../invoke/invoke.ts';
+import { Fifo } from '../mailbox/fifo.ts';
+import type { Behaviour, Receive } from './behaviour.ts';
+import { ActorContext, type ActorSite } from './context.ts';
+import { decide, type DecideTerms, type HoldingCause } from './decide.ts';
+import type { InstanceStatus } from './figures.ts';
+import type { ActorPort, ActorRef, Log } from './port.ts';
+import { rebuild, saveSnapshot, type Standing } from './rebuild.ts';
+import { Supervisor } from './supervision.ts';
+
+/** One event on its way through `receive`, over all attempts. */
+export interface Work {
+  readonly envelope: Envelope;
+  /** The context it runs in. */
+  readonly cause: HoldingCause;
+  /** From 1. */
+  attempt: number;
+}
+
+export interface InstanceTerms {
+  readonly key: string;
+  /** Its place: the entity of its events, and who it is in effects. */
+  readonly entity: string;
+  readonly behaviour: Behaviour;
+  readonly port: ActorPort;
+  readonly actor: ActorRef;
+  spawn(instance: Instance, name: string, behaviour: unknown): unknown;
+  snapshotFailed(instance: Instance, error: unknown): void;
+}
+
+/**
+ * One instance of an actor: its state, what it has stashed, its children. Its actor calls `run` for one event at a time.
+ * Failure: what `initial`, `receive` and `apply` throw is answered, never thrown.
+ */
+export class Instance implements ActorSite {
+  readonly terms: InstanceTerms;
+  readonly supervisor: Supervisor;
+  readonly children = new Map<string, ActorRef>();
+  readonly stashed: Envelope[] = [];
+  /** Unstashed: comes before what waits in the mailbox. */
+  readonly front = new Fifo<Envelope>();
+  status: InstanceStatus = 'starting';
+  /** Is to stop, or to begin anew, when the event it handles is done with. */
+  wanted: 'nothing' | 'stop' | 'restart' = 'nothing';
+  /** Being handled, or waiting for its next attempt. */
+  work: Work | undefined;
+  /** Of the last event that went well: what `receive` wished for. */
+  ended: ActorContext | undefined;
+  /** Why it was stopped. */
+  error: unknown;
+  /** When it last had something to do, for actors that put idle instances aside. */
+  usedMs = 0;
+  standing: Standing = NOWHERE;
+  /** Until its children have stopped and its snapshots are stored, after it was halted. */
+  isWinding = true;
+  /** Told when it has stopped, its children too. */
+  readonly whenStopped: (() => void)[] = [];
+  /** Snapshots on their way. */
+  readonly tasks = new Set<Promise<unknown>>();
+  #cancelRestart: (() => void) | undefined;
+  #receive: Receive;
+  #abort: AbortController | undefined;
+  /** Events stored up to here may have been handled before the state was rebuilt. */
+  #recovered = 0;
+
+  constructor(terms: InstanceTerms) {
+    this.terms = terms;
+    this.supervisor = new Supervisor(terms.behaviour.supervision, terms.port.clock);
+    this.#receive = terms.behaviour.receive;
+  }
+
+  get key(): string {
+    return this.terms.key;
+  }
+
+  get recipient(): string {
+    return this.terms.entity;
+  }
+
+  get self(): unknown {
+    return this.terms.port.handleOf(this.terms.actor);
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.status === 'stopped') this.#abort.abort();
+    return this.#abort.signal;
+  }
+
+  mustStash(): void {
+    const { entity, behaviour } = this.terms;
+    if (this.stashed.length < behaviour.mailbox.max) return;
+    throw new TelltaleError('MAILBOX_FULL', `actor ${entity} has stashed ${behaviour.mailbox.max} events, all it may`);
+  }
+
+  /** Would nothing be lost if it were put aside? */
+  get isAtRest(): boolean {
+    if (this.status !== 'idle' || this.stashed.length > 0 || this.children.size > 0 || this.tasks.size > 0)
+      return false;
+    return this.#receive === this.terms.behaviour.receive;
+  }
+
+  spawn(name: string, behaviour: unknown): unknown {
+    return this.terms.spawn(this, name, behaviour);
+  }
+
+  plain(value: unknown): unknown {
+    return this.terms.port.plain(value);
+  }
+
+  answer(envelope: Envelope, value: unknown): void {
+    this.terms.port.answer(envelope, value);
+  }
+
+  /** Nothing more is handled, and what waits for a restart waits no longer. */
+  halt(error?: unknown): void {
+    this.status = 'stopped';
+    this.error = error;
+    this.#cancelRestart?.();
+    this.#abort?.abort();
+  }
+
+  /** Takes out what it has stashed. */
+  empty(): readonly Envelope[] {
+    const all = [...this.front, ...this.stashed.splice(0)];
+    while (this.front.shift());
+    return all;
+  }
+
+  /** Stops its children, which may take as long as they handle something, and waits for its snapshots. */
+  async wind(): Promise<void> {
+    await this.#stopChildren();
+    await Promise.all(this.tasks);
+  }
+
+  /** Begins anew after a while, without its children. Tells `begun` how that went, unless it is stopped meanwhile. */
+  restart(delayMs: number, begun: (failure: Failure | undefined) => void): void {
+    this.status = 'restarting';
+    this.wanted = 'nothing';
+    const again = async (): Promise<void> => {
+      await this.#stopChildren();
+      if (this.status !== 'restarting') return;
+      const failure = await this.begin();
+      if (this.status === 'restarting') begun(failure);
+    };
+    this.#cancelRestart = this.terms.port.clock.wait(delayMs, () => void again());
+  }
+
+  async #stopChildren(): Promise<void> {
+    await Promise.all([...this.children.values()].map((child) => child.stop()));
+  }
+
+  /** Does it handle this event, or one of its children? */
+  isHandling(id: string): boolean {
+    if (this.work?.envelope.event.id === id) return true;
+    return [...this.children.values()].some((child) => child.isHandling(id));
+  }
+
+  /** Begins anew, from `initial` or from what is stored; at once where nothing is. */
+  begin(): undefined | Failure | Promise<undefined | Failure> {
+    this.#receive = this.terms.behaviour.receive;
+    return invoke(() => (this.terms.behaviour.persist ? this.#recover() : this.#reset()), undefined, { attempt: 1 });
+  }
+
+  /** Handles one event; the Promise never rejects. */
+  run(work: Work): undefined | Failure | Promise<undefined | Failure> {
+    this.work = work;
+    const context = this.#contextOf(work);
+    return invoke(this.#call, work.envelope.event, context);
+  }
+
+  /** Stores a snapshot of where it stands. Rejects with `PAYLOAD_*` and what the store refuses. */
+  snapshot(): Promise<void> {
+    const { entity, behaviour, port } = this.terms;
+    const { standing } = this;
+    this.standing = { ...standing, unsaved: 0 };
+    const saving = saveSnapshot(port.log!.store, entity, standing, behaviour.schemaVersion);
+    return this.track(saving);
+  }
+
+  track<T>(task: Promise<T>): Promise<T> {
+    const settled = task.then(
+      () => void this.tasks.delete(settled),
+      () => void this.tasks.delete(settled),
+    );
+    this.tasks.add(settled);
+    return task;
+  }
+
+  readonly #call = (event: TelltaleEvent, context: ActorContext): unknown => {
+    const { behaviour, port } = this.terms;
+    if (behaviour.persist) return this.#decide(port.log!);
+    const answer = this.#receive(this.standing.state, event, context);
+    if (!isThenable(answer)) return this.#accept(answer, context);
+    return answer.then((state) => this.#accept(state, context));
+  };
+
+  #accept(state: unknown, context: ActorContext): undefined {
+    if (state !== undefined) this.standing = { state, revision: 0, position: 0, unsaved: 0 };
+    this.#conclude(context);
+  }
+
+  #conclude(context: ActorContext): void {
+    if (context.next) this.#receive = context.next;
+    this.ended = context;
+  }
+
+  async #decide(log: Log): Promise<void> {
+    const { behaviour, entity, port } = this.terms;
+    const work = this.work!;
+    const { envelope, cause } = work;
+    const comesAgain = behaviour.durable && envelope.position > 0;
+    if (comesAgain && envelope.position < this.#recovered && (await isHandled(log, entity, envelope.event))) {
+      this.#conclude(this.#contextOf(work));
+      return;
+    }
+    const terms: DecideTerms = {
+      entity,
+      behaviour,
+      receive: this.#receive,
+      log,
+      cause,
+      context: () => this.#contextOf(work),
+      reload: () => this.#load(),
+      ...(comesAgain && { factId: (index: number) => factId(entity, envelope.event, index) }),
+    };
+    const decided = await runWithCause(cause, () => decide(terms, this.standing), undefined);
+    this.standing = decided.standing;
+    this.#conclude(decided.context);
+    for (const answer of decided.answers) port.answer(envelope, answer);
+    const { snapshotEvery } = behaviour;
+    if (snapshotEvery !== undefined && this.standing.unsaved >= snapshotEvery)
+      this.snapshot().catch((error: unknown) => this.terms.snapshotFailed(this, error));
+  }
+
+  #contextOf({ cause, attempt }: Work): ActorContext {
+    const context = new ActorContext(cause, this.terms.port.context, this);
+    context.attempt = attempt;
+    return context;
+  }
+
+  #reset(): undefined {
+    this.standing = { ...NOWHERE, state: this.terms.behaviour.initial(this.key) };
+  }
+
+  async #recover(): Promise<void> {
+    this.standing = await this.#load();
+    this.#recovered = this.standing.position;
+  }
+
+  #load(): Promise<Standing> {
+    const { entity, key, behaviour, port } = this.terms;
+    const { store, present } = port.log!;
+    return rebuild({ entity, key, behaviour }, { store, present, clock: port.clock, signal: this.signal });
+  }
+}
+
+const NOWHERE: Standing = { state: undefined, revision: 0, position: 0, unsaved: 0 };
+
+// The first fact of an event is stored with all the others, so it stands for all of them.
+async function isHandled({ store }: Log, entity: string, event: TelltaleEvent): Promise<boolean> {
+  const id = factId(entity, event, 0);
+  return (await store.find([id])).has(id);
+}
+
+/** The same whenever the event comes again. */
+function factId(entity: string, { id }: TelltaleEvent, index: number): string {
+  const hash = createHash('sha256').update(JSON.stringify([entity, id, index]));
+  return `fact-${hash.digest('base64url')}`;
+}

@@ -1,0 +1,92 @@
+import type { Clock } from '../clock.ts';
+import { toMs, type Duration } from '../duration.ts';
+import { expected } from '../errors.ts';
+import { mustKnow } from '../parse-options.ts';
+import { parseRetry, retryDelayMs, type RetryOptions, type RetryPolicy } from '../retry.ts';
+
+/** What happens to an actor whose `receive` has failed. */
+export type Strategy = 'resume' | 'restart' | 'stop' | 'escalate';
+
+/** How an actor is looked after. */
+export interface SuperviseOptions {
+  /**
+   * `restart`: begins anew, from `initial` or from its events, and gets the event again. `resume`: goes on with the state
+   * it has. `stop`: ends. `escalate`: ends, and its parent is treated as if it had failed. @default 'restart'
+   */
+  readonly strategy?: Strategy;
+  /** How often one event is tried, the first time too; then it is a dead letter. An integer from 1. @default 3 */
+  readonly attempts?: number;
+  /** The wait before a restart. @default { delay: '100ms', factor: 2, maxDelay: '30s', jitter: 0.2 } */
+  readonly backoff?: Omit<RetryOptions, 'attempts'>;
+  /** One more within `within`, and it is stopped. An integer from 0. @default 10 */
+  readonly maxRestarts?: number;
+  /** @default '60s' */
+  readonly within?: Duration;
+}
+
+/** Parsed. */
+export interface Supervision {
+  readonly strategy: Strategy;
+  /** Its `attempts` are those of an event; the delays are those before restarts. */
+  readonly retry: RetryPolicy;
+  readonly maxRestarts: number;
+  readonly withinMs: number;
+}
+
+/** What is to be done now. */
+export type Verdict =
+  | { readonly act: 'resume' | 'stop' | 'escalate' }
+  | { readonly act: 'restart'; readonly delayMs: number }
+  | { readonly act: 'give-up'; readonly restarts: number };
+
+const KNOWN = ['strategy', 'attempts', 'backoff', 'maxRestarts', 'within'];
+const STRATEGIES: readonly unknown[] = ['resume', 'restart', 'stop', 'escalate'];
+
+/** Throws `INVALID_OPTION`, `INVALID_DURATION`. */
+export function parseSupervise(options: SuperviseOptions = {}): Supervision {
+  if (typeof options !== 'object' || options === null)
+    throw expected('INVALID_OPTION', '`supervise` of an actor', 'an object', options);
+  mustKnow(options, KNOWN, 'supervise');
+  const { strategy = 'restart', attempts = 3, backoff = {}, maxRestarts = 10, within = '60s' } = options;
+  if (!STRATEGIES.includes(strategy))
+    throw expected('INVALID_OPTION', '`supervise.strategy`', "'resume', 'restart', 'stop' or 'escalate'", strategy);
+  if (!Number.isInteger(maxRestarts) || maxRestarts < 0)
+    throw expected('INVALID_OPTION', '`supervise.maxRestarts`', 'an integer from 0', maxRestarts);
+  const retry = parseRetry({ ...backoff, attempts })!;
+  return { strategy, retry, maxRestarts, withinMs: toMs(within, 'supervise.within') };
+}
+
+/** What one instance has been through. Memory: the times of at most `maxRestarts` restarts. */
+export class Supervisor {
+  readonly #terms: Supervision;
+  readonly #clock: Clock;
+  #restarts: number[] = [];
+  /** Failures since something went well: they make the wait longer. */
+  #inARow = 0;
+
+  constructor(terms: Supervision, clock: Clock) {
+    this.#terms = terms;
+    this.#clock = clock;
+  }
+
+  /** Restarts within the time that counts. */
+  get restarts(): number {
+    const since = this.#clock.monotonic() - this.#terms.withinMs;
+    if (this.#restarts.length > 0) this.#restarts = this.#restarts.filter((at) => at > since);
+    return this.#restarts.length;
+  }
+
+  went(): void {
+    this.#inARow = 0;
+  }
+
+  /** Decides, and remembers, about a failure. */
+  failed(): Verdict {
+    const { strategy, retry, maxRestarts } = this.#terms;
+    if (strategy !== 'restart') return { act: strategy };
+    const { restarts } = this;
+    if (restarts >= maxRestarts) return { act: 'give-up', restarts };
+    this.#restarts.push(this.#clock.monotonic());
+    return { act: 'restart', delayMs: retryDelayMs(retry, ++this.#inARow) };
+  }
+}
