@@ -1,14 +1,14 @@
-import { basename } from 'node:path';
 import { MessageChannel, Worker, type ResourceLimits } from 'node:worker_threads';
 import {
-  Pool,
   expected,
   linkPortOf,
+  openPool,
   parsePool,
+  scriptName,
   type LinkedBus,
   type PoolOptions,
   type Started,
-  type WorkerFigures,
+  type WorkerPool,
 } from '../../lib/plugin.ts';
 import { linkWorker, type Handshake, type WorkerLink } from './transport.ts';
 
@@ -22,21 +22,6 @@ export interface ConnectWorkersOptions extends PoolOptions {
   readonly resourceLimits?: ResourceLimits;
 }
 
-/** Workers that are linked to a bus. */
-export interface WorkerPool extends AsyncDisposable {
-  readonly name: string;
-  /**
-   * Resolves when every worker is connected and has subscribed what its script subscribes at first. Rejects with
-   * `WORKER_FAILED` where one could not start, `SCHEMA_CONFLICT` where it declares a type otherwise than the bus.
-   * Nobody has to await it.
-   */
-  readonly ready: Promise<void>;
-  /** How each of them does. */
-  workers(): readonly WorkerFigures[];
-  /** Lets the workers finish what they have, then ends them. A bus that closes does the same. */
-  close(): Promise<void>;
-}
-
 /**
  * Starts worker threads that take part in a bus: what they subscribe is handed to them, what they emit is emitted here.
  * The script calls `connectToParent`. Throws `INVALID_OPTION`, `INVALID_DURATION`, `BUS_CLOSED`.
@@ -44,14 +29,18 @@ export interface WorkerPool extends AsyncDisposable {
 export function connectWorkers(bus: LinkedBus, options: ConnectWorkersOptions): WorkerPool {
   const port = linkPortOf(bus);
   const own = ['script', 'workerData', 'resourceLimits'];
-  const parsed = parsePool(options, { name: nameOf(options), bus: port }, { of: 'connectWorkers', own });
+  const parsed = parsePool(
+    options,
+    { name: scriptName(options?.script, 'connectWorkers'), bus: port },
+    { of: 'connectWorkers', own },
+  );
   const { script, workerData, resourceLimits } = options;
   const start = (place: number): Started => {
     const name = parsed.size === 1 ? parsed.name : `${parsed.name}-${place + 1}`;
     const worker = new Worker(script, { name, workerData, ...(resourceLimits && { resourceLimits }) });
     return { transport: link(worker, true).transport, kill: () => void worker.terminate() };
   };
-  return toPool(new Pool(port, { ...parsed, what: String(script), start }));
+  return openPool(port, { ...parsed, what: String(script), start });
 }
 
 /** What `connectWorker` takes. */
@@ -71,7 +60,7 @@ export function connectWorker(bus: LinkedBus, worker: Worker, options: ConnectWo
     const { transport, lose } = link(worker, false);
     return { transport, kill: () => lose(new Error('its link was ended')) };
   };
-  return toPool(new Pool(port, { ...parsed, restart: undefined, what: 'a worker', start }));
+  return openPool(port, { ...parsed, restart: undefined, what: 'a worker', start });
 }
 
 // A channel of its own, so that users may go on talking to their worker.
@@ -81,20 +70,4 @@ function link(worker: Worker, isOwn: boolean): WorkerLink {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread has no origin
   worker.postMessage({ 'telltale:link': port2 } satisfies Handshake, [port2]);
   return linked;
-}
-
-function toPool(pool: Pool): WorkerPool {
-  return {
-    name: pool.name,
-    ready: pool.ready,
-    workers: () => pool.workers(),
-    close: () => pool.close(),
-    [Symbol.asyncDispose]: () => pool.close(),
-  };
-}
-
-function nameOf({ script }: Partial<ConnectWorkersOptions> = {}): string {
-  if (!(script instanceof URL) && typeof script !== 'string')
-    throw expected('INVALID_OPTION', '`script` of connectWorkers', 'a file: URL or an absolute path', script);
-  return basename(script instanceof URL ? script.pathname : script).replace(/\.\w+$/, '') || 'worker';
 }
