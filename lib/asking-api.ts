@@ -74,7 +74,7 @@ export interface Asking<E> {
     type: T,
     payloads: Iterable<E[T]> | AsyncIterable<E[T]>,
     options?: AskEachOptions,
-  ): AsyncIterableIterator<EachAnswer<Value>>;
+  ): AsyncIterableIterator<EachAnswer<Value>, undefined>;
   /**
    * The parts of an answer as its answerer yields them; an answer that is no stream is one part. The answerer runs at
    * most 16 parts ahead of the reader, and is ended where the loop is. Rejects as `ask` does, after what came before.
@@ -83,5 +83,5 @@ export interface Asking<E> {
     type: T,
     payload: E[T],
     options?: AskOptions,
-  ): AsyncIterableIterator<Value>;
+  ): AsyncIterableIterator<Value, undefined>;
 }

@@ -2,7 +2,7 @@ import type { Cause } from '../context.ts';
 import { mustNotBeCaptured } from '../context.ts';
 import { TelltaleError, expected } from '../errors.ts';
 import type { Addressee, Answerer, LateOutcome, Replies } from '../event/asking.ts';
-import { Envelope, type Recipient } from '../event/envelope.ts';
+import type { Envelope, Recipient } from '../event/envelope.ts';
 import type { Metadata, TelltaleEvent } from '../event/event.ts';
 import { checkType, isReserved } from '../event/type-name.ts';
 import { Answerers, alone, type Candidates } from './answerers.ts';
@@ -249,7 +249,7 @@ export class Asks {
   #watchClosing = (): void => {
     this.#watchClosing = () => undefined;
     const close = (which: (call: Pending) => boolean): void => {
-      for (const call of this.#pending) if (which(call)) call.cancel(busClosed(call.address));
+      for (const call of this.#pending.items) if (which(call)) call.cancel(busClosed(call.address));
     };
     this.#port.onClosing(
       () => close(({ inside }) => !inside),
@@ -282,9 +282,9 @@ class Deferred implements Settle {
     });
   }
 
-  reject(error: unknown): void {
-    this.fail(error);
-    this.promise.catch(() => undefined);
+  reject(reason: unknown): void {
+    this.fail(reason);
+    void this.promise.catch(() => undefined);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { runWithCause } from '../context.ts';
 import type { TelltaleError } from '../errors.ts';
 import type { Answerer, LateOutcome, Replies } from '../event/asking.ts';
 import { Envelope, type Recipient } from '../event/envelope.ts';
@@ -125,7 +126,7 @@ export abstract class Call implements Pending, Recipient, QuestionTerms {
     const { event, bytes, transient, admitted, chain, owner, position } = this.request!;
     const own = new Envelope(event, bytes, transient, admitted, chain, owner);
     own.position = position;
-    answerer.take(Object.assign(own, { asking: question }));
+    runWithCause(Object.assign(own, { asking: question }), (taken) => answerer.take(taken), own);
   }
 
   protected question(replies: Replies): Question {

@@ -45,8 +45,9 @@ export class Deadlines<Item extends Due> {
     if (this.#size === 0) this.#restSoon();
   }
 
-  *[Symbol.iterator](): IterableIterator<Item> {
-    for (const bucket of [...this.#buckets.values()]) yield* [...bucket];
+  /** What is listed now. */
+  get items(): readonly Item[] {
+    return [...this.#buckets.values()].flatMap((bucket) => [...bucket]);
   }
 
   // A timer that was set for something that has ended since is cheaper left than set anew.
@@ -61,7 +62,7 @@ export class Deadlines<Item extends Due> {
     this.#disarm = undefined;
     const now = this.#clock.monotonic();
     const over = [...this.#buckets].filter(([at]) => at <= now).toSorted(([a], [b]) => a - b);
-    for (const [, bucket] of over) for (const item of [...bucket]) item.expire();
+    for (const item of over.flatMap(([, bucket]) => [...bucket])) item.expire();
     let next = Infinity;
     for (const at of this.#buckets.keys()) if (at < next) next = at;
     if (next < this.#armedFor) this.#arm(next);

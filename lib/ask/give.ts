@@ -32,10 +32,10 @@ async function giveParts(asking: Asking, stream: AsyncIterable<unknown>, admit: 
   const forget = asking.whenGivenUp(() => void stop().catch(() => undefined));
   try {
     while (asking.status === 'open') {
-      const { done, value } = await iterator.next();
-      over ||= done === true;
+      const next: IteratorResult<unknown> = await iterator.next();
+      over ||= next.done === true;
       if (over) break;
-      const room = asking.part(admit(value));
+      const room = asking.part(admit(next.value));
       if (room) await room;
     }
     asking.ended();

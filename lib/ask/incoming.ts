@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { runWithCause } from '../context.ts';
 import type { TelltaleError } from '../errors.ts';
 import type { LateOutcome, Replies } from '../event/asking.ts';
 import { Envelope } from '../event/envelope.ts';
@@ -102,7 +103,7 @@ export class Incoming implements Pending, Replies {
     const question = (this.#question = new Question(this, this));
     const own = new Envelope(event, bytes, transient, admitted, chain, owner);
     own.position = position;
-    answerer.take(Object.assign(own, { asking: question }));
+    runWithCause(Object.assign(own, { asking: question }), (taken) => answerer.take(taken), own);
   }
 
   #end(): boolean {

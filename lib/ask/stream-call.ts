@@ -66,7 +66,7 @@ export class StreamCall extends Call implements Replies, AsyncIterableIterator<u
 
   /** A whole answer is a stream of one part. */
   answered(value: unknown): void {
-    this.part(value);
+    void this.part(value);
     this.ended();
   }
 

@@ -7,7 +7,7 @@ export interface Answerer {
   /** How many more questions it could answer at once; negative where some wait. The one with most is asked. */
   readonly credit: number;
   accepts(event: TelltaleEvent): boolean;
-  /** Takes a question; `envelope.asking` says how to answer it. Never throws. */
+  /** Takes a question; `envelope.asking` says how to answer it. Called in its context. Never throws. */
   take(envelope: Envelope): void;
 }
 
