@@ -3,6 +3,7 @@ import { checkActorName, parseBehaviour, type Behaviour } from './actor/behaviou
 import { ActorContext, type ActorSite } from './actor/context.ts';
 import { decide } from './actor/decide.ts';
 import type { ActorFigures, ActorsGone } from './actor/figures.ts';
+import { checkKey, instanceFor } from './actor/keys.ts';
 import type { ActorPort, ActorRef, Log } from './actor/port.ts';
 import { rebuild, type Standing } from './actor/rebuild.ts';
 import { actorPort, logOf, recipientOf, type Actors } from './actor-port.ts';
@@ -112,7 +113,7 @@ function consumeFor(core: Core, actor: Actor): () => void {
         deliveries.set(envelope, { done: end(done), failed: (error) => end(() => fail(error))() });
         runWithCause(envelope, () => actor.take(envelope), undefined);
       }),
-    key: behaviour.keyOf && ((event) => keyOfTold(actor, event)),
+    key: behaviour.keyOf && ((event) => laneOf(actor, event)),
     keyText: behaviour.keyOf ? '(actor)' : undefined,
     concurrency: behaviour.keyOf ? CONCURRENCY : 1,
     group: false,
@@ -128,9 +129,10 @@ function consumeFor(core: Core, actor: Actor): () => void {
 /** Instances of a durable actor that handle something at once. */
 const CONCURRENCY = 64;
 
-function keyOfTold({ address, behaviour }: ActorRef, event: TelltaleEvent): unknown {
-  const { $to, $key } = event.metadata;
-  return $to === address && $key !== undefined ? $key : behaviour.keyOf!(event);
+// An event without a key fails in the actor, which has a letter for it.
+function laneOf(actor: ActorRef, event: TelltaleEvent): string {
+  const key = instanceFor(actor, event);
+  return typeof key === 'string' ? key : '';
 }
 
 interface Given extends EmitOptions {
@@ -216,13 +218,6 @@ function asking(actor: ActorRef, { address }: Addressee): Cause | undefined {
 
 function mustLive({ live, address }: ActorRef): void {
   if (!live) throw new TelltaleError('ACTOR_STOPPED', `actor ${address} has stopped`);
-}
-
-function checkKey({ address, behaviour }: ActorRef, key: unknown): string {
-  if (!behaviour.keyOf)
-    throw expected('INVALID_OPTION', `\`key\` for actor ${address}, which has no keys,`, 'left out', key);
-  if (typeof key === 'string' && key !== '') return key;
-  throw expected('INVALID_OPTION', `\`key\` for actor ${address}`, 'a non-empty string', key);
 }
 
 interface Persisted {

@@ -1,18 +1,17 @@
 import { currentCause, runWithCause, runWithoutCause } from '../context.ts';
-import { expected, TelltaleError } from '../errors.ts';
+import { TelltaleError } from '../errors.ts';
 import { describeError } from '../event/describe-error.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { Failure } from '../invoke/invoke.ts';
-import { KeyFailure, laneKey } from '../invoke/lane-key.ts';
+import { KeyFailure } from '../invoke/lane-key.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { ActorFigures, InstanceInfo } from './figures.ts';
+import { Books } from './books.ts';
 import { IdleWatch } from './idle-watch.ts';
 import { Inbox } from './inbox.ts';
 import { Instance, type Work } from './instance.ts';
+import { checkKey, instanceFor } from './keys.ts';
 import type { ActorPort, ActorRef } from './port.ts';
-
-/** The only instance of an actor without keys. */
-const MAIN = 'main';
 
 /** Who looks after an actor. */
 export interface Owner {
@@ -31,9 +30,9 @@ export interface Owner {
 export class Actor implements ActorRef {
   readonly address: string;
   readonly behaviour: Behaviour;
-  readonly counts = { routed: 0, handled: 0, failed: 0, running: 0, dropped: 0, cancelled: 0, restarts: 0 };
   readonly #port: ActorPort;
   readonly #owner: Owner;
+  readonly #books: Books;
   readonly #inbox: Inbox;
   readonly #instances = new Map<string, Instance>();
   readonly #idle: IdleWatch | undefined;
@@ -48,11 +47,12 @@ export class Actor implements ActorRef {
     this.behaviour = behaviour;
     this.#port = port;
     this.#owner = owner;
+    this.#books = new Books(this, port);
     this.#inbox = new Inbox(behaviour.mailbox);
     const { idleMs, keyOf } = behaviour;
     this.#idle = idleMs && keyOf ? new IdleWatch(port.clock, idleMs, (since) => this.#sweep(since)) : undefined;
     this.#leave = port.enlist(this);
-    if (!keyOf) this.#create(MAIN);
+    if (!keyOf) this.#create(checkKey(this, undefined));
   }
 
   get live(): boolean {
@@ -60,7 +60,7 @@ export class Actor implements ActorRef {
   }
 
   get load(): number {
-    return this.counts.running + this.#inbox.length + this.#unstashed;
+    return this.#books.counts.running + this.#inbox.length + this.#unstashed;
   }
 
   offer(envelope: Envelope): void {
@@ -71,13 +71,14 @@ export class Actor implements ActorRef {
   }
 
   take(envelope: Envelope): void {
-    this.counts.routed++;
-    if (!this.live) return this.#cancel([envelope], this.#stoppedError());
-    const key = this.#keyOf(envelope);
-    if (key instanceof KeyFailure) return this.#refuse(envelope, key.failure);
+    this.#books.counts.routed++;
+    if (!this.live) return this.#books.cancel([envelope], this.#stoppedError());
+    const key = instanceFor(this, envelope.event);
+    if (key instanceof KeyFailure) return this.#books.refuse(envelope, key.failure);
     const instance = this.#instances.get(key) ?? this.#create(key);
-    if (instance.status === 'stopped') return this.#cancel([envelope], instance.error ?? this.#stoppedError(key));
-    if (instance.status !== 'idle' || !this.#inbox.acquire(key)) return this.#queue(envelope, key);
+    if (instance.status === 'stopped') return this.#books.cancel([envelope], instance.error ?? this.#stoppedError(key));
+    if (instance.status !== 'idle' || !this.#inbox.acquire(key))
+      return this.#books.drop(this.#inbox.push(envelope, key));
     if (this.#start(instance, envelope)) this.#goOn(instance);
   }
 
@@ -101,7 +102,7 @@ export class Actor implements ActorRef {
     let queued = this.#inbox.length + this.#unstashed;
     for (const { stashed } of this.#instances.values()) queued += stashed.length;
     const { length: instances } = [...this.#instances.values()].filter(({ status }) => status !== 'stopped');
-    return { name: this.address, instances, ...this.counts, queued, queuedBytes: this.#inbox.bytes };
+    return { name: this.address, instances, ...this.#books.counts, queued, queuedBytes: this.#inbox.bytes };
   }
 
   instances(): readonly InstanceInfo[] {
@@ -127,14 +128,14 @@ export class Actor implements ActorRef {
   }
 
   async state(key?: string): Promise<unknown> {
-    const instance = await this.#find(this.#mustName(key));
+    const instance = await this.#find(checkKey(this, key));
     return instance?.standing.state;
   }
 
   async snapshot(key?: string): Promise<void> {
     if (this.behaviour.persist !== 'events')
       throw new TelltaleError('INVALID_OPTION', `actor ${this.address} has no events to take a snapshot of`);
-    const instance = await this.#find(this.#mustName(key));
+    const instance = await this.#find(checkKey(this, key));
     return instance!.snapshot();
   }
 
@@ -210,8 +211,7 @@ export class Actor implements ActorRef {
 
   /** Handles an event whose lane is ours; answers whether that is over and the instance ready for more. */
   #start(instance: Instance, envelope: Envelope): boolean {
-    this.counts.running++;
-    envelope.running++;
+    this.#books.begin(envelope);
     // What such an actor emits is kept until its events are stored; other handlers of the event go their own way.
     const cause = this.behaviour.persist ? (Object.create(envelope) as Envelope) : envelope;
     return this.#run(instance, { envelope, cause, attempt: 1 });
@@ -232,7 +232,7 @@ export class Actor implements ActorRef {
     this.#inbox.moved();
     // Cut meanwhile: its event has had its letter.
     if (instance.status === 'stopped') {
-      this.#done(instance, work, failure ? 'failed' : 'handled');
+      this.#finishWork(instance).done(work, failure ? 'failed' : 'handled');
       return false;
     }
     if (failure) return this.#supervise(instance, work, failure.error);
@@ -242,9 +242,9 @@ export class Actor implements ActorRef {
     const { unstashes, wish } = instance.ended!;
     if (unstashes) this.#unstash(instance);
     if (wish === 'stop') instance.wanted = 'stop';
-    if (wish !== 'stash') this.#done(instance, work, 'handled');
+    if (wish !== 'stash') this.#finishWork(instance).done(work, 'handled');
     else {
-      this.#leaveWork(instance, work);
+      this.#finishWork(instance).leave(work);
       instance.stashed.push(work.envelope);
     }
     return true;
@@ -288,7 +288,7 @@ export class Actor implements ActorRef {
     const about = { key: instance.key, eventId, eventType, attempt, action: verdict.act };
     runWithoutCause(() => this.#port.broken(this, about, error));
     if (verdict.act === 'restart' && attempt < this.behaviour.supervision.retry.attempts) work.attempt++;
-    else this.#fail(instance, work, error);
+    else this.#finishWork(instance).fail(work, error);
     if (verdict.act === 'resume') instance.status = 'idle';
     else if (verdict.act === 'restart') this.#restart(instance, verdict.delayMs);
     else void this.#quit(instance, verdict.act === 'give-up' ? 'gave-up' : 'failed', error);
@@ -309,7 +309,7 @@ export class Actor implements ActorRef {
   }
 
   #restart(instance: Instance, delayMs: number): void {
-    this.counts.restarts++;
+    this.#books.counts.restarts++;
     runWithoutCause(() => instance.restart(delayMs, (failure) => this.#begun(instance, '$actor.restarted', failure)));
   }
 
@@ -327,7 +327,7 @@ export class Actor implements ActorRef {
     const why = error ?? this.#stoppedError(instance.key);
     instance.halt(error);
     if (!this.behaviour.keyOf && this.live) this.#status = 'stopping';
-    if (work) this.#fail(instance, work, why);
+    if (work) this.#finishWork(instance).fail(work, why);
     this.#cancelQueued(instance, why);
     if (instance.children.size + instance.tasks.size > 0) await runWithoutCause(() => instance.wind());
     instance.isWinding = false;
@@ -367,66 +367,16 @@ export class Actor implements ActorRef {
     return this.#port.handleOf(child);
   }
 
-  #queue(envelope: Envelope, key: string): void {
-    const gone = this.#inbox.push(envelope, key);
-    if (gone.length === 0) return;
-    this.counts.dropped += gone.length;
-    this.#port.dropped(this, gone);
-    for (const one of gone) one.retelling?.ended(one);
-  }
-
-  #refuse(envelope: Envelope, { error, attempts }: Failure): void {
-    this.counts.failed++;
-    this.#port.failed(this, envelope, error, attempts);
-    envelope.retelling?.ended(envelope);
-  }
-
-  #leaveWork(instance: Instance, { envelope }: Work): void {
+  #finishWork(instance: Instance): Books {
     instance.work = undefined;
-    this.counts.running--;
-    envelope.running--;
-  }
-
-  #done(instance: Instance, work: Work, as: 'handled' | 'failed'): void {
-    this.#leaveWork(instance, work);
-    this.counts[as]++;
-    work.envelope.retelling?.ended(work.envelope);
-    if (this.behaviour.durable) this.#port.handled(work.envelope);
-  }
-
-  #fail(instance: Instance, work: Work, error: unknown): void {
-    this.#leaveWork(instance, work);
-    this.#refuse(work.envelope, { error, attempts: work.attempt });
+    return this.#books;
   }
 
   #cancelQueued(instance: Instance, error: unknown): number {
     this.#unstashed -= instance.front.length;
     const queued = [...instance.empty(), ...this.#inbox.empty(instance.key)];
-    this.#cancel(queued, error);
+    this.#books.cancel(queued, error);
     return queued.length;
-  }
-
-  #cancel(envelopes: readonly Envelope[], error: unknown): void {
-    if (envelopes.length === 0) return;
-    this.counts.cancelled += envelopes.length;
-    this.#port.cut(this, envelopes, error);
-  }
-
-  #keyOf({ event }: Envelope): string | KeyFailure {
-    const { keyOf } = this.behaviour;
-    if (!keyOf) return MAIN;
-    const { $to, $key } = event.metadata;
-    if ($key !== undefined && $to === this.address) return $key as string;
-    const key = laneKey(keyOf, event);
-    if (key !== '') return key;
-    const thing = `\`key\` of actor ${this.address} for \`${event.type}\``;
-    return new KeyFailure({ error: expected('INVALID_OPTION', thing, 'a key', undefined), attempts: 0 });
-  }
-
-  #mustName(key: string | undefined): string {
-    if (!this.behaviour.keyOf) return MAIN;
-    if (typeof key === 'string' && key !== '') return key;
-    throw expected('INVALID_OPTION', `the key of an instance of actor ${this.address}`, 'a non-empty string', key);
   }
 
   #sweep(since: number): boolean {
