@@ -1,4 +1,4 @@
-import { TelltaleError } from '../errors.ts';
+import { TelltaleError, toError } from '../errors.ts';
 import type { BusPort } from './bus-port.ts';
 import { Hearings } from './hearings.ts';
 import type { Delivery } from './delivery.ts';
@@ -178,7 +178,7 @@ export class Pool {
     try {
       started = this.#terms.start(place);
     } catch (error) {
-      return this.#died(slot, diedError(slot.name, 'could not be started', error));
+      return this.#died(slot, diedError(slot.name, `could not be started: ${toError(error).message}`, error));
     }
     slot.kill = () => started.kill();
     slot.verdict = undefined;
