@@ -103,6 +103,17 @@ const PRINTED: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     'closed - retry 1',
     'closed - retry 1',
   ],
+  '16-ask.mjs': [
+    "one: { by: 'ann', ok: true }",
+    'all: ann says false, bob says false',
+    'each: b.bin ASK_FAILED by E_BINARY',
+    'each: cc.ts 5',
+    'each: a.ts 4',
+    'stream: once there was a bus',
+    'failed: plan.wanted ASK_FAILED',
+    'failed: clock.read TIMEOUT',
+    'failed: nobody.there ASK_NO_ANSWERER',
+  ],
 };
 
 describe('the examples', function () {
