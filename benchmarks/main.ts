@@ -17,6 +17,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   open: async () => (await import('./open.ts')).open,
   replay: async () => (await import('./replay.ts')).replay,
   query: async () => (await import('./query.ts')).query,
+  link: async () => (await import('./link.ts')).link,
   retention: async () => (await import('./retention.ts')).retention,
   million: async () => (await import('./million.ts')).million,
 };

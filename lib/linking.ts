@@ -1,3 +1,4 @@
+import { asksOf } from './asking.ts';
 import { runWithoutCause } from './context.ts';
 import type { Core } from './core.ts';
 import { expected } from './errors.ts';
@@ -49,6 +50,16 @@ export function linkPortOf(bus: unknown): BusPort {
     full: (events, bytes) => carrier.full(events, bytes),
     carry: (envelope, fresh, expect, settle) => runWithoutCause(() => carrier.carry(envelope, fresh, expect, settle)),
     commit: (envelopes, expect, fresh) => carrier.commit(envelopes, expect, fresh),
+    answeredTypes: () => asksOf(core).types,
+    onAnswerers: (listener) => void asksOf(core).onTypes(listener),
+    answer: (type, answerer) => asksOf(core).answer(type, answerer),
+    askElsewhere: (answerer) => {
+      asksOf(core).elsewhere = answerer;
+    },
+    receive: (request, terms, replies) => {
+      const incoming = asksOf(core).receive(request, terms, replies);
+      return { cancel: (reason) => incoming.cancel(reason) };
+    },
     // Each under a key of its own: none is summed up with another.
     report: (type, about) => runWithoutCause(() => reports.say(type, String(++told), { ...about })),
     notice: (say) => void life.notices.push(say),

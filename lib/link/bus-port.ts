@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { TelltaleError } from '../errors.ts';
+import type { Answerer, Replies } from '../event/asking.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import type { Filter } from '../filter/language.ts';
@@ -38,6 +39,13 @@ export interface Local {
   take(envelope: Envelope): void;
 }
 
+/** What came with a question of another bus. */
+export interface IncomingQuestion {
+  readonly path: readonly string[];
+  readonly streams: boolean;
+  readonly remainingMs: number;
+}
+
 /** As much of a bus as its links need, as functions. */
 export interface BusPort {
   readonly source: string;
@@ -73,6 +81,17 @@ export interface BusPort {
     expect: Expectation | undefined,
     fresh: boolean,
   ): Promise<Pick<AppendReceipt, 'position' | 'revisions' | 'duplicate'> & { readonly durability: string }>;
+
+  /** The types that are answered here. */
+  answeredTypes(): readonly string[];
+  /** Calls `listener` when the first answerer of a type has come and the last one has gone. */
+  onAnswerers(listener: (type: string, isAnswered: boolean) => void): void;
+  /** Adds somebody to those who answer a type; returns the undo. */
+  answer(type: string, answerer: Answerer): () => void;
+  /** Asks `answerer` what nobody here answers. */
+  askElsewhere(answerer: Answerer): void;
+  /** Hands a question of another bus to whoever answers its type. */
+  receive(request: Envelope, terms: IncomingQuestion, replies: Replies): { cancel(reason: TelltaleError): void };
 
   /** A `$worker.*` event. */
   report(type: string, about: Readonly<Record<string, unknown>>): void;

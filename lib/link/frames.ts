@@ -52,6 +52,17 @@ export interface AppendTerms {
   readonly chains?: readonly (Chain | null)[];
 }
 
+/** What goes with a question. */
+export interface AskTerms {
+  /** Whom the questions above, and this one, went to. */
+  readonly path: readonly string[];
+  readonly streams: boolean;
+  /** Null: for ever. */
+  readonly remainingMs: number | null;
+}
+
+export type AnswerKind = 'answered' | 'part' | 'ended' | 'failed' | 'refused' | 'dropped';
+
 /** Everything that is ever sent. A frame is a JSON array of these, in the order they were sent. */
 export type Message =
   // the beginning
@@ -83,8 +94,11 @@ export type Message =
   | readonly ['moved', after: number, through: number]
   | readonly ['removed', readonly { readonly from: number; readonly to: number }[]]
   // questions of users
-  | readonly ['ask', ...unknown[]]
-  | readonly ['answer', ...unknown[]]
+  | readonly ['answers', type: string, isAnswered: boolean]
+  | readonly ['ask', id: number, TelltaleEvent, AskTerms, 0 | 1, Chain?]
+  | readonly ['answer', id: number, AnswerKind, value?: unknown]
+  | readonly ['taken-part', id: number]
+  | readonly ['forget', id: number, Plain]
   // the end
   | readonly ['drain']
   | readonly ['bye']
@@ -100,23 +114,21 @@ export type ReceiptFrame = readonly [number, number, Durability | 'none', 0 | 1,
 const TAGS: ReadonlySet<unknown> = new Set([
   ...['offer', 'hello', 'welcome', 'refused', 'ready', 'event', 'done', 'failed', 'declined', 'hear', 'unhear'],
   ...['tell', 'append', 'taken', 'stored', 'not-stored', 'unwanted', 'wanted', 'call', 'reply', 'error', 'watch'],
-  ...['moved', 'removed', 'ask', 'answer', 'drain', 'bye', 'ping', 'pong'],
+  ...['moved', 'removed', 'answers', 'ask', 'answer', 'taken-part', 'forget', 'drain', 'bye', 'ping', 'pong'],
 ]);
 
-const encoder = new TextEncoder();
-
-export function encode(messages: readonly Message[]): Uint8Array<ArrayBuffer> {
-  return encoder.encode(JSON.stringify(messages));
+export function encode(messages: readonly Message[]): string {
+  return JSON.stringify(messages);
 }
 
 /** Throws `LINK_BROKEN` for anything that `encode` has not made. */
 export function decode(data: unknown): readonly Message[] {
-  if (!ArrayBuffer.isView(data)) throw notOurs(show(data));
+  if (typeof data !== 'string') throw notOurs(show(data));
   let messages: unknown;
   try {
-    messages = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString());
+    messages = JSON.parse(data);
   } catch (cause) {
-    throw notOurs(`${data.byteLength} bytes that are not JSON`, cause);
+    throw notOurs(`${data.length} characters that are not JSON`, cause);
   }
   if (!Array.isArray(messages)) throw notOurs(show(messages));
   for (const message of messages as readonly unknown[])

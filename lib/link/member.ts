@@ -6,6 +6,7 @@ import { compareTypes } from './compare-types.ts';
 import type { Delivery } from './delivery.ts';
 import { PROTOCOL, type Interest, type Message, type Offer, type TypeInfo } from './frames.ts';
 import { Incoming, notFromWorkers } from './incoming.ts';
+import { Questions } from './questions.ts';
 import { serveStore } from './serve-store.ts';
 import type { Transport } from './transport.ts';
 import { Wire } from './wire.ts';
@@ -42,6 +43,8 @@ export class Member {
   readonly #port: MemberPort;
   readonly #incoming: Incoming;
   readonly #unwanted = new Set<string>();
+  readonly #questions: Questions;
+  readonly #answered = new Map<string, () => void>();
   #seq = 0;
   #said: 'bye' | 'refused' | undefined;
   #status: 'offered' | 'linked' | 'leaving' | 'ended' = 'offered';
@@ -64,6 +67,8 @@ export class Member {
       last: () => this.#incoming.takeLast(),
       ended: (error) => this.#end(error),
     });
+    const send = (message: Message, bytes?: number): void => this.#wire.send(message, bytes);
+    this.#questions = new Questions({ bus: () => port.bus, send, other: port.offer.name });
     this.#wire.send(['offer', port.offer]);
     this.#stopRemovals = port.bus.store?.onRemove((ranges) => this.#wire.send(['removed', ranges]));
   }
@@ -136,6 +141,8 @@ export class Member {
         return void this.#answer(message[1], message[2], message[3]);
       case 'watch':
         return this.#watch();
+      case 'answer':
+        return this.#questions.answered(message[1], message[2], message[3]);
       default:
         return this.#control(message);
     }
@@ -151,6 +158,14 @@ export class Member {
         this.#said = 'bye';
         this.#status = 'leaving';
         return this.#port.leaves();
+      case 'answers':
+        return this.#answers(message[1], message[2]);
+      case 'ask':
+        return this.#questions.asked(message);
+      case 'taken-part':
+        return this.#questions.taken(message[1]);
+      case 'forget':
+        return this.#questions.forgotten(message[1], message[2]);
       case 'pong':
         return;
       default:
@@ -211,7 +226,10 @@ export class Member {
 
   async #answer(id: number, method: string, args: readonly unknown[]): Promise<void> {
     try {
-      if (method === 'leave') this.#leave();
+      if (method === 'leave') {
+        this.#leave();
+        this.#port.leaves();
+      }
       const value = method === 'leave' ? null : await serveStore(this.#port.bus.store, method, args);
       this.#wire.send(['reply', id, value ?? null]);
     } catch (error) {
@@ -219,9 +237,17 @@ export class Member {
     }
   }
 
+  // Asked over the link like anybody else who answers it.
+  #answers(type: string, isAnswered: boolean): void {
+    this.#answered.get(type)?.();
+    this.#answered.delete(type);
+    if (isAnswered) this.#answered.set(type, this.#port.bus.answer(type, this.#questions));
+  }
+
   #leave(): void {
+    for (const undo of this.#answered.values()) undo();
+    this.#answered.clear();
     if (this.#status === 'linked') this.#status = 'leaving';
-    this.#port.leaves();
   }
 
   #watch(): void {
@@ -232,12 +258,14 @@ export class Member {
 
   #end(error: TelltaleError): void {
     if (this.#status === 'ended') return;
-    this.#finish();
+    this.#finish(error);
     this.#port.ended(error, this.#said);
   }
 
-  #finish(): void {
+  #finish(reason: Error = new Error('the link was ended')): void {
+    this.#leave();
     this.#status = 'ended';
+    this.#questions.end(reason);
     this.#stopWatching?.();
     this.#stopRemovals?.();
   }

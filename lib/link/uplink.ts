@@ -12,6 +12,7 @@ import { PROTOCOL, type AppendTerms, type Message, type Offer, type TypeInfo } f
 import { Interests } from './interests.ts';
 import { Outgoing } from './outgoing.ts';
 import type { ProxyStore } from './proxy-store.ts';
+import { Questions } from './questions.ts';
 import type { Transport } from './transport.ts';
 import { Wire } from './wire.ts';
 
@@ -30,6 +31,7 @@ export class Uplink {
   readonly #wire: Wire;
   readonly #calls: Calls;
   readonly #interests: Interests;
+  readonly #questions: Questions;
   #outgoing: Outgoing | undefined;
   #bus: BusPort | undefined;
   #store: ProxyStore | undefined;
@@ -65,6 +67,8 @@ export class Uplink {
     });
     this.#calls = new Calls((message) => this.#wire.send(message));
     this.#interests = new Interests((message) => this.#wire.send(message));
+    const send = (message: Message, bytes?: number): void => this.#wire.send(message, bytes);
+    this.#questions = new Questions({ bus: () => this.#bus!, send, other: 'the parent' });
   }
 
   /** Introduces this side. Rejects with `SCHEMA_CONFLICT` where the two declare a type differently. */
@@ -88,6 +92,9 @@ export class Uplink {
     const room = { max: credits, maxBytes: ROOM_BYTES };
     bus.linkTo({ room, announce: (local) => this.#interests.add(local, room) });
     bus.uplink((envelope) => this.#outgoing!.tell(envelope));
+    bus.askElsewhere(this.#questions);
+    for (const type of bus.answeredTypes()) this.#wire.send(['answers', type, true]);
+    bus.onAnswerers((type, isAnswered) => this.#wire.send(['answers', type, isAnswered]));
     bus.onLeave(() => this.#leave());
     // Behind what the script subscribes as soon as it is connected.
     setImmediate(() => this.#wire.send(['ready']));
@@ -172,6 +179,14 @@ export class Uplink {
         return this.#welcomed();
       case 'refused':
         return this.#refused(errorFromPlain(message[1]));
+      case 'ask':
+        return this.#questions.asked(message);
+      case 'answer':
+        return this.#questions.answered(message[1], message[2], message[3]);
+      case 'taken-part':
+        return this.#questions.taken(message[1]);
+      case 'forget':
+        return this.#questions.forgotten(message[1], message[2]);
       case 'ping':
         return this.#wire.send(['pong']);
       case 'drain':
@@ -195,6 +210,7 @@ export class Uplink {
     this.#failed(error);
     this.#refused(error);
     this.#calls.end(error);
+    this.#questions.end(error);
     this.#outgoing?.end(error);
   }
 }

@@ -23,7 +23,7 @@ const HOLD_MS = 4;
 const STEP = 8;
 
 /**
- * One end of a link: messages in order, in frames of transferred JSON bytes.
+ * One end of a link: messages in order, in frames of JSON.
  *
  * Sending: the first messages of a turn of the event loop leave with its microtasks, so that a question is not kept
  * waiting; what the rest of the turn sends leaves at its end, or as soon as a frame is full (128 events, 256 KiB).

@@ -10,7 +10,8 @@ export interface Handshake {
 export function portTransport(port: MessagePort): Transport {
   let told: TransportPort | undefined;
   return {
-    post: (bytes) => post(port, bytes),
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port between threads has no origin
+    post: (frame) => port.postMessage(frame),
     start(to) {
       told = to;
       port.on('message', (data: unknown) => told?.message(data));
@@ -62,7 +63,8 @@ export function linkWorker(port: MessagePort, worker: Worker, isOwn: boolean): W
   // An `exit` comes as well where the thread has ended, and knows why.
   const closed = (): void => void setTimeout(() => lose(new Error('it has closed its end')), LINGER_MS);
   const transport: Transport = {
-    post: (bytes) => post(port, bytes),
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port between threads has no origin
+    post: (frame) => port.postMessage(frame),
     start(to) {
       told = to;
       port.on('message', (data: unknown) => told?.message(data));
@@ -71,11 +73,6 @@ export function linkWorker(port: MessagePort, worker: Worker, isOwn: boolean): W
     end,
   };
   return { transport, lose };
-}
-
-function post(port: MessagePort, bytes: Uint8Array<ArrayBuffer>): void {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port between threads has no origin
-  port.postMessage(bytes, [bytes.buffer]);
 }
 
 function reasonOf(cause: unknown, code: number): Error {
