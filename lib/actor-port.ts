@@ -54,10 +54,10 @@ export function actorPort(core: Core, actors: Actors, more: Pick<ActorPort, 'han
       if (core.router.targets(type).length === 0) return;
       runWithoutCause(() => core.carrier.carry(core.makeOwn(undefined, type, about, { transient: true }), true));
     },
-    broken: (actor, about, error) => {
+    broken: (actor, about, error, warn = true) => {
       const { address: name } = actor;
       const part = { owner: actor, key: name, thing: `actor \`${name}\``, about: { name, ...about } };
-      runWithoutCause(() => core.reports.failed('$actor.failed', part, error));
+      runWithoutCause(() => core.reports.failed('$actor.failed', part, error, { warn }));
     },
     eased: () => {
       core.dispatcher.eased();

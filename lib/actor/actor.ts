@@ -286,7 +286,7 @@ export class Actor implements ActorRef {
     const { envelope, attempt } = work;
     const { id: eventId, type: eventType } = envelope.event;
     const about = { key: instance.key, eventId, eventType, attempt, action: verdict.act };
-    runWithoutCause(() => this.#port.broken(this, about, error));
+    runWithoutCause(() => this.#port.broken(this, about, error, !envelope.asking));
     if (verdict.act === 'restart' && attempt < this.behaviour.supervision.retry.attempts) work.attempt++;
     else this.#finishWork(instance).fail(work, error);
     if (verdict.act === 'resume') instance.status = 'idle';

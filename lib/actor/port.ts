@@ -45,8 +45,8 @@ export interface ActorPort {
   answer(envelope: Envelope, value: unknown): void;
   /** Emits a transient `$actor.*` event where anybody listens. */
   report(type: string, about: Readonly<Record<string, unknown>>): void;
-  /** As `report`, for what failed: without a listener a warning of the process. */
-  broken(actor: ActorRef, about: Readonly<Record<string, unknown>>, error: unknown): void;
+  /** As `report`, for what failed: without a listener a warning of the process, unless somebody is told of it anyway. */
+  broken(actor: ActorRef, about: Readonly<Record<string, unknown>>, error: unknown, warn?: boolean): void;
   /** Room or rest: whoever waits for it looks again. */
   eased(): void;
   /** What is handed out for this actor. */
