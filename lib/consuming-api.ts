@@ -51,10 +51,12 @@ export interface Consumers {
 /** The context of a consumer's handler; `tx` is what `checkpointIn` commits together with the checkpoint. */
 export type ConsumerContext<E, Tx = undefined> = HandlerContext<E> & { readonly tx: Tx };
 
-type Terms<E, P extends string, Tx> = Omit<
+/** What `consume` takes beside name, pattern and handler, knowing the events. */
+export type ConsumeTerms<E, P extends string, Tx> = Omit<
   Keyed<Filtered<ConsumeOptions, E, P>, E, P>,
   'batch' | 'checkpointIn' | 'onReset'
 > & {
+  readonly batch?: undefined;
   /**
    * Keeps the checkpoint where the handler keeps what it makes of the events, so that each takes effect there exactly
    * once. @default the bus's store: at least once, with `event.id` as the key by which a repetition is known
@@ -76,14 +78,14 @@ export interface Consuming<E> {
     name: string,
     pattern: P,
     handler: (event: StoredEventOf<E, P>, context: ConsumerContext<E, Tx>) => unknown,
-    options?: Terms<E, P, Tx> & { readonly batch?: undefined },
+    options?: ConsumeTerms<E, P, Tx>,
   ): Consumer;
   /** The handler is given arrays of at most `batch.max`, one at a time. What it emits comes from the last of them. */
   consume<P extends string, Tx = undefined>(
     name: string,
     pattern: P,
     handler: (events: readonly StoredEventOf<E, P>[], context: ConsumerContext<E, Tx>) => unknown,
-    options: Terms<E, P, Tx> & { readonly batch: ConsumerBatch },
+    options: Omit<ConsumeTerms<E, P, Tx>, 'batch'> & { readonly batch: ConsumerBatch },
   ): Consumer;
   readonly consumers: Consumers;
 }

@@ -1,5 +1,5 @@
 import { currentCause } from '../context.ts';
-import { TelltaleError, toError } from '../errors.ts';
+import { isTelltaleError, TelltaleError, toError } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { Place } from '../event/place.ts';
@@ -179,7 +179,8 @@ export class Consumer {
   async #start(): Promise<void> {
     try {
       await this.#seats.join();
-      this.#head = Math.max(this.#head, (await this.#port.store.head()).position);
+      const { position } = await this.#seats.ask(() => this.#port.store.head());
+      this.#head = Math.max(this.#head, position);
       if (this.#status !== 'starting') return;
       this.#become('running', undefined);
       void this.#reader.run().catch((error: unknown) => this.#fail(error));
@@ -232,6 +233,12 @@ export class Consumer {
     this.#close('failed');
   }
 
+  #stuck(error: unknown): void {
+    if (this.#status === 'running') this.#become('paused', error);
+    // Another may have its partition: the document says so.
+    if (isTelltaleError(error, 'LEASE_LOST')) void this.#seats.look();
+  }
+
   #close(status: 'stopped' | 'failed'): void {
     this.#leaveFeed();
     this.#become(status, this.#error);
@@ -254,7 +261,7 @@ export class Consumer {
     const { name, from } = this.terms;
     const { store, clock, unavailable } = this.#port;
     const start = async (): Promise<number> => {
-      const { after, storedFrom = 0 } = await this.#resolve(from, 'from');
+      const { after, storedFrom = 0 } = await this.#seats.ask(() => this.#resolve(from, 'from'));
       this.#storedFrom = storedFrom;
       return after;
     };
@@ -262,6 +269,7 @@ export class Consumer {
       store,
       clock,
       unavailable,
+      head: () => this.#head,
       positions: () => this.#work.positions,
       given: (index: number, seat: Seat) => void this.#given(index, seat).catch((error: unknown) => this.#fail(error)),
       lost: (index: number) => this.#work.lose(index, this.#lostError(index)),
@@ -286,7 +294,7 @@ export class Consumer {
       moved: () => this.#moved(),
       failed: this.#port.failed.bind(this.#port),
       gaveUp: this.#port.gaveUp.bind(this.#port),
-      stuck: (error: unknown) => this.#status === 'running' && this.#become('paused', error),
+      stuck: (error: unknown) => this.#stuck(error),
       eased: () => {
         this.#reader.ease();
         this.#ease();

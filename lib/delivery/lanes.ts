@@ -11,6 +11,7 @@ import type { RetryPolicy } from '../retry.ts';
 import type { Partition } from './partition.ts';
 import type { Mark } from './progress.ts';
 import type { CheckpointTarget } from './target.ts';
+import { within } from './within.ts';
 import type { ConsumerHandler } from './terms.ts';
 
 /** One event of a partition, until it is done with. */
@@ -72,6 +73,7 @@ export class Lanes {
   readonly #mailbox: Mailbox<Item>;
   readonly #runs = new Set<Run>();
   #filling: 'no' | 'waiting' | 'over' = 'no';
+  #cancelFilling: (() => void) | undefined;
 
   constructor(port: LanesPort, terms: LanesTerms) {
     this.#port = port;
@@ -118,6 +120,7 @@ export class Lanes {
   /** Runs again what holds its lane. */
   again(run: Run): void {
     this.#start(run.items, run);
+    this.pump();
   }
 
   /** What waits behind a run that held its lane may go on. */
@@ -134,6 +137,7 @@ export class Lanes {
 
   /** Answers everything that waits. */
   drop(): readonly Item[] {
+    this.#cancelFilling?.();
     return this.#mailbox.clear();
   }
 
@@ -159,12 +163,13 @@ export class Lanes {
   #isFilled(): boolean {
     const { batch } = this.#terms;
     if (!batch || batch.waitMs === 0 || this.#mailbox.length >= batch.max || this.#filling === 'over') {
+      this.#cancelFilling?.();
       this.#filling = 'no';
       return true;
     }
     if (this.#filling === 'no') {
       this.#filling = 'waiting';
-      this.#port.clock.after(batch.waitMs, () => {
+      this.#cancelFilling = this.#port.clock.wait(batch.waitMs, () => {
         this.#filling = 'over';
         this.pump();
       });
@@ -195,19 +200,13 @@ export class Lanes {
     });
   }
 
-  // With a target, what the handler writes and the checkpoint are committed together, each attempt for itself.
   #callOf(run: Run): { call: ConsumerHandler; site: HandlerSite } {
     const { handler, target } = this.#terms;
     const { partition, items } = run;
     if (!target) return { call: handler, site: partition };
-    const site = { signal: partition.signal, recipient: partition.recipient, tx: undefined as unknown };
-    const checkpoint = { key: this.#port.keyOf(partition), position: items.at(-1)!.position, epoch: partition.epoch };
-    const call: ConsumerHandler = (given, context) =>
-      target.commit(partition.index < 0 ? [] : [checkpoint], (tx) => {
-        site.tx = tx;
-        return handler(given, context);
-      });
-    return { call, site };
+    const { index, epoch } = partition;
+    const checkpoint = { key: this.#port.keyOf(partition), position: items.at(-1)!.position, epoch };
+    return within(target, index < 0 ? [] : [checkpoint], handler, partition);
   }
 
   #end(run: Run, envelope: Envelope, failure: Failure | undefined): void {

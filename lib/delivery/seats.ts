@@ -10,6 +10,8 @@ export interface SeatsPort {
   readonly store: Store;
   readonly clock: Clock;
   readonly unavailable: RetryReadOptions['unavailable'];
+  /** The highest position known to be in the log. A checkpoint may lie beyond: behind a restored log, or at a place to come. */
+  head(): number;
   /** How far the partitions have come that are held. */
   positions(): ReadonlyMap<number, number>;
   given(index: number, seat: Seat): void;
@@ -105,6 +107,12 @@ export class Seats {
     }
   }
 
+  /** Asks the store until it answers, or this member has ended. */
+  ask<T>(step: () => Promise<T>): Promise<T> {
+    const { clock, unavailable } = this.#port;
+    return retryRead(step, { clock, signal: this.#ending.signal, unavailable });
+  }
+
   /** Something was done: it is written soon, together with what else is done by then. */
   moved(): void {
     if (this.#isDue || this.#status !== 'member') return;
@@ -141,7 +149,8 @@ export class Seats {
       for (;;) {
         const now = this.#port.clock.now();
         const ledger = this.#ledger!;
-        const seats = ledger.seats.map(({ epoch }) => ({ position: after, epoch: epoch + 1, member: null }));
+        const member = this.#terms.ledger.group ? null : this.id;
+        const seats = ledger.seats.map(({ epoch }) => ({ position: after, epoch: epoch + 1, member }));
         if (!this.#terms.ledger.group && ledger.seats[0]?.member !== this.id) throw stolen(this.#terms.name);
         if (await this.#put({ ...ledger, seats, position: after, at: now })) return this.#write();
       }
@@ -232,7 +241,7 @@ export class Seats {
     const ledger = this.#ledger;
     const joining = this.#status === 'joining';
     if (ledger && joining) this.#mustAgree(name, ledger, terms);
-    if (ledger && !joining && !terms.group && !this.#mayTake(ledger)) throw stolen(name);
+    if (ledger && !joining && !terms.group && ledger.seats[0]?.member !== this.id) throw stolen(name);
     return afterTurn(ledger, {
       me: this.id,
       now: this.#port.clock.now(),
@@ -244,11 +253,6 @@ export class Seats {
       leaving: this.#status === 'leaving',
       joining,
     });
-  }
-
-  // Right behind a rewinding nobody has it.
-  #mayTake({ seats: [seat] }: Ledger): boolean {
-    return seat?.member === this.id || seat?.member === null;
   }
 
   #mustAgree(name: string, ledger: Ledger, terms: LedgerTerms): void {
@@ -293,9 +297,10 @@ export class Seats {
   async #put(next: Ledger): Promise<boolean> {
     const { store } = this.#port;
     const { name } = this.#terms;
-    const options = { etag: this.#etag, position: Math.max(...next.seats.map(({ position }) => position)) };
+    const furthest = Math.max(...next.seats.map(({ position }) => position));
+    const options = { etag: this.#etag, position: Math.min(furthest, this.#port.head()) };
     try {
-      this.#etag = await this.#retry(() => store.putDocument(CHECKPOINTS, name, next, options));
+      this.#etag = await this.ask(() => store.putDocument(CHECKPOINTS, name, next, options));
       this.#ledger = next;
       return true;
     } catch (error) {
@@ -307,15 +312,10 @@ export class Seats {
 
   async #read(): Promise<void> {
     const { store } = this.#port;
-    const document = await this.#retry(() => store.document(CHECKPOINTS, this.#terms.name));
+    const document = await this.ask(() => store.document(CHECKPOINTS, this.#terms.name));
     this.#ledger = readLedger(document?.value);
     this.#etag = document?.etag ?? null;
     if (this.#ledger === undefined && this.#status !== 'joining') throw removed(this.#terms.name);
-  }
-
-  #retry<T>(step: () => Promise<T>): Promise<T> {
-    const { clock, unavailable } = this.#port;
-    return retryRead(step, { clock, signal: this.#ending.signal, unavailable });
   }
 
   #companions(): Set<Seats> {

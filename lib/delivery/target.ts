@@ -1,6 +1,8 @@
+import { TelltaleError } from '../errors.ts';
+
 /** How far one partition of a consumer has come, as a target keeps it. */
 export interface TargetCheckpoint {
-  /** The consumer's name, with `#` and the partition's number behind it in a group. */
+  /** The consumer's name; in a group with `#` and the number of the partition behind it. */
   readonly key: string;
   readonly position: number;
   /** Rises with every change of holder. */
@@ -15,8 +17,16 @@ export interface CheckpointTarget<Tx = unknown> {
   /** What was committed last under a key; undefined before the first. */
   load(key: string): Promise<Omit<TargetCheckpoint, 'key'> | undefined>;
   /**
-   * Runs `run` with a transaction and commits what it wrote together with the checkpoints, all or nothing. Must refuse
-   * with `staleCheckpoint(…)` where one of the keys has a higher epoch by then: its partition has another holder.
+   * Runs `run` with a transaction, and commits what it wrote together with the checkpoints, all or nothing: rejects, with
+   * nothing changed, with what `run` throws or rejects with. Looks at each checkpoint with `mustBeNewest` first.
    */
   commit(checkpoints: readonly TargetCheckpoint[], run: (tx: Tx) => unknown): Promise<void>;
+}
+
+/** Throws `LEASE_LOST` where what is known under the key is of a later holder. */
+export function mustBeNewest(known: Pick<TargetCheckpoint, 'epoch'> | undefined, given: TargetCheckpoint): void {
+  if (known === undefined || known.epoch <= given.epoch) return;
+  const { key, epoch } = given;
+  const text = `checkpoint \`${key}\` has another holder by now (epoch ${known.epoch}, got ${epoch}): nothing was written`;
+  throw new TelltaleError('LEASE_LOST', text, { details: { key, expected: epoch, actual: known.epoch } });
 }

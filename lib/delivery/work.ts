@@ -9,6 +9,7 @@ import { Lanes, type Item, type Run } from './lanes.ts';
 import { Partition } from './partition.ts';
 import { partitionOf } from './partition-of.ts';
 import type { ConsumerBooks, ConsumerTerms } from './terms.ts';
+import { TargetFailure } from './within.ts';
 
 export interface WorkPort {
   readonly clock: Clock;
@@ -212,9 +213,11 @@ export class Work {
 
   #failed(run: Run, failure: Failure): 'free' | 'held' {
     if (run.partition.index < 0) {
-      this.#tell(run, failure);
+      const { error, attempts } = failure;
+      this.#tell(run, { error: error instanceof TargetFailure ? error.error : error, attempts });
       return 'free';
     }
+    if (failure.error instanceof TargetFailure) return this.#targetFailed(run, failure.error);
     const { onFailure } = this.#terms;
     // One of them has failed, and only that one is to be left out.
     if (run.items.length > 1 && onFailure === 'skip-event') {
@@ -223,6 +226,14 @@ export class Work {
     }
     if (!run.retold) for (const { envelope } of run.items) this.#port.failed(envelope, failure);
     return onFailure === 'skip-event' ? this.#skip(run, failure) : this.#hold(run, failure);
+  }
+
+  // No event is to blame, so none is left out.
+  #targetFailed(run: Run, { error }: TargetFailure): 'held' {
+    this.#tell(run, { error, attempts: 0 });
+    this.#held.add(run);
+    this.#port.stuck(error);
+    return 'held';
   }
 
   #skip(run: Run, failure: Failure): 'free' {

@@ -1,0 +1,39 @@
+import type { HandlerSite } from '../invoke/handler-context.ts';
+import type { CheckpointTarget, TargetCheckpoint } from './target.ts';
+import type { ConsumerHandler } from './terms.ts';
+
+/** What a target failed of, not the handler: the event is not to blame. */
+export class TargetFailure {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** The handler within a transaction of the target: what it writes and the checkpoints are committed together, each attempt for itself. */
+export function within(
+  target: CheckpointTarget,
+  checkpoints: readonly TargetCheckpoint[],
+  handler: ConsumerHandler,
+  { signal, recipient }: HandlerSite,
+): { readonly call: ConsumerHandler; readonly site: HandlerSite } {
+  const site = { signal, recipient, tx: undefined as unknown };
+  const call: ConsumerHandler = async (given, context) => {
+    let thrown: { readonly error: unknown } | undefined;
+    try {
+      await target.commit(checkpoints, async (tx) => {
+        site.tx = tx;
+        try {
+          await handler(given, context);
+        } catch (error) {
+          thrown = { error };
+          throw error;
+        }
+      });
+    } catch (error) {
+      throw thrown ? thrown.error : new TargetFailure(error);
+    }
+  };
+  return { call, site };
+}
