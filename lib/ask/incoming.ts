@@ -27,9 +27,9 @@ export interface IncomingPort {
 /** A question that came over a link: answered here, by one of those who answer its type. */
 export class Incoming implements Pending, Replies {
   readonly inside = true;
-  readonly dueMs: number;
   readonly path: readonly string[];
   readonly streams: boolean;
+  #dueMs: number;
   readonly #request: Envelope;
   readonly #port: IncomingPort;
   #candidates: Candidates | undefined;
@@ -41,7 +41,11 @@ export class Incoming implements Pending, Replies {
     this.#port = port;
     this.path = path;
     this.streams = streams;
-    this.dueMs = port.clock.monotonic() + remainingMs;
+    this.#dueMs = port.clock.monotonic() + remainingMs;
+  }
+
+  get dueMs(): number {
+    return this.#dueMs;
   }
 
   get address(): string {
@@ -49,7 +53,7 @@ export class Incoming implements Pending, Replies {
   }
 
   get remainingMs(): number {
-    return this.dueMs - this.#port.clock.monotonic();
+    return this.#dueMs - this.#port.clock.monotonic();
   }
 
   begin(candidates: Candidates | undefined): void {
@@ -73,7 +77,9 @@ export class Incoming implements Pending, Replies {
   }
 
   part(value: unknown): void | Promise<void> {
-    if (this.#status === 'open') return this.#port.replies.part(value);
+    if (this.#status === 'ended') return;
+    if (this.streams) this.#leaveToAsker();
+    return this.#port.replies.part(value);
   }
 
   ended(): void {
@@ -104,6 +110,14 @@ export class Incoming implements Pending, Replies {
     const own = new Envelope(event, bytes, transient, admitted, chain, owner);
     own.position = position;
     runWithCause(Object.assign(own, { asking: question }), (taken) => answerer.take(taken), own);
+  }
+
+  // How long the next part may take depends on when it is read, which only the asker knows.
+  #leaveToAsker(): void {
+    if (this.#dueMs === Infinity) return;
+    this.#port.pending.delete(this);
+    this.#dueMs = Infinity;
+    this.#port.pending.add(this);
   }
 
   #end(): boolean {

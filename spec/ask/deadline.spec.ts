@@ -97,7 +97,10 @@ describe('the deadline of an ask', () => {
     const { bus, clock } = await createTestBus();
     const gate = createGate();
     const codes: string[] = [];
-    bus.answer('inner', () => 'fine');
+    bus.answer('inner', async () => {
+      await new Promise<void>((resolve) => clock.after(500, resolve));
+      return 'fine';
+    });
     bus.answer('slow', async (_, { ask }) => {
       await gate.promise;
       codes.push((await rejectionOf(ask('inner', 1))).message);
@@ -112,7 +115,7 @@ describe('the deadline of an ask', () => {
     void bus.ask('quick', 1, { timeout: 100 });
     await clock.advance(200);
     gate.open();
-    await turn();
+    await clock.advance(500);
     expect(codes.toSorted()).to.deep.equal(['fine', 'quick', 'the question above was given up before one to `inner`']);
   });
 

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
 import { Asks, type AskPort } from '../../lib/ask/asks.ts';
 import { createVirtualClock } from '../../lib/clock.ts';
@@ -65,6 +66,18 @@ describe('a question that came over a link', () => {
     expect(replies.said).to.deep.equal([['part', 1], ['ended']]);
   });
 
+  it('leaves nothing on the signal of its answerer', () => {
+    const { asks } = createAsks();
+    const answerer = createAnswerer();
+    asks.answer('job', answerer);
+    const { signal } = new AbortController();
+    asks.receive(request(), TERMS, createReplies());
+    expect(answerer.taken[0]!.signalWith({ signal })).to.equal(answerer.taken[0]!.signalWith({ signal }));
+    expect(getEventListeners(signal, 'abort')).to.have.length(1);
+    answerer.taken[0]!.answered(1);
+    expect(getEventListeners(signal, 'abort')).to.have.length(0);
+  });
+
   it('is refused at once where nobody answers it here', () => {
     const { asks } = createAsks();
     const replies = createReplies();
@@ -86,6 +99,31 @@ describe('a question that came over a link', () => {
     answerer.taken[0]!.answered(1);
     expect(late).to.deep.equal([['job', { value: 1 }]]);
     expect(asks.figures).to.deep.equal({ asked: 0, answered: 0, failed: 0, waiting: 0, late: 1 });
+  });
+
+  it('leaves the time between the parts of a stream to its asker', async () => {
+    const { asks, clock } = createAsks();
+    const answerer = createAnswerer();
+    asks.answer('job', answerer);
+    const replies = createReplies();
+    const incoming = asks.receive(request(), { ...TERMS, streams: true }, replies);
+    const [asking] = answerer.taken;
+    void asking!.part(1);
+    await clock.advance(1_000);
+    void asking!.part(2);
+    expect(asking!.status).to.equal('open');
+    incoming.cancel(new TelltaleError('TIMEOUT', 'the asker says so'));
+    void asking!.part(3);
+    expect(replies.said).to.deep.equal([
+      ['part', 1],
+      ['part', 2],
+      ['refused', 'TIMEOUT'],
+    ]);
+    // What is collected there has one time for all of it.
+    asks.receive(request(), TERMS, replies);
+    void answerer.taken[1]!.part(1);
+    await clock.advance(100);
+    expect(answerer.taken[1]!.status).to.equal('given-up');
   });
 
   it('is cancelled by its asker', () => {
