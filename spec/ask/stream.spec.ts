@@ -114,6 +114,7 @@ describe('askStream', () => {
     await turn();
     expect(state.yielded).to.equal(21);
     await parts.return!();
+    expect(await parts.next()).to.deep.equal({ value: undefined, done: true });
   });
 
   it('ends the answerer where the loop is left: its signal is aborted and its `return` called', async () => {

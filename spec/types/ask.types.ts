@@ -1,4 +1,5 @@
 // Type tests: compiling this file is the test. Nothing here runs; `typed-patterns.spec.ts` proves that it can fail.
+/* oxlint-disable typescript/no-unnecessary-type-parameters -- types are what is under test */
 import { z } from 'zod';
 import { createBus, defineEvents, type Answer } from '../../lib/index.ts';
 
