@@ -33,8 +33,7 @@ export function linkPortOf(bus: unknown): BusPort {
     maxEventBytes,
     types: () => describeTypes(core.schemas),
     mustBeOpen: () => core.mustAccept(undefined),
-    hear: ({ handler, ...terms }) =>
-      router.subscribe({ ...terms, handler: (_, context) => handler(context.envelope) }).undo,
+    hear: (terms) => router.subscribe({ ...terms, handler: () => undefined }).undo,
     heard: (type, skips) =>
       router
         .targets(type)

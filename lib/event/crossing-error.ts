@@ -24,13 +24,14 @@ export function errorFromPlain(plain: Plain): unknown {
 }
 
 function make(plain: Fields, cause: { cause?: unknown }): Error {
-  const { message, code, details, errors } = plain;
+  const { code, details, errors } = plain;
+  const message = plain['message'] as string;
   if (plain['name'] === 'TelltaleError' && typeof code === 'string' && Object.hasOwn(ERRORS, code)) {
     const about = typeof details === 'object' && details !== null ? (details as Fields) : {};
-    return new TelltaleError(code as ErrorCode, String(message), { ...cause, details: about });
+    return new TelltaleError(code as ErrorCode, message, { ...cause, details: about });
   }
-  if (Array.isArray(errors)) return new AggregateError(errors.map(errorFromPlain), String(message), cause);
-  return new Error(String(message), cause);
+  if (Array.isArray(errors)) return new AggregateError(errors.map(errorFromPlain), message, cause);
+  return new Error(message, cause);
 }
 
 // As errors have them: not among what is listed.

@@ -12,6 +12,11 @@ import type { TypeInfo } from './frames.ts';
 /** How an event that came over a link ended up. */
 export type Settled = WriteOutcome | { readonly status: 'unstored' };
 
+/** Hands events to handlers elsewhere; `ended` is told when they have dealt with one. Never throws. */
+export interface LinkEnd {
+  take(envelope: Envelope, ended: (failure: { error: unknown; attempts: number } | undefined) => void): void;
+}
+
 /** What a link hears of a bus. */
 export interface Hear {
   readonly pattern: string;
@@ -20,9 +25,8 @@ export interface Hear {
   readonly group?: string;
   readonly concurrency: number;
   readonly mailbox: MailboxLimits;
-  /** Whose handler it is; see `heard`. */
-  readonly link: object;
-  readonly handler: (envelope: Envelope) => unknown;
+  /** What takes the handler's place; see `heard`. */
+  readonly link: LinkEnd;
 }
 
 /** A subscription of a worker's bus, as its link sees it. */
@@ -62,7 +66,7 @@ export interface BusPort {
   /** Hears events from the next dispatch on; returns the undo. */
   hear(terms: Hear): () => void;
   /** Would anybody take a transient event of this type, links that say `skips` apart? */
-  heard(type: string, skips: (link: object) => boolean): boolean;
+  heard(type: string, skips: (link: LinkEnd) => boolean): boolean;
   /** Calls `listener` when somebody has come who may hear more; returns the undo. */
   onJoin(listener: () => void): () => void;
   /** Gives an event to the other members of a group; false where nobody takes it. */

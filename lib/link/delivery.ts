@@ -8,8 +8,8 @@ export interface Delivery {
   readonly key: string | undefined;
   /** Workers that died while they had it. */
   deaths: number;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+  /** To be told once, undefined for success. */
+  readonly ended: (failure: { readonly error: unknown; readonly attempts: number } | undefined) => void;
 }
 
 /** What an event is delivered for. */

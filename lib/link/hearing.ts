@@ -3,7 +3,7 @@ import { parseField } from '../filter/field.ts';
 import { compileFilter } from '../filter/compile.ts';
 import { laneKey, KeyFailure } from '../invoke/lane-key.ts';
 import { Fifo } from '../mailbox/fifo.ts';
-import type { BusPort } from './bus-port.ts';
+import type { BusPort, LinkEnd } from './bus-port.ts';
 import type { Delivery, Heard } from './delivery.ts';
 import type { Interest } from './frames.ts';
 
@@ -30,7 +30,7 @@ interface Held {
  * Ordering: as dispatched; events of one key are with one worker at a time, in order, also where that one dies.
  * Capacity: what the workers have no credits for waits in the subscription's mailbox. Failure: as any handler's.
  */
-export class Hearing implements Heard {
+export class Hearing implements Heard, LinkEnd {
   readonly interest: Interest;
   /** Set where the interest is of one worker alone, and every one hears all. */
   readonly only: object | undefined;
@@ -61,7 +61,6 @@ export class Hearing implements Heard {
       concurrency: port.concurrency,
       mailbox: { ...mailbox, overflow },
       link: this,
-      handler: (envelope) => this.#take(envelope),
     });
   }
 
@@ -110,13 +109,13 @@ export class Hearing implements Heard {
   }
 
   /** Hands an event to the other members of its group; without any it fails. */
-  giveUp({ envelope, resolve, reject }: Delivery, error: Error): void {
+  giveUp({ envelope, ended, deaths }: Delivery, error: Error): void {
     const { pattern, group } = this.interest;
     if (group !== undefined) {
       this.#undo();
-      if (this.#port.bus.giveToGroup(envelope, pattern, group)) return resolve();
+      if (this.#port.bus.giveToGroup(envelope, pattern, group)) return ended(undefined);
     }
-    reject(error);
+    ended({ error, attempts: deaths });
   }
 
   /** The last worker has unsubscribed: what waits is cancelled, or goes to the rest of its group. */
@@ -128,28 +127,25 @@ export class Hearing implements Heard {
   }
 
   /** Its listeners have unsubscribed: it goes to the rest of its group, if there is one. */
-  cancel({ envelope, resolve }: Delivery): void {
+  cancel({ envelope, ended }: Delivery): void {
     const { pattern, group } = this.interest;
     if (group !== undefined) this.#port.bus.giveToGroup(envelope, pattern, group);
-    resolve();
+    ended(undefined);
   }
 
-  #take(envelope: Envelope): unknown {
-    if (this.#failure) throw this.#failure;
-    const origin = slotOf(envelope.origin);
-    if (origin && this.serves(origin)) return undefined;
-    return new Promise<void>((resolve, reject) => {
-      const key = this.#keyOf?.(envelope);
-      this.#port.assign({ hearing: this, envelope, key, deaths: 0, resolve, reject });
-    });
+  take(envelope: Envelope, ended: Delivery['ended']): void {
+    if (this.#failure) return ended({ error: this.#failure, attempts: 0 });
+    const origin = envelope.origin && slotOf(envelope.origin);
+    if (origin && this.serves(origin)) return ended(undefined);
+    const key = this.#keyOf?.(envelope);
+    this.#port.assign({ hearing: this, envelope, key, deaths: 0, ended });
   }
 }
 
 /** Which slot a member belongs to; undefined for events of other links. */
 const slots = new WeakMap<object, object>();
 export const belongsTo = (member: object, slot: object): void => void slots.set(member, slot);
-const slotOf = (origin: object | undefined): object | undefined =>
-  origin === undefined ? undefined : slots.get(origin);
+const slotOf = (origin: object): object | undefined => slots.get(origin);
 
 // What cannot be read has no order to keep.
 const toKey = (key: string | KeyFailure): string | undefined => (key instanceof KeyFailure ? undefined : key);

@@ -1,4 +1,4 @@
-import type { BusPort } from './bus-port.ts';
+import type { BusPort, LinkEnd } from './bus-port.ts';
 import type { Delivery } from './delivery.ts';
 import type { Interest } from './frames.ts';
 import { Hearing } from './hearing.ts';
@@ -34,7 +34,7 @@ export class Hearings {
   }
 
   /** Would this link leave out what comes from that worker? */
-  serves(link: object, slot: Slot): boolean {
+  serves(link: LinkEnd, slot: Slot): boolean {
     return link instanceof Hearing && link.serves(slot);
   }
 
@@ -47,7 +47,8 @@ export class Hearings {
     if (!hearing || hearing.hasFailed) {
       const port = {
         bus: this.#bus,
-        concurrency: (isOnly ? 1 : size) * credits,
+        // As much again waits here, so that credits that come back are used at once.
+        concurrency: 2 * (isOnly ? 1 : size) * credits,
         assign: (delivery: Delivery) => this.assign(delivery),
       };
       hearing = new Hearing(interest, isOnly ? slot : undefined, port);

@@ -1,5 +1,5 @@
 import { NO_CHAIN, type Chain } from '../context.ts';
-import { TelltaleError, isTelltaleError } from '../errors.ts';
+import { isTelltaleError } from '../errors.ts';
 import { errorToPlain } from '../event/crossing-error.ts';
 import { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
@@ -190,9 +190,4 @@ function sizeOf(value: unknown, depth: number): number {
   for (const key in value)
     bytes += key.length + 4 + sizeOf((value as Readonly<Record<string, unknown>>)[key], depth + 1);
   return bytes;
-}
-
-/** @internal Thrown for what a worker does not send. */
-export function notFromWorkers(tag: string): TelltaleError {
-  return new TelltaleError('LINK_BROKEN', `a worker does not send \`${tag}\``);
 }

@@ -4,8 +4,8 @@ import type { Plain } from '../event/event.ts';
 import type { BusPort } from './bus-port.ts';
 import { compareTypes } from './compare-types.ts';
 import type { Delivery } from './delivery.ts';
-import { PROTOCOL, type Interest, type Message, type Offer, type TypeInfo } from './frames.ts';
-import { Incoming, notFromWorkers } from './incoming.ts';
+import { PROTOCOL, receive, type Interest, type Message, type Offer, type Receivers, type TypeInfo } from './frames.ts';
+import { Incoming } from './incoming.ts';
 import { Questions } from './questions.ts';
 import { serveStore } from './serve-store.ts';
 import type { Transport } from './transport.ts';
@@ -20,7 +20,7 @@ export interface MemberPort {
   hear(interest: Interest): void;
   unhear(id: number): void;
   /** The handlers of an event have ended there. */
-  settled(delivery: Delivery, failure?: { readonly error: unknown }): void;
+  settled(delivery: Delivery, failure: Parameters<Delivery['ended']>[0]): void;
   /** Nobody there takes it any more. */
   declined(delivery: Delivery): void;
   /** There are free credits again. */
@@ -52,6 +52,37 @@ export class Member {
   #stopRemovals: (() => void) | undefined;
   received = 0;
 
+  readonly #receivers: Receivers = {
+    hello: ([, hello]) => void this.#introduced(hello),
+    ready: () => this.#port.ready(),
+    done: (message) => this.#done(message),
+    failed: ([, seq, error, attempts]) => this.#settle(seq, { error: errorFromPlain(error), attempts }),
+    declined: ([, seq]) => this.#decline(seq),
+    hear: ([, interest]) => this.#port.hear(interest),
+    unhear: ([, id]) => this.#port.unhear(id),
+    append: ([, serial, events, terms]) => {
+      this.received += events.length;
+      this.#incoming.append(serial, events, terms);
+    },
+    tell: ([, event, chain]) => {
+      this.received++;
+      this.#incoming.tell(event, chain);
+    },
+    call: ([, id, method, args]) => void this.#answer(id, method, args),
+    watch: () => this.#watch(),
+    answers: ([, type, isAnswered]) => this.#answers(type, isAnswered),
+    ask: (message) => this.#questions.asked(message),
+    answer: ([, id, kind, value]) => this.#questions.answered(id, kind, value),
+    'taken-part': ([, id]) => this.#questions.taken(id),
+    forget: ([, id, reason]) => this.#questions.forgotten(id, reason),
+    pong: () => undefined,
+    bye: () => {
+      this.#said = 'bye';
+      this.#status = 'leaving';
+      this.#port.leaves();
+    },
+  };
+
   constructor(transport: Transport, port: MemberPort) {
     this.#port = port;
     this.#incoming = new Incoming({
@@ -63,7 +94,7 @@ export class Member {
     });
     this.#wire = new Wire(transport, {
       clock: port.bus.clock,
-      receive: (message) => this.#receive(message),
+      receive: (message) => receive(this.#receivers, message),
       last: () => this.#incoming.takeLast(),
       ended: (error) => this.#end(error),
     });
@@ -119,60 +150,6 @@ export class Member {
     return false;
   }
 
-  #receive(message: Message): void {
-    switch (message[0]) {
-      case 'done':
-        return this.#done(message);
-      case 'append':
-        this.received += message[2].length;
-        return this.#incoming.append(message[1], message[2], message[3]);
-      case 'tell':
-        this.received++;
-        return this.#incoming.tell(message[1], message[2]);
-      case 'failed':
-        return this.#settle(message[1], { error: errorFromPlain(message[2]) });
-      case 'declined':
-        return this.#decline(message[1]);
-      case 'hear':
-        return this.#port.hear(message[1]);
-      case 'unhear':
-        return this.#port.unhear(message[1]);
-      case 'call':
-        return void this.#answer(message[1], message[2], message[3]);
-      case 'watch':
-        return this.#watch();
-      case 'answer':
-        return this.#questions.answered(message[1], message[2], message[3]);
-      default:
-        return this.#control(message);
-    }
-  }
-
-  #control(message: Message): void {
-    switch (message[0]) {
-      case 'hello':
-        return void this.#introduced(message[1]);
-      case 'ready':
-        return this.#port.ready();
-      case 'bye':
-        this.#said = 'bye';
-        this.#status = 'leaving';
-        return this.#port.leaves();
-      case 'answers':
-        return this.#answers(message[1], message[2]);
-      case 'ask':
-        return this.#questions.asked(message);
-      case 'taken-part':
-        return this.#questions.taken(message[1]);
-      case 'forget':
-        return this.#questions.forgotten(message[1], message[2]);
-      case 'pong':
-        return;
-      default:
-        throw notFromWorkers(message[0]);
-    }
-  }
-
   #done(message: Extract<Message, readonly ['done', ...unknown[]]>): void {
     for (let i = 1; i < message.length; i += 2) {
       const from = message[i] as number;
@@ -182,7 +159,7 @@ export class Member {
     this.#port.eased();
   }
 
-  #settle(seq: number, failure?: { readonly error: unknown }): void {
+  #settle(seq: number, failure?: Parameters<Delivery['ended']>[0]): void {
     const delivery = this.#take(seq);
     if (!delivery) return;
     this.#port.settled(delivery, failure);

@@ -126,7 +126,7 @@ function toReceipt(
 ): AppendReceipt {
   return {
     position,
-    revisions: revisions ?? new Array<number>(events).fill(0),
+    revisions: revisions ?? Array.from({ length: events }, () => 0),
     storedAt,
     // `none` where the parent has no store; receipts of the bus know the word.
     durability: durability as Durability,

@@ -223,14 +223,11 @@ export class Pool {
     this.#hearings.pump(slot);
   }
 
-  #settled(slot: Slot, delivery: Delivery, failure: { readonly error: unknown } | undefined): void {
+  #settled(slot: Slot, delivery: Delivery, failure: Parameters<Delivery['ended']>[0]): void {
     delivery.hearing.release(delivery);
-    if (failure) {
-      slot.failed++;
-      return delivery.reject(failure.error);
-    }
-    slot.handled++;
-    delivery.resolve();
+    if (failure) slot.failed++;
+    else slot.handled++;
+    delivery.ended(failure);
   }
 
   #eased(slot: Slot): void {
@@ -264,7 +261,7 @@ export class Pool {
     const killers = had.filter(({ deaths }) => deaths >= MAX_DEATHS);
     for (const delivery of killers) {
       delivery.hearing.release(delivery);
-      delivery.reject(killedError(delivery, error));
+      delivery.ended({ error: killedError(delivery, error), attempts: delivery.deaths });
     }
     slot.suspect(had.filter(({ deaths }) => deaths < MAX_DEATHS));
     this.#hearings.expect(slot);

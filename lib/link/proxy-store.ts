@@ -52,7 +52,7 @@ export class ProxyStore extends AbstractStore {
   #listening = false;
   #started = false;
   #through = 0;
-  #reading: Promise<void> | undefined;
+  #reading: 'idle' | 'busy' = 'idle';
 
   constructor(name: string, remote: RemoteStore) {
     super();
@@ -81,7 +81,7 @@ export class ProxyStore extends AbstractStore {
     if (!this.#started) this.#commits.start(after);
     this.#started = true;
     this.#through = Math.max(this.#through, through);
-    this.#reading ??= this.#catchUp().finally(() => (this.#reading = undefined));
+    if (this.#reading === 'idle') void this.#catchUp();
   }
 
   /** The parent's log has lost these. */
@@ -91,6 +91,7 @@ export class ProxyStore extends AbstractStore {
 
   // What could not be read comes with the next commit.
   async #catchUp(): Promise<void> {
+    this.#reading = 'busy';
     try {
       while (this.#commits.position < this.#through)
         await this.#commits.catchUp(
@@ -99,6 +100,8 @@ export class ProxyStore extends AbstractStore {
         );
     } catch (error) {
       if (!isTelltaleError(error)) throw error;
+    } finally {
+      this.#reading = 'idle';
     }
   }
 

@@ -68,10 +68,15 @@ export class Questions implements Answerer {
     const bus = this.#port.bus();
     const above: Chain = chain ?? NO_CHAIN;
     const envelope = new Envelope(event, EVENT_BYTES, transient === 1, true, above, bus.owner);
-    const answering = new Answering(id, this.#port.send, () => this.#answering.delete(id));
+    const answering = new Answering(
+      id,
+      (message) => this.#port.send(message),
+      () => this.#answering.delete(id),
+    );
     this.#answering.set(id, answering);
     const { remainingMs } = terms;
-    answering.cancel = bus.receive(envelope, { ...terms, remainingMs: remainingMs ?? Infinity }, answering).cancel;
+    const incoming = bus.receive(envelope, { ...terms, remainingMs: remainingMs ?? Infinity }, answering);
+    answering.cancel = (reason) => incoming.cancel(reason);
   }
 
   /** An answer, or a part of one, from the other side. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { NO_CHAIN, runWithCause, type Chain, type Retelling } from '../context.ts';
-import { TelltaleError, expected } from '../errors.ts';
+import { expected, type TelltaleError } from '../errors.ts';
 import { errorFromPlain, errorToPlain } from '../event/crossing-error.ts';
 import { Envelope } from '../event/envelope.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
@@ -8,7 +8,15 @@ import type { PendingAppend } from '../store/port.ts';
 import type { BusPort } from './bus-port.ts';
 import { Calls } from './calls.ts';
 import { freezeDeep } from './freeze.ts';
-import { PROTOCOL, type AppendTerms, type Message, type Offer, type TypeInfo } from './frames.ts';
+import {
+  PROTOCOL,
+  receive,
+  type AppendTerms,
+  type Message,
+  type Offer,
+  type Receivers,
+  type TypeInfo,
+} from './frames.ts';
 import { Interests } from './interests.ts';
 import { Outgoing } from './outgoing.ts';
 import type { ProxyStore } from './proxy-store.ts';
@@ -39,19 +47,38 @@ export class Uplink {
   #offered!: (offer: Offer) => void;
   #welcomed!: () => void;
   #refused!: (error: unknown) => void;
-  readonly #failed: (error: unknown) => void;
+  #failed!: (error: unknown) => void;
+  readonly #receivers: Receivers = {
+    offer: ([, offer]) => this.#offered(offer),
+    welcome: () => this.#welcomed(),
+    refused: ([, error]) => this.#refused(errorFromPlain(error)),
+    event: (message) => this.#deliver(message),
+    stored: ([, serial, frame, count]) => this.#outgoing!.stored(serial, frame, count),
+    'not-stored': ([, serial, error]) => this.#outgoing!.refused(serial, error),
+    taken: ([, count]) => this.#outgoing!.taken(count),
+    wanted: ([, type]) => this.#outgoing!.want(type, true),
+    unwanted: ([, type]) => this.#outgoing!.want(type, false),
+    reply: ([, id, value]) => this.#calls.replied(id, value),
+    error: ([, id, error]) => this.#calls.failed(id, error),
+    moved: ([, after, through]) => this.#store?.moved(after, through),
+    removed: ([, ranges]) => this.#store?.forget(ranges),
+    ask: (message) => this.#questions.asked(message),
+    answer: ([, id, kind, value]) => this.#questions.answered(id, kind, value),
+    'taken-part': ([, id]) => this.#questions.taken(id),
+    forget: ([, id, reason]) => this.#questions.forgotten(id, reason),
+    ping: () => this.#wire.send(['pong']),
+    drain: () => this.onDrain(),
+  };
   /** The parent has asked for the end. */
   onDrain: () => void = () => undefined;
   readonly offer: Promise<Offer>;
   readonly #welcome: Promise<void>;
 
   constructor(transport: Transport, clock: Clock) {
-    let failed: (error: unknown) => void = () => undefined;
     this.offer = new Promise((resolve, reject) => {
       this.#offered = resolve;
-      failed = reject;
+      this.#failed = reject;
     });
-    this.#failed = failed;
     this.#welcome = new Promise((resolve, reject) => {
       this.#welcomed = resolve;
       this.#refused = reject;
@@ -61,7 +88,7 @@ export class Uplink {
     this.#welcome.catch(() => undefined);
     this.#wire = new Wire(transport, {
       clock,
-      receive: (message) => this.#receive(message),
+      receive: (message) => receive(this.#receivers, message),
       last: () => this.#takeDone(),
       ended: (error) => this.#end(error),
     });
@@ -121,7 +148,8 @@ export class Uplink {
   settle(seq: number, failure: { readonly error: unknown; readonly attempts: number } | undefined): void {
     if (failure) return this.#wire.send(['failed', seq, errorToPlain(failure.error), failure.attempts]);
     const { length } = this.#done;
-    if (length > 0 && this.#done[length - 2]! + this.#done[length - 1]! === seq) this.#done[length - 1]!++;
+    const [from = 0, count = 0] = this.#done.slice(-2);
+    if (length > 0 && from + count === seq) this.#done[length - 1]!++;
     else this.#done.push(seq, 1);
     this.#wire.touch();
   }
@@ -143,57 +171,6 @@ export class Uplink {
     if (!this.#wire.isOpen) return;
     this.#interests.leave();
     await this.#calls.call('leave', []).catch(() => undefined);
-  }
-
-  #receive(message: Message): void {
-    switch (message[0]) {
-      case 'event':
-        return this.#deliver(message);
-      case 'stored':
-        return this.#outgoing!.stored(message[1], message[2], message[3]);
-      case 'taken':
-        return this.#outgoing!.taken(message[1]);
-      case 'not-stored':
-        return this.#outgoing!.refused(message[1], message[2]);
-      case 'wanted':
-      case 'unwanted':
-        return this.#outgoing!.want(message[1], message[0] === 'wanted');
-      case 'reply':
-        return this.#calls.replied(message[1], message[2]);
-      case 'error':
-        return this.#calls.failed(message[1], message[2]);
-      case 'moved':
-        return this.#store?.moved(message[1], message[2]);
-      case 'removed':
-        return this.#store?.forget(message[1]);
-      default:
-        return this.#control(message);
-    }
-  }
-
-  #control(message: Message): void {
-    switch (message[0]) {
-      case 'offer':
-        return this.#offered(message[1]);
-      case 'welcome':
-        return this.#welcomed();
-      case 'refused':
-        return this.#refused(errorFromPlain(message[1]));
-      case 'ask':
-        return this.#questions.asked(message);
-      case 'answer':
-        return this.#questions.answered(message[1], message[2], message[3]);
-      case 'taken-part':
-        return this.#questions.taken(message[1]);
-      case 'forget':
-        return this.#questions.forgotten(message[1], message[2]);
-      case 'ping':
-        return this.#wire.send(['pong']);
-      case 'drain':
-        return this.onDrain();
-      default:
-        throw new TelltaleError('LINK_BROKEN', `a parent does not send \`${message[0]}\``);
-    }
   }
 
   #deliver([, seq, id, event, transient, position, chain]: Extract<Message, readonly ['event', ...unknown[]]>): void {

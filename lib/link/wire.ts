@@ -26,7 +26,8 @@ const STEP = 8;
  * One end of a link: messages in order, in frames of JSON.
  *
  * Sending: the first messages of a turn of the event loop leave with its microtasks, so that a question is not kept
- * waiting; what the rest of the turn sends leaves at its end, or as soon as a frame is full (128 events, 256 KiB).
+ * waiting; what the rest of the turn sends leaves at its end, or as soon as a frame is full (128 events, 256 KiB). While
+ * every turn has more than its first messages, all of them leave at its end.
  * Receiving: some milliseconds at a time, whatever has arrived. Failure: what is no frame, and what `receive` throws,
  * ends this wire and nothing else. Closing: `end` sends what is there, then nothing is received any more.
  */
@@ -37,6 +38,7 @@ export class Wire {
   #outEvents = 0;
   #outBytes = 0;
   #sending: 'idle' | 'microtask' | 'turn' = 'idle';
+  #isBusy = false;
   readonly #arrived = new Fifo<unknown>();
   #frame: { readonly messages: readonly Message[]; at: number } | undefined;
   #receiving: 'idle' | 'working' | 'resting' = 'idle';
@@ -73,15 +75,19 @@ export class Wire {
       this.#outBytes += bytes;
     }
     const isFull = this.#outEvents >= FRAME_EVENTS || this.#outBytes >= FRAME_BYTES;
-    if (isFull || this.#out.length >= FRAME_MESSAGES) return this.#post();
+    if (isFull || this.#out.length >= FRAME_MESSAGES) return void this.#post();
     this.touch();
   }
 
   /** There is something to send last. */
   touch(): void {
     if (this.#sending !== 'idle') return;
+    if (this.#isBusy) return this.#postWithTurn();
     this.#sending = 'microtask';
-    queueMicrotask(() => this.#postFirst());
+    queueMicrotask(() => {
+      this.#post();
+      this.#postWithTurn();
+    });
   }
 
   end(): void {
@@ -91,24 +97,26 @@ export class Wire {
     this.#transport.end();
   }
 
-  #postFirst(): void {
+  // A turn that has more to send than its first messages is followed by others like it: they are gathered whole.
+  #postWithTurn(): void {
     this.#sending = 'turn';
-    this.#post();
     setImmediate(() => {
       this.#sending = 'idle';
-      this.#post();
+      this.#isBusy = this.#post();
     });
   }
 
-  #post(): void {
-    if (this.#status === 'ended') return;
+  // Answers whether there was anything to send.
+  #post(): boolean {
+    if (this.#status === 'ended') return false;
     const last = this.#port.last();
-    if (this.#out.length + last.length === 0) return;
+    if (this.#out.length + last.length === 0) return false;
     const messages = last.length > 0 ? [...this.#out, ...last] : this.#out;
     this.#out = [];
     this.#outEvents = 0;
     this.#outBytes = 0;
     this.#transport.post(encode(messages));
+    return true;
   }
 
   #arrive(data: unknown): void {

@@ -20,6 +20,12 @@ import type { Target } from './target.ts';
 
 export type Handler = (event: TelltaleEvent, context: HandlerContext) => unknown;
 
+/** Hands events to a handler in another thread. Never throws. */
+export interface LinkEnd {
+  /** Tells `ended` when it has been dealt with, undefined for success, before it returns or later. */
+  take(envelope: Envelope, ended: (failure: Failure | undefined) => void): void;
+}
+
 export interface SubscriptionOptions {
   readonly pattern: string;
   readonly handler: Handler;
@@ -42,8 +48,8 @@ export interface SubscriptionOptions {
   readonly keyPath?: string;
   /** A reader that sees every event, in every thread: `once`, `observe`, `iterate`. */
   readonly stream?: boolean;
-  /** Set where the handler is a link, which hears nothing by itself. */
-  readonly link?: object;
+  /** Set where a link takes the handler's place. */
+  readonly link?: LinkEnd;
 }
 
 /** What a subscription tells the rest of the bus. None of it may throw. */
@@ -257,14 +263,29 @@ export class Subscription implements Target {
 
   // The fast path: a synchronous handler that succeeds allocates its context and nothing else.
   #start(envelope: Envelope, key: string | undefined): void {
-    const { handler, retry } = this.options;
+    const { handler, retry, link } = this.options;
     this.counts.running++;
     envelope.running++;
+    if (link) return this.#hand(link, envelope, key);
     const context = new HandlerContext(envelope, this.#port.context, this);
     const terms = retry && { policy: retry, clock: this.#port.clock, signal: this.signal };
     const outcome = invoke(handler, envelope.event, context, terms);
     if (outcome instanceof Promise) this.#await(envelope, key, outcome);
     else this.#end(envelope, key, outcome);
+  }
+
+  // Without the Promises that a handler's answer costs: an event over a link is dearer than most handlers as it is.
+  #hand(link: LinkEnd, envelope: Envelope, key: string | undefined): void {
+    const startedMs = this.#port.clock.monotonic();
+    this.#running.set(envelope, { key, startedMs });
+    let isHanding = true;
+    link.take(envelope, (failure) => {
+      this.#running.delete(envelope);
+      this.#port.handled(this, this.#port.clock.monotonic() - startedMs);
+      this.#end(envelope, key, failure);
+      if (!isHanding) this.#pump();
+    });
+    isHanding = false;
   }
 
   #await(envelope: Envelope, key: string | undefined, outcome: Promise<Failure | undefined>): void {
@@ -302,7 +323,8 @@ export class Subscription implements Target {
     while (this.live && this.counts.running < this.options.concurrency) {
       const next = this.#mailbox.take();
       if (!next) break;
-      runWithCause(next.item, () => this.#start(next.item, next.key), undefined);
+      if (this.options.link) this.#start(next.item, next.key);
+      else runWithCause(next.item, () => this.#start(next.item, next.key), undefined);
     }
     this.#port.eased(this);
   }

@@ -57,8 +57,8 @@ export function connectWorker(bus: LinkedBus, worker: Worker, options: ConnectWo
   const name = `worker-${worker.threadId}`;
   const parsed = parsePool(options, { name, bus: port }, { of: 'connectWorker', own: [] });
   const start = (): Started => {
-    const { transport, lose } = link(worker, false);
-    return { transport, kill: () => lose(new Error('its link was ended')) };
+    const linked = link(worker, false);
+    return { transport: linked.transport, kill: () => linked.lose(new Error('its link was ended')) };
   };
   return openPool(port, { ...parsed, restart: undefined, what: 'a worker', start });
 }

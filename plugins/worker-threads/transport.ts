@@ -1,5 +1,5 @@
 import { receiveMessageOnPort, type MessagePort, type Worker } from 'node:worker_threads';
-import type { Transport, TransportPort } from '../../lib/plugin.ts';
+import { toError, type Transport, type TransportPort } from '../../lib/plugin.ts';
 
 /** What a parent hands a worker, beside whatever its users say to it. */
 export interface Handshake {
@@ -77,6 +77,6 @@ export function linkWorker(port: MessagePort, worker: Worker, isOwn: boolean): W
 
 function reasonOf(cause: unknown, code: number): Error {
   if (cause === undefined) return new Error(`its thread has ended with code ${code}`);
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const { message } = toError(cause);
   return new Error(message, { cause });
 }
