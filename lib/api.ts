@@ -23,6 +23,7 @@ import type { PreviewOptions } from './retention/preview-options.ts';
 import type { RetentionFigures } from './retention/stats.ts';
 import type { RemovedFigures, SubscriptionFigures } from './router/subscription-figures.ts';
 import type { DeadLetterBox } from './letters/letters.ts';
+import type { Scheduled, ScheduleOptions, Schedules } from './schedule-api.ts';
 import type { Durability, Expectation } from './store/port.ts';
 import type { Consuming } from './consuming-api.ts';
 import type { ConsumerFigures } from './delivery/terms.ts';
@@ -209,6 +210,15 @@ export interface Bus<E = AnyEvents> extends AsyncDisposable, Acting<E>, Consumin
    * its events have ids that follow from it, and the same batch again is answered with its first receipt.
    */
   batch(options?: { readonly id?: string }): Batch<E>;
+  /**
+   * Emits an event later, once: `{ after: '30m' }` or `{ at }`, by the wall clock. It is checked now, refused as `publish`
+   * refuses, and in the log when this resolves: it survives a restart, where what is overdue is emitted at once, in order
+   * of due time. It belongs to the chain in which it was scheduled. A `key` cancels it, and replaces what waits under
+   * that key. Without a store it waits in memory, until the bus closes. Nothing keeps the process alive for it. A bus
+   * keeps 50,000 (`SCHEDULES_FULL`). Rejects with `INVALID_OPTION`, `INVALID_TIME`, `INVALID_DURATION` too.
+   */
+  schedule<T extends TypeOf<E>>(type: T, payload: E[T], options: ScheduleOptions): Promise<Scheduled<T, E[T]>>;
+  readonly schedules: Schedules;
 
   /** Calls `handler` for every event of the pattern, in order, one at a time unless `key` or `concurrency` say otherwise. */
   on<P extends string>(

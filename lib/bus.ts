@@ -19,6 +19,7 @@ import { createReading } from './reading.ts';
 import { createReplaying } from './replaying.ts';
 import { createRetention } from './retaining.ts';
 import { addPipeline, type RunningPipeline } from './pipelines.ts';
+import { createScheduling } from './scheduling.ts';
 import { describeContext, deriveCause } from './scoping.ts';
 import { createDeadLetters } from './redelivering.ts';
 import { recordRun } from './recording.ts';
@@ -99,6 +100,7 @@ function buildBus(core: Core): object {
     ...createActing(core),
     fold: createFolding(core),
     retention: createRetention(core),
+    ...createScheduling(core),
     ...createConsuming(core),
     ...createAsking(core),
 

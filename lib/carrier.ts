@@ -10,7 +10,6 @@ import type { ParsedBusOptions } from './options.ts';
 import type { Dispatcher } from './router/dispatcher.ts';
 import type { RecentChains } from './router/recent-chains.ts';
 import { onceWritten, type DeadLetters } from './store/dead-letters.ts';
-import { isOfLetters } from './store/letter.ts';
 import type { AppendReceipt, Expectation } from './store/port.ts';
 import { Writer, type WriteOutcome } from './store/writer.ts';
 
@@ -217,7 +216,7 @@ export class Carrier {
     // What is another bus's log has its letters there.
     if (error.code === 'EXPECTATION_FAILED' || this.#parts.options.store?.supports.remote) return;
     for (const envelope of envelopes)
-      if (!isOfLetters(envelope.event.type)) this.#parts.letters.open(envelope, { reason: 'not-stored', error });
+      if (!envelope.event.type.startsWith('$')) this.#parts.letters.open(envelope, { reason: 'not-stored', error });
   }
 
   #refused(error: TelltaleError, count: number): TelltaleError {

@@ -50,6 +50,7 @@ export const ERRORS = {
   REBUILD_FAILED: 'the `apply` of an actor threw on a stored event; the message names its position and id',
   JOIN_FAILED: 'an event matching failOn arrived before the join was complete',
   BATCH_DONE: 'the batch has been committed or discarded',
+  SCHEDULES_FULL: 'more events wait for their time than a bus keeps',
   STORE_BACKLOG_FULL: 'the store is too slow or not reachable and its backlog is full',
   STORE_FAILED: 'the store stopped for good after an error that retrying could hide; restart the process',
   STORE_UNAVAILABLE:

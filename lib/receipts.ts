@@ -1,7 +1,8 @@
 import type { Receipt } from './api.ts';
+import type { Carrier, Settle } from './carrier.ts';
 import { TelltaleError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
-import type { AppendReceipt } from './store/port.ts';
+import type { AppendReceipt, Expectation } from './store/port.ts';
 
 /** The part of a receipt that says: written nowhere. */
 export const NOT_STORED = { position: 0, revision: 0, durability: 'none', duplicate: false } as const;
@@ -13,4 +14,17 @@ export function receiptOf({ event }: Envelope, receipt: AppendReceipt): Receipt 
 
 export function abortedError(signal: AbortSignal, when: string): TelltaleError {
   return new TelltaleError('ABORTED', `the publish was aborted ${when}`, { cause: signal.reason });
+}
+
+/** Carries one of the bus's own events into the log. Rejects with what keeps it out of there. */
+export async function receiptOfCarried(
+  carrier: Carrier,
+  envelope: Envelope,
+  { fresh, expect }: { readonly fresh: boolean; readonly expect?: Expectation },
+): Promise<AppendReceipt> {
+  const outcome = await new Promise<Parameters<Settle>[0]>((settle) => {
+    carrier.carry(envelope, fresh, expect, settle);
+  });
+  if (outcome.status === 'stored') return outcome.receipt;
+  throw 'error' in outcome ? outcome.error : new TelltaleError('STORE_FAILED', 'the store takes nothing now');
 }

@@ -13,6 +13,7 @@ export const WHYS = [
   'wholeCorrelations',
   'consumer',
   'dead letter',
+  'schedule',
   'snapshot',
 ] as const;
 

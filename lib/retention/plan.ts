@@ -25,10 +25,11 @@ const [KEEP_FOR, KEEP_PRIORITY, UNPROCESSED] = [
   codeOf('keepUntilProcessedBy'),
 ];
 const [KEEP_COUNT, KEEP_BYTES, KEEP_LATEST] = [codeOf('keepCount'), codeOf('keepBytes'), codeOf('keepLatestByEntity')];
-const [WHOLE, CONSUMER, LETTER, SNAPSHOT] = [
+const [WHOLE, CONSUMER, LETTER, SCHEDULE, SNAPSHOT] = [
   codeOf('wholeCorrelations'),
   codeOf('consumer'),
   codeOf('dead letter'),
+  codeOf('schedule'),
   codeOf('snapshot'),
 ];
 /** Rows between two chances for others to have their turn. */
@@ -222,9 +223,10 @@ export class Planner {
   }
 
   #shielded(position: number, entity: string | undefined): number {
-    const { letters, snapshots } = this.#terms.protections;
+    const { letters, schedules, snapshots } = this.#terms.protections;
     if (position > this.#floor) return CONSUMER;
     if (letters.length > 0 && isAmong(letters, position)) return LETTER;
+    if (schedules.length > 0 && isAmong(schedules, position)) return SCHEDULE;
     if (entity === undefined || snapshots.size === 0) return 0;
     return position > (snapshots.get(entity) ?? Infinity) ? SNAPSHOT : 0;
   }

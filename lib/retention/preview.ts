@@ -36,6 +36,8 @@ export interface RetentionPlan {
     readonly floors: readonly HeldByFloor[];
     /** Events open dead letters are about. */
     readonly letters: Amount;
+    /** What schedules that wait for their time are made from. */
+    readonly schedules: Amount;
     /** Events behind the last snapshot of their entity. */
     readonly snapshots: Amount;
   };
@@ -133,6 +135,7 @@ function describe(terms: PreviewTerms, book: RuleBook, { planner, runs, chains }
       chains,
       floors: tally.floors(),
       letters: tally.shielded.letters,
+      schedules: tally.shielded.schedules,
       snapshots: tally.shielded.snapshots,
     },
   };

@@ -1,4 +1,5 @@
 import { openLetterPositions } from '../store/open-letters.ts';
+import { openSchedulePositions } from '../store/open-schedules.ts';
 import type { Store, StoredDocument } from '../store/port.ts';
 import { CHECKPOINTS } from '../store/read/resolve-place.ts';
 import type { ParsedRule } from './rules.ts';
@@ -22,6 +23,8 @@ export interface Protections {
   readonly checkpoints: ReadonlyMap<string, number>;
   /** Positions of events that open letters are about, rising. */
   readonly letters: readonly number[];
+  /** Positions of what open schedules are made from, rising. */
+  readonly schedules: readonly number[];
   /** Last snapshot of an entity: what comes behind it is needed to rebuild the entity. */
   readonly snapshots: ReadonlyMap<string, number>;
 }
@@ -40,6 +43,7 @@ export async function readProtections(store: Store, terms: ProtectionTerms): Pro
       .toSorted((a, b) => a.position - b.position),
     checkpoints: new Map(all.map(({ name, position }) => [name, position])),
     letters: await openLetterPositions(store),
+    schedules: await openSchedulePositions(store),
     snapshots: new Map((await store.listDocuments(SNAPSHOTS)).flatMap(toSnapshot)),
   };
 }

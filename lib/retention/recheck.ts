@@ -58,18 +58,12 @@ export class Recheck {
     leave(above(this.#now.floors[0]?.position ?? Infinity, goes), 'consumer');
     const rule = this.#plan.rules[run.rule];
     if (rule) leave(above(processedThrough(rule, this.#now), goes), 'keepUntilProcessedBy');
-    leave(this.#letters(goes), 'dead letter');
+    leave(among(this.#now.letters, goes), 'dead letter');
+    leave(among(this.#now.schedules, goes), 'schedule');
     const chain = run.why === DUE && rule !== undefined && rule.chainAtMost > 0 && this.#held!.size > 0;
     if (!chain && !this.#otherSnapshots) return { goes, left };
     for (const [why, ranges] of await this.#look(goes, chain)) leave(ranges, why);
     return { goes, left };
-  }
-
-  #letters(ranges: readonly Range[]): Range[] {
-    const { letters } = this.#now;
-    return ranges.flatMap(({ from, to }) =>
-      letters.slice(firstFrom(letters, from), firstFrom(letters, to + 1)).map((at) => ({ from: at, to: at })),
-    );
   }
 
   /** What only the events themselves tell. */
@@ -102,6 +96,13 @@ export function* goingRuns({ runs }: Pick<MadePlan, 'runs'>): Generator<Run, voi
     const run = runs.at(index);
     if (goesBy(run.why)) yield run;
   }
+}
+
+/** Each of the rising positions that lies in a range, as a range of its own. */
+function among(positions: readonly number[], ranges: readonly Range[]): Range[] {
+  return ranges.flatMap(({ from, to }) =>
+    positions.slice(firstFrom(positions, from), firstFrom(positions, to + 1)).map((at) => ({ from: at, to: at })),
+  );
 }
 
 function above(position: number, ranges: readonly Range[]): Range[] {

@@ -123,13 +123,15 @@ function chainOf(value: unknown, name: string): number {
   throw expected('INVALID_OPTION', `\`${name}.atMost\``, 'an integer from 1', atMost);
 }
 
-/** Dead letters, the access audit and results of effects, where no rule of the user's decides about them. */
+/** Dead letters, the access audit and results of effects and schedules, where no rule of the user's decides about them. */
 export const RESERVED_RULE: ParsedRule = Object.freeze({
   ...parseRule({ match: '**', name: 'reserved', keepFor: '30d' }, -1),
 });
 
+const OF_THE_BUS = /^\$(?:dead-letters|audit|schedules)\//;
+
 /** Events `RESERVED_RULE` decides about. */
 export function isOfTheBus({ type, entity }: Pick<TelltaleEvent, 'type' | 'entity'>): boolean {
   if (entity === undefined) return type === '$effect.done';
-  return entity.startsWith('$dead-letters/') || entity.startsWith('$audit/');
+  return OF_THE_BUS.test(entity);
 }

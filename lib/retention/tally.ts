@@ -23,6 +23,7 @@ type Sum = { -readonly [Key in keyof Amount]: Amount[Key] };
 
 const CONSUMER = codeOf('consumer');
 const LETTER = codeOf('dead letter');
+const SCHEDULE = codeOf('schedule');
 const SNAPSHOT = codeOf('snapshot');
 const NOTHING: Amount = { events: 0, bytes: 0 };
 
@@ -31,8 +32,9 @@ export class Tally {
   readonly keeps: Sum = { ...NOTHING };
   readonly removes: Sum = { ...NOTHING };
   /** What the rules let go and open letters, snapshots and floors keep. */
-  readonly shielded: Record<'letters' | 'snapshots' | 'consumers', Sum> = {
+  readonly shielded: Record<'letters' | 'schedules' | 'snapshots' | 'consumers', Sum> = {
     letters: { ...NOTHING },
+    schedules: { ...NOTHING },
     snapshots: { ...NOTHING },
     consumers: { ...NOTHING },
   };
@@ -75,6 +77,7 @@ export class Tally {
       add(this.shielded.consumers, bytes);
       add(this.#above[firstFrom(this.#floorPositions, position) - 1]!, bytes);
     } else if (shield === LETTER) add(this.shielded.letters, bytes);
+    else if (shield === SCHEDULE) add(this.shielded.schedules, bytes);
     else if (shield === SNAPSHOT) add(this.shielded.snapshots, bytes);
   }
 

@@ -58,6 +58,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'recording',
     'redelivering',
     'registering',
+    'schedule-api',
     'scheduling',
     'scoping',
     'shutdown',
