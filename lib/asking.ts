@@ -18,6 +18,9 @@ import type { Handler, Subscription, SubscriptionOptions } from './router/subscr
 const CONCURRENCY = 16;
 const ANSWER_OPTIONS: readonly string[] = ['where', 'key', 'concurrency', 'mailbox', 'signal'];
 
+/** Whoever asks is told of a refusal; a letter could only be tried again as an event that nobody answers. */
+const SILENT = { silent: true } as const;
+
 const known = new WeakMap<Core, Asks>();
 
 /** What a bus asks, and who answers it. */
@@ -114,7 +117,7 @@ function portOf(core: Core): AskPort {
     send: (cause, { type, payload, options, metadata }, call) => {
       if (options['transient'] === false && !core.options.store)
         throw new TelltaleError('STORE_REQUIRED', '`store: true` needs a store, and this bus has none');
-      const request = core.admit(cause, type, payload, options, metadata && { metadata });
+      const request = core.admit(cause, type, payload, options, metadata ? { ...SILENT, metadata } : SILENT);
       if ('dropped' in request) {
         const text = `the admit stage \`${request.dropped}\` dropped the request \`${type}\``;
         throw new TelltaleError('ASK_DROPPED', text, { details: { stage: request.dropped } });

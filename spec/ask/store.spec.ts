@@ -84,6 +84,14 @@ describe('an ask that is stored', () => {
     expect(bus.metrics().asks).to.include({ asked: 3, failed: 2, waiting: 0 });
   });
 
+  it('leaves no letter where it is refused', async () => {
+    const { bus } = await createTestBus();
+    bus.answer('price.get', () => 1);
+    expect((await rejectionOf(bus.ask('price.get', Number.NaN, { store: true }))).code).to.equal('PAYLOAD_BAD_NUMBER');
+    await bus.flush();
+    expect(bus.metrics()).to.deep.include({ deadLetters: 0, stored: 0, refused: 1 });
+  });
+
   it('needs a store', async () => {
     const bus = await createBus();
     bus.answer('price.get', () => 1);
