@@ -1,6 +1,8 @@
 /** The door for plugins: all that a store or a sink of one's own needs. */
 export { createVirtualClock, systemClock } from './clock.ts';
 export type { Clock, VirtualClock } from './clock.ts';
+export { mustBeNewest } from './delivery/target.ts';
+export type { CheckpointTarget, TargetCheckpoint } from './delivery/target.ts';
 export { toMs } from './duration.ts';
 export type { Duration } from './duration.ts';
 export { connectBus } from './connecting.ts';

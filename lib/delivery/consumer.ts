@@ -138,12 +138,10 @@ export class Consumer {
     const { after } = await this.#resolve(place, 'rewind');
     if (!this.isListening) throw this.#overError();
     await Promise.all([...this.#work.partitions.values()].map((partition) => this.#work.end(partition)));
-    if (target) {
-      const epoch = this.#seats.nextEpoch;
+    await this.#seats.rewind(after, async (epoch) => {
       const checkpoints = this.#keys().map((key) => ({ key, position: after, epoch }));
-      await target.commit(checkpoints, (tx) => onReset?.(tx));
-    }
-    await this.#seats.rewind(after);
+      await target?.commit(checkpoints, (tx) => onReset?.(tx));
+    });
   }
 
   /**
@@ -239,6 +237,12 @@ export class Consumer {
     if (isTelltaleError(error, 'LEASE_LOST')) void this.#seats.look();
   }
 
+  #lost(index: number): void {
+    this.#work.lose(index, this.#lostError(index));
+    // It had paused because of it, and whoever has it now goes on.
+    if (this.#status === 'paused' && isTelltaleError(this.#error, 'LEASE_LOST')) this.resume();
+  }
+
   #close(status: 'stopped' | 'failed'): void {
     this.#leaveFeed();
     this.#become(status, this.#error);
@@ -272,7 +276,7 @@ export class Consumer {
       head: () => this.#head,
       positions: () => this.#work.positions,
       given: (index: number, seat: Seat) => void this.#given(index, seat).catch((error: unknown) => this.#fail(error)),
-      lost: (index: number) => this.#work.lose(index, this.#lostError(index)),
+      lost: (index: number) => this.#lost(index),
       wanted: (index: number) => void this.#giveUp(index),
       turned: () => {
         this.#work.pump();
@@ -336,12 +340,7 @@ export class Consumer {
   // The target knows best how far it has come; its epoch keeps out whoever had the partition before.
   async #given(index: number, { position, epoch }: Seat): Promise<void> {
     const { target, name } = this.terms;
-    let after = position;
-    if (target) {
-      const key = this.#keyOf(index);
-      after = (await target.load(key))?.position ?? position;
-      await target.commit([{ key, position: after, epoch }], () => undefined);
-    }
+    const after = target ? await target.claim({ key: this.#keyOf(index), position, epoch }) : position;
     if (this.#isOver || !this.#seats.has(index, epoch)) return;
     this.#work.give(new Partition({ recipient: name, index, epoch, after }));
     this.#reader.restart();

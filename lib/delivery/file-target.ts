@@ -37,22 +37,27 @@ export function fileTarget<State>(path: string, initial: State): FileTarget<Stat
   };
   const content = async (): Promise<Content<State>> =>
     (await readJson<Content<State>>(file)) ?? { checkpoints: {}, state: structuredClone(initial) };
+  const commit = async (
+    given: readonly TargetCheckpoint[],
+    run: (tx: FileTransaction<State>) => unknown,
+  ): Promise<void> => {
+    const { checkpoints, state } = await content();
+    for (const one of given) mustBeNewest(checkpoints[one.key], one);
+    const tx = { state };
+    await run(tx);
+    const changed = given.map(({ key, position, epoch }) => [key, { position, epoch }] as const);
+    const text = JSON.stringify({ checkpoints: { ...checkpoints, ...Object.fromEntries(changed) }, state: tx.state });
+    await replace(file, text);
+  };
   return {
-    load: (key) => inTurn(async () => (await content()).checkpoints[key]),
-    read: () => inTurn(async () => (await content()).state),
-    commit: (given, run) =>
+    claim: (given) =>
       inTurn(async () => {
-        const { checkpoints, state } = await content();
-        for (const one of given) mustBeNewest(checkpoints[one.key], one);
-        const tx = { state };
-        await run(tx);
-        const changed = given.map(({ key, position, epoch }) => [key, { position, epoch }] as const);
-        const text = JSON.stringify({
-          checkpoints: { ...checkpoints, ...Object.fromEntries(changed) },
-          state: tx.state,
-        });
-        await replace(file, text);
+        const { position = given.position } = (await content()).checkpoints[given.key] ?? {};
+        await commit([{ ...given, position }], () => undefined);
+        return position;
       }),
+    commit: (given, run) => inTurn(() => commit(given, run)),
+    read: () => inTurn(async () => (await content()).state),
   };
 }
 

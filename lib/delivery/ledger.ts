@@ -134,5 +134,5 @@ function taken(seats: readonly Seat[], members: readonly string[], turn: Turn): 
   });
 }
 
-// By the clock, so that one who begins after the document was removed is newer than whoever worked before.
-const nextEpoch = (epoch: number, now: number): number => Math.max(epoch + 1, Math.floor(now));
+/** By the clock, so that one who begins after the document was removed is newer than whoever worked before. */
+export const nextEpoch = (epoch: number, now: number): number => Math.max(epoch + 1, Math.floor(now));

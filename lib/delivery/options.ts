@@ -119,7 +119,7 @@ function mustFit(options: ConsumeOptions, of: string): void {
   if (batch) mustKnow(batch, ['max', 'wait'], `the batch of ${of}`);
   if (batch?.max !== undefined && !isCount(batch.max)) throw wants('batch.max', 'an integer from 1', batch.max);
   if (checkpointIn !== undefined && !isTarget(checkpointIn))
-    throw wants('checkpointIn', 'a target with `load` and `commit`', checkpointIn);
+    throw wants('checkpointIn', 'a target with `claim` and `commit`', checkpointIn);
   if (onReset !== undefined && typeof onReset !== 'function') throw wants('onReset', 'a function', onReset);
   const contradiction = contradictionOf(options);
   if (contradiction) throw new TelltaleError('INVALID_OPTION', `${contradiction} (${of})`);
@@ -146,6 +146,6 @@ function keyOf(key: ConsumeOptions['key'], of: string): ConsumerTerms['key'] {
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 1;
 
 function isTarget(value: unknown): boolean {
-  const { load, commit } = (value ?? {}) as Partial<CheckpointTarget>;
-  return typeof load === 'function' && typeof commit === 'function';
+  const { claim, commit } = (value ?? {}) as Partial<CheckpointTarget>;
+  return typeof claim === 'function' && typeof commit === 'function';
 }

@@ -4,7 +4,16 @@ import { isTelltaleError, TelltaleError } from '../errors.ts';
 import type { Store } from '../store/port.ts';
 import { CHECKPOINTS } from '../store/read/resolve-place.ts';
 import { retryRead, type RetryReadOptions } from '../store/read/retry-read.ts';
-import { afterTurn, differenceOf, excessOf, readLedger, type Ledger, type LedgerTerms, type Seat } from './ledger.ts';
+import {
+  afterTurn,
+  differenceOf,
+  excessOf,
+  nextEpoch,
+  readLedger,
+  type Ledger,
+  type LedgerTerms,
+  type Seat,
+} from './ledger.ts';
 
 export interface SeatsPort {
   readonly store: Store;
@@ -138,22 +147,14 @@ export class Seats {
     await this.#next;
   }
 
-  /** Higher than that of every partition so far. */
-  get nextEpoch(): number {
-    return 1 + Math.max(0, ...(this.#ledger?.seats ?? []).map(({ epoch }) => epoch));
-  }
-
-  /** Every partition begins at `after`, whoever has it: all are given anew. */
-  async rewind(after: number): Promise<void> {
+  /**
+   * Every partition begins at `after`, whoever has it: all are given anew, later than `epoch`, with which `reset` keeps
+   * out of the target whoever does not know of it yet.
+   */
+  async rewind(after: number, reset: (epoch: number) => Promise<void>): Promise<void> {
     await this.#exclusively(async () => {
-      for (;;) {
-        const now = this.#port.clock.now();
-        const ledger = this.#ledger!;
-        const member = this.#terms.ledger.group ? null : this.id;
-        const seats = ledger.seats.map(({ epoch }) => ({ position: after, epoch: epoch + 1, member }));
-        if (!this.#terms.ledger.group && ledger.seats[0]?.member !== this.id) throw stolen(this.#terms.name);
-        if (await this.#put({ ...ledger, seats, position: after, at: now })) return this.#write();
-      }
+      while (!(await this.#rewound(after, reset)));
+      await this.#write();
     });
     this.#tellCompanions();
   }
@@ -228,6 +229,24 @@ export class Seats {
       if (released.size > 0) this.#tellCompanions();
       return this.#port.turned();
     }
+  }
+
+  /** False where others have changed something meanwhile. */
+  async #rewound(after: number, reset: (epoch: number) => Promise<void>): Promise<boolean> {
+    await this.#read();
+    const { name, ledger: terms } = this.#terms;
+    const ledger = this.#ledger!;
+    if (!terms.group && ledger.seats[0]?.member !== this.id) throw stolen(name);
+    const at = this.#port.clock.now();
+    const epoch = nextEpoch(Math.max(...ledger.seats.map((seat) => seat.epoch)), at);
+    try {
+      await reset(epoch);
+    } catch (error) {
+      if (isTelltaleError(error, 'LEASE_LOST')) return false;
+      throw error;
+    }
+    const seats = ledger.seats.map(() => ({ position: after, epoch, member: terms.group ? null : this.id }));
+    return this.#put({ ...ledger, seats, position: after, at });
   }
 
   // What was written and not heard of may be another holding of the same partition.

@@ -14,8 +14,12 @@ export interface TargetCheckpoint {
  * projection. A file, a table; about 40 lines.
  */
 export interface CheckpointTarget<Tx = unknown> {
-  /** What was committed last under a key; undefined before the first. */
-  load(key: string): Promise<Omit<TargetCheckpoint, 'key'> | undefined>;
+  /**
+   * A new holder takes a checkpoint over: keeps its epoch and answers the position it finds there, in one step, so that
+   * the holder before can commit no more. Where there is none it keeps and answers the one it is given. Looks at it with
+   * `mustBeNewest` first.
+   */
+  claim(checkpoint: TargetCheckpoint): Promise<number>;
   /**
    * Runs `run` with a transaction, and commits what it wrote together with the checkpoints, all or nothing: rejects, with
    * nothing changed, with what `run` throws or rejects with. Looks at each checkpoint with `mustBeNewest` first.

@@ -664,7 +664,7 @@ describe('consume', () => {
       }
     };
     const handler = nothing;
-    const target = { load: async () => undefined, commit: async () => undefined };
+    const target = { claim: async () => 0, commit: async () => undefined };
     const refusals: readonly [string, unknown[]][] = [
       ['INVALID_OPTION', ['', 'a', handler]],
       ['INVALID_PATTERN', ['c', 'a..b', handler]],

@@ -29,7 +29,7 @@ export async function killAt(
   work: Work,
 ): Promise<KilledRun> {
   const clock = createVirtualClock();
-  const life = { dead: false, calls: 0 };
+  const life = { dead: false, calls: 0, pending: 0 };
   const dying = viewThatDies(store, kill, life);
   const before: number[] = [];
   const bus = await createBus({ store: dying, clock });
@@ -39,7 +39,9 @@ export async function killAt(
     if (step === 4) await append(bus, EVENTS / 2);
     await clock.advance(60);
     // A store on a disk takes its time.
-    for (let turns = 0; turns < 30; turns++) await turn();
+    const isAtRest = (): boolean =>
+      life.dead || (life.pending === 0 && before.length === (step < 4 ? EVENTS / 2 : EVENTS));
+    for (let turns = 0; turns < 100_000 && !isAtRest(); turns++) await turn();
   }
   life.dead = true;
   const checkpoint = await checkpointOf(store);
@@ -81,13 +83,14 @@ async function append(bus: Bus, count: number): Promise<void> {
   await batch.commit();
 }
 
+const never = (): Promise<never> => new Promise(() => undefined);
+
 function viewThatDies(
   store: Store,
   { call, when }: { readonly call: number; readonly when: 'before' | 'after' },
-  life: { dead: boolean; calls: number },
+  life: { dead: boolean; calls: number; pending: number },
 ): Store {
   const view = viewOfShared(store, { shared: false });
-  const never = (): Promise<never> => new Promise(() => undefined);
   return new Proxy(view, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name);
@@ -97,7 +100,10 @@ function viewThatDies(
         const kills = ++life.calls === call;
         if (kills && when === 'before') life.dead = true;
         if (life.dead) return never();
-        const answer: unknown = await (member as (...args: unknown[]) => unknown).apply(target, given);
+        life.pending++;
+        const answer: unknown = await (member as (...args: unknown[]) => Promise<unknown>)
+          .apply(target, given)
+          .finally(() => life.pending--);
         if (kills) life.dead = true;
         await turn();
         return life.dead ? never() : answer;
