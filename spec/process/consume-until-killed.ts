@@ -1,0 +1,35 @@
+/**
+ * A process that consumes a log until it kills itself. Arguments: folder, run, the handled event and the ms behind it at
+ * which it dies (0: it goes on to the end). It writes each position, when its work is done, to `handled.txt`, and
+ * prints where its consumer began.
+ */
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createBus, fileTarget, jsonFile } from '../../lib/index.ts';
+
+const [, , folder = '', run = '', dieAt = '0', dieAfterMs = '0'] = process.argv;
+const bus = await createBus({ store: jsonFile(join(folder, 'log')) });
+const began = (await bus.consumers.list()).find(({ name }) => name === 'plain')?.position ?? 0;
+console.log(JSON.stringify({ began }));
+
+let handled = 0;
+const plain = bus.consume(
+  'plain',
+  'a',
+  async ({ position }) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    appendFileSync(join(folder, 'handled.txt'), `${run} ${position}\n`);
+    if (++handled === Number(dieAt)) setTimeout(() => process.kill(process.pid, 'SIGKILL'), Number(dieAfterMs));
+  },
+  { key: 'entity' },
+);
+const totals = fileTarget<number[]>(join(folder, 'totals.json'), []);
+const exact = bus.consume('exact', 'a', (events, { tx }) => tx.state.push(...events.map(({ position }) => position)), {
+  checkpointIn: totals,
+  batch: { max: 20 },
+});
+for (let n = 0; n < 120; n++) await bus.publish('a', n, { entity: `n/${n % 9}` });
+if (dieAt === '0') {
+  await Promise.all([plain.caughtUp(), exact.caughtUp()]);
+  await bus.close();
+} else setInterval(() => bus.emit('a', 'and on'), 1);
