@@ -1,5 +1,5 @@
 import type { TelltaleError } from '../errors.ts';
-import type { LateOutcome, Replies } from '../event/asking.ts';
+import type { Answerer, LateOutcome, Replies } from '../event/asking.ts';
 import type { Envelope } from '../event/envelope.ts';
 import { Call, type Answer, type CallPort, type CallTerms } from './call.ts';
 import type { Question } from './question.ts';
@@ -28,20 +28,32 @@ export class WholeCall extends Call {
     this.#settle = settle;
   }
 
-  protected hand(request: Envelope): void {
-    const { candidates } = this.terms;
-    const { event } = request;
+  protected hand({ event }: Envelope): void {
+    const { candidates, address } = this.terms;
     const one = this.#to === 'one' ? candidates.pick(event) : undefined;
-    const chosen = this.#to === 'one' ? (one ? [one] : []) : candidates.all(event);
-    if (chosen.length === 0) return this.cancel(noAnswerer(this.terms.address, 'nobody there takes this request'));
-    this.#slots = chosen.map(() => new Slot(this));
-    for (const slot of this.#slots) slot.question = this.question(slot);
+    if (one) return this.#giveOne(one);
+    const chosen = this.#to === 'one' ? [] : candidates.all(event);
+    if (chosen.length === 0) return this.cancel(noAnswerer(address, 'nobody there takes this request'));
+    this.#slots = chosen.map(() => this.#slot());
     // Before anybody works in vain.
     if (this.#isHopeless()) return this.cancel(this.#noQuorum());
     for (const [i, answerer] of chosen.entries()) {
       const { question } = this.#slots[i]!;
+      // Those before it may have answered at once, and be enough.
       if (question.status === 'open') this.give(answerer, question);
     }
+  }
+
+  #giveOne(answerer: Answerer): void {
+    const slot = this.#slot();
+    this.#slots = [slot];
+    this.give(answerer, slot.question);
+  }
+
+  #slot(): Slot {
+    const slot = new Slot(this);
+    slot.question = this.question(slot);
+    return slot;
   }
 
   /** One of those that were asked has answered, or never will. */
