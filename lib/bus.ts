@@ -24,6 +24,7 @@ import { describeContext, deriveCause } from './scoping.ts';
 import { createDeadLetters } from './redelivering.ts';
 import { recordRun } from './recording.ts';
 import type { Handler } from './router/subscription.ts';
+import { sinkFigures, startSinks } from './sinking.ts';
 import type { Store } from './store/port.ts';
 import { flushStore, shutDown, untilSettled } from './shutdown.ts';
 import { createRouter } from './wiring.ts';
@@ -45,6 +46,7 @@ export async function createBus(options?: BusOptions): Promise<Api.Bus> {
   // First, because a wrong declaration must not leave the store open behind it.
   const core = new Core(parsed, createRouter);
   if (parsed.store) await openFor(parsed.source, parsed.store, parsed.clock);
+  startSinks(core);
   return buildBus(core) as unknown as Api.Bus;
 }
 
@@ -96,13 +98,13 @@ function buildBus(core: Core): object {
     schemas: createSchemas(core),
     deadLetters: createDeadLetters(core),
     ...createReading(core),
-    replay: createReplaying(core, (into) => into === bus),
     ...createActing(core),
+    replay: createReplaying(core, (into) => into === bus),
     fold: createFolding(core),
     retention: createRetention(core),
-    ...createScheduling(core),
     ...createConsuming(core),
     ...createAsking(core),
+    ...createScheduling(core),
 
     emit: (type: string, payload: unknown, given?: Api.PublishOptions) =>
       core.emit(currentCause(), type, payload, given),
@@ -163,11 +165,12 @@ function buildBus(core: Core): object {
         subscriptions: [...core.router.subscriptions].map((subscription) => subscription.figures()),
         removed: core.router.removed,
         consumers: consumerFigures(core),
+        sinks: sinkFigures(core),
         deadLetters: core.letters.opened,
         asks: asksOf(core).figures,
+        ...actorFigures(core),
       }),
     close,
-        ...actorFigures(core),
     [Symbol.asyncDispose]: async () => void (await close()),
   };
   registerBus(bus, core);

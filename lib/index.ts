@@ -119,6 +119,8 @@ export type { RemovedFigures, SubscriptionFigures } from './router/subscription-
 export type { DeadLetter, LetterReason, LetterState } from './store/letter.ts';
 export type { SchemaInfo, Schemas } from './schemas/schemas.ts';
 export type { ScheduleEntry, Scheduled, ScheduleOptions, Schedules } from './schedule-api.ts';
-export type { Durability, Expectation, Store } from './store/port.ts';
+export type { SinkOptions } from './delivery/sink-options.ts';
+export type { SinkFigures } from './store/sink-figures.ts';
+export type { Durability, Expectation, Sink, Store } from './store/port.ts';
 export { jsonFile } from '../plugins/json-file/index.ts';
 export { memory } from '../plugins/memory/index.ts';

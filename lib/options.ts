@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
+import { parseSinks, type ParsedSink, type SinkOptions } from './delivery/sink-options.ts';
 import { toMs, type Duration } from './duration.ts';
 import { expected, TelltaleError } from './errors.ts';
 import type { PayloadMode } from './event/define-events.ts';
@@ -20,7 +21,7 @@ import { parseWith } from './parse-options.ts';
 import { parseRetention, type ParsedRetention, type RetentionOptions } from './retention/options.ts';
 import { parseRetry, type RetryOptions } from './retry.ts';
 import type { SubscriptionOptions } from './router/subscription.ts';
-import type { Store } from './store/port.ts';
+import type { Sink, Store } from './store/port.ts';
 import { checkPlace } from './store/read/resolve-place.ts';
 
 const MIB = 1024 * 1024;
@@ -39,6 +40,8 @@ export interface BusOptions<Events = unknown> {
   readonly validate?: 'check' | 'transform';
   /** @default 'accept' */
   readonly unknownTypes?: 'accept' | 'refuse';
+  /** Stores and sinks that get a copy of what is stored, each with its own filter, pace and checkpoint. @default [] */
+  readonly sinks?: readonly (Store | Sink | SinkOptions)[];
   /** Looks at each event before it is accepted, in order; a named function names its stage. @default [] */
   readonly admit?: readonly AdmitStage[];
   /** `copy`: checked, copied, frozen. `plain`: made plain first. `trust`: passed as it is, 0.2–0.6 µs cheaper. @default 'copy' */
@@ -135,6 +138,7 @@ export interface ParsedBusOptions {
   readonly retention: ParsedRetention | undefined;
   readonly closeTimeoutMs: number;
   readonly cache: CacheLimits | undefined;
+  readonly sinks: readonly ParsedSink[];
   readonly clock: Clock;
 }
 
@@ -172,6 +176,7 @@ const busSchema = z.strictObject(
         'a store, such as memory() or jsonFile(folder)',
       )
       .optional(),
+    sinks: z.unknown().optional(),
     events: z.custom((value) => isObject(value), 'what defineEvents() answers').optional(),
     validate: oneOf('check', 'transform').optional(),
     unknownTypes: oneOf('accept', 'refuse').optional(),
@@ -276,6 +281,7 @@ export function parseBusOptions(options: unknown): ParsedBusOptions {
     retention,
     closeTimeoutMs: toMs(given.closeTimeout ?? '10s', 'closeTimeout'),
     cache: cacheLimits(given.cache),
+    sinks: parseSinks(given.sinks, given.store),
     clock: given.clock ?? systemClock,
   });
 }

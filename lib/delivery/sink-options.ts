@@ -64,7 +64,7 @@ export function isStore(sink: Sink | Store): sink is Store {
 }
 
 function parseSink(given: unknown, at: string): ParsedSink {
-  const options = (hasKey(given, 'sink') ? given : { sink: given }) as SinkOptions;
+  const options = (hasKey(given, 'sink') ? given : { sink: given }) as unknown as SinkOptions;
   mustKnow(options, KEYS, at);
   const { sink, where, from = 'earliest', pattern = '**' } = options;
   if (!hasKey(sink, 'open') || !(isStore(sink) || hasKey(sink, 'write')))

@@ -231,6 +231,8 @@ export class SinkRunner {
   }
 
   async #caughtUp(): Promise<void> {
+    const { position } = await this.#port.store.head();
+    this.#head = Math.max(this.#head, position);
     while (this.#position < this.#head && !this.#ending.signal.aborted)
       await new Promise<void>((resolve) => (this.#moved = resolve));
   }

@@ -29,6 +29,7 @@ function isRefusal(error: unknown): boolean {
   return isTelltaleError(error) && /^(?:EVENT_|PAYLOAD_|INVALID_)/.test(error.code);
 }
 
-function withoutPlace({ position: _, revision: __, storedAt: ___, ...event }: StoredEvent): TelltaleEvent {
+function withoutPlace(stored: StoredEvent): TelltaleEvent {
+  const { position: _position, revision: _revision, storedAt: _storedAt, ...event } = stored;
   return event;
 }

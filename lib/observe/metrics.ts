@@ -1,3 +1,4 @@
+import type { SinkFigures } from '../store/sink-figures.ts';
 import type { HistogramSnapshot } from './histogram.ts';
 import { Histogram } from './histogram.ts';
 
@@ -55,6 +56,8 @@ export interface Metrics<Subscription, Removed = unknown, Consumer = unknown, Ac
   readonly removed: Removed;
   /** The consumers of this bus. */
   readonly consumers: readonly Consumer[];
+  /** The sinks of this bus. */
+  readonly sinks: readonly SinkFigures[];
   /** The actors of this bus, children too; their books balance as those of subscriptions do. */
   readonly actors: readonly Actor[];
   /** The books of all actors that have ended, summed up. */
@@ -110,6 +113,7 @@ export class Counters {
       | 'subscriptions'
       | 'removed'
       | 'consumers'
+      | 'sinks'
       | 'actors'
       | 'actorsGone'
       | 'deadLetters'
