@@ -66,8 +66,8 @@ export function connectCluster(bus: LinkedBus, options: ConnectClusterOptions): 
 export type ConnectProcessOptions = Omit<PoolOptions, 'size' | 'restart' | 'deliver'>;
 
 /**
- * Links a child process that is there already, forked with `serialization: 'advanced'`. It is not started again when
- * it dies, and not ended when the link is. Throws as `connectProcesses`.
+ * Links a child process that is there already; one forked with `serialization: 'advanced'` is faster. It is not
+ * started again when it dies, and not ended when the link is. Throws as `connectProcesses`.
  */
 export function connectProcess(bus: LinkedBus, child: ChildProcess, options: ConnectProcessOptions = {}): WorkerPool {
   const port = linkPortOf(bus);

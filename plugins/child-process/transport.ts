@@ -1,6 +1,6 @@
 import type { Serializable } from 'node:child_process';
 import type { EventEmitter } from 'node:events';
-import { TelltaleError, toError, type Transport, type TransportPort } from '../../lib/plugin.ts';
+import { toError, type Transport, type TransportPort } from '../../lib/plugin.ts';
 
 /** One side of the channel between a process and its child: the child's handle, or `process` in the child. */
 export interface Channel extends Pick<EventEmitter, 'on' | 'off'> {
@@ -15,15 +15,18 @@ export interface ChannelTerms {
   readonly reason: (lastWords: Error | undefined) => Error | Promise<Error>;
 }
 
-/** What is said beside frames. */
-type Word = 'open' | 'open too' | 'end';
-type Part = Uint8Array | Word;
+/** Everything that is said, behind the word that tells it from what others say. */
+type Part =
+  | readonly ['frame', string]
+  | readonly ['open']
+  | readonly ['open too']
+  | readonly ['end']
+  | readonly ['died', Readonly<Record<string, unknown>>];
 
 const KEY = 'telltale:link';
 
 /**
- * Frames over the channel of a child process, beside whatever its users say there. The channel must be one of
- * `serialization: 'advanced'`. Ordering: as posted. Capacity: until the other side listens, and when the channel has
+ * Frames over the channel of a child process, beside whatever its users say there. Ordering: as posted. Capacity: until the other side listens, and when the channel has
  * enough, what is posted waits here; a link bounds it by its credits. Failure: what can no longer be written is lost;
  * the other side's end is told when all it sent has arrived.
  */
@@ -50,18 +53,18 @@ export class ChannelTransport implements Transport {
     this.#channel.on('message', this.#message);
     this.#channel.on('disconnect', this.#disconnected);
     // In answer to it the other side says that it listens: what came before would reach nobody.
-    if (this.#channel.connected) this.#write('open');
+    if (this.#channel.connected) this.#write(['open']);
     else this.#disconnected();
   }
 
-  post(bytes: Uint8Array): void {
-    if (this.#status === 'open') this.#post(bytes);
+  post(frame: string): void {
+    if (this.#status === 'open') this.#post(['frame', frame]);
   }
 
   end(): void {
     if (this.#status !== 'open') return;
     this.#status = 'ending';
-    if (this.#isHeard) this.#post('end');
+    if (this.#isHeard) this.#post(['end']);
     else this.#close();
   }
 
@@ -75,7 +78,7 @@ export class ChannelTransport implements Transport {
   /** Tells the other side what this process dies of. Never throws. */
   sayLast(error: unknown): void {
     const { name, message, stack, code } = toError(error) as Error & { readonly code?: unknown };
-    this.#send({ name, message, stack, ...(typeof code === 'string' && { code }) }, () => undefined);
+    this.#send(['died', { name, message, stack, ...(typeof code === 'string' && { code }) }], () => undefined);
   }
 
   #post(part: Part): void {
@@ -88,8 +91,8 @@ export class ChannelTransport implements Transport {
     this.#isFull = this.#send(part, this.#written) === false;
   }
 
-  #send(part: Serializable, written: () => void): boolean | undefined {
-    return this.#channel.connected ? this.#channel.send?.([KEY, part] as Serializable, written) : undefined;
+  #send(part: Part, written: () => void): boolean | undefined {
+    return this.#channel.connected ? this.#channel.send?.([KEY, ...part] as Serializable, written) : undefined;
   }
 
   // With an error where the channel has closed meanwhile, of which `disconnect` tells.
@@ -109,17 +112,24 @@ export class ChannelTransport implements Transport {
 
   readonly #message = (message: unknown): void => {
     if (this.#status !== 'open' || !Array.isArray(message) || message[0] !== KEY) return;
-    const part = message[1] as unknown;
-    if (ArrayBuffer.isView(part)) return this.#port!.message(part);
-    if (part === 'open' || part === 'open too') return this.#hear(part);
-    if (part === 'end') return this.#endedThere();
-    if (typeof (part as Partial<Error>).message === 'string') this.#lastWords = fromWords(part as Error);
-    else this.lose(wrongMode());
+    const part = message.slice(1) as unknown as Part;
+    switch (part[0]) {
+      case 'frame':
+        return this.#port!.message(part[1]);
+      case 'open':
+      case 'open too':
+        return this.#hear(part[0]);
+      case 'died':
+        this.#lastWords = fromWords(part[1]);
+        return;
+      case 'end':
+        return this.#endedThere();
+    }
   };
 
   #hear(word: 'open' | 'open too'): void {
     this.#isHeard = true;
-    if (word === 'open') this.#write('open too');
+    if (word === 'open') this.#write(['open too']);
     this.#writeOn();
   }
 
@@ -148,11 +158,6 @@ export class ChannelTransport implements Transport {
   }
 }
 
-function fromWords({ message, ...words }: Error): Error {
-  return Object.assign(new Error(message), words);
-}
-
-function wrongMode(): TelltaleError {
-  const text = "a link needs a channel for bytes: fork the child process with `serialization: 'advanced'`";
-  return new TelltaleError('INVALID_OPTION', text);
+function fromWords({ message, ...words }: Readonly<Record<string, unknown>>): Error {
+  return Object.assign(new Error(String(message)), words);
 }

@@ -1,0 +1,110 @@
+import { expect } from 'chai';
+import { rejectionOf } from '../support/rejection-of.ts';
+import { turn } from '../support/turns.ts';
+import { endAll, isAlive, startPool, type Started } from './pool.ts';
+
+// Real processes take real time; they are their own kind of test.
+describe('child processes that take part in a bus', function () {
+  this.timeout(30_000);
+
+  describe('in a pool', () => {
+    let started: Started;
+
+    before(async () => {
+      started = await startPool({ size: 2, credits: 4 });
+      await started.pool.ready;
+    });
+    after(endAll);
+
+    it('are handed what they subscribe, and what they emit is stored with its cause', async () => {
+      const { bus, ofType, until } = started;
+      const asked = bus.emit('job.asked', { n: -1, text: 'grün ✓' }, { metadata: { requestId: 'r' } });
+      await until(() => ofType('job.done').length === 1);
+      const [done] = ofType('job.done');
+      expect(done).to.deep.include({ causationId: asked.id, correlationId: asked.id });
+      expect(done!.source).to.match(/^main\/child-[12]$/);
+      expect(done!.metadata).to.deep.equal({ requestId: 'r' });
+      await bus.flush();
+      const { events } = await bus.query({ where: { type: 'job.*' } });
+      expect(events.map(({ payload }) => payload)).to.deep.equal([asked.payload, done!.payload]);
+    });
+
+    it('share the events of a pattern, each going to one of them', async () => {
+      const { bus, ofType, until } = started;
+      for (let n = 0; n < 200; n++) bus.emit('job.asked', { n, way: 'emit' });
+      await until(() => ofType('job.done').length === 201);
+      const done = ofType('job.done').map(({ payload }) => payload as { n: number; pid: number });
+      const numbers = done.map(({ n }) => n).toSorted((a, b) => a - b);
+      expect(numbers).to.deep.equal(Array.from({ length: 201 }, (_, i) => i - 1));
+      expect(new Set(done.map(({ pid }) => pid)).size).to.equal(2);
+      const handled = started.pool.workers().map((worker) => worker.handled);
+      await bus.settled();
+      expect(handled[0]! + handled[1]!).to.be.within(193, 201);
+    });
+
+    it('are members of a group beside handlers of this process', async () => {
+      const { bus, ofType, until } = started;
+      let here = 0;
+      const own = async (): Promise<void> => {
+        here++;
+        await turn();
+      };
+      bus.on('job.shared', own, { group: 'all' });
+      for (let n = 0; n < 300; n++) bus.emit('job.shared', n);
+      await until(() => here + ofType('job.taken').length === 300);
+      await bus.settled();
+      expect(here).to.be.within(1, 299);
+      const taken = ofType('job.taken').map(({ payload }) => (payload as { n: number }).n);
+      expect(new Set(taken).size).to.equal(300 - here);
+    });
+
+    it('fail by name, code and cause', async () => {
+      const { bus } = started;
+      bus.emit('job.failed', null);
+      await bus.settled();
+      await bus.flush();
+      const [letter] = await bus.deadLetters.list();
+      expect(letter).to.deep.include({ reason: 'handler-failed', recipient: 'job.failed' });
+      expect(letter!.error).to.deep.include({ name: 'RangeError', message: 'as it is meant to', code: 'E_MEANT' });
+    });
+
+    it('finish what they have when the bus closes, and none is left behind', async () => {
+      const { bus, pool, ofType } = started;
+      const before = ofType('job.done').length;
+      for (let n = 0; n < 50; n++) bus.emit('job.asked', { n });
+      const { cut } = await bus.close();
+      expect(cut).to.equal(0);
+      const done = ofType('job.done').map(({ payload }) => payload as { pid: number });
+      expect(done.length - before).to.equal(50);
+      expect(done.filter(({ pid }) => isAlive(pid))).to.deep.equal([]);
+      expect(pool.workers().map(({ status }) => status)).to.deep.equal(['closed', 'closed']);
+    });
+  });
+
+  describe('that cannot start', () => {
+    afterEach(endAll);
+
+    const starts = {
+      'there is no file': { script: '/nowhere/script.js', restart: { delay: 1 } },
+      'has ended with code 3': { role: 'ends at start', restart: false },
+      'not today': { role: 'throws at start', restart: false },
+      'was not ready within 200 ms': { role: 'does not connect', startTimeout: '200ms', restart: false },
+    } as const;
+    for (const [text, terms] of Object.entries(starts)) {
+      it(`are given up: ${text}`, async () => {
+        const { bus, pool } = await startPool(terms);
+        const error = await rejectionOf(pool.ready);
+        expect(error.code).to.equal('WORKER_FAILED');
+        expect(error.message).to.include(text);
+        expect(bus.health().notices.join()).to.include(text);
+      });
+    }
+
+    it('are refused where they declare a type otherwise', async () => {
+      const { z } = await import('zod');
+      const events = { 'job.asked': z.object({ n: z.number() }) };
+      const { pool } = await startPool({ role: 'other schema', options: { events } });
+      expect((await rejectionOf(pool.ready)).code).to.equal('SCHEMA_CONFLICT');
+    });
+  });
+});
