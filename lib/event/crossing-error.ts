@@ -5,6 +5,10 @@ import { toPlain } from './to-plain.ts';
 type Fields = { readonly [key: string]: Plain };
 
 const MAX_BYTES = 64 * 1024;
+/** `instanceof` holds for these on the other side as well. */
+const BUILT_IN: ReadonlyMap<string, ErrorConstructor> = new Map(
+  [TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError].map((kind) => [kind.name, kind]),
+);
 const SET_BY_HAND: ReadonlySet<string> = new Set(['name', 'message', 'stack', 'cause', 'errors']);
 
 /** An error, or whatever else was thrown, as it goes to another thread: name, code, stack, cause and members kept. */
@@ -31,7 +35,7 @@ function make(plain: Fields, cause: { cause?: unknown }): Error {
     return new TelltaleError(code as ErrorCode, message, { ...cause, details: about });
   }
   if (Array.isArray(errors)) return new AggregateError(errors.map(errorFromPlain), message, cause);
-  return new Error(message, cause);
+  return new (BUILT_IN.get(String(plain['name'])) ?? Error)(message, cause);
 }
 
 // As errors have them: not among what is listed.

@@ -59,6 +59,7 @@ describe('asking over a link', () => {
     expect(without(remote.cause)).to.deep.equal(without(local.cause));
     expect(remote.cause).to.be.instanceOf(AggregateError);
     expect((remote.cause as Error).stack).to.equal((told(remote.cause) as { stack: string }).stack);
+    expect((remote.cause as AggregateError).errors[0]).to.be.instanceOf(TypeError);
     expect((remote.cause as AggregateError).errors[0]).to.include({ name: 'TypeError', code: 'E_INNER' });
   });
 
