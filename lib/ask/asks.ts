@@ -8,7 +8,7 @@ import { checkType, isReserved } from '../event/type-name.ts';
 import { Answerers, alone, type Candidates } from './answerers.ts';
 import type { Answer, Call, CallPort, CallTerms, Pending } from './call.ts';
 import { Deadlines } from './deadlines.ts';
-import { Each, type EachAnswer } from './each.ts';
+import { Each, type EachAnswer, type OneOfMany } from './each.ts';
 import { Incoming, type IncomingTerms } from './incoming.ts';
 import { parseAsk, type AskTerms } from './options.ts';
 import { busClosed, cycle, noAnswerer, timedOut } from './refusals.ts';
@@ -58,6 +58,7 @@ export class Asks {
   #failed = 0;
   #late = 0;
   #incoming = 0;
+  #closing: 'unwatched' | 'watched' = 'unwatched';
 
   constructor(port: AskPort) {
     const { clock } = port;
@@ -151,6 +152,7 @@ export class Asks {
    * what becomes of it; cancel it when the asker has given up, or the link has ended.
    */
   receive(request: Envelope, terms: IncomingTerms, replies: Replies): Pick<Pending, 'cancel'> {
+    this.#watchClosing();
     this.#incoming++;
     const incoming = new Incoming(request, terms, {
       clock: this.#port.clock,
@@ -168,7 +170,7 @@ export class Asks {
     return parseAsk(of, options, this.#port.eventOptions);
   }
 
-  #askOne(cause: Cause | undefined, given: Given): ReturnType<EachTermsAsk> {
+  #askOne(cause: Cause | undefined, given: Given): OneOfMany {
     let call: Call | undefined;
     let event: TelltaleEvent | undefined;
     const outcome = new Promise<Answer>((settle) => {
@@ -246,8 +248,10 @@ export class Asks {
     this.#port.late(address, request, outcome);
   }
 
-  #watchClosing = (): void => {
-    this.#watchClosing = () => undefined;
+  // Only with the first question: a bus that asks nothing closes without a turn of the event loop for it.
+  #watchClosing(): void {
+    if (this.#closing === 'watched') return;
+    this.#closing = 'watched';
     const close = (which: (call: Pending) => boolean): void => {
       for (const call of this.#pending.items) if (which(call)) call.cancel(busClosed(call.address));
     };
@@ -255,7 +259,7 @@ export class Asks {
       () => close(({ inside }) => !inside),
       () => close(() => true),
     );
-  };
+  }
 }
 
 interface Given {
@@ -264,8 +268,6 @@ interface Given {
   readonly terms: AskTerms;
   readonly whom: Addressee | undefined;
 }
-
-type EachTermsAsk = ConstructorParameters<typeof Each>[1]['ask'];
 
 const NOBODY: Candidates = new Answerers();
 

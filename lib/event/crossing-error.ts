@@ -35,7 +35,7 @@ function make(plain: Fields, cause: { cause?: unknown }): Error {
     return new TelltaleError(code as ErrorCode, message, { ...cause, details: about });
   }
   if (Array.isArray(errors)) return new AggregateError(errors.map(errorFromPlain), message, cause);
-  return new (BUILT_IN.get(String(plain['name'])) ?? Error)(message, cause);
+  return new (BUILT_IN.get(plain['name'] as string) ?? Error)(message, cause);
 }
 
 // As errors have them: not among what is listed.
