@@ -114,6 +114,20 @@ const PRINTED: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     'failed: clock.read TIMEOUT',
     'failed: nobody.there ASK_NO_ANSWERER',
   ],
+  '19-saga.mjs': [
+    '  goods for Ada',
+    '  500 from Ada',
+    '  … and the power fails',
+    '  parcel to Ada',
+    '  goods for Bob',
+    '  50000 from Bob',
+    '  goods of Bob are free again',
+    '  nobody answers for Cy',
+    '  goods of Cy are free again',
+    'order/1 placed → reserved → paid → shipped',
+    'order/2 placed → reserved → refused → cancelled',
+    'order/3 placed → overdue → cancelled',
+  ],
 };
 
 describe('the examples', function () {
@@ -123,6 +137,7 @@ describe('the examples', function () {
     expect(scripts.toSorted()).to.deep.equal(Object.keys(PRINTED));
     for (const script of scripts) expect(lineCount(script), script).to.be.below(40);
     expect(lineCount('06-custom-store/map-store.mjs')).to.be.below(150);
+    expect(lineCount('19-saga/saga.mjs')).to.be.below(45);
   });
 
   // All at once, as they do not meet.
