@@ -7,6 +7,7 @@ import { checkKey, instanceFor } from './actor/keys.ts';
 import type { ActorPort, ActorRef, Log } from './actor/port.ts';
 import { rebuild, type Standing } from './actor/rebuild.ts';
 import { actorPort, logOf, recipientOf, type Actors } from './actor-port.ts';
+import type { Consumer } from './delivery/consumer.ts';
 import { asksOf } from './asking.ts';
 import { runConsumer } from './consuming.ts';
 import { currentCause, mustNotBeCaptured, runWithCause, runWithoutCause, type Cause } from './context.ts';
@@ -15,10 +16,11 @@ import { TelltaleError, expected } from './errors.ts';
 import { admit } from './event/admission.ts';
 import type { Addressee } from './event/asking.ts';
 import type { Envelope } from './event/envelope.ts';
-import type { Metadata, TelltaleEvent } from './event/event.ts';
+import type { Metadata, StoredEvent, TelltaleEvent } from './event/event.ts';
 import { checkEntity } from './event/identity.ts';
 import type { Filter } from './filter/language.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
+import { CHECKPOINTS } from './store/read/resolve-place.ts';
 import { contextPort } from './wiring.ts';
 
 const known = new WeakMap<Core, Actors>();
@@ -76,14 +78,22 @@ function startActor(core: Core, port: ActorPort, name: string, given: unknown): 
   const what = behaviour.persist ? '`persist`' : behaviour.durable ? '`durable`' : undefined;
   if (what !== undefined) mustHaveStore(core, `${what} of actor ${name}`);
   stopWithBus(core, roots);
-  let stopConsumer: (() => void) | undefined;
-  const actor = new Actor(name, behaviour, port, { failed: () => undefined, forget: () => stopConsumer?.() });
+  const stopConsumer = (): void =>
+    void runWithoutCause(() =>
+      consumers
+        .get(actor)
+        ?.stop()
+        .catch(() => undefined),
+    );
+  const actor = new Actor(name, behaviour, port, { failed: () => undefined, forget: stopConsumer });
   if (!actor.live) return actor;
   roots.set(name, actor);
-  if (behaviour.durable) stopConsumer = consumeFor(core, actor);
+  if (behaviour.durable) consumers.set(actor, consumeFor(core, actor));
   return actor;
 }
 
+/** Of durable actors. */
+const consumers = new WeakMap<ActorRef, Consumer>();
 const stopping = new WeakSet<Core>();
 
 // Handlers have ended by then; children end first.
@@ -94,36 +104,47 @@ function stopWithBus(core: Core, roots: ReadonlyMap<string, Actor>): void {
 }
 
 /** Brings a durable actor what is stored for it; done when `receive` has returned and its events are stored. */
-function consumeFor(core: Core, actor: Actor): () => void {
+function consumeFor(core: Core, actor: Actor): Consumer {
   const { behaviour, address } = actor;
   const { deliveries } = actorsOf(core);
-  const told: Filter = { 'metadata.$to': address, 'metadata.$asked': { $exists: false } };
-  const patterns = behaviour.on.map((type): Filter => ({ type, 'metadata.$to': { $exists: false } }));
-  const consumer = runConsumer(core, {
-    name: `actor/${address}`,
+  const name = `actor/${address}`;
+  const told: Filter = { 'metadata.$to': address, 'metadata.$mail': true };
+  const patterns = behaviour.on.map((type): Filter => ({ type, 'metadata.$to': { $ne: address } }));
+  const isHeard = heardSince(core, name);
+  return runConsumer(core, {
+    name,
     pattern: '**',
     where: { $or: [told, ...patterns] },
-    from: 'latest',
-    handler: (_, { envelope }) =>
-      new Promise<void>((done, fail) => {
+    // What it was told must not be missed where the process died before there was a checkpoint.
+    from: 'earliest',
+    handler: async (_, { envelope }) => {
+      if (envelope.event.metadata['$to'] !== address && !(await isHeard(envelope))) return;
+      await new Promise<void>((done, fail) => {
         const end = (settle: () => void) => () => {
           deliveries.delete(envelope);
           settle();
         };
         deliveries.set(envelope, { done: end(done), failed: (error) => end(() => fail(error))() });
         runWithCause(envelope, () => actor.take(envelope), undefined);
-      }),
+      });
+    },
     key: behaviour.keyOf && ((event) => laneOf(actor, event)),
     keyText: behaviour.keyOf ? '(actor)' : undefined,
     concurrency: behaviour.keyOf ? CONCURRENCY : 1,
     group: false,
     retry: undefined,
-    onFailure: 'skip-event',
+    onFailure: 'pause',
     batch: undefined,
     target: undefined,
     onReset: undefined,
   });
-  return () => void runWithoutCause(() => consumer.stop().catch(() => undefined));
+}
+
+/** What was stored before its first start is not for an actor that only heard it. */
+function heardSince(core: Core, name: string): (envelope: Envelope) => Promise<boolean> {
+  const startedAt = core.options.clock.now();
+  const checkpoint = core.options.store!.document(CHECKPOINTS, name).catch(() => null);
+  return async ({ event }) => (await checkpoint) !== undefined || (event as StoredEvent).storedAt >= startedAt;
 }
 
 /** Instances of a durable actor that handle something at once. */
@@ -148,7 +169,7 @@ function handleOf(core: Core, actor: ActorRef): object {
 }
 
 function createHandle(core: Core, actor: ActorRef): object {
-  const plain: Metadata = Object.freeze({ $to: actor.address });
+  const plain: Metadata = Object.freeze({ $to: actor.address, ...(actor.behaviour.durable && { $mail: true }) });
   const terms = { metadata: plain };
   return Object.freeze({
     name: actor.address,
@@ -174,6 +195,7 @@ function createHandle(core: Core, actor: ActorRef): object {
     stop: async (key?: string) => {
       mustNotBeCaptured('`stop` of an actor');
       await actor.stop(key);
+      if (!actor.live) await runWithoutCause(() => consumers.get(actor)?.stop());
     },
     instances: () => actor.instances(),
   });
@@ -192,7 +214,7 @@ function tell(
 }
 
 function addressee(actor: ActorRef, key: string | undefined): Addressee {
-  const metadata = { $to: actor.address, $asked: true, ...(key !== undefined && { $key: checkKey(actor, key) }) };
+  const metadata = { $to: actor.address, ...(key !== undefined && { $key: checkKey(actor, key) }) };
   return {
     address: key === undefined ? recipientOf(actor) : `${recipientOf(actor)}/${key}`,
     answerer: { credit: 1, accepts: () => actor.live, take: (envelope) => actor.take(envelope) },

@@ -113,10 +113,11 @@ function giveBack(core: Core, actors: Actors, given: Undone): void {
   openLetter(core, actors, given, 0);
 }
 
-// What a consumer brought is its own: it opens the letter, or brings it again.
+// What a consumer brought waits in the log where the whole actor has ended.
 function openLetter(core: Core, actors: Actors, { actor, envelope, error, reason }: Undone, attempts: number): void {
   const delivery = actors.deliveries.get(envelope);
-  if (delivery) return delivery.failed(error);
+  if (delivery && !actor.live && reason === 'cut') return delivery.failed(error);
+  delivery?.done();
   if (envelope.event.type.startsWith('$')) return;
   const draft = { reason, error, recipient: recipientOf(actor), attempts };
   runWithoutCause(() => core.letters.open(envelope, draft));
