@@ -1,4 +1,4 @@
-import type { HandlerContext } from './api.ts';
+import type { HandlerContext } from './handler-api.ts';
 import type { ConsumerEntry } from './delivery/listing.ts';
 import type { ConsumeOptions, ConsumerBatch } from './delivery/options.ts';
 import type { CheckpointTarget } from './delivery/target.ts';

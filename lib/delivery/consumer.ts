@@ -34,7 +34,7 @@ export class Consumer {
   readonly #seats: Seats;
   readonly #work: Work;
   readonly #reader: Reader;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<{ readonly position: number; readonly arrived: () => void }>();
   readonly #leaveFeed: () => void;
   #head = 0;
   #lastAt: number;
@@ -69,9 +69,7 @@ export class Consumer {
 
   /** Everything at or below it is done with; of the partitions it has, the lowest. */
   get position(): number {
-    const { positions } = this.#work;
-    if (positions.size > 0) this.#lastPosition = Math.min(...positions.values());
-    return this.#lastPosition;
+    return (this.#lastPosition = this.#work.position ?? this.#lastPosition);
   }
 
   get lag(): ConsumerLag {
@@ -94,7 +92,7 @@ export class Consumer {
   /** What runs, and what it has not been told to leave: one more where the log has some that were not read yet. */
   get load(): number {
     if (this.#status === 'starting') return 1;
-    const { running } = this.#work.books;
+    const { running } = this.#work;
     if (this.#status !== 'running') return running;
     return running + this.#work.waiting + (this.#reader.isBehind ? 1 : 0);
   }
@@ -158,7 +156,8 @@ export class Consumer {
     this.#mustNotBeInside('caughtUp');
     await this.#port.written();
     const { position } = await this.#port.store.head();
-    while (this.position < position && !this.#isOver) await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    if (this.position >= position || this.#isOver) return;
+    await new Promise<void>((arrived) => this.#waiting.add({ position, arrived }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -256,8 +255,11 @@ export class Consumer {
   }
 
   #ease(): void {
-    for (const wake of this.#waiting) wake();
-    this.#waiting.clear();
+    for (const one of this.#waiting) {
+      if (this.position < one.position && !this.#isOver) continue;
+      this.#waiting.delete(one);
+      one.arrived();
+    }
     this.#port.eased();
   }
 
@@ -300,8 +302,8 @@ export class Consumer {
       gaveUp: this.#port.gaveUp.bind(this.#port),
       stuck: (error: unknown) => this.#stuck(error),
       eased: () => {
-        this.#reader.ease();
-        this.#ease();
+        if (this.#work.isEasy) this.#reader.ease();
+        this.#port.eased();
       },
     };
     return new Work(port, this.terms);

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { runWithCause } from '../context.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { StoredEvent } from '../event/event.ts';
-import { HandlerContext, type ContextPort, type HandlerSite } from '../invoke/handler-context.ts';
+import { HandlerContext, type ContextPort } from '../invoke/handler-context.ts';
 import { invoke, type Failure } from '../invoke/invoke.ts';
 import { createKeyedMailbox } from '../mailbox/keyed-mailbox.ts';
 import type { Mailbox } from '../mailbox/mailbox.ts';
@@ -11,7 +11,7 @@ import type { RetryPolicy } from '../retry.ts';
 import type { Partition } from './partition.ts';
 import type { Mark } from './progress.ts';
 import type { CheckpointTarget } from './target.ts';
-import { within } from './within.ts';
+import { within, type Call } from './within.ts';
 import type { ConsumerHandler } from './terms.ts';
 
 /** One event of a partition, until it is done with. */
@@ -72,6 +72,7 @@ export class Lanes {
   readonly #terms: LanesTerms;
   readonly #mailbox: Mailbox<Item>;
   readonly #runs = new Set<Run>();
+  #running = 0;
   #filling: 'no' | 'waiting' | 'over' = 'no';
   #cancelFilling: (() => void) | undefined;
 
@@ -82,9 +83,7 @@ export class Lanes {
   }
 
   get running(): number {
-    let items = 0;
-    for (const run of this.#runs) items += run.items.length;
-    return items;
+    return this.#running;
   }
 
   get queued(): number {
@@ -183,12 +182,12 @@ export class Lanes {
     const run = known ?? { items, partition, lane };
     const envelope = run.retold ?? items.at(-1)!.envelope;
     this.#runs.add(run);
+    this.#running += items.length;
     partition.running++;
     envelope.running++;
-    const { call, site } = this.#callOf(run);
+    const { call, site } = this.#terms.target ? this.#within(run, this.#terms.target) : this.#plain(partition);
     const context = new HandlerContext(envelope, this.#port.context, site);
-    const events = items.map((item) => item.envelope.event as StoredEvent);
-    const given = this.#terms.batch ? events : events[0]!;
+    const given = this.#terms.batch ? items.map(eventOf) : eventOf(items[0]!);
     const terms = retry && { policy: retry, clock: this.#port.clock, signal: partition.ending };
     const outcome = runWithCause(envelope, () => invoke(call, given, context, terms), undefined);
     if (!(outcome instanceof Promise)) return this.#end(run, envelope, outcome);
@@ -200,18 +199,20 @@ export class Lanes {
     });
   }
 
-  #callOf(run: Run): { call: ConsumerHandler; site: HandlerSite } {
-    const { handler, target } = this.#terms;
-    const { partition, items } = run;
-    if (!target) return { call: handler, site: partition };
+  #plain(site: Partition): Call {
+    return { call: this.#terms.handler, site };
+  }
+
+  #within({ partition, items }: Run, target: CheckpointTarget): Call {
     const { index, epoch } = partition;
     const checkpoint = { key: this.#port.keyOf(partition), position: items.at(-1)!.position, epoch };
-    return within(target, index < 0 ? [] : [checkpoint], handler, partition);
+    return within(target, index < 0 ? [] : [checkpoint], this.#terms.handler, partition);
   }
 
   #end(run: Run, envelope: Envelope, failure: Failure | undefined): void {
     const { partition, items, lane } = run;
     this.#runs.delete(run);
+    this.#running -= items.length;
     envelope.running--;
     let verdict: 'free' | 'held' = 'free';
     if (failure === undefined) this.#port.done(run);
@@ -228,6 +229,8 @@ export class Lanes {
     return partition.isHeld;
   }
 }
+
+const eventOf = ({ envelope }: Item): StoredEvent => envelope.event as StoredEvent;
 
 // Only what waits is looked at.
 const sizeOf = ({ envelope }: Item): number => envelope.bytes || JSON.stringify(envelope.event.payload)?.length || 0;

@@ -11,13 +11,19 @@ export class TargetFailure {
   }
 }
 
+/** What is run for an event, and the surroundings its context tells of. */
+export interface Call {
+  readonly call: ConsumerHandler;
+  readonly site: HandlerSite;
+}
+
 /** The handler within a transaction of the target: what it writes and the checkpoints are committed together, each attempt for itself. */
 export function within(
   target: CheckpointTarget,
   checkpoints: readonly TargetCheckpoint[],
   handler: ConsumerHandler,
   { signal, recipient }: HandlerSite,
-): { readonly call: ConsumerHandler; readonly site: HandlerSite } {
+): Call {
   const site = { signal, recipient, tx: undefined as unknown };
   const call: ConsumerHandler = async (given, context) => {
     let thrown: { readonly error: unknown } | undefined;

@@ -48,6 +48,8 @@ export class Work {
   readonly #partitions = new Map<number, Partition>();
   /** What has failed and holds its lane, oldest first. */
   readonly #held = new Set<Run>();
+  /** The next event waits for room in memory. */
+  #isFull = false;
   readonly #counts = { taken: 0, handled: 0, skipped: 0, returned: 0 };
 
   constructor(port: WorkPort, terms: ConsumerTerms) {
@@ -70,6 +72,13 @@ export class Work {
 
   get partitions(): ReadonlyMap<number, Partition> {
     return this.#partitions;
+  }
+
+  /** How far its last partition has come; undefined where there is none. */
+  get position(): number | undefined {
+    let lowest = Infinity;
+    for (const { progress } of this.#partitions.values()) lowest = Math.min(lowest, progress.position);
+    return lowest === Infinity ? undefined : lowest;
   }
 
   /** How far each partition has come. */
@@ -95,6 +104,10 @@ export class Work {
   get books(): ConsumerBooks {
     const held = [...this.#held].reduce((sum, { items }) => sum + items.length, 0);
     return { ...this.#counts, running: this.#lanes.running, queued: this.#lanes.queued + held };
+  }
+
+  get running(): number {
+    return this.#lanes.running;
   }
 
   /** Events that wait for their turn; what waits behind a failed one has none. */
@@ -126,13 +139,20 @@ export class Work {
     this.#forget(partition);
   }
 
+  /** Is there room again for so many events that it is worth reading on? */
+  get isEasy(): boolean {
+    return !this.#isFull || (this.#lanes.queued <= MAX_QUEUED / 2 && this.#lanes.queuedBytes <= MAX_QUEUED_BYTES / 2);
+  }
+
   hasRoom({ position }: StoredEvent): boolean {
+    this.#isFull = false;
     if (!this.#port.mayStart()) return false;
     const { queued, queuedBytes } = this.#lanes;
     let lowest = Infinity;
     for (const { progress } of this.#partitions.values())
       if (progress.oldest !== undefined) lowest = Math.min(lowest, progress.position);
-    const isFull = queued >= MAX_QUEUED || queuedBytes >= MAX_QUEUED_BYTES || position - lowest > MAX_BEYOND;
+    this.#isFull = queued >= MAX_QUEUED || queuedBytes >= MAX_QUEUED_BYTES;
+    const isFull = this.#isFull || position - lowest > MAX_BEYOND;
     if (isFull && this.#held.size > 0) this.#port.stuck(this.#stuckError(lowest));
     return !isFull;
   }
