@@ -16,6 +16,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   lowdb: async () => (await import('./lowdb.ts')).lowdb,
   open: async () => (await import('./open.ts')).open,
   replay: async () => (await import('./replay.ts')).replay,
+  consume: async () => (await import('./consume.ts')).consume,
   query: async () => (await import('./query.ts')).query,
   link: async () => (await import('./link.ts')).link,
   retention: async () => (await import('./retention.ts')).retention,
