@@ -1,6 +1,6 @@
 import type { ActorFigures, InstanceInfo } from './actor/figures.ts';
 import type { SuperviseOptions } from './actor/supervision.ts';
-import type { HandlerContext } from './api.ts';
+import type { HandlerContext } from './handler-api.ts';
 import type { AskOneOptions } from './asking-api.ts';
 import type { Duration } from './duration.ts';
 import type { StoredEvent, TelltaleEvent } from './event/event.ts';

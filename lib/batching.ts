@@ -1,4 +1,5 @@
-import type { BatchReceipt, PublishOptions } from './api.ts';
+import type { BatchReceipt } from './api.ts';
+import type { PublishOptions } from './handler-api.ts';
 import { captured, currentCause, type Cause } from './context.ts';
 import type { Core } from './core.ts';
 import { Batch, parseBatchId } from './intake/batch.ts';

@@ -23,6 +23,7 @@ import { createScheduling } from './scheduling.ts';
 import { describeContext, deriveCause } from './scoping.ts';
 import { createDeadLetters } from './redelivering.ts';
 import { recordRun } from './recording.ts';
+import type { OnceOptions, PublishOptions } from './handler-api.ts';
 import type { Handler } from './router/subscription.ts';
 import { sinkFigures, startSinks } from './sinking.ts';
 import type { Store } from './store/port.ts';
@@ -106,9 +107,8 @@ function buildBus(core: Core): object {
     ...createAsking(core),
     ...createScheduling(core),
 
-    emit: (type: string, payload: unknown, given?: Api.PublishOptions) =>
-      core.emit(currentCause(), type, payload, given),
-    publish: (type: string, payload: unknown, given?: Api.PublishOptions) =>
+    emit: (type: string, payload: unknown, given?: PublishOptions) => core.emit(currentCause(), type, payload, given),
+    publish: (type: string, payload: unknown, given?: PublishOptions) =>
       core.publish(currentCause(), type, payload, given),
     batch: (given?: { readonly id?: string }) => startBatch(core, given),
 
@@ -117,7 +117,7 @@ function buildBus(core: Core): object {
       core.mustAccept(currentCause());
       return asUndo(listen(core, parseSubscribe(pattern, given, options.mailbox), handler).undo);
     },
-    once: (pattern: string, given?: Api.OnceOptions) => waitOnce(core, pattern, given),
+    once: (pattern: string, given?: OnceOptions) => waitOnce(core, pattern, given),
     observe: (pattern: string, given?: Api.ObserveOptions) => observeEvents(core, pattern, given),
     iterate: (pattern: string, given?: Api.IterateOptions) => iterateEvents(core, pattern, given),
     pipeline: (name: string, pattern: string, build: never) => {

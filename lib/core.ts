@@ -1,4 +1,4 @@
-import type { Receipt } from './api.ts';
+import type { Receipt } from './handler-api.ts';
 import { Carrier } from './carrier.ts';
 import { captured, held, type Cause } from './context.ts';
 import { TelltaleError, isTelltaleError } from './errors.ts';
@@ -194,7 +194,8 @@ export class Core {
       this.counters.refuse(1);
       // A replay that captures leaves no trace, not even a letter.
       const captures = cause?.retelling?.capture !== undefined;
-      const silent = captures || terms.silent === true || cause?.triesAgain === true || isTelltaleError(error, 'BUS_CLOSED');
+      const silent =
+        captures || terms.silent === true || cause?.triesAgain === true || isTelltaleError(error, 'BUS_CLOSED');
       if (!silent) this.#letterOf({ cause, type, payload, options, error });
       throw error;
     }

@@ -10,18 +10,15 @@ export type {
   CloseReport,
   ContextInfo,
   Handler,
-  HandlerContext,
   IterateOptions,
   ObserveOptions,
-  OnceOptions,
   Output,
-  PublishOptions,
-  Receipt,
   ReplayHandler,
   ReplayInto,
   RetentionApi,
   Undo,
 } from './api.ts';
+export type { HandlerContext, OnceOptions, PublishOptions, Receipt } from './handler-api.ts';
 export type {
   AnswerOptions,
   Ask,

@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
-import type { IterateOptions, ObserveOptions, OnceOptions } from './api.ts';
+import type { IterateOptions, ObserveOptions } from './api.ts';
+import type { OnceOptions } from './handler-api.ts';
 import type { Core } from './core.ts';
 import { toMs } from './duration.ts';
 import { TelltaleError, expected } from './errors.ts';

@@ -1,4 +1,4 @@
-import type { Receipt } from './api.ts';
+import type { Receipt } from './handler-api.ts';
 import type { Carrier, Settle } from './carrier.ts';
 import { captured, runWithoutCause, type Cause } from './context.ts';
 import { TelltaleError } from './errors.ts';

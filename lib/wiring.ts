@@ -7,7 +7,7 @@ import type { Envelope } from './event/envelope.ts';
 import type { ContextPort } from './invoke/handler-context.ts';
 import { channels } from './observe/channels.ts';
 import { waitOnce } from './listening.ts';
-import type { OnceOptions } from './api.ts';
+import type { OnceOptions } from './handler-api.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
 import { Router, type RouterPort } from './router/router.ts';
 import type { Subscription } from './router/subscription.ts';

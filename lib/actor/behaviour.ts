@@ -5,10 +5,9 @@ import { parsePattern } from '../event/pattern.ts';
 import { parseField } from '../filter/field.ts';
 import type { MailboxLimits } from '../mailbox/overflow.ts';
 import { mustKnow } from '../parse-options.ts';
-import type { ActorContext } from './context.ts';
+import type { Receive } from './context.ts';
 import { parseSupervise, type SuperviseOptions, type Supervision } from './supervision.ts';
 
-export type Receive = (state: unknown, event: TelltaleEvent, context: ActorContext) => unknown;
 export type Apply = (state: unknown, event: TelltaleEvent) => unknown;
 
 /** A behaviour as it is given; `lib/acting-api.ts` has it with types. */

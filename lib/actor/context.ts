@@ -1,7 +1,9 @@
 import { expected } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
+import type { TelltaleEvent } from '../event/event.ts';
 import { HandlerContext, type ContextPort, type HandlerSite } from '../invoke/handler-context.ts';
-import type { Receive } from './behaviour.ts';
+
+export type Receive = (state: unknown, event: TelltaleEvent, context: ActorContext) => unknown;
 
 /** What a running `receive` reaches of its actor. */
 export interface ActorSite extends HandlerSite {

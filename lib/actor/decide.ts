@@ -1,8 +1,8 @@
 import { isTelltaleError, expected, TelltaleError } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
 import { isThenable } from '../invoke/invoke.ts';
-import type { Behaviour, Receive } from './behaviour.ts';
-import type { ActorContext, Held } from './context.ts';
+import type { Behaviour } from './behaviour.ts';
+import type { ActorContext, Held, Receive } from './context.ts';
 import type { Committed, GivenFact, Log } from './port.ts';
 import { applyFact, STATE_STORED, statePayload, type Standing } from './rebuild.ts';
 

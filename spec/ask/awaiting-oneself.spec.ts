@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import type { Bus, HandlerContext } from '../../lib/api.ts';
+import type { Bus } from '../../lib/api.ts';
+import type { HandlerContext } from '../../lib/handler-api.ts';
 import { TelltaleError } from '../../lib/errors.ts';
 import { createTestBus } from '../../lib/testing.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
