@@ -27,6 +27,8 @@ export interface MemberPort {
   eased(): void;
   /** Its bus closes, or has closed. */
   leaves(): void;
+  /** All it had to say is said; its thread or process may live on. */
+  bye(): void;
   /** Would a transient event of this type reach anybody else? */
   isWanted(type: string): boolean;
   /** `said` where the worker has said goodbye, or was refused: then it is no death. */
@@ -80,6 +82,7 @@ export class Member {
       this.#said = 'bye';
       this.#status = 'leaving';
       this.#port.leaves();
+      this.#port.bye();
     },
   };
 

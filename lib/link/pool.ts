@@ -52,7 +52,9 @@ export interface WorkerFigures {
 
 const UP_CREDITS = 1_024;
 /** Time for a worker to end by itself when it has said goodbye. */
-const LINGER_MS = 2_000;
+const LINGER_MS = 1_000;
+/** The part of the time a closing bus allows that its workers get. */
+const BUS_SHARE = 0.7;
 const MAX_DEATHS = 2;
 
 /**
@@ -98,7 +100,8 @@ export class Pool {
     this.#forget = [
       bus.onJoin(joined),
       bus.onClose(
-        () => this.close(),
+        // The rest of the time is for ending those that do not end by themselves.
+        () => this.#closeWithin(bus.closeTimeoutMs * BUS_SHARE),
         () => this.#end(0),
       ),
     ];
@@ -115,20 +118,35 @@ export class Pool {
     });
   }
 
+  /** Ends a worker as if it had died; false where it is not at work. */
+  kill(name: string): boolean {
+    const slot = this.#slots.find((one) => one.name === name);
+    if (slot?.status !== 'ready') return false;
+    this.#execute(slot, 'was killed');
+    return true;
+  }
+
   /** Lets the workers finish what they have, then ends them; what is not done within the time allowed fails. */
   close(): Promise<void> {
-    this.#closing ??= this.#drain();
+    return this.#closeWithin(this.#terms.drainTimeoutMs);
+  }
+
+  #closeWithin(timeoutMs: number): Promise<void> {
+    this.#closing ??= this.#drain(Math.min(timeoutMs, this.#terms.drainTimeoutMs));
     return this.#closing;
   }
 
-  async #drain(): Promise<void> {
+  async #drain(timeoutMs: number): Promise<void> {
     if (this.#status !== 'open') return;
-    const { drainTimeoutMs } = this.#terms;
     const started = this.#bus.clock.monotonic();
-    await this.#until(() => this.#hearings.isIdle, drainTimeoutMs / 2);
+    await this.#until(() => this.#hearings.isIdle, timeoutMs / 2);
     this.#status = 'closing';
-    for (const { member } of this.#slots) member?.drain();
-    await this.#end(Math.max(0, drainTimeoutMs - (this.#bus.clock.monotonic() - started)));
+    for (const slot of this.#slots) {
+      if (slot.status === 'ready') slot.member?.drain();
+      // It has no ear for that yet, and nothing in its hands.
+      else if (slot.member) this.#execute(slot, 'was not ready when its pool closed');
+    }
+    await this.#end(Math.max(0, timeoutMs - (this.#bus.clock.monotonic() - started)));
   }
 
   // Waits for workers that are leaving, then ends the rest.
@@ -198,6 +216,10 @@ export class Pool {
       declined: (delivery) => this.#hearings.declined(delivery),
       eased: () => this.#eased(slot),
       leaves: () => this.#hearings.leave(slot),
+      bye: () => {
+        slot.cancelTimer?.();
+        slot.cancelTimer = this.#bus.clock.after(LINGER_MS, () => slot.kill());
+      },
       isWanted: (type) => this.#bus.heard(type, (link) => this.#hearings.serves(link, slot)),
       ended: (reason, said) => this.#ended(slot, reason, said),
     });

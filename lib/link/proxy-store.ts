@@ -49,6 +49,7 @@ export class ProxyStore extends AbstractStore {
   readonly supports: Port.StoreSupports;
   readonly #remote: RemoteStore;
   readonly #commits = new CommitFeed();
+  #isOpening = false;
   #listening = false;
   #started = false;
   #through = 0;
@@ -105,7 +106,9 @@ export class ProxyStore extends AbstractStore {
     }
   }
 
-  protected async _open(): Promise<void> {}
+  protected async _open(): Promise<void> {
+    this.#isOpening = true;
+  }
 
   protected async _close(): Promise<void> {
     this.#remote.closed();
@@ -116,7 +119,10 @@ export class ProxyStore extends AbstractStore {
   }
 
   protected async _head(): Promise<Port.Head> {
-    if (!this.#remote.supports) return { position: 0, storedAt: 0 };
+    // A bus opens on a parent without store as well; only what is asked of the log is refused.
+    const isFirst = this.#isOpening;
+    this.#isOpening = false;
+    if (isFirst && !this.#remote.supports) return { position: 0, storedAt: 0 };
     return (await this.#remote.call('head', [])) as Port.Head;
   }
 

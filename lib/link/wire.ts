@@ -18,7 +18,7 @@ const FRAME_EVENTS = 128;
 const FRAME_MESSAGES = 1_024;
 const FRAME_BYTES = 256 * 1024;
 /** How long arriving messages may hold the event loop; timers fire in between. */
-const HOLD_MS = 4;
+const HOLD_MS = 3;
 /** Messages between two looks at the clock. */
 const STEP = 8;
 

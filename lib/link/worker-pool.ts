@@ -14,6 +14,11 @@ export interface WorkerPool extends AsyncDisposable {
   readonly ready: Promise<void>;
   /** How each of them does. */
   workers(): readonly WorkerFigures[];
+  /**
+   * Ends a worker at once, as if it had died: it is started again, and what it had in its hands is handed on. False where
+   * none of this name is at work. For workers that are known to be sick, and for tests.
+   */
+  kill(name: string): boolean;
   /** Lets the workers finish what they have, then ends them. A bus that closes does the same. */
   close(): Promise<void>;
 }
@@ -25,6 +30,7 @@ export function openPool(bus: BusPort, terms: PoolTerms): WorkerPool {
     name: pool.name,
     ready: pool.ready,
     workers: () => pool.workers(),
+    kill: (name) => pool.kill(name),
     close: () => pool.close(),
     [Symbol.asyncDispose]: () => pool.close(),
   };

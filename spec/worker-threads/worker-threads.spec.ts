@@ -1,0 +1,171 @@
+import { expect } from 'chai';
+import { Worker } from 'node:worker_threads';
+import { createBus, memory, type Bus } from '../../lib/index.ts';
+import { connectToParent, connectWorker, connectWorkers, type WorkerPool } from '../../plugins/worker-threads/index.ts';
+import { longestHoldMs } from '../support/loop-hold.ts';
+import { turn } from '../support/turn.ts';
+import { refusalOf } from '../support/code-of.ts';
+import { rejectionOf } from '../support/rejection-of.ts';
+
+const SCRIPT = new URL('script.js', import.meta.url);
+/** Events in each direction. */
+const FLOOD = 50_000;
+/** Short, because these are real threads; long enough for a busy machine. */
+const QUICK = { restart: { delay: 1, maxDelay: 20 }, unresponsive: '600ms' } as const;
+
+describe('workers in threads', function () {
+  this.timeout(60_000);
+  let bus: Bus;
+  beforeEach(async () => {
+    bus = await createBus({ source: 'main', store: memory() });
+    bus.on('$bus.**', () => undefined);
+  });
+  afterEach(() => bus.close());
+
+  const start = async (options: Partial<Parameters<typeof connectWorkers>[1]> = {}): Promise<WorkerPool> => {
+    const pool = connectWorkers(bus, { script: SCRIPT, ...QUICK, ...options });
+    await pool.ready;
+    return pool;
+  };
+
+  it('share events, emit into the bus and answer its questions', async () => {
+    const pool = await start({ size: 2 });
+    const threads = new Set<unknown>();
+    bus.on('job.done', ({ payload }) => void threads.add((payload as { threadId: number }).threadId));
+    for (let n = 0; n < 20; n++) bus.emit('job.given', { n });
+    await bus.settled();
+    await bus.flush();
+    expect(threads.size).to.equal(2);
+    expect(await bus.count({ where: { type: 'job.done' } })).to.equal(20);
+    expect(pool.workers().map(({ handled }) => handled)).to.deep.equal([10, 10]);
+    bus.answer('secret', ({ payload }) => `${String(payload)}!`);
+    expect(await bus.ask('relay', 'psst')).to.equal('psst!');
+    const parts: unknown[] = [];
+    for await (const part of bus.askStream('parts', 1)) parts.push(part);
+    expect(parts).to.have.length(40);
+    const error = await rejectionOf(bus.ask('failing', 1));
+    expect(error).to.deep.include({ code: 'ASK_FAILED' });
+    expect(error.cause).to.deep.include({ name: 'TypeError', message: 'wrong', code: 'E_WRONG' });
+    expect((error.cause as Error).cause).to.deep.include({ message: 'below' });
+    const all = await bus.ask('thread', 1, { to: 'all' });
+    expect(all).to.have.length(2);
+  });
+
+  for (const end of ['throw', 'exit', 'memory', 'loop'])
+    it(`that end by ${end}, before and after they have emitted, lose nothing: the rest is done, the killers are letters`, async () => {
+      const done = new Set<unknown>();
+      bus.on('job.done', ({ payload }) => void done.add((payload as { n: number }).n));
+      const pool = await start({ size: 2, resourceLimits: { maxOldGenerationSizeMb: 24 } });
+      const killers = new Map([
+        [11, { n: 11, end, when: 'before' }],
+        [17, { n: 17, end, when: 'after' }],
+      ]);
+      for (let n = 0; n < 30; n++) bus.emit('job.given', killers.get(n) ?? { n });
+      await bus.settled();
+      await bus.flush();
+      const letters = await bus.deadLetters.list();
+      expect(letters.map(({ error }) => error.code)).to.deep.equal(['WORKER_FAILED', 'WORKER_FAILED']);
+      const missing = Array.from({ length: 30 }, (_, n) => n).filter((n) => !done.has(n));
+      expect([11, 17]).to.include.members(missing);
+      const restarts = pool.workers().reduce((sum, worker) => sum + worker.restarts, 0);
+      expect(restarts).to.be.within(2, 4);
+    });
+
+  it('that are killed from outside are started again', async () => {
+    const pool = await start();
+    const died = bus.once('$worker.died');
+    expect(pool.kill(pool.workers()[0]!.name)).to.equal(true);
+    expect((await died).payload).to.deep.include({ inFlight: 0 });
+    bus.emit('job.given', { n: 1 });
+    await bus.once('job.done');
+  });
+
+  it('keep the parent’s timers going in floods of 50,000 events each way, and what waits is bounded', async () => {
+    await start({ credits: 512 });
+    const up = await longestHoldMs(async () => {
+      expect(await bus.ask('flood.wanted', FLOOD, { timeout: '60s' })).to.equal(FLOOD);
+    });
+    expect(await bus.count({ where: { type: 'flood.up' } })).to.equal(FLOOD);
+    let queued = 0;
+    const load = (): number => {
+      const { running, queued: waiting } = bus.metrics().subscriptions.find(({ pattern }) => pattern === 'flood.down')!;
+      queued = Math.max(queued, running + waiting);
+      return running + waiting;
+    };
+    const down = await longestHoldMs(async () => {
+      for (let n = 0; n < FLOOD; n++) {
+        bus.emit('flood.down', { n, text: 'x'.repeat(100) }, { transient: true });
+        if (n % 250 === 249)
+          do await turn();
+          while (load() > 4_000);
+      }
+      await bus.settled();
+    });
+    expect(await bus.ask('counted', 1)).to.equal(FLOOD);
+    expect(queued, 'what waits is bounded').to.be.below(5_000);
+    expect(up, 'events from the worker').to.be.below(20);
+    expect(down, 'events to the worker').to.be.below(20);
+  });
+
+  it('may be there already, and go on talking with whoever started them', async () => {
+    const worker = new Worker(SCRIPT);
+    const answered = new Promise((resolve) => worker.once('message', resolve));
+    const pool = connectWorker(bus, worker);
+    await pool.ready;
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread has no origin
+    worker.postMessage('hello from the user');
+    expect(await answered).to.equal('hello from the worker');
+    expect(await bus.ask('thread', 1)).to.equal(worker.threadId);
+    await pool.close();
+    expect(worker.threadId, 'it is its owner’s').to.be.above(0);
+    await worker.terminate();
+  });
+
+  it('that are somebody else’s and die fail what they had', async () => {
+    const worker = new Worker(SCRIPT);
+    const pool = connectWorker(bus, worker);
+    await pool.ready;
+    bus.emit('job.given', { n: 1, end: 'exit', when: 'before' });
+    await bus.settled();
+    expect(pool.workers()[0]!.status).to.equal('failed');
+    await bus.flush();
+    expect(await bus.deadLetters.list()).to.have.length(1);
+  });
+
+  it('whose script does not exist, or throws at start, reject `ready` with the script and the cause', async () => {
+    const missing = connectWorkers(bus, { script: new URL('no-such-script.js', import.meta.url), ...QUICK });
+    const error = await rejectionOf(missing.ready);
+    expect(error.code).to.equal('WORKER_FAILED');
+    expect(error.message).to.match(/no-such-script\.js.*Cannot find module/);
+    const throwing = connectWorkers(bus, { script: SCRIPT, workerData: { at: 'start' }, ...QUICK, name: 'sick' });
+    const thrown = await rejectionOf(throwing.ready);
+    expect(thrown.message).to.match(/script\.js.*no licence/);
+    expect(thrown.cause).to.deep.include({ message: 'no licence' });
+    expect(throwing.workers()[0]!.restarts).to.equal(2);
+    expect(bus.health().notices.join()).to.contain('worker `sick` of pool `sick` is given up');
+  });
+
+  it('end with the bus, which waits for what they do', async () => {
+    const pool = await start({ size: 2 });
+    for (let n = 0; n < 50; n++) bus.emit('job.given', { n });
+    let done = 0;
+    bus.on('job.done', () => void done++);
+    expect(await bus.close()).to.deep.equal({ cut: 0, stillRunning: 0, unstored: 0 });
+    expect(done).to.equal(50);
+    expect(pool.workers().map(({ status }) => status)).to.deep.equal(['closed', 'closed']);
+  });
+
+  const wrong = (given: object): string => refusalOf(() => connectWorkers(bus, given as never)).message;
+
+  it('refuses what is wrong with its options, and a bus that is none', async () => {
+    expect(wrong({})).to.match(/`script` of connectWorkers/);
+    expect(wrong({ script: SCRIPT, size: 0 })).to.match(/`size` of connectWorkers .* got 0/);
+    expect(wrong({ script: SCRIPT, credits: 0.5 })).to.match(/`credits` of connectWorkers/);
+    expect(wrong({ script: SCRIPT, deliver: 'two' })).to.match(/'one' or 'every'/);
+    expect(wrong({ script: SCRIPT, restart: { limits: 1 } })).to.match(/`limits` is not an option/);
+    expect(wrong({ script: SCRIPT, threads: 1 })).to.match(/`threads` is not an option of connectWorkers/);
+    expect(refusalOf(() => connectWorkers({} as never, { script: SCRIPT })).message).to.match(/`bus` to be a bus/);
+    expect(refusalOf(() => connectWorker(bus, {} as never)).message).to.match(/`worker` to be a Worker/);
+    expect(await rejectionOf(connectToParent())).to.deep.include({ code: 'LINK_BROKEN' });
+  });
+});
