@@ -2,7 +2,10 @@ import type { Duration } from './duration.ts';
 import type { TelltaleEvent } from './event/event.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
 
-/** `at` or `after`, and what `emit` takes; the event's `time` is when it is emitted. */
+/**
+ * `at` or `after`, and what `emit` takes; the event's `time` is when it is emitted. An `id` of your own makes it safe to
+ * schedule again, also when it was emitted meanwhile: in a handler that may run twice, let it follow from the event's.
+ */
 export interface ScheduleOptions extends Omit<EmitOptions, 'time' | 'transient'> {
   /** Epoch ms, a Date or an ISO string with zone; what lies in the past is emitted at once. */
   readonly at?: number | string | Date;
@@ -27,6 +30,8 @@ export interface Scheduled<Type extends string = string, Payload = unknown> {
   readonly at: number;
   /** As it was taken; `time` is set when it is emitted. */
   readonly event: TelltaleEvent<Type, Payload>;
+  /** An event of this `id` was stored before: it will not be emitted again. */
+  readonly duplicate?: true;
   /** The admit stage that dropped it: it will not be emitted. */
   readonly dropped?: string;
   /** False where it was emitted, cancelled or replaced before. Rejects with what the store refuses. */

@@ -84,6 +84,8 @@ async function schedule(core: Core, scheduler: Scheduler, { type, payload, optio
   if (captured(cause, accepted)) return { ...scheduled, cancel: async () => false };
   if (accepted.transient && core.options.store)
     throw new TelltaleError('INVALID_OPTION', `what is scheduled is stored, \`${type}\` is transient`);
+  if (about.id !== undefined && (await core.options.store?.find([about.id]))?.has(about.id))
+    return { ...scheduled, duplicate: true, cancel: async () => false };
   const waiting = await runWithoutCause(() => scheduler.set(key, at, accepted));
   return { ...scheduled, cancel: () => cancelling(core, () => scheduler.cancel(waiting)) };
 }

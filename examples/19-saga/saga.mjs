@@ -2,8 +2,9 @@
 // outside are effects, the patience is a schedule: all of it is in the log and goes on after a crash.
 
 const steps = {
-  'order.placed': async ({ entity, payload: order }, { effect, bus, world, next }) => {
-    await bus.schedule('order.overdue', order, { after: order.patience ?? '15m', key: entity, entity });
+  'order.placed': async ({ id, entity, payload: order }, { effect, bus, world, next }) => {
+    const after = order.patience ?? '15m';
+    await bus.schedule('order.overdue', order, { after, id: `${id} overdue`, key: entity, entity });
     const isThere = await effect('reserve', () => world.reserve(order));
     if (isThere) await next('order.reserved');
   },

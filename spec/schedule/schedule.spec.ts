@@ -125,16 +125,16 @@ describe('bus.schedule', () => {
         expect(typesOf(heard)).to.deep.equal(['later']);
       });
 
-      it('emits ten thousand in the order of their times', async () => {
+      it('emits two thousand in the order of their times', async () => {
         const { bus, clock, heard } = await open();
-        const times = Array.from({ length: 10_000 }, (_, i) => (i * 7_919) % 10_000);
+        const times = Array.from({ length: 2_000 }, (_, i) => (i * 7_919) % 2_000);
         await Promise.all(times.map((ms) => bus.schedule('tick', ms, { after: MINUTE + ms })));
         await clock.advance(MINUTE - 1);
         expect(heard).to.have.length(0);
         await clock.advance(10_000);
         expect(heard.map(({ payload }) => payload)).to.deep.equal(times.toSorted((a, b) => a - b));
         expect(await bus.schedules.list()).to.deep.equal([]);
-      }).timeout(20_000);
+      });
 
       it('comes after months, past what one timer can count, and when the wall clock jumps', async () => {
         const { bus, clock, heard } = await open();
@@ -339,12 +339,23 @@ describe('bus.schedule', () => {
     await bus.close();
   });
 
+  it('does not emit an id of the caller’s again that was emitted before', async () => {
+    const { bus, clock, ofType } = await createTestBus({ store: memory() });
+    await bus.schedule('a', 1, { after: '1m', id: 'mine', key: 'x' });
+    await bus.schedule('a', 1, { after: '2m', id: 'mine', key: 'x' });
+    await clock.advance(3 * MINUTE);
+    const again = await bus.schedule('a', 1, { after: '1m', id: 'mine', key: 'x' });
+    expect([again.duplicate, await again.cancel(), await bus.schedules.list()]).to.deep.equal([true, false, []]);
+    await clock.advance(DAY);
+    expect(ofType('a')).to.have.length(1);
+  });
+
   it('gives up what the store refuses for good, says so, and goes on', async () => {
     const { bus, clock, ofType } = await createTestBus({ store: memory() });
     const said: unknown[] = [];
     bus.on('$bus.schedule.refused', ({ payload }) => void said.push(payload));
-    await bus.publish('a', 'other', { id: 'mine' });
     await bus.schedule('a', 'this', { id: 'mine', after: '1m', key: 'x' });
+    await bus.publish('a', 'other', { id: 'mine' });
     await bus.schedule('b', null, { after: '1m' });
     await clock.advance(MINUTE);
     expect(ofType('b')).to.have.length(1);
