@@ -114,6 +114,13 @@ const PRINTED: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     'failed: clock.read TIMEOUT',
     'failed: nobody.there ASK_NO_ANSWERER',
   ],
+  '17-consumer-group.mjs': [
+    '90 orders packed',
+    "[ '7', '37', '67' ]",
+    'failed: order 50 cannot be read',
+    'paused, 41 to go: { orders: 49, sum: 1225 }',
+    'after a restart: { orders: 90, sum: 4095 }',
+  ],
   '19-saga.mjs': [
     '  goods for Ada',
     '  500 from Ada',
