@@ -11,6 +11,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   emit: async () => (await import('./emit.ts')).emit,
   route: async () => (await import('./route.ts')).route,
   subscribe: async () => (await import('./subscribe.ts')).subscribe,
+  actors: async () => (await import('./actors.ts')).actors,
   ask: async () => (await import('./ask.ts')).ask,
   append: async () => (await import('./append.ts')).append,
   lowdb: async () => (await import('./lowdb.ts')).lowdb,

@@ -45,7 +45,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       type: fc.constantFrom('enter', 'leave'),
       who: fc.constantFrom('a', 'b', 'c', 'd'),
-    }) as fc.Arbitrary<Move>,
+    }),
   },
   {
     weight: 1,
