@@ -150,6 +150,16 @@ const PRINTED: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     'paused, 41 to go: { orders: 49, sum: 1225 }',
     'after a restart: { orders: 90, sum: 4095 }',
   ],
+  '18-workers.mjs': [
+    'parsed: a.ts bb.ts ccc.ts',
+    'caused by: file.found true',
+    "asked: { banned: [ 'foo' ] }",
+    'a reader died',
+    'a reader died',
+    'given up',
+    'letter: WORKER_FAILED, parsed all in all: 4',
+    'workers: closed closed',
+  ],
   '19-saga.mjs': [
     '  goods for Ada',
     '  500 from Ada',
