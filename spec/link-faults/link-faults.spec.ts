@@ -16,7 +16,7 @@ function strikesOf(turn: number): readonly Strike[] {
 
 // A dozen of the thousands of deaths of `npm run torture`.
 describe('a worker that goes in the middle of a thousand events', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   for (const [turn, direction] of (['down', 'up'] as const).entries()) {
     const strikes = strikesOf(2 * turn);

@@ -94,7 +94,7 @@ async function findJobs(bus: Bus, marks: Int32Array): Promise<Found> {
     missing: others.filter((n) => marks[n] === 0),
     doubled: [],
     letters,
-    repeated: numbers.reduce((sum, n) => sum + Math.max(0, marks[n]! - 1), 0),
+    repeated: numbers.reduce((all, n) => all + Math.max(0, marks[n]! - 1), 0),
   };
 }
 
