@@ -15,6 +15,7 @@ const MODULES = [
   'plugins/contract/index.ts',
   'plugins/json-file/index.ts',
   'plugins/memory/index.ts',
+  'plugins/worker-threads/index.ts',
 ];
 
 describe('exports', () => {
