@@ -186,12 +186,17 @@ describe('context.effect', () => {
     const store = new FlakyStore();
     const { bus, clock } = await createTestBus({ store, backlog: { events: 1 } });
     const gate = createGate();
+    let isRunning = false;
+    const run = (): Promise<number> => {
+      isRunning = true;
+      return gate.promise.then(() => ++runs);
+    };
     const failed: unknown[] = [];
     let runs = 0;
     bus.on(
       'a',
       async (_, { effect }) => {
-        await effect('x', () => gate.promise.then(() => ++runs)).catch((error: TelltaleError) => {
+        await effect('x', run).catch((error: TelltaleError) => {
           failed.push(error.code);
           throw error;
         });
@@ -200,6 +205,7 @@ describe('context.effect', () => {
     );
     bus.emit('a', null);
     await bus.flush();
+    await turnsUntil(() => isRunning);
     store.faults.push({ before: unavailable() });
     bus.emit('b', null);
     gate.open();
