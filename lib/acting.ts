@@ -78,17 +78,12 @@ function startActor(core: Core, port: ActorPort, name: string, given: unknown): 
   const what = behaviour.persist ? '`persist`' : behaviour.durable ? '`durable`' : undefined;
   if (what !== undefined) mustHaveStore(core, `${what} of actor ${name}`);
   stopWithBus(core, roots);
-  const stopConsumer = (): void =>
-    void runWithoutCause(() =>
-      consumers
-        .get(actor)
-        ?.stop()
-        .catch(() => undefined),
-    );
-  const actor = new Actor(name, behaviour, port, { failed: () => undefined, forget: stopConsumer });
+  let consumer: Consumer | undefined;
+  const forget = (): void => void runWithoutCause(() => consumer?.stop().catch(() => undefined));
+  const actor = new Actor(name, behaviour, port, { failed: () => undefined, forget });
   if (!actor.live) return actor;
   roots.set(name, actor);
-  if (behaviour.durable) consumers.set(actor, consumeFor(core, actor));
+  if (behaviour.durable) consumers.set(actor, (consumer = consumeFor(core, actor)));
   return actor;
 }
 

@@ -48,7 +48,7 @@ export class Actor implements ActorRef {
     this.#port = port;
     this.#owner = owner;
     this.#books = new Books(this, port);
-    this.#inbox = new Inbox(behaviour.mailbox);
+    this.#inbox = new Inbox(behaviour.mailbox, behaviour.keyOf !== undefined);
     const { idleMs, keyOf } = behaviour;
     this.#idle = idleMs && keyOf ? new IdleWatch(port.clock, idleMs, (since) => this.#sweep(since)) : undefined;
     this.#leave = port.enlist(this);

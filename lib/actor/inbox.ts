@@ -2,6 +2,7 @@ import type { Envelope } from '../event/envelope.ts';
 import { createKeyedMailbox } from '../mailbox/keyed-mailbox.ts';
 import type { Mailbox } from '../mailbox/mailbox.ts';
 import { isFull, offer, type MailboxLimits } from '../mailbox/overflow.ts';
+import { createPlainMailbox } from '../mailbox/plain-mailbox.ts';
 
 /**
  * The mailbox of an actor, with a lane for each instance. A lane is taken while its instance has something to do, or
@@ -10,11 +11,14 @@ import { isFull, offer, type MailboxLimits } from '../mailbox/overflow.ts';
 export class Inbox {
   readonly #limits: MailboxLimits;
   readonly #mailbox: Mailbox<Envelope>;
+  /** The only one of an actor without keys, which needs no list of lanes. */
+  #lane: 'free' | 'taken' | undefined;
   #patience: 'left' | 'spent' = 'left';
 
-  constructor(limits: MailboxLimits) {
+  constructor(limits: MailboxLimits, keyed: boolean) {
     this.#limits = limits;
-    this.#mailbox = createKeyedMailbox({ evicts: limits.overflow === 'drop-oldest' });
+    this.#mailbox = keyed ? createKeyedMailbox({ evicts: limits.overflow === 'drop-oldest' }) : createPlainMailbox();
+    this.#lane = keyed ? undefined : 'free';
   }
 
   get length(): number {
@@ -31,27 +35,35 @@ export class Inbox {
 
   /** Takes the lane of an instance; false where it is taken, or something waits. */
   acquire(key: string): boolean {
-    return this.#mailbox.acquire(key);
+    if (this.#lane === undefined) return this.#mailbox.acquire(key);
+    if (this.#lane === 'taken' || this.#mailbox.length > 0) return false;
+    this.#lane = 'taken';
+    return true;
   }
 
   release(key: string): void {
-    this.#mailbox.release(key);
+    if (this.#lane === undefined) this.#mailbox.release(key);
+    else this.#lane = 'free';
   }
 
   /** Answers what has to go for it, or the event itself. */
   push(envelope: Envelope, key: string): readonly Envelope[] {
-    return offer(this.#mailbox, this.#limits, envelope, envelope.bytes, key);
+    const replaced = this.#lane && this.#limits.overflow === 'latest-by-key' ? this.#mailbox.clear() : [];
+    return [...replaced, ...offer(this.#mailbox, this.#limits, envelope, envelope.bytes, key)];
   }
 
   /** The next event whose instance is free, whose lane is taken then. */
   take(): { readonly item: Envelope; readonly key: string | undefined } | undefined {
-    return this.#mailbox.take();
+    if (this.#lane === 'taken') return undefined;
+    const next = this.#mailbox.take();
+    if (this.#lane && next) this.#lane = 'taken';
+    return next;
   }
 
   /** Takes out what waits for an instance, and gives its lane back. */
   empty(key: string): readonly Envelope[] {
-    const waiting = this.#mailbox.evictKey(key);
-    this.#mailbox.release(key);
+    const waiting = this.#lane ? this.#mailbox.clear() : this.#mailbox.evictKey(key);
+    this.release(key);
     return waiting;
   }
 
