@@ -12,6 +12,7 @@ const MODULES = [
   'lib/index.ts',
   'lib/plugin.ts',
   'lib/testing.ts',
+  'plugins/child-process/index.ts',
   'plugins/contract/index.ts',
   'plugins/json-file/index.ts',
   'plugins/memory/index.ts',

@@ -21,6 +21,11 @@ const ROLES: Readonly<Record<string, () => Promise<void>>> = {
     bus.on('job.failed', () => {
       throw Object.assign(new RangeError('as it is meant to'), { code: 'E_MEANT' });
     });
+    bus.answer('pid', () => process.pid);
+    bus.answer('relay', ({ payload }, { ask }) => ask('secret', payload));
+    bus.answer('failing', () => {
+      throw Object.assign(new TypeError('wrong'), { code: 'E_WRONG', cause: new Error('below') });
+    });
     bus.on('die', async ({ payload }) => {
       setImmediate(() => dieOf(payload));
       await new Promise(() => undefined);

@@ -68,6 +68,18 @@ describe('child processes that take part in a bus', function () {
       expect(letter!.error).to.deep.include({ name: 'RangeError', message: 'as it is meant to', code: 'E_MEANT' });
     });
 
+    it('answer questions and ask them, and an error keeps name, code and cause', async () => {
+      const { bus } = started;
+      bus.answer('secret', ({ payload }) => `${String(payload)}!`);
+      expect(await bus.ask('relay', 'psst')).to.equal('psst!');
+      const pids = (await bus.ask('pid', null, { to: 'all' })) as unknown as readonly unknown[];
+      expect(pids).to.have.length(2);
+      const error = await rejectionOf(bus.ask('failing', null));
+      expect(error.code).to.equal('ASK_FAILED');
+      expect(error.cause).to.deep.include({ name: 'TypeError', message: 'wrong', code: 'E_WRONG' });
+      expect((error.cause as Error).cause).to.deep.include({ message: 'below' });
+    });
+
     it('finish what they have when the bus closes, and none is left behind', async () => {
       const { bus, pool, ofType } = started;
       const before = ofType('job.done').length;

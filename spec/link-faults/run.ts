@@ -42,7 +42,7 @@ export async function endure(ordeal: Ordeal): Promise<Outcome> {
     workerData: { ordeal, ledger: marks.buffer },
     credits: CREDITS,
     restart: { delay: 1, maxDelay: 5, limit: 20 },
-    unresponsive: '500ms',
+    unresponsive: '1s',
     resourceLimits: { maxOldGenerationSizeMb: 32 },
   });
   try {
