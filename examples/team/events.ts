@@ -23,50 +23,24 @@ const flag = z.object({
   limit: z.number(),
   where: z.string().exactOptional(),
 });
-const failure = z.object({ path, reason: z.string() });
 const outcome = z.object({ found: count, read: count, failed: count });
-const totals = z.object({ read: count, lines: count, todos: count, failed: count, flagged: count });
-const report = totals.extend({
-  bytes: count,
-  imports: count,
-  exports: count,
-  languages: z.array(z.object({ name: z.string(), files: count, lines: count })).readonly(),
-  longestFunctions: z.array(longest.extend({ path })).readonly(),
-  /** The worst first, at most 100. */
-  flags: z.array(flag).readonly(),
-  /** By path, at most 100. */
-  failures: z.array(failure).readonly(),
-  /** Of all that is known of each file: two reports with one digest agree in everything. */
-  digest: z.string(),
-});
 
-/** Everything the team says on the bus. What only asks for work, or answers that, is written nowhere. */
+/** Everything the team says on the bus. */
 export const teamEvents = defineEvents({
-  'scan.started': z.object({ root: z.string(), readers: z.array(z.string()).readonly() }),
+  'scan.started': z.object({ root: z.string() }),
   'scan.finished': outcome,
   'scan.interrupted': outcome,
-  /** To the scout: go on behind `after` until so many files are announced. */
-  'files.wanted': transient(z.object({ count, after: path.exactOptional(), started: z.boolean() })),
-  /** From the scout: how many files it looked at and knew already, how far it came, whether that was all. */
-  'files.listed': transient(z.object({ looked: count, known: count, after: path.exactOptional(), done: z.boolean() })),
+  'folder.failed': z.object({ path, reason: z.string() }),
   'file.found': z.object({ root: z.string(), path, stamp }),
-  'file.read': z.object({ path, stamp, bytes: count }),
-  'file.parsed': z.object({ path, facts }),
-  'file.flagged': flag,
+  'file.parsed': z.object({ path, stamp, bytes: count, facts }),
   'file.failed': z.object({ path, stamp, reason: z.string(), code: z.string() }),
-  'folder.failed': failure,
-  /** To the reporter. */
+  'file.flagged': flag,
+  /** To the reporter, which answers with the report. A question is written nowhere. */
   'report.wanted': transient(z.object({})),
-  /** From the reporter: the whole report. */
-  'report.made': transient(report),
-  'report.updated': totals,
+  'report.updated': z.object({ read: count, lines: count, todos: count, failed: count, flagged: count }),
 });
 
 export type TeamEvents = PayloadsOf<typeof teamEvents>;
 export type TeamBus = Bus<TeamEvents>;
 export type FileFacts = z.infer<typeof facts>;
 export type Flag = z.infer<typeof flag>;
-export type Failure = z.infer<typeof failure>;
-/** What the team has found out. Plain data in a fixed order, whatever order the events came in. */
-export type Report = z.infer<typeof report>;
-export type Totals = z.infer<typeof totals>;

@@ -1,87 +1,85 @@
 import { createHash } from 'node:crypto';
-import type { Failure, FileFacts, Flag, Report, Totals } from './events.ts';
+import type { FileFacts, Flag, TeamEvents } from './events.ts';
 
-/** The least an event needs for the report. Live and stored events have it alike. */
-export interface ReportEvent {
-  readonly type: string;
-  readonly payload: unknown;
-}
-
-interface Entry {
+/** What is known of one file. */
+export interface Entry {
+  readonly stamp: string;
   readonly bytes: number;
   readonly facts?: FileFacts;
+  /** Why it could not be read. */
   readonly failure?: string;
   readonly flags: readonly Flag[];
 }
+
+/** By path. */
+export type Entries = Map<string, Entry>;
+
+/** What the team has found out. Plain data in a fixed order, whatever order the events came in. */
+export interface Report extends Readonly<TeamEvents['report.updated']> {
+  readonly bytes: number;
+  readonly imports: number;
+  readonly exports: number;
+  readonly languages: readonly { readonly name: string; readonly files: number; readonly lines: number }[];
+  readonly longestFunctions: readonly ({ readonly path: string } & NonNullable<FileFacts['longest']>)[];
+  /** The worst first, at most 100. */
+  readonly flags: readonly Flag[];
+  /** By path, at most 100. */
+  readonly failures: readonly { readonly path: string; readonly reason: string }[];
+  /** Of all that is known of each file: two reports with one digest agree in everything. */
+  readonly digest: string;
+}
+
+/** The types of which the report is made. */
+export const REPORTED = ['file.parsed', 'file.flagged', 'file.failed', 'folder.failed'] as const;
 
 const LONGEST = 5;
 const LISTED = 100;
 
 /**
- * The report as a fold over events: `file.read`, `file.parsed`, `file.flagged`, `file.failed` and `folder.failed`, in
- * any order of files; told twice they change nothing. Keeps one small entry per file. The running report and the one
- * rebuilt from the log are both made by this code and nothing else, so that they can be compared.
+ * The report as a fold over events, in any order of files; told twice they change nothing. The report that is kept and
+ * the one that is made anew from the log both come from here, so that they can be compared.
  */
-export class ReportFold {
-  readonly #entries = new Map<string, Entry>();
-
-  apply(event: ReportEvent): void {
-    const payload = event.payload as Record<string, unknown>;
-    const path = payload['path'];
-    if (typeof path !== 'string') return;
-    const before = this.#entries.get(path) ?? { bytes: 0, flags: [] };
-    const after = change(before, event.type, payload);
-    if (after) this.#entries.set(path, after);
+export function tell(
+  entries: Entries,
+  { type, payload }: { readonly type: string; readonly payload: unknown },
+): Entries {
+  if (!(REPORTED as readonly string[]).includes(type)) return entries;
+  const { path, stamp = '' } = payload as { readonly path: string; readonly stamp?: string };
+  if (type === 'file.parsed') {
+    const { bytes, facts } = payload as TeamEvents['file.parsed'];
+    // Read again because it changed: what an earlier reading found no longer counts.
+    return entries.set(path, { stamp, bytes, facts, flags: [] });
   }
-
-  /** The figures alone: one walk, nothing sorted. */
-  toTotals(): Totals {
-    const totals = { read: 0, lines: 0, todos: 0, failed: 0, flagged: 0 };
-    for (const { facts, failure, flags } of this.#entries.values()) {
-      if (facts) totals.read++;
-      totals.lines += facts?.lines ?? 0;
-      totals.todos += facts?.todos ?? 0;
-      if (failure !== undefined) totals.failed++;
-      totals.flagged += flags.length;
-    }
-    return totals;
+  if (type !== 'file.flagged') {
+    const { reason } = payload as TeamEvents['folder.failed'];
+    return entries.set(path, { stamp, bytes: 0, failure: reason, flags: [] });
   }
-
-  toReport(): Report {
-    const entries = [...this.#entries].toSorted(([a], [b]) => compare(a, b));
-    const read = entries.flatMap(([path, { bytes, facts }]) => (facts ? [{ path, bytes, facts }] : []));
-    return {
-      ...this.toTotals(),
-      bytes: sum(read.map(({ bytes }) => bytes)),
-      imports: sum(read.map(({ facts }) => facts.imports)),
-      exports: sum(read.map(({ facts }) => facts.exports)),
-      languages: languages(read.map(({ facts }) => facts)),
-      longestFunctions: longestFunctions(read),
-      flags: worst(entries.flatMap(([, { flags }]) => flags)),
-      failures: entries.flatMap(([path, entry]) => failureOf(path, entry)).slice(0, LISTED),
-      digest: digest(entries),
-    };
-  }
+  const flag = payload as Flag;
+  const before = entries.get(path) ?? { stamp, bytes: 0, flags: [] };
+  const flags = [...before.flags.filter(({ rule }) => rule !== flag.rule), flag];
+  return entries.set(path, { ...before, flags: flags.toSorted((a, b) => compare(a.rule, b.rule)) });
 }
 
-function change(before: Entry, type: string, payload: Record<string, unknown>): Entry | undefined {
-  switch (type) {
-    case 'file.read':
-      // Read again because it changed: what an earlier reading found no longer counts.
-      return { bytes: Number(payload['bytes']), flags: [] };
-    case 'file.parsed':
-      return { ...before, facts: payload['facts'] as FileFacts };
-    case 'file.flagged': {
-      const flag = payload as unknown as Flag;
-      const flags = [...before.flags.filter(({ rule }) => rule !== flag.rule), flag];
-      return { ...before, flags: flags.toSorted((a, b) => compare(a.rule, b.rule)) };
-    }
-    case 'file.failed':
-    case 'folder.failed':
-      return { bytes: 0, flags: [], failure: String(payload['reason']) };
-    default:
-      return undefined;
-  }
+export function toReport(entries: Entries): Report {
+  const all = [...entries].toSorted(([a], [b]) => compare(a, b));
+  const read = all.flatMap(([path, { bytes, facts }]) => (facts ? [{ path, bytes, facts }] : []));
+  const flags = all.flatMap(([, entry]) => entry.flags);
+  const failures = all.flatMap(([path, { failure }]) => (failure === undefined ? [] : [{ path, reason: failure }]));
+  return {
+    read: read.length,
+    lines: sum(read.map(({ facts }) => facts.lines)),
+    todos: sum(read.map(({ facts }) => facts.todos)),
+    failed: failures.length,
+    flagged: flags.length,
+    bytes: sum(read.map(({ bytes }) => bytes)),
+    imports: sum(read.map(({ facts }) => facts.imports)),
+    exports: sum(read.map(({ facts }) => facts.exports)),
+    languages: languages(read.map(({ facts }) => facts)),
+    longestFunctions: longestFunctions(read),
+    flags: flags.toSorted((a, b) => b.value / b.limit - a.value / a.limit).slice(0, LISTED),
+    failures: failures.slice(0, LISTED),
+    digest: digest(all),
+  };
 }
 
 function languages(read: readonly FileFacts[]): Report['languages'] {
@@ -93,30 +91,22 @@ function languages(read: readonly FileFacts[]): Report['languages'] {
   return [...found.values()].toSorted((a, b) => b.lines - a.lines || compare(a.name, b.name));
 }
 
-function longestFunctions(read: readonly { path: string; facts: FileFacts }[]): Report['longestFunctions'] {
+function longestFunctions(
+  read: readonly { readonly path: string; readonly facts: FileFacts }[],
+): Report['longestFunctions'] {
   return read
     .flatMap(({ path, facts }) => (facts.longest ? [{ path, ...facts.longest }] : []))
     .toSorted((a, b) => b.lines - a.lines || compare(a.path, b.path))
     .slice(0, LONGEST);
 }
 
-function worst(flags: readonly Flag[]): readonly Flag[] {
-  return flags.toSorted((a, b) => b.value / b.limit - a.value / a.limit).slice(0, LISTED);
-}
-
-function failureOf(path: string, { failure }: Entry): readonly Failure[] {
-  return failure === undefined ? [] : [{ path, reason: failure }];
-}
-
 function digest(entries: readonly (readonly [string, Entry])[]): string {
   const hash = createHash('sha256');
-  for (const [path, { bytes, facts, failure, flags }] of entries)
-    hash.update(JSON.stringify([path, bytes, facts ? Object.entries(facts).toSorted(byName) : null, failure, flags]));
+  for (const [path, { stamp, bytes, facts, failure, flags }] of entries) {
+    const sorted = facts && Object.entries(facts).toSorted(([a], [b]) => compare(a, b));
+    hash.update(JSON.stringify([path, stamp, bytes, sorted ?? null, failure, flags]));
+  }
   return hash.digest('base64url');
-}
-
-function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
-  return compare(a, b);
 }
 
 // By code unit: the same on every machine, whatever its language.

@@ -1,55 +1,44 @@
-import { workerData } from 'node:worker_threads';
-import { createBus, jsonFile } from 'telltale';
-import type { TelltaleEvent } from 'telltale';
-import { teamEvents } from './events.ts';
-import { serveLink } from './link-worker.ts';
-import { recall } from './recall.ts';
+import { join } from 'node:path';
+import { fileTarget } from 'telltale';
+import type { Actor } from 'telltale';
+import type { TeamBus, TeamEvents } from './events.ts';
+import { REPORTED, tell, toReport } from './report.ts';
+import type { Entries, Entry } from './report.ts';
 
-const EVERY = 500;
-const { log } = workerData as { log: string };
-const bus = await createBus({ source: 'reporter', events: teamEvents });
+/** Asked with `report.wanted`, answers with the report. */
+export type Reporter = Actor<number, TeamEvents> & {
+  /** What the log says of each file by now. */
+  readonly entries: () => Promise<Entries>;
+};
 
-// Runs in its own thread and keeps the running report. Begins with what the log knows: the files of earlier runs, or,
-// where a reporter died and this one took its place, those of this run.
-const { fold, ...known } = await recallLog();
-let scan: TelltaleEvent | undefined = known.scan;
-let files = 0;
-let heard = false;
-
-serveLink(bus, {
-  'scan.started': (event) => void (scan = event),
-  'file.read': hear,
-  'file.flagged': hear,
-  'file.failed': hear,
-  'folder.failed': hear,
-  'file.parsed': (event) => {
-    hear(event);
-    if (++files % EVERY === 0) sayTotals();
-  },
-  'report.wanted': () => {
-    if (heard) sayTotals();
-    bus.emit('report.made', fold.toReport());
-  },
-});
-
-function hear(event: TelltaleEvent): void {
-  fold.apply(event);
-  heard = true;
-}
-
-/** Belongs to the scan's correlation, not to that of the file that happened to be read last. */
-function sayTotals(): void {
-  if (!scan) return;
-  const { correlationId, id: causationId } = scan;
-  bus.emit('report.updated', fold.toTotals(), { correlationId, causationId });
-}
-
-async function recallLog() {
-  const store = jsonFile(log, { readOnly: true });
-  await store.open();
-  try {
-    return await recall(store.read());
-  } finally {
-    await store.close();
-  }
+/**
+ * Keeps the report and is asked for it. A durable consumer brings the report up to date in a file in which its place in
+ * the log stands too: whenever the process ends, the next one goes on exactly there. An actor answers for it.
+ */
+export function startReporter(bus: TeamBus, folder: string): Reporter {
+  const kept = fileTarget<readonly (readonly [string, Entry])[]>(join(folder, 'report.json'), []);
+  const consumer = bus.consume(
+    'report',
+    '**',
+    (events, { tx }) => void (tx.state = [...events.reduce(tell, new Map(tx.state))]),
+    { where: { type: { $in: REPORTED } }, batch: { max: 1_000 }, checkpointIn: kept },
+  );
+  const entries = async (): Promise<Entries> => {
+    await consumer.caughtUp();
+    return new Map(await kept.read());
+  };
+  // Its state: how much it has heard since it last said something.
+  const actor = bus.actor<number>('reporter', {
+    initial: 0,
+    on: 'file.*',
+    async receive(news, { type }, { emit, answer }) {
+      if (type !== 'report.wanted') return news + 1;
+      const report = toReport(await entries());
+      const { read, lines, todos, failed, flagged } = report;
+      if (news > 0) emit('report.updated', { read, lines, todos, failed, flagged }, { source: 'reporter' });
+      answer(report);
+      return 0;
+    },
+  });
+  return { ...actor, entries };
 }

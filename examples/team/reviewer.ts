@@ -1,13 +1,19 @@
-import { createBus } from 'telltale';
-import { teamEvents } from './events.ts';
-import { serveLink } from './link-worker.ts';
+import type { TeamBus } from './events.ts';
 import { review } from './review.ts';
 
-const bus = await createBus({ source: 'reviewer', events: teamEvents });
-
-// Runs in its own thread: flags every parsed file that is over a limit.
-serveLink(bus, {
-  'file.parsed': ({ payload, entity }) => {
-    for (const flag of review(payload)) bus.emit('file.flagged', flag, entity === undefined ? {} : { entity });
-  },
-});
+/**
+ * An actor that flags every parsed file that is over a limit. Its mailbox is the log: what was parsed just before the
+ * process ended is reviewed when it runs again, and the ids see to it that no flag is stored twice.
+ */
+export function startReviewer(bus: TeamBus): void {
+  bus.actor('reviewer', {
+    initial: undefined,
+    on: 'file.parsed',
+    durable: true,
+    receive(_, event, { emit }) {
+      if (event.type !== 'file.parsed') return;
+      for (const flag of review(event.payload))
+        emit('file.flagged', flag, { id: `${event.id}/${flag.rule}`, entity: event.entity!, source: 'reviewer' });
+    },
+  });
+}

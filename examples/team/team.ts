@@ -1,17 +1,25 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { StoredEvent, TelltaleEvent } from 'telltale';
-import type { Report, TeamBus, TeamEvents } from './events.ts';
-import { accept, answerOf, ask, handOver, toError } from './hand-over.ts';
-import type { Link } from './link.ts';
-import { CREDITS, startMembers } from './members.ts';
-import type { MemberOptions, Members } from './members.ts';
-import { recall } from './recall.ts';
-import type { Recall } from './recall.ts';
-import { Room } from './room.ts';
+import type { DeadLetter, TelltaleEvent } from 'telltale';
+import { connectWorkers } from 'telltale/plugins/worker-threads';
+import type { ConnectWorkersOptions, WorkerPool } from 'telltale/plugins/worker-threads';
+import type { TeamBus, TeamEvents } from './events.ts';
+import type { Report } from './report.ts';
+import { startReporter } from './reporter.ts';
+import type { Reporter } from './reporter.ts';
+import { startReviewer } from './reviewer.ts';
+import { scout } from './scout.ts';
+import type { WalkOptions } from './walk.ts';
 
-export interface TeamOptions extends MemberOptions {
+export interface TeamOptions extends WalkOptions {
+  /** The folder of the log behind the bus; the report is kept there too. */
+  readonly log: string;
+  /** How many reader threads. */
+  readonly readers: number;
   /** Abort it to stop early: what is being read is finished, the rest is left for the next run. */
   readonly signal: AbortSignal;
+  /** Other readers than usual. */
+  readonly pool?: Partial<ConnectWorkersOptions>;
+  /** How often a file is given to readers once more that two of them have died of. @default never */
+  readonly patience?: number;
 }
 
 /** How far the team is. Counts files of earlier runs too, as long as the log knows them. */
@@ -31,164 +39,89 @@ export interface TeamResult {
   /** Files of this run. */
   readonly handled: number;
   readonly interrupted: boolean;
-  /** Threads that died and were replaced. */
+  /** Readers that died and were replaced. */
   readonly deaths: number;
-  /** Until the threads were there. */
-  readonly startMs: number;
 }
 
 export interface Team {
-  readonly progress: () => Progress;
-  readonly result: Promise<TeamResult>;
-  /** Ends all threads at once; what they had not finished is left for the next run. */
-  readonly stop: () => Promise<void>;
+  /** Files whose outcome is in the log already. */
+  readonly known: number;
+  readonly readers: WorkerPool;
+  progress(): Progress;
+  /** Reads all there is to read. */
+  run(): Promise<TeamResult>;
 }
 
-/** Announced and unfinished files, for each that can be with a reader. */
-const WAITING = 4;
-const MANY = 1_000;
+/** Files a reader may have at once, and files that are announced for each of those. */
+const CREDITS = 8;
+const WAITING = 3;
+const OUTCOMES = ['file.parsed', 'file.failed'] as const;
 
-/** Puts the team to work, each member in a thread of its own, on a bus whose log may hold earlier runs (`known`). */
-export function startTeam(bus: TeamBus, known: Recall, options: TeamOptions): Team {
-  const run = new TeamRun(bus, known, options);
-  return { progress: () => run.progress(), result: run.start(), stop: () => run.stop() };
-}
+/** Puts a team together on a bus whose log may hold earlier runs. It ends with the bus. */
+export async function startTeam(bus: TeamBus, options: TeamOptions): Promise<Team> {
+  const { log, readers: size, signal, pool, patience = 0 } = options;
+  const script = new URL(`reader${import.meta.url.slice(-3)}`, import.meta.url);
+  const readers = connectWorkers(bus, { name: 'reader', script, size, credits: CREDITS, ...pool });
+  startReviewer(bus);
+  const reporter = startReporter(bus, log);
+  const [known] = await Promise.all([reporter.entries(), readers.ready, bus.settled()]);
 
-/** Tells the stored events again to a new, empty report and compares. No file is opened. */
-export async function rebuild(
-  log: AsyncIterable<StoredEvent>,
-  report: Report,
-): Promise<Recall & { readonly identical: boolean }> {
-  const again = await recall(log);
-  return { ...again, identical: isDeepStrictEqual(again.fold.toReport(), report) };
-}
+  const seen = { found: 0, earlier: 0 };
+  const count = { 'file.found': 0, 'file.parsed': 0, 'file.failed': 0, 'file.flagged': 0, deaths: 0 };
+  bus.on('file.*', ({ type }) => void count[type]++);
+  bus.on('$worker.died', () => void count.deaths++);
+  bus.on('$dead-letter.opened', (letter) => fail(bus, letter, patience), { concurrency: size * CREDITS });
+  // A listener of its own, so that the bus does not warn on the terminal: the report tells of every failure.
+  bus.on('$bus.handler.failed', () => undefined);
 
-/** One run: which event goes to which member, and how many files are under way at once. */
-class TeamRun {
-  readonly #bus: TeamBus;
-  readonly #known: Recall;
-  readonly #signal: AbortSignal;
-  readonly #members: Members;
-  readonly #room: Room;
-  readonly #count = { found: 0, earlier: 0, announced: 0, read: 0, failed: 0 };
-  #scan: TelltaleEvent | undefined;
-  #startMs = 0;
-
-  constructor(bus: TeamBus, known: Recall, options: TeamOptions) {
-    this.#bus = bus;
-    this.#known = known;
-    this.#signal = options.signal;
-    this.#members = startMembers(options, known.settled);
-    const atReaders = options.readers * CREDITS;
-    this.#room = new Room(atReaders * WAITING);
-    this.#connect(atReaders);
-    this.#listen();
-  }
-
-  progress(): Progress {
-    const { found, earlier, announced, read, failed } = this.#count;
-    return { found, done: earlier + read + failed, failed, waiting: announced - read - failed };
-  }
-
-  async start(): Promise<TeamResult> {
-    try {
-      return await this.#run();
-    } finally {
-      await Promise.all(this.#links().map((link) => link.close()));
-    }
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all(this.#links().map((link) => link.stop()));
-  }
-
-  async #run(): Promise<TeamResult> {
-    const bus = this.#bus;
-    const { reviewer, reporter } = this.#members;
-    // Once the reporter answers, it has recalled the log and will not fall behind.
-    const began = performance.now();
-    await ask(reporter, bus.emit('report.wanted', {}));
-    this.#startMs = performance.now() - began;
-    // Parsed just before an earlier run ended, too late to be reviewed.
-    await Promise.all(this.#known.unreviewed.map((event) => handOver(bus, reviewer, event)));
-    await this.#announceFiles();
-    // Every file announced has been read by then, and reviewed, and reported.
+  const handled = (): number => count['file.parsed'] + count['file.failed'];
+  const waiting = (): number => count['file.found'] - handled();
+  const room = async (): Promise<void> => {
+    while (waiting() >= size * CREDITS * WAITING) await bus.once('file.*', { where: { type: { $in: OUTCOMES } } });
+  };
+  const progress = (): Progress => {
+    const { found, earlier } = seen;
+    return { found, done: earlier + handled(), failed: count['file.failed'], waiting: waiting() };
+  };
+  const run = async (): Promise<TeamResult> => {
+    const scan = await scout(bus, { ...options, known, seen, room });
+    // First every file that was announced has been read, and is stored; then it has been reviewed, too.
     await bus.settled();
-    const said = await ask(reporter, bus.emit('report.wanted', {}));
-    await accept(bus, said);
-    const report = answerOf(said, 'report.made');
-    this.#sayEnd(report);
     await bus.flush();
-    return this.#result(report);
-  }
+    await bus.settled();
+    const report = await bus.withContext(causedBy(scan), () => ask(reporter));
+    const { aborted: interrupted } = signal;
+    const outcome = { found: seen.found, read: report.read, failed: report.failed };
+    if (scan)
+      bus.withContext(causedBy(scan), () => bus.emit(interrupted ? 'scan.interrupted' : 'scan.finished', outcome));
+    await bus.flush();
+    const { earlier } = seen;
+    return { report, progress: progress(), earlier, handled: handled(), interrupted, deaths: count.deaths };
+  };
+  return { known: known.size, readers, progress, run };
+}
 
-  #connect(atReaders: number): void {
-    const bus = this.#bus;
-    const { reviewer, reporter } = this.#members;
-    const lanes = { key: (event: TelltaleEvent) => event.entity ?? event.id, concurrency: atReaders };
-    bus.on('file.found', (event) => this.#read(event).finally(() => this.#room.leave()), lanes);
-    bus.on('file.parsed', (event) => handOver(bus, reviewer, event), lanes);
-    for (const type of ['scan.started', 'file.read', 'file.parsed', 'file.flagged', 'file.failed', 'folder.failed'])
-      bus.on(type, (event) => handOver(bus, reporter, event), { concurrency: MANY });
-  }
+// To bring a long log up to date takes its time.
+function ask(reporter: Reporter): Promise<Report> {
+  return reporter.ask('report.wanted', {}, { timeout: '10m' });
+}
 
-  #listen(): void {
-    const bus = this.#bus;
-    // A listener of its own, so that the bus does not warn on the terminal: the report tells of every failure.
-    bus.on('$bus.handler.failed', () => undefined);
-    bus.on('scan.started', (event) => void (this.#scan = event));
-    bus.on('file.found', () => void this.#count.announced++);
-    bus.on('file.parsed', () => void this.#count.read++);
-    bus.on('file.failed', () => void this.#count.failed++);
+/** A file that no reader could read has a dead letter; here that becomes what is known of the file. */
+async function fail(bus: TeamBus, { payload }: TelltaleEvent, patience: number): Promise<void> {
+  const { id, eventId, eventType, error } = payload as DeadLetter;
+  if (eventType !== 'file.found') return;
+  let { code = 'UNKNOWN', message: reason } = error;
+  for (let left = patience; left > 0 && code === 'WORKER_FAILED'; left--) {
+    const { closed, failures } = await bus.deadLetters.retry(id);
+    if (closed > 0) return;
+    ({ code = 'UNKNOWN', message: reason } = failures[0]?.error ?? error);
   }
+  const found = await bus.get(eventId);
+  if (!found || found.removed) return;
+  const { path, stamp } = found.payload as TeamEvents['file.found'];
+  bus.emit('file.failed', { path, stamp, reason, code }, { id: `${eventId}/failed`, entity: found.entity! });
+}
 
-  /** Asks the scout for as many files as there is room for, until it has seen all. */
-  async #announceFiles(): Promise<void> {
-    const bus = this.#bus;
-    let after: { after?: string } = {};
-    for (let count = await this.#room.free(this.#signal); count > 0; count = await this.#room.free(this.#signal)) {
-      const wanted = bus.emit('files.wanted', { count, started: this.#scan !== undefined, ...after });
-      const said = await ask(this.#members.scout, wanted);
-      this.#room.enter(said.filter(({ type }) => type === 'file.found').length);
-      await accept(bus, said);
-      const listed = answerOf(said, 'files.listed');
-      this.#count.found += listed.looked;
-      this.#count.earlier += listed.known;
-      if (listed.done) return;
-      after = listed.after === undefined ? {} : { after: listed.after };
-    }
-  }
-
-  /** Every `file.found` goes to one reader; what it found out is stored in one piece, or the failure is. */
-  async #read(event: TelltaleEvent<'file.found', TeamEvents['file.found']>): Promise<void> {
-    if (this.#signal.aborted) return;
-    const { worker, error, emitted } = await this.#members.readers.deliver(event);
-    if (!error) return accept(this.#bus, emitted);
-    const { path, stamp } = event.payload;
-    const entity = event.entity === undefined ? {} : { entity: event.entity };
-    const { message: reason, code = 'UNKNOWN' } = error;
-    this.#bus.emit('file.failed', { path, stamp, reason, code }, { source: worker, ...entity });
-    // The bus turns this into a dead letter; nobody else notices.
-    throw toError(error);
-  }
-
-  #sayEnd({ read, failed }: Report): void {
-    if (!this.#scan) return;
-    const { correlationId, id: causationId } = this.#scan;
-    const type = this.#signal.aborted ? 'scan.interrupted' : 'scan.finished';
-    this.#bus.emit(type, { found: this.#count.found, read, failed }, { correlationId, causationId });
-  }
-
-  #links(): readonly Link[] {
-    const { scout, readers, reviewer, reporter } = this.#members;
-    return [scout, readers, reviewer, reporter];
-  }
-
-  #result(report: Report): TeamResult {
-    const { earlier, read, failed } = this.#count;
-    const deaths = this.#links().reduce((sum, link) => sum + link.deaths, 0);
-    const interrupted = this.#signal.aborted;
-    const startMs = this.#startMs;
-    return { report, progress: this.progress(), earlier, handled: read + failed, interrupted, deaths, startMs };
-  }
+function causedBy(event: TelltaleEvent | undefined) {
+  return event ? { correlationId: event.correlationId, causationId: event.id } : {};
 }

@@ -8,8 +8,6 @@ export interface WalkOptions {
   readonly skipNames: ReadonlySet<string>;
   /** Absolute paths that are not entered: the log itself. */
   readonly skipPaths: ReadonlySet<string>;
-  /** Only what comes behind this path. */
-  readonly after?: string;
 }
 
 /** A file with its size and time of change, or a folder that could not be listed. Paths have `/` on every system. */
@@ -17,9 +15,9 @@ export type Step =
   | { readonly path: string; readonly stamp: string }
   | { readonly path: string; readonly reason: string };
 
-/** All files below the root, always in the same order, so that a walk can go on where another one stopped. */
+/** All files below the root, always in the same order. */
 export function* walk(options: WalkOptions, folder = ''): Generator<Step, void, undefined> {
-  const { root, after } = options;
+  const { root } = options;
   const entries = list(join(root, folder));
   if (typeof entries === 'string') {
     yield { path: folder || '.', reason: entries };
@@ -27,9 +25,8 @@ export function* walk(options: WalkOptions, folder = ''): Generator<Step, void, 
   }
   for (const entry of entries) {
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-    if (after !== undefined && isBefore(path, after)) continue;
     // Links are not followed: they may lead round in circles. Pipes and sockets would never end.
-    if (entry.isFile() && path !== after) yield { path, stamp: stampOf(join(root, path)) };
+    if (entry.isFile()) yield { path, stamp: stampOf(join(root, path)) };
     else if (entry.isDirectory() && !isSkipped(options, path, entry.name)) yield* walk(options, path);
   }
 }
@@ -40,16 +37,6 @@ function list(folder: string): readonly Dirent[] | string {
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
-}
-
-/** Whether the walk is done with all of `path` when it comes to `after`. */
-function isBefore(path: string, after: string): boolean {
-  const goal = after.split('/');
-  for (const [depth, name] of path.split('/').entries()) {
-    if (depth >= goal.length) return false;
-    if (name !== goal[depth]) return name < goal[depth]!;
-  }
-  return false;
 }
 
 function isSkipped(options: WalkOptions, path: string, name: string): boolean {

@@ -1,14 +1,16 @@
 import { relative, resolve } from 'node:path';
-import { rebuild, recall, startTeam, teamEvents } from '../../examples/team/index.ts';
-import type { Progress, Recall, TeamBus, TeamResult } from '../../examples/team/index.ts';
+import { audit, createChaos, startTeam, teamEvents } from '../../examples/team/index.ts';
+import type { Chaos, Progress, Team, TeamBus, TeamResult } from '../../examples/team/index.ts';
 import { createBus } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
 import { correlationTree } from './correlation-tree.ts';
 import { commandLine } from './invocation.ts';
 import { Problem } from './problem.ts';
 import { startProgressLine } from './progress-line.ts';
+import { chaosVerdict } from './render/chaos.ts';
 import { counted, integer } from './render/figures.ts';
 import { summary } from './render/summary.ts';
+import type { Story } from './render/summary.ts';
 import { clean, cut, lookOf, paint } from './render/text.ts';
 import type { Look } from './render/text.ts';
 import { say } from './say.ts';
@@ -20,6 +22,8 @@ export interface Assignment {
   /** Names of folders that are not entered, beside the usual ones. */
   readonly skip: readonly string[];
   readonly readers: number;
+  /** Kills readers while they work, as this number has it. */
+  readonly seed?: number;
   readonly signal: AbortSignal;
 }
 
@@ -31,6 +35,8 @@ interface Scene extends Assignment {
 
 const SKIPPED = ['node_modules', '.git', '.telltale'];
 const STORY_LINES = 12;
+/** A reader that dies takes up to eight files with it: none is given up for that. */
+const PATIENCE = 100;
 const MEANING = {
   memory: 'gone with the process',
   os: 'survives a killed process',
@@ -50,37 +56,54 @@ export async function runTeam(assignment: Assignment): Promise<number> {
 }
 
 async function run(scene: Scene): Promise<number> {
-  const { store, folder, root, look } = scene;
+  const { bus, store, folder, look, seed } = scene;
   opening(scene).forEach(say);
-  const known = await recall(store.read());
-  if (known.root !== undefined && known.root !== root)
-    throw new Problem(`the log ${folder} is about ${known.root}, not ${root}; choose another folder with --log`);
-  if (known.settled.size > 0)
-    say(`the log knows ${counted(known.settled.size, 'file')} already: what has not changed is not read again`);
+  await mustBeAbout(scene);
   const before = (await store.head()).position;
-  const began = performance.now();
-  const result = await watch(scene, known);
-  const elapsedMs = performance.now() - began;
+  const chaos = seed === undefined ? undefined : createChaos({ seed });
+  let began = performance.now();
+  const team = await assemble(scene, chaos);
+  const startMs = performance.now() - began;
+  if (team.known > 0)
+    say(`the log knows ${counted(team.known, 'file')} already: what has not changed is not read again`);
+  const calm = chaos?.unleash(bus, team.readers);
+  began = performance.now();
+  const result = await watch(team).finally(calm);
+  const workMs = performance.now() - began;
   if (result.interrupted) return sayStopped(scene, result);
   const stored = (await store.head()).position - before;
-  const rebuilt = await rebuild(store.read(), result.report);
-  const story = await treeOf(scene, rebuilt.story);
-  summary({ look, result, rebuilt, story, elapsedMs, stored, folder, command: commandLine }).forEach(say);
-  return rebuilt.identical ? 0 : 1;
+  const found = await audit(bus, result.report);
+  const verdict = chaos && chaosVerdict(look, { seed: seed!, audit: found, kills: chaos.kills });
+  const facts = { result, audit: found, story: await storyOf(scene), startMs, workMs, stored };
+  summary({ ...facts, look, folder, command: commandLine, more: verdict?.lines ?? [] }).forEach(say);
+  return found.identical && (verdict?.holds ?? true) ? 0 : 1;
 }
 
-async function watch(scene: Scene, known: Recall): Promise<TeamResult> {
-  const team = startTeam(scene.bus, known, {
-    root: scene.root,
-    log: resolve(scene.folder),
-    readers: scene.readers,
-    skipNames: new Set([...SKIPPED, ...scene.skip]),
-    skipPaths: new Set([resolve(scene.folder)]),
-    signal: scene.signal,
+/** Puts the team together; its readers may be made to die. */
+function assemble(scene: Scene, chaos: Chaos | undefined): Promise<Team> {
+  const { bus, root, folder, readers, skip, signal } = scene;
+  return startTeam(bus, {
+    root,
+    log: resolve(folder),
+    readers,
+    skipNames: new Set([...SKIPPED, ...skip]),
+    skipPaths: new Set([resolve(folder)]),
+    signal,
+    ...(chaos && { pool: chaos.pool, patience: PATIENCE }),
   });
+}
+
+async function mustBeAbout({ bus, folder, root }: Scene): Promise<void> {
+  const { events } = await bus.query({ type: 'scan.started', limit: 1 });
+  const known = events[0]?.payload.root;
+  if (known !== undefined && known !== root)
+    throw new Problem(`the log ${folder} is about ${known}, not ${root}; choose another folder with --log`);
+}
+
+async function watch(team: Team): Promise<TeamResult> {
   const line = startProgressLine(process.stdout, () => progressText(team.progress()));
   try {
-    return await team.result;
+    return await team.run();
   } finally {
     line.stop();
   }
@@ -93,18 +116,25 @@ function sayStopped({ folder }: Scene, { progress: { found, done } }: TeamResult
   return 130;
 }
 
-async function treeOf(scene: Scene, correlationId: string | undefined): Promise<readonly string[]> {
-  if (correlationId === undefined) return [];
-  return correlationTree(scene.store, correlationId, { look: scene.look, limit: STORY_LINES });
+/** The newest file that was flagged, or else parsed, and the newest that failed. */
+async function storyOf({ bus, store, look }: Scene): Promise<Story> {
+  const newest = async (type: 'file.flagged' | 'file.parsed' | 'file.failed') =>
+    (await bus.query({ type, direction: 'backward', limit: 1 })).events[0];
+  const shown = (await newest('file.flagged')) ?? (await newest('file.parsed'));
+  const failure = (await newest('file.failed'))?.correlationId;
+  if (!shown) return { path: '', lines: [], failure };
+  const lines = await correlationTree(store, shown.correlationId, { look, limit: STORY_LINES });
+  return { path: shown.payload.path, lines, failure };
 }
 
-function opening({ look, folder, root, readers, store }: Scene): string[] {
+function opening({ look, folder, root, readers, store, seed }: Scene): string[] {
   const { durability } = store.supports;
-  const workers = `${readers + 3} worker threads: scout, ${counted(readers, 'reader')}, reviewer, reporter`;
+  const team = `a scout, ${counted(readers, 'reader thread')}, a reviewer, a reporter`;
   return [
-    `${paint(look, 'bold', 'telltale demo')}  ${workers}`,
+    `${paint(look, 'bold', 'telltale demo')}  ${team}`,
     `  reads  ${cut(clean(relative(process.cwd(), root) || root), look.width - 9, 'end')}`,
     `  log    ${clean(folder)}  (durability ${durability}: ${MEANING[durability]})`,
+    ...(seed === undefined ? [] : [`  chaos  readers are killed while they read  (--seed ${seed})`]),
   ];
 }
 

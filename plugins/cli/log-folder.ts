@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Problem } from './problem.ts';
 
@@ -30,6 +30,16 @@ export async function prepareLog(folder: string): Promise<void> {
     if (error instanceof Problem) throw error;
     throw new Problem(`the log folder ${folder} cannot be made: ${(error as Error).message}`);
   }
+}
+
+/** Removes a log, if there is one, unless somebody writes to it (`STORE_LOCKED`). */
+export async function removeLog(folder: string): Promise<void> {
+  if (!(await isLog(folder))) return;
+  const { jsonFile } = await import('../json-file/index.ts');
+  const store = jsonFile(folder);
+  await store.open();
+  await store.close();
+  await rm(folder, { recursive: true });
 }
 
 /** Throws a `Problem` that names the logs inside, if the folder is none itself. */

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import type { DemoOptions } from './demo.ts';
 import type { LettersOptions } from './letters.ts';
 import { commandLine, packageRoot } from './invocation.ts';
 import { Problem } from './problem.ts';
@@ -26,7 +27,9 @@ program
   .argument('[folder]', "folder to read, or a recorded log; default: the package's own sources")
   .option('--log <folder>', 'where the log is kept; default: .telltale/<name> in the current directory')
   .option('--readers <n>', 'how many reader threads; default: one a core, 2 to 4')
-  .action(async (target: string | undefined, options: { log?: string; readers?: string }) => {
+  .option('--chaos', 'kill readers while they read, again and again, and check that nothing is lost or counted twice')
+  .option('--seed <n>', 'with --chaos: what decides whom it hits; default: any')
+  .action(async (target: string | undefined, options: DemoOptions) => {
     const { demo } = await import('./demo.ts');
     process.exitCode = await demo(target, options);
   });

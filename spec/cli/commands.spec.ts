@@ -37,14 +37,14 @@ function expectWithin80Columns(text: string): void {
 }
 
 function expectSummary(out: string): void {
-  expect(out).to.match(/^telltale demo {2}\d worker threads: scout, \d readers, reviewer, reporter\n/);
+  expect(out).to.match(/^telltale demo {2}a scout, \d reader threads, a reviewer, a reporter\n/);
   expect(out).to.match(/ {2}log {4}\.telltale\/src-[0-9a-f]{6} {2}\(durability disk: survives a power cut\)/);
   expect(out).to.match(/^41 of 41 files found · backlog 0 · \d failed$/m);
   expect(out).to.match(
     /^\d+ files? in .*, after .* to start the threads\n\d+ events stored, [\d,]+ events per second$/m,
   );
   expect(out).to.match(/bad\.bin +binary: a NUL byte at offset 0/);
-  expect(out).to.match(/└─ file\.read +reader-\d +[\d.]+ m?s/);
+  expect(out).to.match(/└─ file\.parsed +reader +[\d.]+ m?s/);
   expect(out).to.match(/report rebuilt from \d+ stored events, no file opened: identical/);
   expectWithin80Columns(out);
 }
@@ -97,6 +97,22 @@ describe('the command line', function () {
       expect(shown.out).to.contain('✗ file.failed').and.contain('✗ dead letter');
       expect(shown.out).to.contain('handler of file.found: binary: a NUL byte at offset 0');
       expectWithin80Columns(shown.out);
+    });
+
+    it('with --chaos kills readers, and finds that nothing was lost or counted twice', async () => {
+      await makeFolder(60);
+      const { code, out, err } = await telltale(['demo', 'src', '--chaos', '--seed', '7']);
+      expect([code, err]).to.deep.equal([0, '']);
+      expect(out).to.match(/^ {2}chaos {2}readers are killed while they read {2}\(--seed 7\)$/m);
+      expect(out).to.match(
+        /^chaos \(--seed 7\): \d+ readers? killed while they read\n {2}\d+ terminated, \d+ by process/m,
+      );
+      expect(out).to.contain('\n  61 files found, 61 read or refused: none lost, none twice\n');
+      expect(out).to.match(/no file opened: identical/);
+      expectWithin80Columns(out);
+      const nothing = await telltale(['demo', 'src', '--chaos', '--seed', '7', '--log', '.telltale/chaos/']);
+      expect(nothing.code).to.equal(1);
+      expect(nothing.out).to.contain('there was too little to read: nothing is proven');
     });
   });
 
@@ -215,6 +231,17 @@ describe('the command line', function () {
         'a number of readers out of range',
         ['demo', '--readers', '0'],
         /^telltale: expected --readers to be an integer from 1 to 64, got "0"\n$/,
+      ],
+      ['a seed without chaos', ['demo', '--seed', '7'], /^telltale: --seed belongs to --chaos\n$/],
+      [
+        'a seed that is no number',
+        ['demo', '--chaos', '--seed', 'x'],
+        /^telltale: expected --seed to be an integer from 1 to 2147483647, got "x"\n$/,
+      ],
+      [
+        'chaos with a recorded log',
+        ['demo', 'prose.txt', '--chaos'],
+        /^telltale: --chaos is for reading a folder, not for a recorded log\n$/,
       ],
       [
         'a file that is no recorded log',

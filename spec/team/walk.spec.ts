@@ -29,20 +29,10 @@ describe('the walk of the scout', () => {
   });
   after(() => rmSync(root, { recursive: true }));
 
-  const paths = (after?: string): string[] => {
-    const skip = { skipNames: new Set(['node_modules']), skipPaths: new Set([join(root, 'log')]) };
-    return [...walk({ root, ...skip, ...(after !== undefined && { after }) })].map(({ path }) => path);
-  };
-
   it('finds every file once, follows no link and leaves out what it is told to', () => {
-    expect(paths()).to.deep.equal(['a/b/c.ts', 'a/b/d.ts', 'a/b.ts', 'a-b.ts', 'a.ts', 'b/a.ts', 'z']);
-  });
-
-  it('goes on behind any path, also one that is gone', () => {
-    const all = paths();
-    for (const [index, path] of all.entries()) expect(paths(path), path).to.deep.equal(all.slice(index + 1));
-    expect(paths('a/b/cc.ts')).to.deep.equal(all.slice(1));
-    expect(paths('a/c/x')).to.deep.equal(all.slice(3));
+    const skip = { skipNames: new Set(['node_modules']), skipPaths: new Set([join(root, 'log')]) };
+    const paths = [...walk({ root, ...skip })].map(({ path }) => path);
+    expect(paths).to.deep.equal(['a/b/c.ts', 'a/b/d.ts', 'a/b.ts', 'a-b.ts', 'a.ts', 'b/a.ts', 'z']);
   });
 
   it('stamps a file with size and time of change', () => {

@@ -1,19 +1,31 @@
-import type { Recall, TeamResult } from '../../../examples/team/index.ts';
-import type { Report } from '../../../examples/team/events.ts';
+import type { Audit, Report, TeamResult } from '../../../examples/team/index.ts';
 import { bytes, counted, integer, milliseconds } from './figures.ts';
 import { table } from './table.ts';
 import { clean, cut, paint } from './text.ts';
 import type { Look } from './text.ts';
 
+/** What is shown of single files. */
+export interface Story {
+  readonly path: string;
+  /** The tree of that file, drawn. */
+  readonly lines: readonly string[];
+  /** The correlation of the newest file that failed. */
+  readonly failure: string | undefined;
+}
+
 export interface SummaryFacts {
   readonly look: Look;
   readonly result: TeamResult;
-  readonly rebuilt: Recall & { readonly identical: boolean };
-  /** One file's tree, drawn. */
-  readonly story: readonly string[];
-  readonly elapsedMs: number;
+  readonly audit: Audit;
+  readonly story: Story;
+  /** Until the threads were there. */
+  readonly startMs: number;
+  /** From then on. */
+  readonly workMs: number;
   /** Events stored in this run. */
   readonly stored: number;
+  /** Comes behind the verdict. */
+  readonly more: readonly string[];
   readonly folder: string;
   readonly command: (...words: string[]) => string;
 }
@@ -22,7 +34,7 @@ const LISTED = 5;
 
 /** What the demo says at its end. */
 export function summary(facts: SummaryFacts): string[] {
-  const { look, result, rebuilt, story, folder, command } = facts;
+  const { look, result, audit, story, more, folder, command } = facts;
   const { report } = result;
   return [
     ...speed(facts),
@@ -30,33 +42,33 @@ export function summary(facts: SummaryFacts): string[] {
     ...found(look, report),
     ...flags(look, report),
     ...longest(look, report),
-    ...(story.length > 0
+    ...(story.lines.length > 0
       ? [
-          heading(look, cut(`one file's story: ${clean(rebuilt.storyPath ?? '')}`, look.width)),
-          ...story.map((line) => `  ${line}`),
+          heading(look, cut(`one file's story: ${clean(story.path)}`, look.width)),
+          ...story.lines.map((line) => `  ${line}`),
           '',
         ]
       : []),
     ...failures(facts),
-    verdict(look, rebuilt),
+    verdict(look, audit),
+    ...more,
     '',
     `log   ${clean(folder)}`,
     `next  ${command('show', folder)}`,
   ];
 }
 
-function speed({ result, elapsedMs, stored }: SummaryFacts): string[] {
+function speed({ result, startMs, workMs, stored }: SummaryFacts): string[] {
   const { handled, earlier, deaths } = result;
   if (handled === 0 && earlier === 0) return ['nothing to do: there is no file in this folder'];
   if (handled === 0) return [`nothing to do: ${known(earlier)}`];
-  const workMs = elapsedMs - result.startMs;
   const rate = integer((stored / workMs) * 1_000);
   const lines = [
-    `${counted(handled, 'file')} in ${milliseconds(workMs)}, after ${milliseconds(result.startMs)} to start the threads`,
+    `${counted(handled, 'file')} in ${milliseconds(workMs)}, after ${milliseconds(startMs)} to start the threads`,
     `${counted(stored, 'event')} stored, ${rate} events per second`,
   ];
   if (earlier > 0) lines.push(`${counted(earlier, 'file')} known from earlier runs, not read again`);
-  if (deaths > 0) lines.push(`${counted(deaths, 'thread')} died; another took over what was left undone`);
+  if (deaths > 0) lines.push(`${counted(deaths, 'reader')} died; others took over what was left undone`);
   return lines;
 }
 
@@ -98,7 +110,7 @@ function longest(look: Look, { longestFunctions }: Report): string[] {
   return [heading(look, 'the longest function'), cut(place, look.width), ''];
 }
 
-function failures({ look, result, rebuilt, folder, command }: SummaryFacts): string[] {
+function failures({ look, result, story, folder, command }: SummaryFacts): string[] {
   const { failed, failures: listed } = result.report;
   if (failed === 0) return ['no file failed', ''];
   const columns = [{ title: 'file', shrink: 'start' }, { title: 'reason' }] as const;
@@ -108,12 +120,12 @@ function failures({ look, result, rebuilt, folder, command }: SummaryFacts): str
     paint(look, 'red', `${counted(failed, 'file')} failed, which stopped nothing`),
     ...table(look, columns, rows),
     ...(failed > LISTED ? [`  … and ${integer(failed - LISTED)} more`] : []),
-    ...(rebuilt.failure === undefined ? [] : [`  look at it: ${command('show', folder, rebuilt.failure)}`]),
+    ...(story.failure === undefined ? [] : [`  look at it: ${command('show', folder, story.failure)}`]),
     '',
   ];
 }
 
-function verdict(look: Look, { events, identical }: SummaryFacts['rebuilt']): string {
+function verdict(look: Look, { events, identical }: Audit): string {
   const told = `report rebuilt from ${counted(events, 'stored event')}, no file opened: `;
   return told + (identical ? paint(look, 'green', 'identical') : paint(look, 'red', 'DIFFERENT'));
 }
