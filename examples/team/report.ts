@@ -46,7 +46,8 @@ export function tell(
   if (!(REPORTED as readonly string[]).includes(type)) return entries;
   const { path, stamp = '' } = payload as { readonly path: string; readonly stamp?: string };
   if (type === 'file.parsed') {
-    const { bytes, facts } = payload as TeamEvents['file.parsed'];
+    // In a log of version 0.1 the bytes stand elsewhere.
+    const { bytes = 0, facts } = payload as TeamEvents['file.parsed'];
     // Read again because it changed: what an earlier reading found no longer counts.
     return entries.set(path, { stamp, bytes, facts, flags: [] });
   }
