@@ -21,6 +21,7 @@ export interface SchedulerPort {
 const MAX_OPEN = 50_000;
 /** Under way to the store at once. */
 const MAX_EMITTING = 256;
+const READ_AT_ONCE = 64;
 /** The wall clock may jump while a timer runs on the other one: it is looked at this often, or at each 64th of the way. */
 const LOOK_MS = 60_000;
 const LOOKS = 64;
@@ -153,19 +154,28 @@ export class Scheduler {
   async #emitReady(): Promise<void> {
     if (this.#status !== 'idle') return;
     this.#status = 'emitting';
-    const { ledger } = this.#port;
     const slice = new Slice();
-    for (let item = this.#ready.shift(); item && !this.#isStopped; item = this.#ready.shift()) {
-      try {
-        const envelope = ledger.isOpen(item) ? await ledger.eventOf(item) : undefined;
-        if (envelope && !this.#isStopped && ledger.isOpen(item)) void this.#emit(item, envelope);
-      } catch (error) {
-        this.#putBack(item, error);
-      }
+    while (this.#ready.length > 0 && !this.#isStopped) {
+      await this.#emitSome();
       if (this.#underWay >= MAX_EMITTING) await new Promise<void>((resolve) => (this.#eased = resolve));
       if (slice.isOver) await slice.rest();
     }
     if (!this.#isStopped) this.#status = 'idle';
+  }
+
+  // Read side by side, emitted in order.
+  async #emitSome(): Promise<void> {
+    const { ledger } = this.#port;
+    const items = Array.from({ length: Math.min(this.#ready.length, READ_AT_ONCE) }, () => this.#ready.shift()!);
+    try {
+      const envelopes = await Promise.all(
+        items.map(async (item) => (ledger.isOpen(item) ? ledger.eventOf(item) : undefined)),
+      );
+      for (const [i, item] of items.entries())
+        if (envelopes[i] && !this.#isStopped && ledger.isOpen(item)) void this.#emit(item, envelopes[i]);
+    } catch (error) {
+      this.#putBack(items, error);
+    }
   }
 
   // Others may have stopped it while this waited, which the compiler does not see.
@@ -174,9 +184,9 @@ export class Scheduler {
   }
 
   // With all that was to come behind it.
-  #putBack(item: Waiting, error: unknown): void {
+  #putBack(items: readonly Waiting[], error: unknown): void {
     const { due } = this.#port.ledger;
-    due.push(item);
+    for (const item of items) due.push(item);
     for (let next = this.#ready.shift(); next; next = this.#ready.shift()) due.push(next);
     this.#failed(error);
   }
@@ -188,7 +198,7 @@ export class Scheduler {
       await ledger.emit(item, envelope);
       this.#failures = 0;
     } catch (error) {
-      this.#putBack(item, error);
+      this.#putBack([item], error);
     }
     this.#underWay--;
     this.#eased?.();

@@ -57,7 +57,10 @@ function typeBars(look: Look, { removes }: RetentionPlan): string[] {
   return ['', paint(look, 'bold', 'goes, by type'), ...bars(look, rows), ...more];
 }
 
-function heldBack(look: Look, { heldBack: { chains, floors, letters, snapshots } }: RetentionPlan): string[] {
+function heldBack(
+  look: Look,
+  { heldBack: { chains, floors, letters, schedules, snapshots } }: RetentionPlan,
+): string[] {
   const lines = [
     ...chains.slice(0, CHAINS).map(({ correlationId, events, bytes: size, heldBy }) => {
       const holder = heldBy === undefined ? 'one of its events' : `event ${integer(heldBy)}`;
@@ -68,6 +71,7 @@ function heldBack(look: Look, { heldBack: { chains, floors, letters, snapshots }
         `${clean(name)}, come to position ${integer(position)}: ${counted(events, 'event')} (${bytes(size)})`,
     ),
     ...(letters.events > 0 ? [`open dead letters: ${counted(letters.events, 'event')}`] : []),
+    ...(schedules.events > 0 ? [`open schedules: ${counted(schedules.events, 'event')}`] : []),
     ...(snapshots.events > 0 ? [`behind the last snapshot: ${counted(snapshots.events, 'event')}`] : []),
   ];
   if (lines.length === 0) return [];
