@@ -128,20 +128,19 @@ export class Actor implements ActorRef {
   }
 
   async state(key?: string): Promise<unknown> {
-    const instance = await this.#find(checkKey(this, key));
-    return instance?.standing.state;
+    return (await this.#find(checkKey(this, key)))?.standing.state;
   }
 
   async snapshot(key?: string): Promise<void> {
     if (this.behaviour.persist !== 'events')
       throw new TelltaleError('INVALID_OPTION', `actor ${this.address} has no events to take a snapshot of`);
-    const instance = await this.#find(checkKey(this, key));
-    return instance!.snapshot();
+    return (await this.#find(checkKey(this, key)))!.snapshot();
   }
 
   /** The time to end by itself is over: what runs is left to itself, and has its letter. */
   cut(error: unknown): { readonly cut: number; readonly stillRunning: number } {
     let [cut, stillRunning] = [0, 0];
+    if (this.live) this.#status = 'stopping';
     for (const instance of this.#instances.values()) {
       if (instance.status === 'stopped') continue;
       instance.halt(error);

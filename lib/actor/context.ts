@@ -11,7 +11,7 @@ export interface ActorSite extends HandlerSite {
   /** A handle of the actor itself. */
   readonly self: unknown;
   spawn(name: string, behaviour: unknown): unknown;
-  /** Throws `MAILBOX_FULL` where no room is left. */
+  /** Throws `MAILBOX_FULL` where no room is left, `NOT_SUPPORTED` where nothing can be put off. */
   mustStash(): void;
   /** A value that may be an answer. Throws `PAYLOAD_*`. */
   plain(value: unknown): unknown;

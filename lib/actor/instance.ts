@@ -94,6 +94,11 @@ export class Instance implements ActorSite {
 
   mustStash(): void {
     const { entity, behaviour } = this.terms;
+    if (behaviour.durable)
+      throw new TelltaleError(
+        'NOT_SUPPORTED',
+        `\`stash\` of actor ${entity} would hold up its mailbox, which is the log`,
+      );
     if (this.stashed.length < behaviour.mailbox.max) return;
     throw new TelltaleError('MAILBOX_FULL', `actor ${entity} has stashed ${behaviour.mailbox.max} events, all it may`);
   }

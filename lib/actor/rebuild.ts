@@ -59,7 +59,7 @@ export async function rebuild({ entity, key, behaviour }: Whose, terms: RebuildT
   // Before the events: what is stored since is read with them, what is not read was removed.
   const revision = await read(() => store.revision(entity));
   if (revision === 0) return blank;
-  if (behaviour.persist === 'state') return { ...blank, ...(await newestState(entity, behaviour, terms)) };
+  if (behaviour.persist === 'state') return { ...blank, ...(await newestState(entity, revision, behaviour, terms)) };
   const start = (await read(() => readSnapshot(store, entity, behaviour.schemaVersion))) ?? blank;
   const { position: through } = await read(() => store.head());
   let standing: Standing = start;
@@ -122,23 +122,26 @@ function applyStored(
 
 async function newestState(
   entity: string,
+  revision: number,
   { schemaVersion }: Persisted,
   { store, ...terms }: RebuildTerms,
 ): Promise<Partial<Standing>> {
   const { position: head } = await retryRead(() => store.head(), terms);
-  let newest: StoredEvent | undefined;
+  const at = { revision, oldest: revision + 1 };
   for (let after = head + 1; ;) {
     const query = { entity, after: 0, through: after - 1, descending: true, limit: 16 };
     const page = await retryRead(() => store.page(query), terms);
-    newest ??= page.events[0];
-    const found = page.events.find(({ type }) => type === STATE_STORED);
-    if (found || page.done) return { ...whole(found, schemaVersion), ...placeOf(newest) };
+    for (const event of page.events) {
+      at.revision = Math.max(at.revision, event.revision);
+      if (event.type === STATE_STORED)
+        return { ...whole(event, schemaVersion), revision: at.revision, position: event.position };
+      at.oldest = event.revision;
+    }
+    if (page.done && at.oldest > 1) throw removed(entity, 1, at.oldest - 1);
+    if (page.done) return { revision: at.revision };
     after = page.looked;
   }
 }
-
-const placeOf = (event: StoredEvent | undefined): Partial<Standing> =>
-  event ? { revision: event.revision, position: event.position } : {};
 
 // A state of another version is as good as none.
 function whole(event: StoredEvent | undefined, schemaVersion: number): Partial<Standing> {

@@ -105,6 +105,27 @@ describe('a durable actor', () => {
     expect(await again.state()).to.equal(2);
   });
 
+  it('leaves in the log what it has not begun when a closing bus has waited long enough', async () => {
+    const { bus, clock } = await createActorBus({ closeTimeout: '1s' });
+    const actor = bus.actor<number>('a', { initial: 0, durable: true, receive: () => new Promise(() => undefined) });
+    for (const n of [1, 2, 3]) actor.tell('x', n);
+    await turnsUntil(() => bus.metrics().actors[0]!.running === 1);
+    const closing = bus.close().catch(() => undefined);
+    await clock.advance(20_000);
+    await closing;
+    expect(bus.metrics().deadLetters).to.equal(0);
+  });
+
+  it('puts nothing off: its mailbox would wait for it', async () => {
+    const { bus } = await createActorBus();
+    const supervise = { strategy: 'resume' } as const;
+    const actor = bus.actor('a', { initial: 0, durable: true, supervise, receive: (_, __, { stash }) => stash() });
+    actor.tell('x', 1);
+    await bus.settled();
+    await bus.flush();
+    expect((await bus.deadLetters.list())[0]!.error.code).to.equal('NOT_SUPPORTED');
+  });
+
   it('has a lane for each key', async () => {
     const { bus } = await createActorBus();
     const gate = createGate();

@@ -398,6 +398,18 @@ describe('an actor that is persisted by its state', () => {
     expect(await bus.actor('c', { ...counter, schemaVersion: 2 }).ask('asked', null)).to.equal(0);
   });
 
+  it('is told where its last state was removed', async () => {
+    const store = memory();
+    const { bus } = await createActorBus({ store });
+    const actor = bus.actor('c', counter);
+    actor.tell('x', 1);
+    await bus.settled();
+    await actor.stop();
+    await store.remove([{ from: 1, to: (await store.head()).position }], 'test');
+    expect(await codeOfRejection(bus.load('c/main', counter))).to.equal('EVENTS_REMOVED');
+    expect(await bus.load('d/main', counter)).to.deep.equal({ state: { count: 0 }, revision: 0 });
+  });
+
   it('refuses a state that is not plain data', async () => {
     const { bus } = await createActorBus();
     const actor = bus.actor<unknown>('c', { ...counter, supervise: { strategy: 'resume' }, receive: () => new Map() });
