@@ -32,6 +32,20 @@ const ROLES: Readonly<Record<string, () => Promise<void>>> = {
     });
   },
 
+  /** Takes a flood, and makes one. */
+  async flood() {
+    const bus = await connectToParent();
+    let taken = 0;
+    bus.on('flood.down', () => void taken++);
+    bus.answer('flood.taken', () => taken);
+    bus.answer('flood.wanted', async ({ payload }) => {
+      for (let n = 0; n < Number(payload); n++) {
+        bus.emit('flood.up', { n, text: 'x'.repeat(400) });
+        if (n % 5_000 === 4_999) await bus.publish('flood.mark', n);
+      }
+    });
+  },
+
   /** Publishes a thousand facts, each by its id, and notes those that were acknowledged. */
   async source() {
     const bus = await connectToParent();

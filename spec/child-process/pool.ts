@@ -20,12 +20,19 @@ export interface Started {
 export interface Terms extends Partial<ConnectProcessesOptions> {
   readonly role?: string;
   readonly options?: BusOptions;
+  /** Keeps every event. @default true */
+  readonly listens?: boolean;
 }
 
 const undo: (() => unknown)[] = [];
 
 /** A bus with a store and a pool of children, everything of which is gone after `endAll`. */
-export async function startPool({ role = 'worker', options = {}, ...terms }: Terms = {}): Promise<Started> {
+export async function startPool({
+  role = 'worker',
+  options = {},
+  listens = true,
+  ...terms
+}: Terms = {}): Promise<Started> {
   const folder = mkdtempSync(join(quickFolder(), 'telltale-child-'));
   const ledger = join(folder, 'ledger');
   const bus = await createBus({ store: memory(), closeTimeout: '3s', ...options });
@@ -35,7 +42,7 @@ export async function startPool({ role = 'worker', options = {}, ...terms }: Ter
   );
   const events: TelltaleEvent[] = [];
   const waiting = new Set<() => void>();
-  for (const pattern of ['**', '$worker.**', '$bus.handler.failed'])
+  for (const pattern of listens ? ['**', '$worker.**', '$bus.handler.failed'] : [])
     bus.on(pattern, (event) => {
       events.push(event);
       for (const look of waiting) look();

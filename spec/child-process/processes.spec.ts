@@ -1,7 +1,11 @@
 import { expect } from 'chai';
+import { memory } from '../../lib/index.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { turn } from '../support/turns.ts';
+import { longestHoldMs } from '../support/loop-hold.ts';
 import { endAll, isAlive, startPool, type Started } from './pool.ts';
+
+const FLOOD = 20_000;
 
 // Real processes take real time; they are their own kind of test.
 describe('child processes that take part in a bus', function () {
@@ -91,6 +95,36 @@ describe('child processes that take part in a bus', function () {
       expect(done.filter(({ pid }) => isAlive(pid))).to.deep.equal([]);
       expect(pool.workers().map(({ status }) => status)).to.deep.equal(['closed', 'closed']);
     });
+  });
+
+  it('let the timers of their parent go on in a flood of 20,000 events each way, and its memory stays flat', async () => {
+    const { bus, pool } = await startPool({
+      role: 'flood',
+      options: { store: memory({ capacity: 1_000 }) },
+      listens: false,
+    });
+    try {
+      await pool.ready;
+      let came = 0;
+      bus.on('flood.up', () => void came++);
+      const up = await longestHoldMs(() => bus.ask('flood.wanted', FLOOD, { timeout: '30s' }));
+      expect(came).to.equal(FLOOD);
+      const before = process.memoryUsage.rss();
+      const down = await longestHoldMs(async () => {
+        for (let n = 0; n < FLOOD; n++) {
+          bus.emit('flood.down', { n, text: 'x'.repeat(400) }, { transient: true });
+          if (n % 100 === 99) await turn();
+          while (bus.metrics().subscriptions.some(({ queued }) => queued > 4_000)) await turn();
+        }
+        await bus.settled();
+      });
+      expect(await bus.ask('flood.taken', null)).to.equal(FLOOD);
+      expect(up, 'ms held by events from the child').to.be.below(20);
+      expect(down, 'ms held by events for the child').to.be.below(20);
+      expect((process.memoryUsage.rss() - before) / 2 ** 20, 'MiB').to.be.below(50);
+    } finally {
+      await endAll();
+    }
   });
 
   describe('that cannot start', () => {
