@@ -79,7 +79,10 @@ function startActor(core: Core, port: ActorPort, name: string, given: unknown): 
   if (what !== undefined) mustHaveStore(core, `${what} of actor ${name}`);
   stopWithBus(core, roots);
   let consumer: Consumer | undefined;
-  const forget = (): void => void runWithoutCause(() => consumer?.stop().catch(() => undefined));
+  const forget = (): void => {
+    if (!roots.get(name)?.live) roots.delete(name);
+    void runWithoutCause(() => consumer?.stop().catch(() => undefined));
+  };
   const actor = new Actor(name, behaviour, port, { failed: () => undefined, forget });
   if (!actor.live) return actor;
   roots.set(name, actor);

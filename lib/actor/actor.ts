@@ -315,7 +315,7 @@ export class Actor implements ActorRef {
   async #stopInstance(instance: Instance): Promise<void> {
     const gone = new Promise<void>((resolve) => instance.whenStopped.push(resolve));
     instance.wanted = 'stop';
-    if (instance.status === 'idle' || instance.status === 'restarting') void this.#quit(instance, 'stopped');
+    if (instance.status !== 'running' && instance.status !== 'stopped') void this.#quit(instance, 'stopped');
     else if (instance.status === 'stopped' && !instance.isWinding) return;
     await gone;
   }

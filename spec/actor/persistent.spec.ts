@@ -116,6 +116,25 @@ describe('an actor that is persisted by its events', () => {
     expect(booksOf(bus, 'a')).to.include({ failed: 4, handled: 1 });
   });
 
+  it('tells other actors when its facts are stored, and not what it decided in vain', async () => {
+    const { bus } = await createActorBus();
+    const heard: unknown[] = [];
+    const other = bus.actor<null>('other', { initial: null, receive: (_, { payload }) => void heard.push(payload) });
+    const actor = bus.actor<number>('a', {
+      initial: 0,
+      supervise: { strategy: 'resume' },
+      receive: (_, { payload }) => {
+        other.tell('note', payload);
+        if (payload === 'bad') throw new Error('in vain');
+        return { type: 'noted', payload };
+      },
+      apply: (n) => n + 1,
+    });
+    for (const payload of ['good', 'bad', 'better']) actor.tell('x', payload);
+    await bus.settled();
+    expect(heard).to.deep.equal(['good', 'better']);
+  });
+
   it('keeps nothing back of what is emitted by other handlers of its event, or transient, or later', async () => {
     const { bus, ofType } = await createActorBus();
     const gate = createGate();
