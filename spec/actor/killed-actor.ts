@@ -35,5 +35,6 @@ if (when === 'before') {
 while (((await actor.state())?.seen.length ?? 0) < EVENTS) await new Promise((next) => setTimeout(next, 5));
 // What was handled twice would come now.
 await bus.settled();
-writeSync(1, `${JSON.stringify(await actor.state())}\n`);
+const letters = (await bus.deadLetters.list()).length;
+writeSync(1, `${JSON.stringify({ ...(await actor.state()), letters })}\n`);
 await bus.close();

@@ -1,10 +1,13 @@
 import type { Behaviour } from '../../lib/acting-api.ts';
 
-/** Adds up what it is told, as facts. */
+/** Adds up what it is told, as facts that depend on what it has seen before. */
 export const ledger: Behaviour<{ readonly sum: number; readonly seen: readonly number[] }> = {
   initial: { sum: 0, seen: [] },
   durable: true,
   snapshotEvery: 7,
-  receive: (_, { payload }) => ({ type: 'ledger.added', payload }),
-  apply: ({ sum, seen }, { payload }) => ({ sum: sum + (payload as number), seen: [...seen, payload as number] }),
+  receive: ({ seen }, { payload }) => ({ type: 'ledger.added', payload: { amount: payload, place: seen.length } }),
+  apply: ({ sum, seen }, { payload }) => {
+    const { amount } = payload as { readonly amount: number };
+    return { sum: sum + amount, seen: [...seen, amount] };
+  },
 };
