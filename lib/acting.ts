@@ -174,10 +174,11 @@ function createHandle(core: Core, actor: ActorRef): object {
     tell: (type: string, payload: unknown, given?: Given) => {
       mustLive(actor);
       const cause = currentCause();
-      if (given?.key === undefined) return tell(core, actor, core.admit(cause, type, payload, given, terms), given);
+      if (given?.key === undefined)
+        return hand(core, actor, cause, core.admit(cause, type, payload, given, terms), given?.id === undefined);
       const { key, ...options } = given;
       const metadata = Object.freeze({ ...plain, $key: checkKey(actor, key) });
-      return tell(core, actor, core.admit(cause, type, payload, options, { metadata }), options);
+      return hand(core, actor, cause, core.admit(cause, type, payload, options, { metadata }), given.id === undefined);
     },
     ask: async (type: string, payload: unknown, given?: Given) => {
       mustLive(actor);
@@ -199,15 +200,16 @@ function createHandle(core: Core, actor: ActorRef): object {
   });
 }
 
-function tell(
+function hand(
   core: Core,
   actor: ActorRef,
+  cause: Cause | undefined,
   accepted: ReturnType<Core['admit']>,
-  options: EmitOptions | undefined,
+  fresh: boolean,
 ): TelltaleEvent {
   if ('dropped' in accepted) return accepted.event;
   accepted.to = actor;
-  core.send(currentCause(), accepted, options?.id === undefined);
+  core.send(cause, accepted, fresh);
   return accepted.event;
 }
 
