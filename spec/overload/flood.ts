@@ -1,6 +1,8 @@
 import { createBus, memory } from '../../lib/index.ts';
 import type { HandlerContext, TelltaleEvent } from '../../lib/index.ts';
+import { connectWorkers } from '../../plugins/worker-threads/index.ts';
 import { FAULTS, type Fault } from './faults.ts';
+import type { WorkerTerms } from './worker.ts';
 import { MAX_QUEUED, SCENARIOS, type Scenario, type ScenarioName } from './scenarios.ts';
 
 /** Ten times as many events as the handlers can take, for some seconds; prints one JSON line of what came of it. */
@@ -23,11 +25,13 @@ const bus = await createBus({
 });
 /** What happened as the program itself saw it; the bus's books are compared with it. */
 const seen = { offered: 0, refusals: 0, calls: 0, failures: 0, read: 0, lagged: 0, letters: 0, heldBack: 0 };
+const calls = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
 const payload = { text: 'x'.repeat(200), list: [1, 2, 3] };
 const offering = new AbortController();
 
 bus.on('$dead-letter.**', () => void seen.letters++);
-if (on) for (let member = 0; member < members; member++) bus.on('flood.came', createHandler(), on);
+if (scenario.inWorkers) await startWorkers();
+else if (on) for (let member = 0; member < members; member++) bus.on('flood.came', createHandler(), on);
 else void readSlowly();
 for (let i = 0; i < (publishers ?? 0); i++) void publishOn(i);
 
@@ -112,8 +116,15 @@ async function readSlowly(): Promise<void> {
   }
 }
 
+async function startWorkers(): Promise<void> {
+  const script = new URL('worker.js', import.meta.url);
+  const workerData: WorkerTerms = { on: on!, perTurn: HANDLED_PER_TURN, calls };
+  await connectWorkers(bus, { script, size: members, workerData, credits: 64 }).ready;
+}
+
 async function untilRest(): Promise<void> {
   await bus.settled();
+  if (scenario.inWorkers) seen.calls = new Int32Array(calls)[0]!;
   await bus.flush();
   while (bus.metrics().subscriptions.some(({ queued, running }) => queued + running > 0)) await turn();
 }

@@ -6,6 +6,8 @@ export interface Scenario {
   readonly on?: SubscribeOptions;
   /** How many subscribe. @default 1 */
   readonly members?: number;
+  /** They do so in worker threads. */
+  readonly inWorkers?: boolean;
   readonly stored?: boolean;
   /** Events come from so many publishers, each of which awaits its last one. @default emitted, whether there is room or not */
   readonly publishers?: number;
@@ -42,6 +44,18 @@ export const SCENARIOS = {
   'a group that is waited for': {
     members: 3,
     on: { group: 'g', mailbox: { max, overflow: 'wait' } },
+    overflows: 'refusals',
+  },
+  'a worker that rejects': { inWorkers: true, on: { mailbox: { max, overflow: 'reject' } }, overflows: 'dropped' },
+  'two workers, by key, drop-oldest': {
+    inWorkers: true,
+    members: 2,
+    on: { mailbox: { max, overflow: 'drop-oldest' }, ...keyed },
+    overflows: 'dropped',
+  },
+  'a worker that is waited for': {
+    inWorkers: true,
+    on: { mailbox: { max, overflow: 'wait' } },
     overflows: 'refusals',
   },
   'handlers that fail': { fails: true, on: { mailbox: { max, overflow: 'reject' } }, overflows: 'dropped' },
