@@ -342,10 +342,21 @@ export class Consumer {
   // The target knows best how far it has come; its epoch keeps out whoever had the partition before.
   async #given(index: number, { position, epoch }: Seat): Promise<void> {
     const { target, name } = this.terms;
-    const after = target ? await target.claim({ key: this.#keyOf(index), position, epoch }) : position;
+    const key = this.#keyOf(index);
+    const after = target ? await target.claim({ key, position: await this.#beginning(position), epoch }) : position;
     if (this.#isOver || !this.#seats.has(index, epoch)) return;
     this.#work.give(new Partition({ recipient: name, index, epoch, after }));
     this.#reader.restart();
+  }
+
+  // A target that knows nothing is new, or what was made of the events so far was deleted: none of it must be missing.
+  async #beginning(position: number): Promise<number> {
+    try {
+      return Math.min(position, (await this.#resolve(this.terms.from, 'from')).after);
+    } catch (error) {
+      if (isTelltaleError(error, 'INVALID_PLACE')) return position;
+      throw error;
+    }
   }
 
   async #giveUp(index: number): Promise<void> {

@@ -107,6 +107,18 @@ describe('a consumer with its checkpoint in a target', () => {
     expect(existsSync(join(folder, 'totals.json.tmp'))).to.equal(false);
   });
 
+  it('begins anew where the file was deleted, though the bus knows how far it had come', async () => {
+    for (const to of [3, 5]) {
+      const bus = await createBus({ store: viewOfShared(store, { shared: false }) });
+      const consumer = bus.consume('totals', 'a', addTo, { checkpointIn: file });
+      await publish(bus, to === 3 ? 1 : 4, to);
+      await consumer.caughtUp();
+      await bus.close();
+      if (to === 3) rmSync(join(folder, 'totals.json'));
+    }
+    expect(await file.read()).to.deep.equal({ sum: 15, seen: [1, 2, 3, 4, 5] });
+  });
+
   it('counts each event exactly once, though the process dies between the commit and the checkpoint of the bus', async () => {
     const dying = viewOfShared(store, { shared: false });
     // Nothing it says of its checkpoints is ever written but the first.
