@@ -89,11 +89,13 @@ export async function startTeam(bus: TeamBus, options: TeamOptions): Promise<Tea
     await bus.settled();
     await bus.flush();
     await bus.settled();
-    const report = await bus.withContext(causedBy(scan), () => ask(reporter));
     const { aborted: interrupted } = signal;
-    const outcome = { found: seen.found, read: report.read, failed: report.failed };
-    if (scan)
-      bus.withContext(causedBy(scan), () => bus.emit(interrupted ? 'scan.interrupted' : 'scan.finished', outcome));
+    const report = await bus.withContext(causedBy(scan), async () => {
+      const answer = await ask(reporter);
+      const outcome = { found: seen.found, read: answer.read, failed: answer.failed };
+      if (scan) bus.emit(interrupted ? 'scan.interrupted' : 'scan.finished', outcome);
+      return answer;
+    });
     await bus.flush();
     const { earlier } = seen;
     return { report, progress: progress(), earlier, handled: handled(), interrupted, deaths: count.deaths };

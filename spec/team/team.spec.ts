@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
@@ -107,6 +107,14 @@ describe('the team', function () {
       expect(result).to.include({ handled: 0, earlier: FILES });
       expect(found.identical).to.equal(true);
       expect(events).to.have.length(whole.events.length);
+    });
+
+    it('makes the report anew from the log where its file was deleted, and reads no file for it', async () => {
+      await rm(join(files.log, 'report.json'));
+      const { result, found } = await run();
+      expect(result).to.include({ handled: 0, earlier: FILES });
+      expect(result.report).to.deep.equal(whole.result.report);
+      expect(found.identical).to.equal(true);
     });
 
     it('reads only what has changed in the next, and forgets what it found before', async () => {
