@@ -19,15 +19,19 @@ const FRAME_MESSAGES = 1_024;
 const FRAME_BYTES = 256 * 1024;
 /** How long arriving messages may hold the event loop; timers fire in between. */
 const HOLD_MS = 3;
+/** What comes faster than this belongs together. Well below the time a question and its answer take. */
+const GAP_MS = 0.02;
+/** Work that is not worth a turn of the event loop. */
+const SHORT_MS = 0.3;
+const PAUSE_MS = 1;
 /** Messages between two looks at the clock. */
 const STEP = 8;
 
 /**
  * One end of a link: messages in order, in frames of JSON.
  *
- * Sending: the first messages of a turn of the event loop leave with its microtasks, so that a question is not kept
- * waiting; what the rest of the turn sends leaves at its end, or as soon as a frame is full (128 events, 256 KiB). While
- * every turn has more than its first messages, all of them leave at its end.
+ * Sending: what is sent after a pause leaves with the microtasks, so that a question is not kept waiting; what is sent
+ * right behind leaves at the end of the turn of the event loop, or as soon as a frame is full (128 events, 256 KiB).
  * Receiving: some milliseconds at a time, whatever has arrived. Failure: what is no frame, and what `receive` throws,
  * ends this wire and nothing else. Closing: `end` sends what is there, then nothing is received any more.
  */
@@ -39,10 +43,14 @@ export class Wire {
   #outBytes = 0;
   #sending: 'idle' | 'microtask' | 'turn' = 'idle';
   #isBusy = false;
+  #postedMs = 0;
   readonly #arrived = new Fifo<unknown>();
   #frame: { readonly messages: readonly Message[]; at: number } | undefined;
   #receiving: 'idle' | 'working' | 'resting' = 'idle';
   #since = 0;
+  #restedMs = 0;
+  #spentMs = 0;
+  #turning = false;
   #lost: Error | undefined;
   #status: 'open' | 'ended' = 'open';
   #heardMs: number;
@@ -82,11 +90,12 @@ export class Wire {
   /** There is something to send last. */
   touch(): void {
     if (this.#sending !== 'idle') return;
-    if (this.#isBusy) return this.#postWithTurn();
+    if (this.#isBusy || performance.now() - this.#postedMs < GAP_MS) return this.#postWithTurn();
     this.#sending = 'microtask';
     queueMicrotask(() => {
+      this.#sending = 'idle';
       this.#post();
-      this.#postWithTurn();
+      this.#postedMs = performance.now();
     });
   }
 
@@ -102,21 +111,21 @@ export class Wire {
     this.#sending = 'turn';
     setImmediate(() => {
       this.#sending = 'idle';
-      this.#isBusy = this.#post();
+      this.#isBusy = this.#post() > 1;
     });
   }
 
-  // Answers whether there was anything to send.
-  #post(): boolean {
-    if (this.#status === 'ended') return false;
+  // Answers how many messages there were to send.
+  #post(): number {
+    if (this.#status === 'ended') return 0;
     const last = this.#port.last();
-    if (this.#out.length + last.length === 0) return false;
+    if (this.#out.length + last.length === 0) return 0;
     const messages = last.length > 0 ? [...this.#out, ...last] : this.#out;
     this.#out = [];
     this.#outEvents = 0;
     this.#outBytes = 0;
     this.#transport.post(encode(messages));
-    return true;
+    return messages.length;
   }
 
   #arrive(data: unknown): void {
@@ -133,7 +142,10 @@ export class Wire {
   }
 
   #work(): void {
-    if (this.#since === 0) this.#beginTurn();
+    // Frames that come one right behind the other share the time.
+    const now = performance.now();
+    if (!this.#turning && now - this.#restedMs > PAUSE_MS) this.#spentMs = 0;
+    this.#since = now - this.#spentMs;
     this.#receiving = 'working';
     try {
       while (this.#status === 'open' && (this.#frame ??= this.#next())) {
@@ -145,6 +157,9 @@ export class Wire {
       return this.#fail(error instanceof TelltaleError ? error : broken(toError(error)));
     }
     this.#receiving = 'idle';
+    this.#restedMs = performance.now();
+    this.#spentMs = this.#restedMs - this.#since;
+    if (this.#spentMs > SHORT_MS) this.#turn();
     if (this.#lost) this.#fail(lost(this.#lost));
   }
 
@@ -169,13 +184,16 @@ export class Wire {
 
   #rest(): void {
     this.#receiving = 'resting';
+    this.#turn();
   }
 
-  // The time counts from the first frame of a turn on, however many arrive in it.
-  #beginTurn(): void {
-    this.#since = performance.now();
+  // Node hands over a thousand frames in one go: only the next turn of the event loop begins a new time.
+  #turn(): void {
+    if (this.#turning) return;
+    this.#turning = true;
     setImmediate(() => {
-      this.#since = 0;
+      this.#turning = false;
+      this.#spentMs = 0;
       if (this.#receiving === 'resting') this.#work();
     });
   }

@@ -116,9 +116,9 @@ describe('workers in threads', function () {
     worker.postMessage('hello from the user');
     expect(await answered).to.equal('hello from the worker');
     expect(await bus.ask('thread', 1)).to.equal(worker.threadId);
+    const exited = new Promise((resolve) => worker.once('exit', resolve));
     await pool.close();
-    expect(worker.threadId, 'it is its owner’s').to.be.above(0);
-    await worker.terminate();
+    expect(await exited, 'it is its owner’s to terminate').to.equal(0);
   });
 
   it('that are somebody else’s and die fail what they had', async () => {
