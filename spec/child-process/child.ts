@@ -88,6 +88,8 @@ const ROLES: Readonly<Record<string, () => Promise<void>>> = {
 
 function dieOf(cause: unknown): void {
   if (cause === 'exit') process.exit(7);
+  // As somebody might who takes the channel for his own.
+  if (cause === 'babble') process.send!(['telltale:link', 'frame', 'no frame at all']);
   if (cause === 'error') {
     endQuietly();
     throw Object.assign(new RangeError('enough'), { code: 'E_ENOUGH' });

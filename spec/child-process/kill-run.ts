@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { createGate } from '../support/turns.ts';
 import { startPool, type Started } from './pool.ts';
 
 export const EVENTS = 1_000;
@@ -8,13 +9,19 @@ const numbers = Array.from({ length: EVENTS }, (_, n) => n);
 /** Kills a process that handles a thousand events whenever it has answered so many of them. */
 export async function killWhileHandling(points: readonly number[]): Promise<void> {
   const started = await startPool({ credits: CREDITS, restart: { delay: 1, limit: points.length } });
-  const { bus, pool, until, ofType, noted } = started;
+  const { bus, pool, noted } = started;
   await pool.ready;
   let pid = 0;
-  bus.on('job.done', ({ payload }) => void (pid = (payload as { pid: number }).pid));
+  const done = new Set<number>();
+  const all = createGate();
+  bus.on('job.done', ({ payload }) => {
+    const job = payload as { n: number; pid: number };
+    ({ pid } = job);
+    if (done.add(job.n).size === EVENTS) all.open();
+  });
   const kills = killAt(points, started, 'job.done', () => pid);
   for (const n of numbers) bus.emit('job.asked', { n });
-  await until(() => new Set(ofType('job.done').map(({ payload }) => (payload as { n: number }).n)).size === EVENTS);
+  await all.promise;
   await bus.settled();
   await bus.flush();
   expectKills(started, kills(), points.length);
@@ -28,10 +35,11 @@ export async function killWhileHandling(points: readonly number[]): Promise<void
 /** Kills a process that publishes a thousand events whenever so many of them have arrived. */
 export async function killWhileSending(points: readonly number[]): Promise<void> {
   const started = await startPool({ role: 'source', restart: { delay: 1, limit: points.length } });
-  const { bus, until, ofType, noted } = started;
+  const { bus, ofType, noted } = started;
+  const ended = bus.once('source.done');
   const pidOf = (): number => ofType('source.started').at(-1)!.payload as number;
   const kills = killAt(points, started, 'fact.found', pidOf);
-  await until(() => ofType('source.done').length === 1);
+  await ended;
   await bus.flush();
   expectKills(started, kills(), points.length);
   const stored: number[] = [];

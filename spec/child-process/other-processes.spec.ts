@@ -1,9 +1,12 @@
 import { expect } from 'chai';
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { createBus, memory, type Bus } from '../../lib/index.ts';
 import { connectCluster, connectProcess, connectToParent } from '../../plugins/child-process/index.ts';
 import { refusalOf } from '../support/code-of.ts';
+import { quickFolder } from '../support/quick-folder.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { SCRIPT, isAlive } from './pool.ts';
 
@@ -43,21 +46,26 @@ describe('a child process that somebody else has started', function () {
     bus = await createBus();
     expect(refusalOf(() => connectProcess(bus!, {} as ChildProcess)).code).to.equal('INVALID_OPTION');
     child = fork(SCRIPT, ['ends at start']);
-    await once(child, 'exit');
+    child.disconnect();
     expect(refusalOf(() => connectProcess(bus!, child!)).code).to.equal('INVALID_OPTION');
   });
 });
 
-describe('children of a process that is killed', function () {
+describe('a child of a process that is killed', function () {
   this.timeout(30_000);
+  const folder = mkdtempSync(join(quickFolder(), 'telltale-orphan-'));
+  after(() => rmSync(folder, { recursive: true }));
 
-  it('exit by themselves', async () => {
-    const parent = fork(new URL('parent.js', import.meta.url));
-    const [pids] = (await once(parent, 'message')) as [number[]];
-    expect(pids.filter(isAlive)).to.have.length(2);
-    parent.kill('SIGKILL');
-    while (pids.some(isAlive)) await new Promise((resolve) => setTimeout(resolve, 10));
-  });
+  for (const orphaned of ['exit', 'stay'] as const)
+    it(orphaned === 'exit' ? 'exits by itself' : 'goes on where it is told to stay', async () => {
+      const note = join(folder, orphaned);
+      const parent = fork(new URL('parent.js', import.meta.url), [orphaned, note]);
+      const [pid] = (await once(parent, 'message')) as [number];
+      expect(isAlive(pid)).to.equal(true);
+      parent.kill('SIGKILL');
+      while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 10));
+      expect(existsSync(note)).to.equal(orphaned === 'stay');
+    });
 });
 
 describe('workers of a cluster', function () {

@@ -1,10 +1,7 @@
 import { createBus } from '../../lib/index.ts';
 import { connectProcesses } from '../../plugins/child-process/index.ts';
 
-/** A parent of two children, which waits to be killed. */
+/** A parent of a child, which waits to be killed. */
 const bus = await createBus();
-const pids: unknown[] = [];
-bus.on('child.here', ({ payload }) => {
-  if (pids.push(payload) === 2) process.send!(pids);
-});
-connectProcesses(bus, { script: new URL('orphan.js', import.meta.url), size: 2 });
+bus.on('child.here', ({ payload }) => void process.send!(payload));
+connectProcesses(bus, { script: new URL('orphan.js', import.meta.url), args: process.argv.slice(2) });

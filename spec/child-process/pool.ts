@@ -80,10 +80,13 @@ function readLedger(path: string): readonly number[] {
   }
 }
 
+/** One that has ended and is waited for by nobody is not alive. */
 export function isAlive(pid: number): boolean {
   try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
+    process.kill(pid, 0);
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch (error) {
+    // Where there is no such file, the signal has told all there is to know.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' && process.platform !== 'linux';
   }
 }

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import { memory } from '../../lib/index.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
-import { turn } from '../support/turns.ts';
+import { turn, turnsUntil } from '../support/turns.ts';
 import { longestHoldMs } from '../support/loop-hold.ts';
 import { endAll, isAlive, startPool, type Started } from './pool.ts';
 
-const FLOOD = 20_000;
+const FLOOD = 10_000;
 
 // Real processes take real time; they are their own kind of test.
 describe('child processes that take part in a bus', function () {
@@ -94,10 +94,11 @@ describe('child processes that take part in a bus', function () {
       expect(done.length - before).to.equal(50);
       expect(done.filter(({ pid }) => isAlive(pid))).to.deep.equal([]);
       expect(pool.workers().map(({ status }) => status)).to.deep.equal(['closed', 'closed']);
+      await turnsUntil(() => childrenOfThis() === 0);
     });
   });
 
-  it('let the timers of their parent go on in a flood of 20,000 events each way, and its memory stays flat', async () => {
+  it('let the timers of their parent go on in a flood of 10,000 events each way, and its memory stays flat', async () => {
     const { bus, pool } = await startPool({
       role: 'flood',
       options: { store: memory({ capacity: 1_000 }) },
@@ -146,6 +147,14 @@ describe('child processes that take part in a bus', function () {
       });
     }
 
+    it('because the bus closes first are not left behind', async () => {
+      const { bus, pool } = await startPool({ size: 2 });
+      expect(childrenOfThis()).to.equal(2);
+      await bus.close();
+      expect((await rejectionOf(pool.ready)).code).to.equal('LINK_BROKEN');
+      await turnsUntil(() => childrenOfThis() === 0);
+    });
+
     it('are refused where they declare a type otherwise', async () => {
       const { z } = await import('zod');
       const events = { 'job.asked': z.object({ n: z.number() }) };
@@ -154,3 +163,8 @@ describe('child processes that take part in a bus', function () {
     });
   });
 });
+
+/** Child processes that this one waits for. */
+function childrenOfThis(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'ProcessWrap').length;
+}
