@@ -47,9 +47,9 @@ export function tell(
   const { path, stamp = '' } = payload as { readonly path: string; readonly stamp?: string };
   if (type === 'file.parsed') {
     // In a log of version 0.1 the bytes stand elsewhere.
-    const { bytes = 0, facts } = payload as TeamEvents['file.parsed'];
+    const { bytes = 0, facts } = payload as Partial<TeamEvents['file.parsed']>;
     // Read again because it changed: what an earlier reading found no longer counts.
-    return entries.set(path, { stamp, bytes, facts, flags: [] });
+    return entries.set(path, { stamp, bytes, ...(facts && { facts }), flags: [] });
   }
   if (type !== 'file.flagged') {
     const { reason } = payload as TeamEvents['folder.failed'];

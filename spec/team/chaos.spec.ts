@@ -49,7 +49,7 @@ describe('the team whose readers are killed', function () {
 
   it('is known to count twice where what is said again is not known by its id', async () => {
     const forgetful = new URL('./fixtures/forgetful-reader.js', import.meta.url);
-    const { found, kills } = await run(20, ['exit after', 'throw after'], forgetful);
+    const { found, kills } = await run(40, ['exit after', 'throw after'], forgetful);
     expect(total(kills)).to.be.at.least(1);
     expect(found.twice).to.not.have.length(0);
   });
