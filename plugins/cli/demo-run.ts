@@ -109,10 +109,11 @@ async function watch(team: Team): Promise<TeamResult> {
   }
 }
 
-function sayStopped({ folder }: Scene, { progress: { found, done } }: TeamResult): number {
+function sayStopped({ folder, seed }: Scene, { progress: { found, done } }: TeamResult): number {
   const left = found > done ? `at least ${counted(found - done, 'file')} left` : 'the rest of the folder is left';
   say(`stopped. Everything read so far is in the log ${folder}; ${left}.`);
-  say(`The same command goes on from there. To look at it: ${commandLine('show', folder)}`);
+  const next = seed === undefined ? 'The same command goes on from there. ' : '';
+  say(`${next}To look at it: ${commandLine('show', folder)}`);
   return 130;
 }
 
