@@ -43,6 +43,7 @@ export async function endure(ordeal: Ordeal): Promise<Outcome> {
     credits: CREDITS,
     restart: { delay: 1, maxDelay: 5, limit: 20 },
     unresponsive: '1s',
+    startTimeout: '10s',
     resourceLimits: { maxOldGenerationSizeMb: 32 },
   });
   try {

@@ -28,6 +28,9 @@ async function work(n: number, emit: (type: string, n: number) => unknown): Prom
 
 // What was acknowledged is never sent again: where it was lost, it stays lost.
 async function send(): Promise<void> {
+  // One that goes before it is ready is given up soon, and with reason.
+  await turn();
+  await turn();
   for (let n = 0; n < EVENTS; n += 32) {
     const numbers = Array.from({ length: Math.min(32, EVENTS - n) }, (_, i) => n + i);
     await Promise.all(numbers.filter((one) => Atomics.load(marks, one) === 0).map((one) => publish(one)));
