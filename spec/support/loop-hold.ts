@@ -25,7 +25,8 @@ export async function longestHoldMs(work: () => Promise<unknown>): Promise<numbe
   return longest;
 }
 
-function busyMs(): number {
+/** Time for which this thread has run; that of the wall where the system does not tell. For differences. */
+export function busyMs(): number {
   try {
     return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
   } catch {
