@@ -70,10 +70,11 @@ export function expectKept({ strikes }: Ordeal, outcome: Outcome): void {
   expect({ lost, missing, doubled }).to.deep.equal({ lost: [], missing: [], doubled: [] });
   // Two that strike at almost the same moment may be one death, and one may come too late for another.
   strikes.forEach(({ times = 1 }, i) => expect(struck[i]).to.be.at.most(times));
-  expect(deaths).to.be.within(1, sum(struck));
-  expect(restarts).to.equal(deaths);
+  expect(deaths).to.be.at.most(sum(struck));
+  // One that died behind the last event may not have been started again yet.
+  expect(restarts).to.be.within(deaths - 1, deaths);
   expect(repeated).to.be.at.most(CREDITS * deaths);
-  expect(letters.length).to.be.at.most(CREDITS * (deaths - 1));
+  expect(letters.length).to.be.at.most(CREDITS * Math.max(0, deaths - 1));
 }
 
 /** Each has struck as often as it should, and each was a death. */
