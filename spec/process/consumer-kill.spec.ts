@@ -23,7 +23,9 @@ describe('a consumer whose process is killed', function () {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   function start(run: number, dieAt: number, dieAfterMs: number): number {
-    const program = spawnSync(process.execPath, [PROGRAM, folder, run, dieAt, dieAfterMs].map(String), { timeout: 30_000 });
+    const program = spawnSync(process.execPath, [PROGRAM, folder, run, dieAt, dieAfterMs].map(String), {
+      timeout: 30_000,
+    });
     expect(program.signal, String(program.stderr)).to.equal(dieAt === 0 ? null : 'SIGKILL');
     return (JSON.parse(String(program.stdout).split('\n')[0]!) as { began: number }).began;
   }
