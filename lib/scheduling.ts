@@ -51,7 +51,8 @@ function startScheduler(core: Core): Scheduler {
   };
   const scheduler = new Scheduler({ clock, ledger, failed, waits, emits: store?.supports.remote !== true });
   core.life.onClose(() => void scheduler.stop());
-  if (!store || store.supports.readOnly) return scheduler;
+  // Where another process emits what is due, it is looked at when somebody asks.
+  if (!store || store.supports.readOnly || store.supports.remote) return scheduler;
   runWithoutCause(() => scheduler.start());
   // Others set and close schedules as well: workers, and processes that share the log.
   core.life.onClose(

@@ -58,7 +58,8 @@ export class Scheduler {
 
   async set(key: string, at: number, envelope: Envelope): Promise<Waiting> {
     const { ledger } = this.#port;
-    if (ledger.size + this.#setting >= MAX_OPEN && !ledger.get(key)) throw tooMany();
+    if (this.#isFull && !ledger.get(key)) await ledger.catchUp();
+    if (this.#isFull && !ledger.get(key)) throw tooMany();
     this.#setting++;
     try {
       return await ledger.set(key, at, envelope);
@@ -66,6 +67,10 @@ export class Scheduler {
       this.#setting--;
       this.#look();
     }
+  }
+
+  get #isFull(): boolean {
+    return this.#port.ledger.size + this.#setting >= MAX_OPEN;
   }
 
   async cancel(item: Waiting): Promise<boolean> {
