@@ -45,6 +45,7 @@ export class KeptSchedules implements Ledger<Kept> {
     const item = { key, at, type: envelope.event.type, position: ++this.#set, envelope };
     this.#byKey.set(key, item);
     this.due.push(item);
+    this.due.prune(this.size, (one) => this.isOpen(one));
     return item;
   }
 

@@ -4,6 +4,9 @@ export interface Due {
   readonly position: number;
 }
 
+/** As many without use as nobody minds. */
+const SPARE = 1_000;
+
 /** A binary heap: the earliest first, at one time the first that was set. Adding and taking cost log n. */
 export class DueQueue<Item extends Due> {
   readonly #items: Item[] = [];
@@ -27,6 +30,14 @@ export class DueQueue<Item extends Due> {
       at = above;
     }
     items[at] = item;
+  }
+
+  /** Forgets what is of no use any more once it is most of what is here; `size` is how much there is of the rest. */
+  prune(size: number, isWanted: (item: Item) => boolean): void {
+    if (this.#items.length <= 2 * size + SPARE) return;
+    const wanted = this.#items.filter(isWanted);
+    this.#items.length = 0;
+    for (const item of wanted) this.push(item);
   }
 
   pop(): Item | undefined {

@@ -121,6 +121,7 @@ export class OpenSchedules {
     if ((this.#byKey.get(schedule.key)?.position ?? 0) >= schedule.position) return;
     this.#byKey.set(schedule.key, schedule);
     this.due.push(schedule);
+    this.due.prune(this.size, (item) => this.isOpen(item));
   }
 
   #scheduleOf(event: StoredEvent): OpenSchedule {
