@@ -1,6 +1,6 @@
 import type { BatchReceipt } from './api.ts';
 import type { PublishOptions } from './handler-api.ts';
-import { captured, currentCause, type Cause } from './context.ts';
+import { captured, currentCause, mustNotBeHeld, type Cause } from './context.ts';
 import type { Core } from './core.ts';
 import { Batch, parseBatchId } from './intake/batch.ts';
 import { NOT_STORED } from './receipts.ts';
@@ -23,6 +23,7 @@ export function startBatch(core: Core, given: { readonly id?: string } | undefin
       return 'dropped' in accepted ? undefined : accepted;
     },
     commit: async (envelopes, expect) => {
+      mustNotBeHeld('`commit` of a batch');
       core.mustAccept(currentCause());
       capturing ??= capturingCause(currentCause());
       if (capturing === undefined) return core.carrier.commit(envelopes, expect, fresh);

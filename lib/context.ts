@@ -38,7 +38,7 @@ export interface Cause {
   /** Set in the handlers of a replay, and where a dead letter is tried again. */
   readonly retelling?: Retelling | undefined;
   /** Set while an actor decides whose events are stored first: keeps what is emitted meanwhile. */
-  readonly hold?: ((emitted: object) => void) | undefined;
+  readonly hold?: ((emitted: object, fresh: boolean) => void) | undefined;
   /** The question that is being answered here. */
   readonly asking?: Asking | undefined;
 }
@@ -66,6 +66,8 @@ export interface Asking {
   readonly path: readonly string[];
   /** Does the asker take parts as they come? Otherwise they are collected for it. */
   readonly streams: boolean;
+  /** Is everybody asked? Then whoever stands for several hands it to each of them. */
+  readonly everybody: boolean;
   /** How long the asker still waits; 0 once it does not. */
   readonly remainingMs: number;
   readonly status: 'open' | 'answered' | 'given-up';
@@ -81,8 +83,10 @@ export interface Asking {
   failed(error: unknown): void;
   /** It never got to answer: its mailbox is full, its worker is gone. */
   refused(error: TelltaleError): void;
-  /** Its answerer went away before it began: another one may take it. */
+  /** Its answerer went away before it began, or does not take it: another one may. */
   dropped(): void;
+  /** Its answerer stands for so many more: what they are to answer. Fewer where the asker has given up. */
+  shared(more: number): readonly Asking[];
 }
 
 /** Hands what is emitted in a replay that captures to that replay; false where it goes its usual way. */
@@ -94,12 +98,22 @@ export function captured(cause: Cause | undefined, emitted: object): boolean {
 }
 
 /** Keeps what is emitted until the handler's own events are stored; false where it goes its usual way. */
-export function held(cause: Cause | undefined, emitted: { readonly transient: boolean }): boolean {
+export function held(cause: Cause | undefined, emitted: { readonly transient: boolean }, fresh: boolean): boolean {
   const hold = cause?.hold;
   // Written nowhere, it need not wait for the log.
   if (hold === undefined || emitted.transient) return false;
-  hold(emitted);
+  hold(emitted, fresh);
   return true;
+}
+
+/**
+ * Throws `WOULD_DEADLOCK` in a `receive` whose facts are stored first: what is awaited until it is stored would wait for
+ * its own end, or be stored whatever becomes of it.
+ */
+export function mustNotBeHeld(what: string, cause = currentCause()): void {
+  if (cause?.hold === undefined) return;
+  const text = `${what} would wait for the end of the \`receive\` it is called from, whose facts are stored first`;
+  throw new TelltaleError('WOULD_DEADLOCK', `${text}; answer with a fact, or emit one and do it where that is handled`);
 }
 
 /** Throws `REPLAY_CAPTURES` where a replay captures: what cannot be captured must not be done. */
@@ -126,18 +140,22 @@ export const runWithCause = <Argument, Result>(
   argument: Argument,
 ): Result => storage.run(cause, fn, argument);
 
-/** Nothing is caused here, and what is refused is offered again. */
-export const TRIES_AGAIN: Cause = Object.freeze({
+const NOTHING: Cause = Object.freeze({
   correlationId: undefined,
   causationId: undefined,
   inherited: undefined,
-  // What is taken begins its chain.
-  chain: { ...NO_CHAIN, depth: -1 },
+  chain: NO_CHAIN,
   handling: undefined,
   owner: undefined,
   running: 0,
-  triesAgain: true,
 });
+
+/** A context within another. What is not changed is read from that one when it is asked for: this one may outlive it. */
+export const derivedCause = (around: Cause = NOTHING, changes: Readonly<Partial<Cause>>): Cause =>
+  Object.create(around, Object.getOwnPropertyDescriptors(changes)) as Cause;
+
+/** Nothing is caused here, and what is refused is offered again. What is taken begins its chain. */
+export const TRIES_AGAIN = derivedCause(NOTHING, { chain: { ...NO_CHAIN, depth: -1 }, triesAgain: true });
 
 /** Runs `fn` outside every context, so that what it starts has no accidental cause. (`exit` costs 3 µs, this 0.1.) */
 export const runWithoutCause = <Result>(fn: () => Result): Result => storage.run(undefined, fn);

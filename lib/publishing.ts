@@ -1,7 +1,7 @@
 import type { Receipt } from './handler-api.ts';
 import type { Carrier, Settle } from './carrier.ts';
-import { captured, runWithoutCause, type Cause } from './context.ts';
-import { TelltaleError } from './errors.ts';
+import { captured, mustNotBeHeld, runWithoutCause, type Cause } from './context.ts';
+import type { TelltaleError } from './errors.ts';
 import { describeError } from './event/describe-error.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
@@ -76,7 +76,7 @@ export class Publishing {
     const { dispatcher } = this.#parts;
     const signal = options?.signal;
     if (signal instanceof AbortSignal && signal.aborted) throw abortedError(signal, 'before it was accepted');
-    if (cause?.hold) throw wouldDeadlock(type);
+    mustNotBeHeld(`publish of \`${type}\``, cause);
     const accepted = this.#parts.admit(cause, type, payload, options);
     if ('dropped' in accepted) return { ...NOT_STORED, event: accepted.event, dropped: accepted.dropped };
     if (captured(cause, accepted)) return { ...NOT_STORED, event: accepted.event };
@@ -143,9 +143,4 @@ export class Publishing {
       if (envelope.writing) signal?.addEventListener('abort', abort, { once: true });
     });
   }
-}
-
-function wouldDeadlock(type: string): TelltaleError {
-  const text = `publish of \`${type}\` would wait for the end of the \`receive\` it is called from, whose facts are stored first`;
-  return new TelltaleError('WOULD_DEADLOCK', `${text}; answer with a fact, or emit it`);
 }

@@ -1,4 +1,4 @@
-import { currentCause, runWithCause, type Cause } from './context.ts';
+import { currentCause, derivedCause, runWithCause, type Cause } from './context.ts';
 import type { Core } from './core.ts';
 import { TelltaleError } from './errors.ts';
 import { describeError } from './event/describe-error.ts';
@@ -46,20 +46,7 @@ export function recordRun(core: Core, name: string, details: unknown, fn: () => 
 /** The context of what happens inside: the started event is its cause, the handler around it still runs it. */
 function within(around: Cause | undefined, started: Cause): Cause {
   const { correlationId, causationId, inherited, chain } = started;
-  return {
-    correlationId,
-    causationId,
-    inherited,
-    chain,
-    handling: around?.handling,
-    owner: around?.owner,
-    retelling: around?.retelling,
-    asking: around?.asking,
-    // Read when asked for: what is recorded may outlive the handler it was started in.
-    get running() {
-      return around?.running ?? 0;
-    },
-  };
+  return derivedCause(around, { correlationId, causationId, inherited, chain });
 }
 
 // `finished` stands outside the try: it is no part of `fn`.

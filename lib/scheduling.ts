@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Bus } from './api.ts';
-import { captured, currentCause, mustNotBeCaptured, NO_CHAIN, runWithoutCause } from './context.ts';
+import { captured, currentCause, mustNotBeCaptured, mustNotBeHeld, NO_CHAIN, runWithoutCause } from './context.ts';
 import type { Core } from './core.ts';
 import { toMs } from './duration.ts';
 import { expected, TelltaleError } from './errors.ts';
@@ -65,6 +65,7 @@ function startScheduler(core: Core): Scheduler {
 
 async function cancelling(core: Core, cancel: () => Promise<boolean>): Promise<boolean> {
   mustNotBeCaptured('`cancel` of a schedule');
+  mustNotBeHeld('`cancel` of a schedule');
   core.mustAccept(currentCause());
   return runWithoutCause(cancel);
 }
@@ -78,6 +79,7 @@ interface Asked {
 async function schedule(core: Core, scheduler: Scheduler, { type, payload, options }: Asked): Promise<Scheduled> {
   const { at, key, ...about } = parseSchedule(core, options);
   const cause = currentCause();
+  mustNotBeHeld(`schedule of \`${type}\``, cause);
   // Its id is what it will have: a retry of the emission finds it.
   const accepted = core.admit(cause, type, payload, { id: core.newId(), ...about }, { silent: true });
   const scheduled = { key, at, event: accepted.event };

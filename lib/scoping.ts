@@ -1,5 +1,5 @@
 import type { ContextInfo } from './api.ts';
-import { NO_CHAIN, type Cause } from './context.ts';
+import { derivedCause, type Cause } from './context.ts';
 import { expected } from './errors.ts';
 import { admit } from './event/admission.ts';
 import { checkId } from './event/identity.ts';
@@ -23,21 +23,9 @@ export function deriveCause(around: Cause | undefined, given: ContextInfo): Caus
         ? around?.causationId
         : undefined
       : checkId(given.causationId, '`causationId`');
-  return {
-    correlationId,
-    causationId,
-    inherited:
-      given.metadata === undefined ? around?.inherited : { ...around?.inherited, ...checkMetadata(given.metadata) },
-    chain: around?.chain ?? NO_CHAIN,
-    handling: around?.handling,
-    owner: around?.owner,
-    retelling: around?.retelling,
-    asking: around?.asking,
-    // Read when asked for: this context may outlive the handler it was made in.
-    get running() {
-      return around?.running ?? 0;
-    },
-  };
+  if (given.metadata === undefined) return derivedCause(around, { correlationId, causationId });
+  const inherited = { ...around?.inherited, ...checkMetadata(given.metadata) };
+  return derivedCause(around, { correlationId, causationId, inherited });
 }
 
 /** What `bus.context()` answers. */

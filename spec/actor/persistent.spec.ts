@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { Behaviour } from '../../lib/acting-api.ts';
 import type { Bus } from '../../lib/api.ts';
 import { createBus } from '../../lib/bus.ts';
+import { runWithoutCause } from '../../lib/context.ts';
 import type { StoredEvent } from '../../lib/event/event.ts';
 import type { PendingAppend } from '../../lib/store/port.ts';
 import { memory } from '../../plugins/memory/index.ts';
@@ -116,6 +117,35 @@ describe('an actor that is persisted by its events', () => {
     expect(booksOf(bus, 'a')).to.include({ failed: 4, handled: 1 });
   });
 
+  it('lets nothing of what fails out of `withContext` and `record`, and all of it once that is over', async () => {
+    const { bus, ofType } = await createActorBus();
+    const later = createGate();
+    const actor = bus.actor('a', {
+      initial: 0,
+      supervise: { strategy: 'resume' },
+      receive: async (_, { payload }) => {
+        await bus.withContext({ metadata: { userId: 'u' } }, async () => {
+          bus.emit('within', payload);
+          bus.record('tool', null, () => bus.emit('inside', payload));
+          void later.promise.then(() => bus.emit('late', payload));
+        });
+        if (payload === 'bad') throw new Error('in vain');
+        return [];
+      },
+      apply: (n) => n,
+    });
+    for (const payload of ['bad', 'good']) actor.tell('x', payload);
+    await bus.settled();
+    for (const type of ['within', 'inside', 'tool.started', 'tool.finished'])
+      expect(ofType(type), type).to.have.lengthOf(1);
+    const [inside] = ofType('inside');
+    expect(inside).to.deep.include({ payload: 'good', causationId: ofType('tool.started')[0]!.id });
+    expect(inside!.metadata).to.deep.include({ userId: 'u' });
+    later.open();
+    await turn();
+    expect(ofType('late')).to.have.lengthOf(2);
+  });
+
   it('tells other actors when its facts are stored, and not what it decided in vain', async () => {
     const { bus } = await createActorBus();
     const heard: unknown[] = [];
@@ -170,13 +200,23 @@ describe('an actor that is persisted by its events', () => {
       initial: 0,
       on: 'x',
       receive: async (_, __, { publish }) => {
-        for (const one of [publish('y', 1), bus.publish('y', 1)]) codes.push((await rejectionOf(one)).code);
+        const batch = bus.batch().add('y', 1);
+        const all = [
+          publish('y', 1),
+          bus.publish('y', 1),
+          batch.commit(),
+          bus.schedule('y', 1, { after: '1h' }),
+          bus.schedules.cancel('y'),
+          bus.withContext({}, () => bus.publish('y', 1)),
+        ];
+        for (const one of all) codes.push(await codeOfRejection(one));
       },
       apply: (count) => count,
     });
     bus.emit('x', null);
     await bus.settled();
-    expect(codes).to.deep.equal(['WOULD_DEADLOCK', 'WOULD_DEADLOCK']);
+    expect(codes).to.deep.equal(Array.from({ length: 6 }, () => 'WOULD_DEADLOCK'));
+    expect(await bus.schedules.list()).to.deep.equal([]);
   });
 
   it('decides again where somebody else was faster, and repeats neither events nor effects', async () => {
@@ -214,7 +254,7 @@ describe('an actor that is persisted by its events', () => {
       supervise: { strategy: 'resume' },
       receive: async () => {
         runs++;
-        await bus.withContext({}, () => bus.batch().add('added', 1, { entity: 'a/main' }).commit());
+        await runWithoutCause(() => bus.publish('added', 1, { entity: 'a/main' }));
         return { type: 'added', payload: 1 };
       },
       apply: (sum) => sum + 1,
