@@ -27,7 +27,7 @@ export interface AskOneOptions extends AskOptions {
 }
 
 export interface AskManyOptions extends AskOptions {
-  /** Everybody who answers the type; or until this many have answered. */
+  /** Everybody who answers the type, in whichever thread or process of the team; or until this many have answered. */
   readonly to: 'all' | { readonly quorum: number };
 }
 

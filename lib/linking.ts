@@ -55,10 +55,7 @@ export function linkPortOf(bus: unknown): BusPort {
     askElsewhere: (answerer) => {
       asksOf(core).elsewhere = answerer;
     },
-    receive: (request, terms, replies) => {
-      const incoming = asksOf(core).receive(request, terms, replies);
-      return { cancel: (reason) => incoming.cancel(reason) };
-    },
+    receive: (request, terms, replies, from) => asksOf(core).receive(request, terms, replies, from),
     // Each under a key of its own: none is summed up with another.
     report: (type, about) => runWithoutCause(() => reports.say(type, String(++told), { ...about })),
     notice: (say) => void life.notices.push(say),

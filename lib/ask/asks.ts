@@ -1,15 +1,15 @@
 import type { Cause } from '../context.ts';
 import { mustNotBeCaptured } from '../context.ts';
 import { TelltaleError, expected } from '../errors.ts';
-import type { Addressee, Answerer, LateOutcome, Replies } from '../event/asking.ts';
+import type { Addressee, Answerer, LateOutcome } from '../event/asking.ts';
 import type { Envelope, Recipient } from '../event/envelope.ts';
 import type { Metadata, TelltaleEvent } from '../event/event.ts';
 import { checkType, isReserved } from '../event/type-name.ts';
-import { Answerers, alone, type Candidates } from './answerers.ts';
+import { Answerers, alone, besides, type Candidates } from './answerers.ts';
 import type { Answer, Call, CallPort, CallTerms, Pending } from './call.ts';
 import { Deadlines } from './deadlines.ts';
 import { Each, type EachAnswer, type OneOfMany } from './each.ts';
-import { Incoming, type IncomingTerms } from './incoming.ts';
+import { Incoming, type IncomingReplies, type IncomingTerms } from './incoming.ts';
 import { parseAsk, type AskTerms } from './options.ts';
 import { busClosed, cycle, noAnswerer, timedOut } from './refusals.ts';
 import { StreamCall } from './stream-call.ts';
@@ -46,7 +46,7 @@ export interface AskFigures {
 
 /** Everything one bus asks, and whoever answers it. */
 export class Asks {
-  /** Is asked what nobody here answers: the other end of a link. */
+  /** Is asked what nobody here takes, and whenever everybody is asked: the other end of a link. */
   elsewhere: Answerer | undefined;
   readonly #port: AskPort;
   readonly #calls: CallPort;
@@ -148,21 +148,19 @@ export class Asks {
   }
 
   /**
-   * A question that was asked on the other side of a link: hands it to whoever answers its type here. `replies` are told
-   * what becomes of it; cancel it when the asker has given up, or the link has ended.
+   * A question that came over the link `from`: hands it to whoever answers its type, that link apart. `replies` are told
+   * what becomes of it.
    */
-  receive(request: Envelope, terms: IncomingTerms, replies: Replies): Pick<Pending, 'cancel'> {
+  receive(request: Envelope, terms: IncomingTerms, replies: IncomingReplies, from: Answerer): void {
     this.#watchClosing();
-    this.#incoming++;
-    const incoming = new Incoming(request, terms, {
+    const incoming = new Incoming(request, terms, replies, {
       clock: this.#port.clock,
       pending: this.#pending,
-      replies,
+      begun: () => void this.#incoming++,
       ended: () => void this.#incoming--,
       late: (outcome) => this.#sayLate(request.event.type, request, outcome),
     });
-    incoming.begin(this.#groups.get(request.event.type));
-    return incoming;
+    incoming.begin(this.#candidates(request.event.type), from);
   }
 
   #parse(of: 'ask' | 'askEach' | 'askStream', options: unknown): AskTerms {
@@ -209,7 +207,7 @@ export class Asks {
     return {
       address,
       path: above ? [...above.path, address] : [address],
-      candidates: this.#candidates(type, whom),
+      candidates: whom ? alone(whom.answerer) : this.#candidates(type),
       timeoutMs: terms.timeoutMs,
       limitMs: above ? this.#port.clock.monotonic() + above.remainingMs : Infinity,
       store: terms.store,
@@ -218,9 +216,10 @@ export class Asks {
     };
   }
 
-  #candidates(type: string, whom: Addressee | undefined): Candidates {
-    if (whom) return alone(whom.answerer);
-    return this.#groups.get(type) ?? (this.elsewhere ? alone(this.elsewhere) : NOBODY);
+  #candidates(type: string): Candidates {
+    const here = this.#groups.get(type);
+    if (!this.elsewhere) return here ?? NOBODY;
+    return here ? besides(here, alone(this.elsewhere)) : alone(this.elsewhere);
   }
 
   /** Why it need not be sent. */

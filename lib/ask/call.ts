@@ -52,9 +52,12 @@ export interface CallPort {
  */
 export abstract class Call implements Pending, Recipient, QuestionTerms {
   abstract readonly streams: boolean;
+  abstract readonly everybody: boolean;
   readonly terms: CallTerms;
   request: Envelope | undefined;
   protected readonly port: CallPort;
+  /** Those that did not take it. */
+  protected passed: Set<Answerer> | undefined;
   #dueMs: number;
   #status: 'new' | 'open' | 'ended' = 'new';
   readonly #abort = (): void => this.cancel(aborted(this.terms.address, this.terms.signal!.reason));
@@ -127,6 +130,13 @@ export abstract class Call implements Pending, Recipient, QuestionTerms {
     const own = new Envelope(event, bytes, transient, admitted, chain, owner);
     own.position = position;
     runWithCause(Object.assign(own, { asking: question }), (taken) => answerer.take(taken), own);
+  }
+
+  /** Asks another one, where there is one. */
+  protected pass(answerer: Answerer): void {
+    if (!this.isOpen) return;
+    (this.passed ??= new Set()).add(answerer);
+    this.hand(this.request!);
   }
 
   protected question(replies: Replies): Question {

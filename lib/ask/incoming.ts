@@ -1,47 +1,66 @@
 import type { Clock } from '../clock.ts';
 import { runWithCause } from '../context.ts';
 import type { TelltaleError } from '../errors.ts';
-import type { LateOutcome, Replies } from '../event/asking.ts';
+import type { Answerer, LateOutcome, Replies } from '../event/asking.ts';
 import { Envelope } from '../event/envelope.ts';
 import type { Candidates } from './answerers.ts';
 import type { Pending } from './call.ts';
 import type { Deadlines } from './deadlines.ts';
 import { Question } from './question.ts';
-import { noAnswerer, timedOut } from './refusals.ts';
+import { timedOut } from './refusals.ts';
 
 /** What of a question crosses a link beside its event. Plain data. */
 export interface IncomingTerms {
   readonly path: readonly string[];
   readonly streams: boolean;
+  readonly everybody: boolean;
   readonly remainingMs: number;
+}
+
+/** What goes back over the link. */
+export interface IncomingReplies extends Omit<Replies, 'shared'> {
+  /** Said first: cancel it when the asker has given up, or the link has ended. */
+  begun(incoming: Pick<Pending, 'cancel'>): void;
+  /** So many more answer it: what each of them says goes back through one of these. */
+  shared(more: number): readonly IncomingReplies[];
 }
 
 export interface IncomingPort {
   readonly clock: Clock;
   readonly pending: Deadlines<Pending>;
-  readonly replies: Replies;
+  begun(): void;
   ended(): void;
   late(outcome: LateOutcome): void;
 }
 
-/** A question that came over a link: answered here, by one of those who answer its type. */
+/** A question that came over a link: answered here, by one of those who answer its type, or by each of them. */
 export class Incoming implements Pending, Replies {
   readonly inside = true;
   readonly path: readonly string[];
   readonly streams: boolean;
+  readonly everybody: boolean;
   #dueMs: number;
   readonly #request: Envelope;
   readonly #port: IncomingPort;
+  readonly #replies: IncomingReplies;
+  readonly #passed = new Set<Answerer>();
   #candidates: Candidates | undefined;
+  #answerer: Answerer | undefined;
   #question: Question | undefined;
   #status: 'open' | 'ended' = 'open';
 
-  constructor(request: Envelope, { path, streams, remainingMs }: IncomingTerms, port: IncomingPort) {
+  constructor(request: Envelope, terms: IncomingTerms, replies: IncomingReplies, port: IncomingPort) {
+    const { path, streams, everybody, remainingMs } = terms;
     this.#request = request;
+    this.#replies = replies;
     this.#port = port;
     this.path = path;
     this.streams = streams;
+    this.everybody = everybody;
     this.#dueMs = port.clock.monotonic() + remainingMs;
+    replies.begun(this);
+    port.begun();
+    port.pending.add(this);
   }
 
   get dueMs(): number {
@@ -56,10 +75,18 @@ export class Incoming implements Pending, Replies {
     return this.#dueMs - this.#port.clock.monotonic();
   }
 
-  begin(candidates: Candidates | undefined): void {
-    this.#candidates = candidates;
-    this.#port.pending.add(this);
-    this.#hand();
+  /** Hands it to one of these, or to each; where it comes from is none of them. */
+  begin(candidates: Candidates, from: Answerer): void {
+    this.#passed.add(from);
+    if (!this.everybody) {
+      this.#candidates = candidates;
+      return this.#hand();
+    }
+    const [first, ...more] = candidates.all(this.#request.event, this.#passed);
+    if (!first) return this.#drop();
+    const others = this.#split(more.length);
+    this.#give(first);
+    for (const [i, other] of others.entries()) other.#give(more[i]!);
   }
 
   expire(): void {
@@ -69,33 +96,39 @@ export class Incoming implements Pending, Replies {
   cancel(reason: TelltaleError): void {
     if (!this.#end()) return;
     this.#question?.giveUp(reason);
-    this.#port.replies.refused(reason);
+    this.#replies.refused(reason);
   }
 
   answered(value: unknown): void {
-    if (this.#end()) this.#port.replies.answered(value);
+    if (this.#end()) this.#replies.answered(value);
   }
 
   part(value: unknown): void | Promise<void> {
     if (this.#status === 'ended') return;
     if (this.streams) this.#leaveToAsker();
-    return this.#port.replies.part(value);
+    return this.#replies.part(value);
   }
 
   ended(): void {
-    if (this.#end()) this.#port.replies.ended();
+    if (this.#end()) this.#replies.ended();
   }
 
   failed(error: unknown): void {
-    if (this.#end()) this.#port.replies.failed(error);
+    if (this.#end()) this.#replies.failed(error);
   }
 
   refused(error: TelltaleError): void {
-    if (this.#end()) this.#port.replies.refused(error);
+    if (this.#end()) this.#replies.refused(error);
   }
 
   dropped(): void {
-    if (this.#status === 'open') this.#hand();
+    if (this.#status === 'ended') return;
+    this.#passed.add(this.#answerer!);
+    this.#hand();
+  }
+
+  shared(more: number): readonly Question[] {
+    return this.#split(more).map((incoming) => incoming.#ask());
   }
 
   late(outcome: LateOutcome): void {
@@ -103,10 +136,29 @@ export class Incoming implements Pending, Replies {
   }
 
   #hand(): void {
+    const answerer = this.#candidates?.pick(this.#request.event, this.#passed);
+    if (answerer) this.#give(answerer);
+    else this.#drop();
+  }
+
+  // Whoever asked there looks for another one.
+  #drop(): void {
+    if (this.#end()) this.#replies.dropped();
+  }
+
+  #split(more: number): readonly Incoming[] {
+    if (more === 0) return [];
+    return this.#replies.shared(more).map((replies) => new Incoming(this.#request, this, replies, this.#port));
+  }
+
+  #ask(): Question {
+    return (this.#question = new Question(this, this));
+  }
+
+  #give(answerer: Answerer): void {
     const { event, bytes, admitted, transient, chain, owner, position } = this.#request;
-    const answerer = this.#candidates?.pick(event);
-    if (!answerer) return this.refused(noAnswerer(event.type));
-    const question = (this.#question = new Question(this, this));
+    this.#answerer = answerer;
+    const question = this.#ask();
     const own = new Envelope(event, bytes, transient, admitted, chain, owner);
     own.position = position;
     runWithCause(Object.assign(own, { asking: question }), (taken) => answerer.take(taken), own);

@@ -6,6 +6,7 @@ import type { LateOutcome, Replies } from '../event/asking.ts';
 export interface QuestionTerms {
   readonly path: readonly string[];
   readonly streams: boolean;
+  readonly everybody: boolean;
   readonly remainingMs: number;
 }
 
@@ -30,6 +31,10 @@ export class Question implements Asking {
 
   get streams(): boolean {
     return this.#terms.streams;
+  }
+
+  get everybody(): boolean {
+    return this.#terms.everybody;
   }
 
   get status(): Asking['status'] {
@@ -84,6 +89,10 @@ export class Question implements Asking {
 
   dropped(): void {
     if (this.#close('answered')) this.#replies.dropped();
+  }
+
+  shared(more: number): readonly Asking[] {
+    return this.#status === 'open' ? this.#replies.shared(more) : [];
   }
 
   /** For the asker: it no longer waits for this answer. */

@@ -1,5 +1,5 @@
 import type { TelltaleError } from '../errors.ts';
-import type { Replies } from '../event/asking.ts';
+import type { Answerer, Replies } from '../event/asking.ts';
 import type { Envelope } from '../event/envelope.ts';
 import { Fifo } from '../mailbox/fifo.ts';
 import { Call, type Answer } from './call.ts';
@@ -22,8 +22,10 @@ interface Reader {
  */
 export class StreamCall extends Call implements Replies, AsyncIterableIterator<unknown, undefined> {
   readonly streams = true;
+  readonly everybody = false;
   readonly #parts = new Fifo<unknown>();
   readonly #readers = new Fifo<Reader>();
+  #answerer: Answerer | undefined;
   #question: Question | undefined;
   #hasRoom: (() => void) | undefined;
   #room: Promise<void> | undefined;
@@ -58,7 +60,7 @@ export class StreamCall extends Call implements Replies, AsyncIterableIterator<u
 
   protected hand(request: Envelope): void {
     const { address, candidates } = this.terms;
-    const answerer = candidates.pick(request.event);
+    const answerer = (this.#answerer = candidates.pick(request.event, this.passed));
     if (!answerer) return this.cancel(noAnswerer(address, 'nobody there takes this request'));
     this.#question = this.question(this);
     this.give(answerer, this.#question);
@@ -96,7 +98,12 @@ export class StreamCall extends Call implements Replies, AsyncIterableIterator<u
   }
 
   dropped(): void {
-    if (this.isOpen) this.hand(this.request!);
+    this.pass(this.#answerer!);
+  }
+
+  // Only what everybody is asked is shared.
+  shared(): readonly Question[] {
+    return [];
   }
 
   cancel(reason: TelltaleError): void {

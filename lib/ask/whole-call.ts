@@ -18,6 +18,7 @@ const MAX_PARTS = 10_000;
 /** An ask that is answered as a whole: by one, by all, or by as many as it needs. Parts of a stream are collected. */
 export class WholeCall extends Call {
   readonly streams = false;
+  readonly everybody: boolean;
   readonly #to: To;
   readonly #settle: Settle;
   #slots: Slot[] = [];
@@ -25,51 +26,65 @@ export class WholeCall extends Call {
   constructor(port: CallPort, terms: CallTerms, to: To, settle: Settle) {
     super(port, terms);
     this.#to = to;
+    this.everybody = to !== 'one';
     this.#settle = settle;
   }
 
   protected hand({ event }: Envelope): void {
-    const { candidates, address } = this.terms;
-    const one = this.#to === 'one' ? candidates.pick(event) : undefined;
+    const { candidates } = this.terms;
+    const one = this.#to === 'one' ? candidates.pick(event, this.passed) : undefined;
     if (one) return this.#giveOne(one);
     const chosen = this.#to === 'one' ? [] : candidates.all(event);
-    if (chosen.length === 0) return this.cancel(noAnswerer(address, 'nobody there takes this request'));
-    this.#slots = chosen.map(() => this.#slot());
+    if (chosen.length === 0) return this.#nobody();
+    const slots = (this.#slots = chosen.map((answerer) => this.#slot(answerer)));
     // Before anybody works in vain.
     if (this.#isHopeless()) return this.cancel(this.#noQuorum());
-    for (const [i, answerer] of chosen.entries()) {
-      const { question } = this.#slots[i]!;
-      // Those before it may have answered at once, and be enough.
-      if (question.status === 'open') this.give(answerer, question);
-    }
+    // Those before it may have answered at once, and be enough.
+    for (const { question, answerer } of slots) if (question.status === 'open') this.give(answerer, question);
   }
 
   #giveOne(answerer: Answerer): void {
-    const slot = this.#slot();
+    const slot = this.#slot(answerer);
     this.#slots = [slot];
     this.give(answerer, slot.question);
   }
 
-  #slot(): Slot {
-    const slot = new Slot(this);
+  #slot(answerer: Answerer): Slot {
+    const slot = new Slot(this, answerer);
     slot.question = this.question(slot);
     return slot;
+  }
+
+  #nobody(): void {
+    this.cancel(noAnswerer(this.terms.address, 'nobody there takes this request'));
   }
 
   /** One of those that were asked has answered, or never will. */
   settled(slot: Slot): void {
     const outcome = slot.outcome!;
-    if (!this.terms.store) return this.#decide(outcome);
+    if (!this.terms.store) return this.#decide();
     this.port.record(this.request!, outcome, (error) => {
       if (error && outcome.ok) slot.outcome = { ok: false, error };
-      this.#decide(slot.outcome!);
+      this.#decide();
     });
   }
 
   dropped(slot: Slot): void {
     if (!this.isOpen) return;
-    if (this.#to === 'one') return this.hand(this.request!);
-    slot.refused(noAnswerer(this.terms.address, 'its answerer went away'));
+    if (this.#to === 'one') return this.pass(slot.answerer);
+    if (slot.answerer.many !== true) return slot.refused(noAnswerer(this.terms.address, 'its answerer went away'));
+    // Behind the link nobody takes it.
+    this.#slots = this.#slots.filter((other) => other !== slot);
+    if (this.#slots.length > 0) this.#decide();
+    else this.#nobody();
+  }
+
+  /** Behind a link there are so many more. */
+  shared(slot: Slot, more: number): readonly Question[] {
+    if (!this.isOpen) return [];
+    const added = Array.from({ length: more }, () => this.#slot(slot.answerer));
+    this.#slots.splice(this.#slots.indexOf(slot) + 1, 0, ...added);
+    return added.map(({ question }) => question);
   }
 
   cancel(reason: TelltaleError): void {
@@ -86,10 +101,13 @@ export class WholeCall extends Call {
     }
   }
 
-  #decide(outcome: Answer): void {
+  #decide(): void {
     if (!this.isOpen) return;
     const to = this.#to;
-    if (to === 'one') return outcome.ok ? this.#resolve(outcome.value) : this.#reject(outcome.error);
+    if (to === 'one') {
+      const outcome = this.#slots[0]!.outcome!;
+      return outcome.ok ? this.#resolve(outcome.value) : this.#reject(outcome.error);
+    }
     if (to === 'all') return this.#slots.every((slot) => slot.outcome) ? this.#resolve(this.#answers()) : undefined;
     if (this.#answered >= to.quorum) this.#resolve(this.#answers());
     else if (this.#isHopeless()) this.#reject(this.#noQuorum());
@@ -122,7 +140,7 @@ export class WholeCall extends Call {
   }
 
   #isHopeless(): boolean {
-    if (typeof this.#to === 'string') return false;
+    if (typeof this.#to === 'string' || this.#slots.some(({ mayGrow }) => mayGrow)) return false;
     const failed = this.#slots.filter(({ outcome }) => outcome?.ok === false).length;
     return this.#slots.length - failed < this.#to.quorum;
   }
@@ -137,12 +155,19 @@ export class WholeCall extends Call {
 /** What one of those that are asked answers. */
 class Slot implements Replies {
   readonly #call: WholeCall;
+  readonly answerer: Answerer;
   declare question: Question;
   outcome: Answer | undefined = undefined;
   #parts: unknown[] | undefined;
 
-  constructor(call: WholeCall) {
+  constructor(call: WholeCall, answerer: Answerer) {
     this.#call = call;
+    this.answerer = answerer;
+  }
+
+  /** How many answer behind a link is known when the first of them has. */
+  get mayGrow(): boolean {
+    return this.answerer.many === true && this.outcome === undefined;
   }
 
   answered(value: unknown): void {
@@ -171,6 +196,10 @@ class Slot implements Replies {
 
   dropped(): void {
     this.#call.dropped(this);
+  }
+
+  shared(more: number): readonly Question[] {
+    return this.#call.shared(this, more);
   }
 
   late(outcome: LateOutcome): void {

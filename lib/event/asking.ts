@@ -1,3 +1,4 @@
+import type { Asking } from '../context.ts';
 import type { TelltaleError } from '../errors.ts';
 import type { Envelope } from './envelope.ts';
 import type { Metadata, TelltaleEvent } from './event.ts';
@@ -6,6 +7,8 @@ import type { Metadata, TelltaleEvent } from './event.ts';
 export interface Answerer {
   /** How many more questions it could answer at once; negative where some wait. The one with most is asked. */
   readonly credit: number;
+  /** It stands for whoever answers on the other side of a link. */
+  readonly many?: true;
   accepts(event: TelltaleEvent): boolean;
   /** Takes a question; `envelope.asking` says how to answer it. Called in its context. Never throws. */
   take(envelope: Envelope): void;
@@ -19,6 +22,7 @@ export interface Replies {
   failed(error: unknown): void;
   refused(error: TelltaleError): void;
   dropped(): void;
+  shared(more: number): readonly Asking[];
   /** An answer, or what the answerer threw in place of one, after the asker had given up. */
   late(outcome: LateOutcome): void;
 }

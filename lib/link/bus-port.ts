@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { TelltaleError } from '../errors.ts';
-import type { Answerer, Replies } from '../event/asking.ts';
+import type { Answerer, LateOutcome } from '../event/asking.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import type { Filter } from '../filter/language.ts';
@@ -47,7 +47,24 @@ export interface Local {
 export interface IncomingQuestion {
   readonly path: readonly string[];
   readonly streams: boolean;
+  readonly everybody: boolean;
   readonly remainingMs: number;
+}
+
+/** What becomes of one, for the other side. None of it may throw. */
+export interface QuestionReplies {
+  /** Said first: how to give it up. */
+  begun(incoming: { cancel(reason: TelltaleError): void }): void;
+  answered(value: unknown): void;
+  part(value: unknown): void | Promise<void>;
+  ended(): void;
+  failed(error: unknown): void;
+  refused(error: TelltaleError): void;
+  /** Nobody here takes it. */
+  dropped(): void;
+  late(outcome: LateOutcome): void;
+  /** So many more answer it, each through one of these. */
+  shared(more: number): readonly QuestionReplies[];
 }
 
 /** As much of a bus as its links need, as functions. */
@@ -92,10 +109,10 @@ export interface BusPort {
   onAnswerers(listener: (type: string, isAnswered: boolean) => void): void;
   /** Adds somebody to those who answer a type; returns the undo. */
   answer(type: string, answerer: Answerer): () => void;
-  /** Asks `answerer` what nobody here answers. */
+  /** Asks `answerer` what nobody here takes, and whenever everybody is asked. */
   askElsewhere(answerer: Answerer): void;
-  /** Hands a question of another bus to whoever answers its type. */
-  receive(request: Envelope, terms: IncomingQuestion, replies: Replies): { cancel(reason: TelltaleError): void };
+  /** Hands a question of another bus to whoever answers its type, the link it came over apart. */
+  receive(request: Envelope, terms: IncomingQuestion, replies: QuestionReplies, from: Answerer): void;
 
   /** A `$worker.*` event. */
   report(type: string, about: Readonly<Record<string, unknown>>): void;

@@ -57,11 +57,13 @@ export interface AskTerms {
   /** Whom the questions above, and this one, went to. */
   readonly path: readonly string[];
   readonly streams: boolean;
+  readonly everybody: boolean;
   /** Null: for ever. */
   readonly remainingMs: number | null;
 }
 
-export type AnswerKind = 'answered' | 'part' | 'ended' | 'failed' | 'refused' | 'dropped';
+/** `shared` says, with the first id and their number, under which ids others answer as well. */
+export type AnswerKind = 'answered' | 'part' | 'ended' | 'failed' | 'refused' | 'dropped' | 'shared';
 
 /** Everything that is ever sent. A frame is a JSON array of these, in the order they were sent. */
 export type Message =

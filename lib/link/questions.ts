@@ -1,10 +1,10 @@
 import { NO_CHAIN, type Asking, type Chain } from '../context.ts';
 import { TelltaleError, toError } from '../errors.ts';
-import type { Answerer, Replies } from '../event/asking.ts';
+import type { Answerer } from '../event/asking.ts';
 import { errorFromPlain, errorToPlain } from '../event/crossing-error.ts';
 import { Envelope } from '../event/envelope.ts';
 import type { Plain } from '../event/event.ts';
-import type { BusPort } from './bus-port.ts';
+import type { BusPort, QuestionReplies } from './bus-port.ts';
 import { freezeDeep } from './freeze.ts';
 import type { AnswerKind, AskTerms, Message } from './frames.ts';
 
@@ -20,6 +20,8 @@ export interface QuestionsPort {
 const CREDITS = 16;
 /** Parts of an answer on their way. */
 const PARTS = 16;
+/** Ids of a question to everybody: one for each of those who may answer it. */
+const SHARES = 2 ** 20;
 const EVENT_BYTES = 512;
 
 /**
@@ -28,6 +30,7 @@ const EVENT_BYTES = 512;
  * at once, and nobody waits any more for what is being answered for it.
  */
 export class Questions implements Answerer {
+  readonly many = true;
   readonly #port: QuestionsPort;
   readonly #asked = new Map<number, Asking>();
   readonly #answering = new Map<number, Answering>();
@@ -50,14 +53,17 @@ export class Questions implements Answerer {
   take({ asking: given, event, transient, chain, bytes }: Envelope): void {
     const asking = given!;
     if (this.#ended) return asking.refused(this.#ended);
-    const id = ++this.#last;
-    const { path, streams, remainingMs } = asking;
+    const { path, streams, everybody, remainingMs } = asking;
+    const id = this.#last + 1;
+    this.#last += everybody ? SHARES : 1;
     // JSON has no Infinity.
-    const terms: AskTerms = { path, streams, remainingMs: Number.isFinite(remainingMs) ? remainingMs : null };
-    this.#asked.set(id, asking);
-    asking.whenGivenUp((reason) => {
-      if (this.#asked.delete(id)) this.#port.send(['forget', id, errorToPlain(reason)]);
-    });
+    const terms: AskTerms = {
+      path,
+      streams,
+      everybody,
+      remainingMs: Number.isFinite(remainingMs) ? remainingMs : null,
+    };
+    this.#await(id, asking);
     const about = [id, event, terms, transient ? 1 : 0] as const;
     this.#port.send(chain.depth > 0 ? ['ask', ...about, chain] : ['ask', ...about], bytes);
   }
@@ -68,22 +74,16 @@ export class Questions implements Answerer {
     const bus = this.#port.bus();
     const above: Chain = chain ?? NO_CHAIN;
     const envelope = new Envelope(event, EVENT_BYTES, transient === 1, true, above, bus.owner);
-    const answering = new Answering(
-      id,
-      (message) => this.#port.send(message),
-      () => this.#answering.delete(id),
-    );
-    this.#answering.set(id, answering);
     const { remainingMs } = terms;
-    const incoming = bus.receive(envelope, { ...terms, remainingMs: remainingMs ?? Infinity }, answering);
-    answering.cancel = (reason) => incoming.cancel(reason);
+    bus.receive(envelope, { ...terms, remainingMs: remainingMs ?? Infinity }, this.#answer(id, { next: id + 1 }), this);
   }
 
   /** An answer, or a part of one, from the other side. */
   answered(id: number, kind: AnswerKind, value: unknown): void {
     const asking = this.#asked.get(id);
-    if (!asking) return;
+    if (!asking) return kind === 'shared' ? this.#shared(undefined, value as readonly [number, number]) : undefined;
     if (kind === 'part') return this.#part(id, asking, value);
+    if (kind === 'shared') return this.#shared(asking, value as readonly [number, number]);
     this.#asked.delete(id);
     if (kind === 'answered') asking.answered(value);
     else if (kind === 'ended') asking.ended();
@@ -111,6 +111,37 @@ export class Questions implements Answerer {
     for (const answering of this.#answering.values()) answering.cancel(this.#ended);
   }
 
+  #await(id: number, asking: Asking): void {
+    this.#asked.set(id, asking);
+    asking.whenGivenUp((reason) => {
+      if (this.#asked.delete(id)) this.#port.send(['forget', id, errorToPlain(reason)]);
+    });
+  }
+
+  /** Others answer as well; nobody waits for them where the asker has given up meanwhile. */
+  #shared(asking: Asking | undefined, [first, more]: readonly [number, number]): void {
+    const askings = asking?.shared(more) ?? [];
+    for (let i = 0; i < more; i++) {
+      const other = askings[i];
+      if (other) this.#await(first + i, other);
+      else this.#port.send(['forget', first + i, errorToPlain(new TelltaleError('ABORTED', 'its asker has given up'))]);
+    }
+  }
+
+  #answer(id: number, ids: { next: number }): Answering {
+    const answering = new Answering(id, {
+      send: (message) => this.#port.send(message),
+      over: () => void this.#answering.delete(id),
+      others: (more) => {
+        const first = ids.next;
+        ids.next += more;
+        return Array.from({ length: more }, (_, i) => this.#answer(first + i, ids));
+      },
+    });
+    this.#answering.set(id, answering);
+    return answering;
+  }
+
   #part(id: number, asking: Asking, value: unknown): void {
     const room = asking.part(value);
     const taken = (): void => this.#port.send(['taken-part', id]);
@@ -119,19 +150,32 @@ export class Questions implements Answerer {
   }
 }
 
+interface AnsweringPort {
+  send(message: Message): void;
+  over(): void;
+  /** So many more that answer the same question. */
+  others(more: number): readonly Answering[];
+}
+
 /** One question of the other side, on its way to an answer here. */
-class Answering implements Replies {
-  cancel: (reason: TelltaleError) => void = () => undefined;
-  readonly #id: number;
-  readonly #send: (message: Message) => void;
-  readonly #over: () => void;
+class Answering implements QuestionReplies {
+  readonly id: number;
+  readonly #port: AnsweringPort;
+  #incoming: { cancel(reason: TelltaleError): void } | undefined;
   #parts = 0;
   #hasRoom: (() => void) | undefined;
 
-  constructor(id: number, send: (message: Message) => void, over: () => void) {
-    this.#id = id;
-    this.#send = send;
-    this.#over = over;
+  constructor(id: number, port: AnsweringPort) {
+    this.id = id;
+    this.#port = port;
+  }
+
+  begun(incoming: { cancel(reason: TelltaleError): void }): void {
+    this.#incoming = incoming;
+  }
+
+  cancel(reason: TelltaleError): void {
+    this.#incoming?.cancel(reason);
   }
 
   answered(value: unknown): void {
@@ -139,7 +183,7 @@ class Answering implements Replies {
   }
 
   part(value: unknown): void | Promise<void> {
-    this.#send(['answer', this.#id, 'part', value]);
+    this.#port.send(['answer', this.id, 'part', value]);
     if (++this.#parts < PARTS) return;
     return new Promise((resolve) => (this.#hasRoom = resolve));
   }
@@ -160,6 +204,12 @@ class Answering implements Replies {
     this.#end('dropped');
   }
 
+  shared(more: number): readonly Answering[] {
+    const others = this.#port.others(more);
+    this.#port.send(['answer', this.id, 'shared', [others[0]!.id, more]]);
+    return others;
+  }
+
   // The bus it was answered on has counted and reported it.
   late(): void {}
 
@@ -171,8 +221,8 @@ class Answering implements Replies {
 
   #end(kind: AnswerKind, value?: unknown): void {
     this.#hasRoom?.();
-    this.#over();
-    this.#send(value === undefined ? ['answer', this.#id, kind] : ['answer', this.#id, kind, value]);
+    this.#port.over();
+    this.#port.send(value === undefined ? ['answer', this.id, kind] : ['answer', this.id, kind, value]);
   }
 }
 

@@ -24,6 +24,8 @@ function throwAll(): never {
   });
 }
 
+const askPrice = (bus: Bus, region: string): Promise<unknown> => bus.ask('price', { region });
+
 /** What of an error is the same on both sides of a link: everything but the very object. */
 function told(error: unknown): unknown {
   return toPlain(error);
@@ -152,6 +154,108 @@ describe('asking over a link', () => {
     bus.answer('vote', () => 'parent');
     const answers = await bus.ask('vote', 1, { to: 'all' });
     expect(answers.map((answer) => answer.ok && answer.value)).to.have.members(['parent', 'worker 0', 'worker 1']);
+  });
+
+  it('asks another one where the filters behind the link do not take it', async () => {
+    const team = await startWorker((own, place) => {
+      own.answer('price', () => `EU ${place}`, { where: { 'payload.region': 'EU' } });
+      if (place === 1) own.answer('price', () => 'JP', { where: { 'payload.region': { $in: ['JP'] } } });
+    }, 2);
+    team.bus.answer('price', () => 'US', { where: { 'payload.region': 'US' } });
+    for (let i = 0; i < 6; i++) {
+      expect(await askPrice(team.bus, 'US')).to.equal('US');
+      expect(await askPrice(team.bus, 'EU')).to.match(/^EU/);
+      expect(await askPrice(team.bus, 'JP')).to.equal('JP');
+      expect(await askPrice(team.worker(0), 'EU'), 'one’s own first').to.equal('EU 0');
+      expect(await askPrice(team.worker(0), 'US')).to.equal('US');
+      expect(await askPrice(team.worker(0), 'JP'), 'from worker to worker').to.equal('JP');
+    }
+    expect((await team.worker(0).askStream('price', { region: 'JP' }).next()).value).to.equal('JP');
+    for (const bus of [team.bus, team.worker(0), team.worker(1)]) {
+      const error = await rejectionOf(askPrice(bus, 'FR'));
+      expect(error).to.include({ code: 'ASK_NO_ANSWERER' });
+      expect((await rejectionOf(bus.ask('price', { region: 'FR' }, { to: 'all' }))).code).to.equal('ASK_NO_ANSWERER');
+      expect(bus.metrics().asks.waiting).to.equal(0);
+    }
+  });
+
+  it('asks all from wherever: one’s own, the parent’s and those of the other workers', async () => {
+    const team = await startWorker((own, place) => {
+      own.answer('vote', () => `worker ${place}`);
+      own.answer('vote', () => `worker ${place} again`);
+      own.answer('vote', () => 'never', { where: { 'payload.at': 'nowhere' } });
+    }, 3);
+    team.bus.answer('vote', () => 'parent');
+    team.bus.answer('vote', () => 'parent again');
+    const all = [0, 1, 2].flatMap((place) => [`worker ${place}`, `worker ${place} again`]);
+    for (const bus of [team.bus, team.worker(0), team.worker(2)]) {
+      const answers = await bus.ask('vote', {}, { to: 'all' });
+      expect(answers.map((answer) => answer.ok && answer.value)).to.have.members([...all, 'parent', 'parent again']);
+      expect(await bus.ask('vote', {}, { to: { quorum: 8 } })).to.have.length(8);
+      const error = await rejectionOf(bus.ask('vote', {}, { to: { quorum: 9 } }));
+      expect(error).to.include({ code: 'ASK_NO_QUORUM' });
+      expect(error.message).to.include('8 of 8 answered');
+    }
+    await rest();
+    for (const bus of [team.bus, team.worker(0), team.worker(1)]) expect(bus.metrics().asks.waiting).to.equal(0);
+  });
+
+  it('asks all in parts and under one deadline, and gives up those whose answers are not needed', async () => {
+    const aborted: unknown[] = [];
+    const team = await startWorker((own, place) => {
+      own.answer('list', async function* () {
+        yield place;
+        yield place;
+      });
+      own.answer('list', (_, { signal }) => {
+        signal.addEventListener('abort', () => aborted.push([place, (signal.reason as TelltaleError).code]));
+        return never();
+      });
+    }, 2);
+    const asked = team.worker(0).ask('list', 1, { to: 'all', timeout: 100 });
+    await rest();
+    await team.clock.advance(100);
+    await rest();
+    const answers = await asked;
+    expect(answers.map((answer) => (answer.ok ? answer.value : answer.error.code))).to.deep.equal([
+      [0, 0],
+      'TIMEOUT',
+      [1, 1],
+      'TIMEOUT',
+    ]);
+    expect(aborted.splice(0)).to.have.deep.members([
+      [0, 'TIMEOUT'],
+      [1, 'TIMEOUT'],
+    ]);
+    expect(await team.worker(0).ask('list', 1, { to: { quorum: 2 } })).to.have.length(2);
+    await rest();
+    expect(aborted).to.have.deep.members([
+      [0, 'ABORTED'],
+      [1, 'ABORTED'],
+    ]);
+    // It has enough before it hears how many there are behind the link.
+    team.worker(0).answer('list', () => 'at once');
+    expect(await team.worker(0).ask('list', 1, { to: { quorum: 1 } })).to.have.length(1);
+    await rest();
+    for (const bus of [team.bus, team.worker(0), team.worker(1)]) expect(bus.metrics().asks.waiting).to.equal(0);
+  });
+
+  it('counts those behind a link that dies as failed', async () => {
+    const team = await startWorker((own, place) => {
+      own.answer('vote', () => (place === 1 ? never() : place));
+      own.answer('vote', () => (place === 1 ? never() : place));
+    }, 2);
+    const asked = team.worker(0).ask('vote', 1, { to: 'all' });
+    await rest();
+    team.kill(1);
+    const answers = await asked;
+    expect(answers.map((answer) => (answer.ok ? answer.value : answer.error.code))).to.deep.equal([
+      0,
+      0,
+      'LINK_BROKEN',
+      'LINK_BROKEN',
+    ]);
+    expect(team.bus.metrics().asks.waiting).to.equal(0);
   });
 
   it('fails at once where the worker dies with the question', async () => {

@@ -4,7 +4,8 @@ import { Asks, type AskPort } from '../../lib/ask/asks.ts';
 import { createVirtualClock } from '../../lib/clock.ts';
 import { NO_CHAIN, type Asking } from '../../lib/context.ts';
 import { TelltaleError } from '../../lib/errors.ts';
-import type { Answerer, Replies } from '../../lib/event/asking.ts';
+import type { IncomingReplies } from '../../lib/ask/incoming.ts';
+import type { Answerer } from '../../lib/event/asking.ts';
 import { Envelope } from '../../lib/event/envelope.ts';
 import { buildEvent } from '../support/event-builder.ts';
 
@@ -32,10 +33,14 @@ function createAnswerer(): Answerer & { readonly taken: Asking[] } {
 }
 
 /** Writes down what would go back over the link. */
-function createReplies(): Replies & { readonly said: unknown[] } {
+function createReplies(): IncomingReplies & { readonly said: unknown[]; cancel(reason: TelltaleError): void } {
   const said: unknown[] = [];
+  let cancel: ((reason: TelltaleError) => void) | undefined;
   return {
     said,
+    cancel: (reason) => cancel!(reason),
+    begun: (incoming) => (cancel = (reason) => incoming.cancel(reason)),
+    shared: () => [],
     answered: (value) => void said.push(['answered', value]),
     part: (value) => void said.push(['part', value]),
     ended: () => void said.push(['ended']),
@@ -47,7 +52,8 @@ function createReplies(): Replies & { readonly said: unknown[] } {
 }
 
 const request = (): Envelope => new Envelope(buildEvent({ type: 'job' }), 10, true, true, NO_CHAIN, {});
-const TERMS = { path: ['outer', 'job'], streams: false, remainingMs: 100 };
+const TERMS = { path: ['outer', 'job'], streams: false, everybody: false, remainingMs: 100 };
+const LINK = createAnswerer();
 
 describe('a question that came over a link', () => {
   it('has the path, the rest of the time and the way of answering it came with', async () => {
@@ -55,7 +61,7 @@ describe('a question that came over a link', () => {
     const answerer = createAnswerer();
     asks.answer('job', answerer);
     const replies = createReplies();
-    asks.receive(request(), { ...TERMS, streams: true }, replies);
+    asks.receive(request(), { ...TERMS, streams: true }, replies, LINK);
     await clock.advance(30);
     const [asking] = answerer.taken;
     expect(asking).to.include({ remainingMs: 70, streams: true, status: 'open' });
@@ -71,18 +77,18 @@ describe('a question that came over a link', () => {
     const answerer = createAnswerer();
     asks.answer('job', answerer);
     const { signal } = new AbortController();
-    asks.receive(request(), TERMS, createReplies());
+    asks.receive(request(), TERMS, createReplies(), LINK);
     expect(answerer.taken[0]!.signalWith({ signal })).to.equal(answerer.taken[0]!.signalWith({ signal }));
     expect(getEventListeners(signal, 'abort')).to.have.length(1);
     answerer.taken[0]!.answered(1);
     expect(getEventListeners(signal, 'abort')).to.have.length(0);
   });
 
-  it('is refused at once where nobody answers it here', () => {
+  it('goes back to its asker at once where nobody answers it here', () => {
     const { asks } = createAsks();
     const replies = createReplies();
-    asks.receive(request(), TERMS, replies);
-    expect(replies.said).to.deep.equal([['refused', 'ASK_NO_ANSWERER']]);
+    asks.receive(request(), TERMS, replies, LINK);
+    expect(replies.said).to.deep.equal([['dropped']]);
     expect(asks.figures.waiting).to.equal(0);
   });
 
@@ -91,7 +97,7 @@ describe('a question that came over a link', () => {
     const answerer = createAnswerer();
     asks.answer('job', answerer);
     const replies = createReplies();
-    asks.receive(request(), TERMS, replies);
+    asks.receive(request(), TERMS, replies, LINK);
     const signal = answerer.taken[0]!.signalWith(new AbortController());
     await clock.advance(100);
     expect(replies.said).to.deep.equal([['refused', 'TIMEOUT']]);
@@ -106,13 +112,13 @@ describe('a question that came over a link', () => {
     const answerer = createAnswerer();
     asks.answer('job', answerer);
     const replies = createReplies();
-    const incoming = asks.receive(request(), { ...TERMS, streams: true }, replies);
+    asks.receive(request(), { ...TERMS, streams: true }, replies, LINK);
     const [asking] = answerer.taken;
     void asking!.part(1);
     await clock.advance(1_000);
     void asking!.part(2);
     expect(asking!.status).to.equal('open');
-    incoming.cancel(new TelltaleError('TIMEOUT', 'the asker says so'));
+    replies.cancel(new TelltaleError('TIMEOUT', 'the asker says so'));
     void asking!.part(3);
     expect(replies.said).to.deep.equal([
       ['part', 1],
@@ -120,7 +126,7 @@ describe('a question that came over a link', () => {
       ['refused', 'TIMEOUT'],
     ]);
     // What is collected there has one time for all of it.
-    asks.receive(request(), TERMS, replies);
+    asks.receive(request(), TERMS, replies, LINK);
     void answerer.taken[1]!.part(1);
     await clock.advance(100);
     expect(answerer.taken[1]!.status).to.equal('given-up');
@@ -130,11 +136,12 @@ describe('a question that came over a link', () => {
     const { asks } = createAsks();
     const answerer = createAnswerer();
     asks.answer('job', answerer);
-    const incoming = asks.receive(request(), TERMS, createReplies());
+    const replies = createReplies();
+    asks.receive(request(), TERMS, replies, LINK);
     const reasons: unknown[] = [];
     answerer.taken[0]!.whenGivenUp((reason) => void reasons.push(reason));
     const reason = new TelltaleError('ABORTED', 'enough');
-    incoming.cancel(reason);
+    replies.cancel(reason);
     answerer.taken[0]!.whenGivenUp((again) => void reasons.push(again));
     expect(reasons).to.deep.equal([reason, reason]);
     expect(answerer.taken[0]).to.include({ status: 'given-up', remainingMs: 0 });
@@ -145,7 +152,7 @@ describe('a question that came over a link', () => {
     const [first, second] = [createAnswerer(), createAnswerer()];
     const leave = asks.answer('job', first);
     const replies = createReplies();
-    asks.receive(request(), TERMS, replies);
+    asks.receive(request(), TERMS, replies, LINK);
     asks.answer('job', second);
     leave();
     first.taken[0]!.dropped();
