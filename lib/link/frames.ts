@@ -5,6 +5,7 @@ import type { Plain } from '../event/event.ts';
 import type { Filter } from '../filter/language.ts';
 import type { MailboxLimits } from '../mailbox/overflow.ts';
 import type { Durability, Expectation, StoreSupports } from '../store/port.ts';
+import { Unpacking, pack } from './packing.ts';
 
 /** Rises when the two sides of different versions would not understand each other. */
 export const PROTOCOL = 1;
@@ -126,11 +127,11 @@ export function receive(receivers: Receivers, message: Message): void {
 }
 
 export function encode(messages: readonly Message[]): string {
-  return JSON.stringify(messages);
+  return JSON.stringify(pack(messages));
 }
 
-/** Throws `LINK_BROKEN` for anything that `encode` has not made. */
-export function decode(data: unknown): readonly Message[] {
+/** Throws `LINK_BROKEN` for anything that `encode` has not made; what is wrong within a message shows when it is its turn. */
+export function decode(data: unknown): Unpacking {
   if (typeof data !== 'string') throw notOurs(show(data));
   let messages: unknown;
   try {
@@ -141,7 +142,7 @@ export function decode(data: unknown): readonly Message[] {
   if (!Array.isArray(messages)) throw notOurs(show(messages));
   for (const message of messages as readonly unknown[])
     if (!Array.isArray(message) || typeof message[0] !== 'string') throw notOurs(`a frame with ${show(message)}`);
-  return messages as readonly Message[];
+  return new Unpacking(messages as readonly unknown[]);
 }
 
 function notOurs(what: string, cause?: unknown): TelltaleError {

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import { TelltaleError, toError } from '../errors.ts';
 import { Fifo } from '../mailbox/fifo.ts';
 import { decode, encode, type Message } from './frames.ts';
+import type { Unpacking } from './packing.ts';
 import type { Transport } from './transport.ts';
 
 export interface WirePort {
@@ -45,7 +46,7 @@ export class Wire {
   #isBusy = false;
   #postedMs = 0;
   readonly #arrived = new Fifo<unknown>();
-  #frame: { readonly messages: readonly Message[]; at: number } | undefined;
+  #frame: Unpacking | undefined;
   #receiving: 'idle' | 'working' | 'resting' = 'idle';
   #since = 0;
   #restedMs = 0;
@@ -163,17 +164,17 @@ export class Wire {
     if (this.#lost) this.#fail(lost(this.#lost));
   }
 
-  #next(): { readonly messages: readonly Message[]; at: number } | undefined {
-    if (this.#arrived.length === 0) return undefined;
-    return { messages: decode(this.#arrived.shift()), at: 0 };
+  #next(): Unpacking | undefined {
+    return this.#arrived.length === 0 ? undefined : decode(this.#arrived.shift());
   }
 
   // False where the time is over before the frame is.
-  #go(frame: { readonly messages: readonly Message[]; at: number }): boolean {
-    const { messages } = frame;
-    while (frame.at < messages.length && this.#status === 'open') {
-      this.#port.receive(messages[frame.at++]!);
-      if (frame.at % STEP === 0 && this.#isOver) return false;
+  #go(frame: Unpacking): boolean {
+    for (let count = 1; this.#status === 'open'; count++) {
+      const message = frame.next();
+      if (!message) return true;
+      this.#port.receive(message);
+      if (count % STEP === 0 && this.#isOver) return false;
     }
     return true;
   }

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { z } from 'zod';
 import { TelltaleError, defineEvents, transient, type Bus, type TelltaleEvent } from '../../lib/index.ts';
+import { decode, encode } from '../../lib/link/frames.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import type { MemoryEnd } from './memory-transport.ts';
 import { rest, startTeam, type Team, type TeamOptions } from './team.ts';
@@ -343,8 +344,9 @@ describe('a link, when something goes wrong', () => {
 /** What a link must not do. */
 function acknowledgeEarly(_: MemoryEnd, worker: MemoryEnd): void {
   worker.other.tamper = (frame) => {
-    for (const [tag, seq] of JSON.parse(frame) as [string, number][])
-      if (tag === 'event') worker.post(JSON.stringify([['done', seq, 1]]));
+    const messages = decode(frame);
+    for (let message = messages.next(); message; message = messages.next())
+      if (message[0] === 'event') worker.post(encode([['done', message[1], 1]]));
     return [frame];
   };
 }
