@@ -298,7 +298,7 @@ function siteOf(core: Core, entity: string): ActorSite {
   const { maxEventBytes } = core.options;
   return {
     key: entity.slice(entity.indexOf('/') + 1),
-    recipient: entity,
+    recipient: `actor:${entity}`,
     signal: new AbortController().signal,
     get self() {
       return refuse('self');

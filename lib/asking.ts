@@ -56,7 +56,7 @@ function addAnswerer(core: Core, type: string, handler: Handler, given: object |
   const { where, signal, from: _, ...options } = parseAnswer(core, checkType(type), given);
   if (signal?.aborted) return () => undefined;
   const answer = answerWith(handler, admitAnswers(core, type));
-  const terms: SubscriptionOptions = { ...options, where: () => false, handler: answer };
+  const terms: SubscriptionOptions = { ...options, where: () => false, handler: answer, answers: true };
   const { undo } = core.router.subscribe(terms, (subscription) =>
     asksOf(core).answer(type, answererOf(subscription, where)),
   );

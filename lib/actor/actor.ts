@@ -357,7 +357,7 @@ export class Actor implements ActorRef {
     const known = parent.children.get(name);
     if (known) return this.#port.handleOf(known);
     if (parent.status === 'stopped') throw this.#stoppedError(parent.key);
-    const address = `${parent.recipient}/${name}`;
+    const address = `${parent.terms.entity}/${name}`;
     const child = new Actor(address, this.#port.parse(given, address), this.#port, {
       failed: (error) => this.#childFailed(parent, error),
       forget: () => void parent.children.delete(name),

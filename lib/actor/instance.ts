@@ -24,7 +24,7 @@ export interface Work {
 
 export interface InstanceTerms {
   readonly key: string;
-  /** Its place: the entity of its events, and who it is in effects. */
+  /** Its place: the entity of its events. */
   readonly entity: string;
   readonly behaviour: Behaviour;
   readonly port: ActorPort;
@@ -79,7 +79,7 @@ export class Instance implements ActorSite {
   }
 
   get recipient(): string {
-    return this.terms.entity;
+    return `actor:${this.terms.entity}`;
   }
 
   get self(): unknown {

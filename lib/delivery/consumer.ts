@@ -345,7 +345,7 @@ export class Consumer {
     const key = this.#keyOf(index);
     const after = target ? await target.claim({ key, position: await this.#beginning(position), epoch }) : position;
     if (this.#isOver || !this.#seats.has(index, epoch)) return;
-    this.#work.give(new Partition({ recipient: name, index, epoch, after }));
+    this.#work.give(new Partition({ recipient: `consumer:${name}`, index, epoch, after }));
     this.#reader.restart();
   }
 

@@ -2,7 +2,7 @@ import type { HandlerSite } from '../invoke/handler-context.ts';
 import { Progress } from './progress.ts';
 
 export interface PartitionTerms {
-  /** The consumer's name. */
+  /** Who the consumer is in effects. */
   readonly recipient: string;
   /** Below 0 for what no checkpoint waits for. */
   readonly index: number;

@@ -201,7 +201,7 @@ export class Work {
       this.#held.delete(run);
       return this.#lanes.again(Object.assign(run, { retold: envelope }));
     }
-    const partition = new Partition({ recipient: this.#terms.name, index: -1, epoch: 0, after: 0 });
+    const partition = new Partition({ recipient: `consumer:${this.#terms.name}`, index: -1, epoch: 0, after: 0 });
     const key = this.#terms.key && laneKey(this.#terms.key, envelope.event);
     const item = { position: envelope.position, done: false, envelope, partition };
     const lane = this.#laneOf(partition, key, envelope.event.id);

@@ -14,7 +14,7 @@ export interface ContextPort {
 /** The running handler's surroundings that change while it runs. */
 export interface HandlerSite {
   readonly signal: AbortSignal;
-  /** Who handles the event, by a name that survives a restart: a consumer's, an actor's, a group's or the pattern. */
+  /** Who handles the event, by kind and a name that survives a restart: `consumer:`, `actor:`, `group:`, `on:`, `answer:`. */
   readonly recipient: string;
   /** The transaction that is committed together with the checkpoint of a consumer. */
   readonly tx?: unknown;

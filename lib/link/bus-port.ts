@@ -124,7 +124,11 @@ export interface BusPort {
   onClose(drain: () => Promise<void>, end: () => Promise<void>): () => void;
 
   /** In a worker: announces its subscriptions, and hands over its transient events. */
-  linkTo(link: { readonly room: { max: number; maxBytes: number }; announce(local: Local): () => void }): void;
+  linkTo(link: {
+    readonly room: { max: number; maxBytes: number };
+    announce(local: Local): () => void;
+    nameOf(recipient: string, kind: 'on' | 'group' | 'answer'): string;
+  }): void;
   uplink(tell: (envelope: Envelope) => void): void;
   /** In a worker: called when its bus begins to close, and awaited. */
   onLeave(leave: () => Promise<void>): void;

@@ -4,6 +4,7 @@ import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
 import type { Plain } from '../event/event.ts';
 import type { Filter } from '../filter/language.ts';
 import type { MailboxLimits } from '../mailbox/overflow.ts';
+import type { SeatNames } from './seat-names.ts';
 import type { Durability, Expectation, StoreSupports } from '../store/port.ts';
 import { Unpacking, pack } from './packing.ts';
 
@@ -28,6 +29,7 @@ export interface Offer {
   /** Events that may be on their way to the worker, and from it. */
   readonly credits: number;
   readonly upCredits: number;
+  readonly seat: SeatNames;
   /** Of the parent's store; absent where it has none. */
   readonly store?: StoreSupports;
 }

@@ -5,6 +5,7 @@ import type { Delivery } from './delivery.ts';
 import { PROTOCOL } from './frames.ts';
 import { belongsTo } from './hearing.ts';
 import { Member } from './member.ts';
+import { claimName } from './seat-names.ts';
 import { Slot, type SlotStatus } from './slot.ts';
 import type { RestartPolicy } from './supervision.ts';
 import type { Transport } from './transport.ts';
@@ -72,6 +73,7 @@ export class Pool {
   readonly #slots: readonly Slot[];
   readonly #hearings: Hearings;
   readonly #forget: readonly (() => void)[];
+  readonly #claim: ReturnType<typeof claimName>;
   #stopBeating: (() => void) | undefined;
   #beatMs = 0;
   #resolveReady: () => void = () => undefined;
@@ -83,6 +85,7 @@ export class Pool {
   constructor(bus: BusPort, terms: PoolTerms) {
     bus.mustBeOpen();
     this.name = terms.name;
+    this.#claim = claimName(bus.owner, terms.name);
     this.#bus = bus;
     this.#terms = terms;
     this.#slots = Array.from({ length: terms.size }, (_, i) => new Slot(workerName(terms, i), terms.restart));
@@ -98,6 +101,7 @@ export class Pool {
       for (const { member } of this.#slots) member?.joined();
     };
     this.#forget = [
+      () => this.#claim.leave(),
       bus.onJoin(joined),
       bus.onClose(
         // The rest of the time is for ending those that do not end by themselves.
@@ -205,7 +209,9 @@ export class Pool {
     );
     const { source, store } = this.#bus;
     const { credits } = this.#terms;
-    const offer = { protocol: PROTOCOL, source, name: slot.name, credits, upCredits: UP_CREDITS };
+    const own = `${this.#claim.name}/${place + 1}`;
+    const seat = { own, shared: this.#terms.deliver === 'every' ? own : this.#claim.name };
+    const offer = { protocol: PROTOCOL, source, name: slot.name, credits, upCredits: UP_CREDITS, seat };
     const member: Member = new Member(started.transport, {
       bus: this.#bus,
       offer: { ...offer, ...(store && { store: store.supports }) },

@@ -113,11 +113,16 @@ export class Uplink {
 
   /** From here on the bus and its parent hear of each other. */
   async attach(bus: BusPort, store: ProxyStore): Promise<void> {
-    const { credits } = await this.offer;
+    const { credits, seat } = await this.offer;
     this.#bus = bus;
     this.#store = store;
     const room = { max: credits, maxBytes: ROOM_BYTES };
-    bus.linkTo({ room, announce: (local) => this.#interests.add(local, room) });
+    bus.linkTo({
+      room,
+      announce: (local) => this.#interests.add(local, room),
+      nameOf: (recipient, kind) =>
+        kind === 'group' ? recipient : `${kind === 'answer' ? seat.own : seat.shared} ${recipient}`,
+    });
     bus.uplink((envelope) => this.#outgoing!.tell(envelope));
     bus.askElsewhere(this.#questions);
     for (const type of bus.answeredTypes()) this.#wire.send(['answers', type, true]);

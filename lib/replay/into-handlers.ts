@@ -26,7 +26,7 @@ export function intoPatterns(handlers: Readonly<Record<string, ReplayHandler>>, 
   const trie = new TopicTrie<Lanes>();
   const all: Lanes[] = [];
   for (const [pattern, handler] of Object.entries(handlers)) {
-    const lanes = new Lanes(handler, parts);
+    const lanes = new Lanes(handler, { ...parts, recipient: `${parts.recipient}:${pattern}` });
     all.push(lanes);
     trie.add(pattern, lanes);
   }

@@ -1,6 +1,7 @@
 import type { Envelope } from '../event/envelope.ts';
 import { TopicTrie } from '../event/topic-trie.ts';
 import { Group } from './group.ts';
+import { Places } from './places.ts';
 import { NONE_REMOVED, addRemoved, type RemovedFigures } from './subscription-figures.ts';
 import type { SubscriptionOptions, SubscriptionPort } from './subscription.ts';
 import { Subscription } from './subscription.ts';
@@ -17,7 +18,12 @@ export interface RouterLink {
   readonly room: { readonly max: number; readonly maxBytes: number };
   /** Returns the undo. */
   announce(subscription: Subscription): () => void;
+  /** Who it is that handles events here, among all threads: `recipient` is one of this bus. */
+  nameOf(recipient: string, kind: RecipientKind): string;
 }
+
+/** A group is one over all threads; several who answer are asked one by one. */
+type RecipientKind = 'on' | 'group' | 'answer';
 
 /**
  * Who hears what. Ordering: targets in the order they subscribed. A subscription added while an event is being
@@ -36,6 +42,8 @@ export class Router {
   #waiters = 0;
   #link: RouterLink | undefined;
   readonly #joinListeners = new Set<() => void>();
+  readonly #places = new Places();
+  readonly #placeOf = new WeakMap<Subscription, number>();
 
   constructor(port: RouterPort) {
     const eased = (subscription: Subscription): void => {
@@ -94,7 +102,13 @@ export class Router {
     const joined = options.group === undefined || link ? undefined : this.#groupFor(options, options.group);
     const onEnd = (envelope: Envelope): void => joined?.ended(subscription, envelope);
     const own = link ? { ...options, mailbox: withRoom(options.mailbox, link.room) } : options;
-    const subscription = new Subscription(joined ? { ...own, onEnd } : own, this.#port);
+    const place = isTold(options) ? this.#places.take(nameOf(options)) : 1;
+    const subscription = new Subscription(
+      joined ? { ...own, onEnd } : own,
+      this.#port,
+      this.#recipient(options, place),
+    );
+    if (isTold(options)) this.#placeOf.set(subscription, place);
     const leave = joined
       ? this.#join(joined, subscription)
       : (source?.(subscription) ?? this.#reach(subscription, link));
@@ -171,7 +185,15 @@ export class Router {
   #forgetIfEnded(subscription: Subscription): void {
     if (subscription.counts.running > 0 || !this.#leaving.delete(subscription)) return;
     this.#subscriptions.delete(subscription);
+    const place = this.#placeOf.get(subscription);
+    if (place !== undefined) this.#places.leave(nameOf(subscription.options), place);
     this.#removed = addRemoved(this.#removed, subscription.figures());
+  }
+
+  #recipient(options: SubscriptionOptions, place: number): string {
+    const name = nameOf(options);
+    const recipient = place === 1 ? name : `${name}#${place}`;
+    return this.#link?.nameOf(recipient, kindOf(options)) ?? recipient;
   }
 
   #groupFor(options: SubscriptionOptions, name: string): Group {
@@ -195,6 +217,17 @@ export class Router {
       if (group.size === 0) this.#groups.get(`${name}\u0000${pattern}`)?.leave();
     };
   }
+}
+
+// The members of a group are one; readers and links have no handler that could name itself.
+const isTold = ({ group, stream, link }: SubscriptionOptions): boolean => group === undefined && !stream && !link;
+
+const kindOf = ({ group, answers }: SubscriptionOptions): RecipientKind =>
+  answers ? 'answer' : group === undefined ? 'on' : 'group';
+
+function nameOf(options: SubscriptionOptions): string {
+  const { group, pattern } = options;
+  return group === undefined ? `${kindOf(options)}:${pattern}` : `group:${group}/${pattern}`;
 }
 
 function withRoom(mailbox: SubscriptionOptions['mailbox'], room: RouterLink['room']): SubscriptionOptions['mailbox'] {

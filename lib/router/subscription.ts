@@ -48,6 +48,8 @@ export interface SubscriptionOptions {
   readonly keyPath?: string;
   /** A reader that sees every event, in every thread: `once`, `observe`, `iterate`. */
   readonly stream?: boolean;
+  /** Is handed questions, and hears nothing. */
+  readonly answers?: boolean;
   /** Set where a link takes the handler's place. */
   readonly link?: LinkEnd;
 }
@@ -79,6 +81,7 @@ interface Run {
  */
 export class Subscription implements Target {
   readonly options: SubscriptionOptions;
+  readonly recipient: string;
   readonly counts = createCounts();
   readonly #port: SubscriptionPort;
   readonly #mailbox: Mailbox<Envelope>;
@@ -92,8 +95,9 @@ export class Subscription implements Target {
   #watch: 'off' | 'armed' | 'reported' = 'off';
   #unwatch: (() => void) | undefined;
 
-  constructor(options: SubscriptionOptions, port: SubscriptionPort) {
+  constructor(options: SubscriptionOptions, port: SubscriptionPort, recipient: string) {
     this.options = options;
+    this.recipient = recipient;
     this.#port = port;
     this.#mailbox = options.key
       ? createKeyedMailbox({ evicts: options.mailbox.overflow === 'drop-oldest' || options.mailbox.overflow === 'lag' })
@@ -135,10 +139,6 @@ export class Subscription implements Target {
   /** How many more events it could handle at once; negative where events wait. */
   get credit(): number {
     return this.options.concurrency - this.load;
-  }
-
-  get recipient(): string {
-    return this.options.group ?? this.options.pattern;
   }
 
   get signal(): AbortSignal {
