@@ -2,6 +2,7 @@ import type { Receipt } from './handler-api.ts';
 import { Carrier } from './carrier.ts';
 import { captured, held, type Cause } from './context.ts';
 import { TelltaleError, isTelltaleError } from './errors.ts';
+import type { Admitted } from './event/admission.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { Metadata, TelltaleEvent } from './event/event.ts';
 import { SchemaRegistry } from './event/schema-registry.ts';
@@ -233,8 +234,14 @@ export class Core {
   }
 
   /** An event of the bus's own parts, for the carrier: no schema, no stages. */
-  makeOwn(cause: Cause | undefined, type: string, payload: unknown, about: EmitOptions): Envelope {
-    return this.#intake.internal(cause, type, payload, about);
+  makeOwn(
+    cause: Cause | undefined,
+    type: string,
+    payload: unknown,
+    about: EmitOptions,
+    admitted?: Admitted,
+  ): Envelope {
+    return this.#intake.internal(cause, type, payload, about, admitted);
   }
 
   #report(type: string, payload: unknown): void {

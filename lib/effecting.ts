@@ -1,12 +1,17 @@
 import type { Settle } from './carrier.ts';
+import { runWithoutCause } from './context.ts';
 import type { Core } from './core.ts';
 import { readEvent } from './correlation/read.ts';
-import { Effects, EFFECT_DONE, type EffectDone } from './effect/effects.ts';
+import { Effects, EFFECT_DONE, type EffectName } from './effect/effects.ts';
+import type { EffectDone } from './effect/results.ts';
 import { TelltaleError } from './errors.ts';
+import type { Admitted } from './event/admission.ts';
 import type { Envelope } from './event/envelope.ts';
+import { deepFrozen } from './replay/retold.ts';
 import type { Store } from './store/port.ts';
 
-const MAX_RESULT_BYTES = 3 * 1024 * 1024;
+/** What the envelope of `$effect.done` takes of the largest event. */
+const ENVELOPE_BYTES = 2048;
 
 const known = new WeakMap<Core, Effects>();
 
@@ -21,8 +26,8 @@ function createEffects(core: Core): Effects {
   const { options, carrier } = core;
   const { store } = options;
   const maxEventBytes = Math.min(options.maxEventBytes, store?.supports.maxEventBytes ?? Infinity);
-  return new Effects({
-    maxResultBytes: Math.min(MAX_RESULT_BYTES, maxEventBytes / 2),
+  const effects: Effects = new Effects({
+    maxBytes: maxEventBytes - ENVELOPE_BYTES,
     isKept: ({ transient }) => store !== undefined && !transient,
     mustTake: (envelope) => {
       core.mustAccept(envelope, true);
@@ -32,12 +37,31 @@ function createEffects(core: Core): Effects {
     find: (id) => findDone(store!, id),
     findAny: (eventId, name) => findAny(store!, eventId, name),
     record: (id, done, cause) => record(core, id, done, cause),
+    unheard: (effect, error) => unheard(core, effects, effect, error),
+    ended: () => core.life.wake(),
   });
+  core.life.working.add({
+    name: 'effects',
+    get load() {
+      return effects.load;
+    },
+    // A handler that waits for its effect counts by itself.
+    cut: () => ({ cut: 0, stillRunning: effects.left }),
+  });
+  return effects;
+}
+
+function unheard(core: Core, owner: Effects, { recipient, envelope, name }: EffectName, error: unknown): void {
+  if (core.life.accepting === 'none') return;
+  const { id: eventId, type: eventType, correlationId } = envelope.event;
+  const about = { recipient, name, eventId, eventType, correlationId };
+  const part = { owner, key: `${recipient} ${name}`, thing: `effect \`${name}\`, which nobody awaits,`, about };
+  runWithoutCause(() => core.reports.failed('$bus.effect.failed', part, error));
 }
 
 async function findDone(store: Store, id: string): Promise<EffectDone | undefined> {
   const event = await readEvent(store, id);
-  if (event) return event.payload as EffectDone;
+  if (event) return deepFrozen(event.payload as EffectDone);
   if (!(await store.find([id])).has(id)) return undefined;
   throw new TelltaleError(
     'EVENTS_REMOVED',
@@ -48,15 +72,16 @@ async function findDone(store: Store, id: string): Promise<EffectDone | undefine
 async function findAny(store: Store, eventId: string, name: string): Promise<readonly EffectDone[]> {
   const found: EffectDone[] = [];
   for await (const { payload } of store.read({ causationId: eventId, types: [EFFECT_DONE] }))
-    if ((payload as EffectDone).name === name) found.push(payload as EffectDone);
+    if ((payload as EffectDone).name === name) found.push(deepFrozen(payload as EffectDone));
   return found;
 }
 
 /** Whatever the result, the content is the same: who comes second is answered with the first. */
-async function record(core: Core, id: string, done: EffectDone, cause: Envelope): Promise<EffectDone> {
+async function record(core: Core, id: string, admitted: Admitted, cause: Envelope): Promise<EffectDone> {
+  const done = admitted.value as unknown as EffectDone;
   const replay = cause.inherited?.['$replay'];
   const metadata = { $content: id, ...(replay !== undefined && { $replay: replay }) };
-  const envelope = core.makeOwn(cause, EFFECT_DONE, done, { id, metadata });
+  const envelope = core.makeOwn(cause, EFFECT_DONE, done, { id, metadata }, admitted);
   const outcome = await new Promise<Parameters<Settle>[0]>((settle) => {
     core.carrier.carry(envelope, false, undefined, settle);
   });

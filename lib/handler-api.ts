@@ -32,11 +32,15 @@ export interface HandlerContext<E = AnyEvents> {
   readonly deadline: number | undefined;
   /**
    * Runs `fn` once for this event and `name`, and gives its result back on every retry, redelivery and rebuild, also
-   * after a restart: it is stored as `$effect.done`, as plain data (`toPlain`). What `fn` throws is thrown, not stored,
-   * and it runs again next time. The name is one within the handler: the same name again, also at the same time, is the
-   * same result. Known by the name of the consumer or actor, by the group or else the pattern of the subscription, which
-   * must stay the same. Without a store, and for transient events, for the attempts of this handling only. A process
-   * that dies between `fn` and the store runs it again: give `event.id` to the other side. A replay gets what is stored.
+   * after a restart: it is stored as `$effect.done`, for 30 days unless retention says otherwise. The result is plain
+   * data (what is not, as `toPlain` makes it) and frozen from the first time on; `PAYLOAD_TOO_LARGE`, `PAYLOAD_TOO_DEEP`
+   * where no payload could hold it. What `fn` throws is thrown, not stored, and it runs again next time. The name is one
+   * within the handler: the same name again, also at the same time, is the same result; effects that wait for each other
+   * are `WOULD_DEADLOCK`. Known by the name of the consumer or actor, by group and pattern, or else by the pattern of
+   * the subscription and its place among those of this pattern, in the order in which they subscribed; these must stay
+   * the same. Without a store, and for transient events, for the attempts of this handling only. A process that dies
+   * between `fn` and the store runs it again: give `event.id` to the other side. A replay gets what is stored. Where
+   * nobody awaits it, the bus does before it closes, and a failure is reported as `$bus.effect.failed`.
    */
   readonly effect: <T>(name: string, fn: () => T | Promise<T>) => Promise<T>;
 }

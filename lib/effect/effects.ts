@@ -1,42 +1,44 @@
 import { createHash } from 'node:crypto';
 import { currentCause, runWithCause, type Cause } from '../context.ts';
 import { expected, TelltaleError } from '../errors.ts';
+import type { Admitted } from '../event/admission.ts';
 import type { Envelope } from '../event/envelope.ts';
 import { isId } from '../event/identity.ts';
-import { toPlain } from '../event/to-plain.ts';
+import { HeedfulPromise } from './heedful-promise.ts';
+import { admitDone, type EffectDone } from './results.ts';
+import { Running } from './running.ts';
+import { Waits } from './waits.ts';
 
 export const EFFECT_DONE = '$effect.done';
 
-/** The payload of `$effect.done`. */
-export interface EffectDone {
-  /** Whose effect it is: the name of a consumer or an actor, the group of a subscription, otherwise its pattern. */
-  readonly recipient: string;
-  readonly eventId: string;
-  readonly name: string;
-  /** As plain data; absent where the function answered with nothing. */
-  readonly result?: unknown;
-}
-
 export interface EffectPort {
-  /** The largest result; what is beyond is cut and marked as `toPlain` does. */
-  readonly maxResultBytes: number;
+  /** The largest payload of `$effect.done`. */
+  readonly maxBytes: number;
   /** Is what this event brings about stored? Otherwise results live as long as its handling. */
   isKept(envelope: Envelope): boolean;
   /** Throws what stands against storing a result, before anything is done. */
   mustTake(envelope: Envelope): void;
-  /** What is stored under this id. Rejects with `EVENTS_REMOVED` where it was. */
+  /** What is stored under this id, frozen. Rejects with `EVENTS_REMOVED` where it was. */
   find(id: string): Promise<EffectDone | undefined>;
   /** What anybody has stored for an event under this name: a replay does not know for whom it tells it. */
   findAny(eventId: string, name: string): Promise<readonly EffectDone[]>;
-  /** Stores a result unless there is one; answers what is stored. */
-  record(id: string, done: EffectDone, cause: Envelope): Promise<EffectDone>;
+  /** Stores a result unless there is one; answers what is stored, frozen. */
+  record(id: string, done: Admitted, cause: Envelope): Promise<EffectDone>;
+  /** It has failed, and nobody awaits it. */
+  unheard(effect: EffectName, error: unknown): void;
+  /** One has ended. */
+  ended(): void;
 }
 
-interface Call {
-  readonly id: string;
+/** What an effect is known by. */
+export interface EffectName {
   readonly recipient: string;
   readonly envelope: Envelope;
   readonly name: string;
+}
+
+interface Call extends EffectName {
+  readonly id: string;
   readonly fn: () => unknown;
 }
 
@@ -45,61 +47,86 @@ interface Within extends Cause {
   readonly effects?: readonly string[];
 }
 
-/** What leaves room for the payload around it, so that it is not cut twice. */
-const MAX_DEPTH = 30;
+/** What is known of the effects of one event that is being handled, by id. */
+interface Handling {
+  readonly results: Map<string, { readonly done: Admitted } | { readonly refusal: TelltaleError }>;
+  /** Those that are stored nowhere. */
+  readonly calls: Map<string, Promise<unknown>>;
+}
 
 /**
  * Things done once for an event: results are stored and given back. An effect is known by recipient, event and name.
  *
  * Order: those of one handler run as it calls them; calls of one effect share one run. Failure: what `fn` throws is
  * thrown and not stored. A result that the store does not take is kept while the event is handled, so that a retry
- * stores it and does not run `fn` again; a process that dies between `fn` and the store runs it again.
+ * stores it and does not run `fn` again; a process that dies between `fn` and the store runs it again. Closing: an effect
+ * that runs counts as a handler that runs.
  */
 export class Effects {
   readonly #port: EffectPort;
-  readonly #running = new Map<string, Promise<unknown>>();
-  /** What has been run for an event that is being handled, by id. */
-  readonly #results = new WeakMap<Envelope, Map<string, { readonly value: unknown }>>();
+  readonly #running = new Running();
+  readonly #waits = new Waits();
+  readonly #calls = new Map<string, Promise<unknown>>();
+  readonly #handlings = new WeakMap<Envelope, Handling>();
 
   constructor(port: EffectPort) {
     this.#port = port;
   }
 
-  /**
-   * Rejects with what `fn` throws, `WOULD_DEADLOCK` inside of itself, `REPLAY_CAPTURES` in a replay that captures where
-   * nothing is stored, `EVENTS_REMOVED` where it was, and what the store refuses.
-   */
-  run<T>(recipient: string, envelope: Envelope, name: string, fn: () => T | Promise<T>): Promise<T> {
-    const running = this.#run({ id: '', recipient, envelope, name, fn });
-    // Nobody has to await it: its failure must not end the process.
-    running.catch(() => undefined);
-    return running as Promise<T>;
+  /** How many run. */
+  get load(): number {
+    return this.#running.size;
   }
 
-  async #run(call: Call): Promise<unknown> {
-    checkCall(call);
-    const { recipient, envelope, name } = call;
-    const id = effectId(recipient, envelope.event.id, name);
-    if (withinEffects().includes(id))
-      throw new TelltaleError('WOULD_DEADLOCK', `effect \`${name}\` called inside of itself would wait for itself`);
-    let running = this.#running.get(id);
-    if (!running) {
-      running = this.#once({ ...call, id }).finally(() => this.#running.delete(id));
-      this.#running.set(id, running);
-    }
+  /** How many run whose handlers have ended. */
+  get left(): number {
+    return this.#running.left;
+  }
+
+  /**
+   * Rejects with what `fn` throws, `WOULD_DEADLOCK` where it would wait for itself, `REPLAY_CAPTURES` in a replay that
+   * captures where nothing is stored, `EVENTS_REMOVED` where it was, `PAYLOAD_TOO_LARGE` and `PAYLOAD_TOO_DEEP`, and with
+   * what the store refuses. Nobody has to await it.
+   */
+  run<T>(recipient: string, envelope: Envelope, name: string, fn: () => T | Promise<T>): Promise<T> {
+    const call = { recipient, envelope, name, fn };
+    const running = new HeedfulPromise<T>((resolve) => resolve(this.#run(call) as Promise<T>));
+    const end = this.#running.begin(envelope);
+    const ended = (): void => {
+      end();
+      this.#port.ended();
+    };
+    running.watch(ended, (error) => {
+      if (!running.isHeeded) this.#port.unheard(call, error);
+      ended();
+    });
     return running;
   }
 
+  async #run(given: Omit<Call, 'id'>): Promise<unknown> {
+    checkCall(given);
+    const { recipient, envelope, name } = given;
+    const id = effectId(recipient, envelope.event.id, name);
+    const call = { ...given, id };
+    const outer = withinEffects();
+    if (outer.includes(id) || this.#waits.reaches(id, outer)) throw wouldDeadlock(name);
+    const calls = this.#port.isKept(envelope) ? this.#calls : this.#handling(envelope).calls;
+    let running = calls.get(id);
+    if (!running) {
+      running = this.#once(call).finally(() => calls.delete(id));
+      calls.set(id, running);
+    }
+    const stopWaiting = this.#waits.add(outer.at(-1), id);
+    return running.finally(stopWaiting);
+  }
+
   async #once(call: Call): Promise<unknown> {
-    const { id, recipient, envelope, name } = call;
-    if (!this.#port.isKept(envelope)) return (await this.#result(call)).value;
+    const { id, envelope } = call;
+    if (!this.#port.isKept(envelope)) return ((await this.#result(call)).value as unknown as EffectDone).result;
     const recorded = await this.#recorded(call);
     if (recorded) return recorded.result;
     this.#port.mustTake(envelope);
-    const { value } = await this.#result(call);
-    const done = { recipient, eventId: envelope.event.id, name, ...(value !== undefined && { result: value }) };
-    const stored = await this.#port.record(id, done, envelope);
-    return stored === done ? value : stored.result;
+    return (await this.#port.record(id, await this.#result(call), envelope)).result;
   }
 
   async #recorded({ id, recipient, envelope, name }: Call): Promise<EffectDone | undefined> {
@@ -118,17 +145,23 @@ export class Effects {
   }
 
   /** Runs `fn` unless this handling has done so. */
-  async #result({ id, envelope, fn }: Call): Promise<{ readonly value: unknown }> {
-    let results = this.#results.get(envelope);
-    if (!results) this.#results.set(envelope, (results = new Map<string, { readonly value: unknown }>()));
-    const known = results.get(id);
-    if (known) return known;
-    const within = Object.create(envelope, { effects: { value: [...withinEffects(), id] } }) as Within;
-    const answer = await runWithCause(within, () => fn(), undefined);
-    const { maxResultBytes: maxBytes } = this.#port;
-    const result = { value: answer === undefined ? undefined : toPlain(answer, { maxBytes, maxDepth: MAX_DEPTH }) };
-    results.set(id, result);
-    return result;
+  async #result({ id, recipient, envelope, name, fn }: Call): Promise<Admitted> {
+    const { results } = this.#handling(envelope);
+    let known = results.get(id);
+    if (!known) {
+      const within = Object.create(envelope, { effects: { value: [...withinEffects(), id] } }) as Within;
+      const result = await runWithCause(within, () => fn(), undefined);
+      known = admitDone({ recipient, eventId: envelope.event.id, name, result }, this.#port.maxBytes);
+      results.set(id, known);
+    }
+    if ('refusal' in known) throw known.refusal;
+    return known.done;
+  }
+
+  #handling(envelope: Envelope): Handling {
+    let handling = this.#handlings.get(envelope);
+    if (!handling) this.#handlings.set(envelope, (handling = { results: new Map(), calls: new Map() }));
+    return handling;
   }
 }
 
@@ -143,8 +176,13 @@ function withinEffects(): readonly string[] {
   return cause?.effects ?? [];
 }
 
-function checkCall({ name, fn }: Call): void {
+function checkCall({ name, fn }: Omit<Call, 'id'>): void {
   if (!isId(name))
     throw expected('INVALID_OPTION', 'the name of an effect', 'a well-formed string of 1 to 256 bytes', name);
   if (typeof fn !== 'function') throw expected('INVALID_OPTION', `effect \`${name}\``, 'a function', fn);
+}
+
+function wouldDeadlock(name: string): TelltaleError {
+  const text = `effect \`${name}\` called inside of itself, or of one that it waits for, would wait for itself`;
+  return new TelltaleError('WOULD_DEADLOCK', text);
 }

@@ -108,8 +108,13 @@ export class Intake {
   }
 
   /** An event of the bus itself: the same stamp, no schema, no stages. */
-  internal(cause: Cause | undefined, type: string, payload: unknown, options: EmitOptions): Envelope {
-    const { value, bytes } = admit(toPlain(payload), 'payload', INTERNAL_BYTES);
+  internal(
+    cause: Cause | undefined,
+    type: string,
+    payload: unknown,
+    options: EmitOptions,
+    { value, bytes } = admit(toPlain(payload), 'payload', INTERNAL_BYTES),
+  ): Envelope {
     const { source, newId, owner } = this.#config;
     const now = this.#config.now();
     const stamp = { id: newId(now), source, now, schemaVersion: 1 };
