@@ -80,7 +80,7 @@ export class Pool {
   #rejectReady: (error: unknown) => void = () => undefined;
   #status: 'open' | 'closing' | 'closed' = 'open';
   #closing: Promise<void> | undefined;
-  #changed: () => void = () => undefined;
+  readonly #waiters = new Set<() => void>();
 
   constructor(bus: BusPort, terms: PoolTerms) {
     bus.mustBeOpen();
@@ -143,7 +143,8 @@ export class Pool {
   async #drain(timeoutMs: number): Promise<void> {
     if (this.#status !== 'open') return;
     const started = this.#bus.clock.monotonic();
-    await this.#until(() => this.#hearings.isIdle, timeoutMs / 2);
+    await this.#until(() => this.#hearings.isIdle || this.#isClosed, timeoutMs / 2);
+    if (this.#isClosed) return;
     this.#status = 'closing';
     for (const slot of this.#slots) {
       if (slot.status === 'ready') slot.member?.drain();
@@ -172,6 +173,7 @@ export class Pool {
     for (const forget of this.#forget) forget();
     this.#hearings.end(closedError(this.name));
     this.#rejectReady(closedError(this.name));
+    this.#changed();
   }
 
   #close(slot: Slot): void {
@@ -186,12 +188,22 @@ export class Pool {
     return new Promise((resolve) => {
       const end = (): void => {
         cancel();
-        this.#changed = () => undefined;
+        this.#waiters.delete(look);
         resolve();
       };
       const cancel = this.#bus.clock.wait(timeoutMs, end);
-      this.#changed = () => condition() && end();
+      const look = (): void => void (condition() && end());
+      this.#waiters.add(look);
     });
+  }
+
+  #changed(): void {
+    for (const look of this.#waiters) look();
+  }
+
+  // The bus may have closed it meanwhile, which the compiler does not see.
+  get #isClosed(): boolean {
+    return this.#status === 'closed';
   }
 
   #start(slot: Slot): void {

@@ -90,6 +90,28 @@ describe('a link, closing', () => {
     expect(team.starts()).to.equal(2);
   });
 
+  it('a pool that is closing has closed when its bus has, whatever its own time', async () => {
+    team = await startTeam((bus) => bus.on('a', () => new Promise(() => undefined)), {
+      bus: { closeTimeout: '10s' },
+      closeTimeout: '10m',
+    });
+    await team.pool.ready;
+    team.bus.emit('a', 1);
+    await rest();
+    let isClosed = false;
+    void team.pool.close().then(() => (isClosed = true));
+    await rest();
+    team.bus.on('$bus.handler.failed', () => undefined);
+    const closed = team.bus.close().catch(() => undefined);
+    for (let i = 0; i < 20; i++) {
+      await rest();
+      await team.clock.advance(1_000);
+    }
+    await closed;
+    await rest();
+    expect(isClosed).to.equal(true);
+  });
+
   it('a pool that closes before it is ready says so', async () => {
     team = await startTeam(() => undefined, { prepare: (_, worker) => (worker.tamper = () => []) });
     const ready = rejectionOf(team.pool.ready);
