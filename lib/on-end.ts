@@ -1,4 +1,5 @@
 import type { Core } from './core.ts';
+import { onAbort } from './on-abort.ts';
 
 /** Calls `ended` once, when the bus closes or the signal is aborted, at once where it is already. Returns the undo. */
 export function onEnd(core: Core, signal: AbortSignal | undefined, ended: () => void): () => void {
@@ -16,9 +17,4 @@ export function onEnd(core: Core, signal: AbortSignal | undefined, ended: () => 
   steps.push(onAbort(signal, end));
   if (signal.aborted) end();
   return stop;
-}
-
-function onAbort(signal: AbortSignal, aborted: () => void): () => void {
-  signal.addEventListener('abort', aborted, { once: true });
-  return () => signal.removeEventListener('abort', aborted);
 }

@@ -8,6 +8,7 @@ import type { EmitOptions } from './intake/emit-options.ts';
 import type { Dropped } from './intake/intake.ts';
 import type { Counters } from './observe/metrics.ts';
 import type { Reports } from './observe/reports.ts';
+import { onAbort } from './on-abort.ts';
 import { NOT_STORED, abortedError, receiptOf } from './receipts.ts';
 import type { Dispatcher } from './router/dispatcher.ts';
 import type { Expectation } from './store/port.ts';
@@ -96,7 +97,7 @@ export class Publishing {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         this.#countWaiting(-1);
-        signal?.removeEventListener('abort', abort);
+        forget?.();
       };
       const refuse = (error: TelltaleError): void => {
         leave();
@@ -114,7 +115,7 @@ export class Publishing {
         withdraw();
         refuse(abortedError(signal!, 'before it was accepted'));
       };
-      signal?.addEventListener('abort', abort, { once: true });
+      const forget = signal && onAbort(signal, abort);
     });
   }
 
@@ -132,15 +133,16 @@ export class Publishing {
   ): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       const abort = (): void => reject(abortedError(signal!, 'while it was being stored; it may be in the log'));
+      let forget: (() => void) | undefined;
       const settle: Settle = (outcome) => {
-        signal?.removeEventListener('abort', abort);
+        forget?.();
         if (outcome.status === 'stored') resolve(receiptOf(envelope, outcome.receipt));
         else if ('error' in outcome) reject(outcome.error);
         else resolve({ ...NOT_STORED, event: envelope.event });
       };
       // First, because `carry` may throw; it settles before it returns only where nothing is to be stored.
       this.#parts.carrier.carry(envelope, fresh, expect, settle);
-      if (envelope.writing) signal?.addEventListener('abort', abort, { once: true });
+      if (signal && envelope.writing) forget = onAbort(signal, abort);
     });
   }
 }

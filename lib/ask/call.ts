@@ -3,6 +3,7 @@ import { runWithCause } from '../context.ts';
 import type { TelltaleError } from '../errors.ts';
 import type { Answerer, LateOutcome, Replies } from '../event/asking.ts';
 import { Envelope, type Recipient } from '../event/envelope.ts';
+import { onAbort } from '../on-abort.ts';
 import type { Candidates } from './answerers.ts';
 import type { Deadlines, Due } from './deadlines.ts';
 import { Question, type QuestionTerms } from './question.ts';
@@ -60,7 +61,7 @@ export abstract class Call implements Pending, Recipient, QuestionTerms {
   protected passed: Set<Answerer> | undefined;
   #dueMs: number;
   #status: 'new' | 'open' | 'ended' = 'new';
-  readonly #abort = (): void => this.cancel(aborted(this.terms.address, this.terms.signal!.reason));
+  #forgetSignal: (() => void) | undefined;
 
   constructor(port: CallPort, terms: CallTerms) {
     this.port = port;
@@ -96,7 +97,8 @@ export abstract class Call implements Pending, Recipient, QuestionTerms {
   begin(): void {
     this.#status = 'open';
     this.port.pending.add(this);
-    this.terms.signal?.addEventListener('abort', this.#abort, { once: true });
+    const { signal, address } = this.terms;
+    if (signal) this.#forgetSignal = onAbort(signal, () => this.cancel(aborted(address, signal.reason)));
   }
 
   /** The request is being dispatched. */
@@ -148,7 +150,7 @@ export abstract class Call implements Pending, Recipient, QuestionTerms {
     if (!this.isOpen) return false;
     this.#status = 'ended';
     this.port.pending.delete(this);
-    this.terms.signal?.removeEventListener('abort', this.#abort);
+    this.#forgetSignal?.();
     this.port.ended(ok);
     return true;
   }

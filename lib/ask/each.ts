@@ -1,6 +1,7 @@
 import type { TelltaleError } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import { Fifo } from '../mailbox/fifo.ts';
+import { onAbort } from '../on-abort.ts';
 import type { Answer } from './call.ts';
 import { aborted } from './refusals.ts';
 
@@ -49,7 +50,7 @@ export class Each implements AsyncIterableIterator<EachAnswer, undefined> {
   #error: { readonly error: unknown } | undefined;
   #hasRoom: (() => void) | undefined;
   #count = 0;
-  readonly #abort = (): void => this.#end({ error: aborted(this.#terms.address, this.#terms.signal!.reason) });
+  #forgetSignal: (() => void) | undefined;
 
   constructor(payloads: Iterable<unknown> | AsyncIterable<unknown>, terms: EachTerms) {
     this.#payloads = payloads;
@@ -74,10 +75,13 @@ export class Each implements AsyncIterableIterator<EachAnswer, undefined> {
   }
 
   #begin(): void {
-    const { signal } = this.#terms;
+    const { signal, address } = this.#terms;
     this.#status = 'asking';
-    if (signal?.aborted) return this.#abort();
-    signal?.addEventListener('abort', this.#abort, { once: true });
+    if (signal) {
+      const abort = (): void => this.#end({ error: aborted(address, signal.reason) });
+      if (signal.aborted) return abort();
+      this.#forgetSignal = onAbort(signal, abort);
+    }
     void this.#askAll();
   }
 
@@ -137,7 +141,7 @@ export class Each implements AsyncIterableIterator<EachAnswer, undefined> {
     if (this.#isEnded) return;
     this.#status = 'ended';
     this.#error = error;
-    this.#terms.signal?.removeEventListener('abort', this.#abort);
+    this.#forgetSignal?.();
     while (this.#answers.length > 0) this.#answers.shift();
     const reason = aborted(this.#terms.address, 'its reader stopped');
     for (const question of this.#open) question.cancel(reason);

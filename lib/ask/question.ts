@@ -1,6 +1,7 @@
 import type { Asking } from '../context.ts';
 import { isTelltaleError, type TelltaleError } from '../errors.ts';
 import type { LateOutcome, Replies } from '../event/asking.ts';
+import { onAbort } from '../on-abort.ts';
 
 /** What all questions of one ask have in common. */
 export interface QuestionTerms {
@@ -52,10 +53,7 @@ export class Question implements Asking {
     const abort = (): void => controller.abort(signal.reason);
     if (this.#status === 'given-up') controller.abort(this.#reason);
     else if (signal.aborted) abort();
-    else {
-      signal.addEventListener('abort', abort, { once: true });
-      this.#release = () => signal.removeEventListener('abort', abort);
-    }
+    else this.#release = onAbort(signal, abort);
     return controller.signal;
   }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import { TelltaleError, toError } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import { matchesPattern } from '../event/pattern.ts';
+import { onAbort } from '../on-abort.ts';
 import type { Store } from '../store/port.ts';
 import { parseJoin, type JoinOptions, type ParsedJoin } from './join-options.ts';
 
@@ -84,8 +85,7 @@ class Join {
     const abort = (): void =>
       this.#end(new TelltaleError('ABORTED', `the join of ${this.#name()} was aborted`, { cause: signal.reason }));
     if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort, { once: true });
-    undos.push(() => signal.removeEventListener('abort', abort));
+    undos.push(onAbort(signal, abort));
   }
 
   // Never rejects: what goes wrong is how the join ends.

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { onAbort } from '../on-abort.ts';
 import type { RetryPolicy } from '../retry.ts';
 import { retryDelayMs } from '../retry.ts';
 
@@ -86,11 +87,11 @@ function waitUnlessAborted(clock: Clock, ms: number, signal: AbortSignal): Promi
   return new Promise((resolve) => {
     const end = (): void => {
       cancel();
-      signal.removeEventListener('abort', end);
+      forget();
       resolve();
     };
     const cancel = clock.wait(ms, end);
-    signal.addEventListener('abort', end);
+    const forget = onAbort(signal, end);
   });
 }
 

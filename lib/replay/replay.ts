@@ -4,6 +4,7 @@ import { runWithoutCause } from '../context.ts';
 import { expected } from '../errors.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
 import type { Place } from '../event/place.ts';
+import { onAbort } from '../on-abort.ts';
 import type { RemovedRange, Store } from '../store/port.ts';
 import { checkPlace } from '../store/read/resolve-place.ts';
 import type { Captures } from './captures.ts';
@@ -165,9 +166,8 @@ export class Replay<Result = ReplayResult> {
 
   async #run(): Promise<Result> {
     const { signal } = this.#parts.parsed.selection;
-    const cancel = (): void => this.cancel();
-    if (signal?.aborted === true) cancel();
-    signal?.addEventListener('abort', cancel, { once: true });
+    if (signal?.aborted === true) this.cancel();
+    const forget = signal && onAbort(signal, () => this.cancel());
     try {
       return await this.#parts.run(await this.#opened, {
         controls: this.#controls,
@@ -177,7 +177,7 @@ export class Replay<Result = ReplayResult> {
         moved: () => this.#feed.moved(),
       });
     } finally {
-      signal?.removeEventListener('abort', cancel);
+      forget?.();
       this.#endedMs = this.#parts.clock.monotonic();
       this.#controls.end();
     }

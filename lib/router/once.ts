@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { TelltaleError } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
+import { onAbort } from '../on-abort.ts';
 
 export interface OncePort {
   readonly clock: Clock;
@@ -40,10 +41,7 @@ export function once(port: OncePort, terms: OnceTerms): Promise<TelltaleEvent> {
     );
     if (timeoutMs !== undefined)
       undo.push(port.clock.wait(timeoutMs, () => end(() => reject(timeoutError(pattern, timeoutMs)))));
-    if (signal) {
-      signal.addEventListener('abort', abort, { once: true });
-      undo.push(() => signal.removeEventListener('abort', abort));
-    }
+    if (signal) undo.push(onAbort(signal, abort));
   });
 }
 

@@ -1,6 +1,7 @@
 import { runWithCause } from '../context.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { StoredEvent } from '../event/event.ts';
+import { onAbort } from '../on-abort.ts';
 import type { Follower } from '../store/follow.ts';
 import { Slice } from '../store/slice.ts';
 import type { Subscription } from './subscription.ts';
@@ -32,7 +33,7 @@ export class Tail {
     this.#follower = follower;
     const slice = new Slice();
     this.#status = 'waiting';
-    signal.addEventListener('abort', this.ease);
+    const forget = onAbort(signal, this.ease);
     try {
       for await (const { events } of follower) {
         this.#status = 'handing';
@@ -47,7 +48,7 @@ export class Tail {
       }
       while (subscription.counts.running > 0 && !signal.aborted) await this.#ended();
     } finally {
-      signal.removeEventListener('abort', this.ease);
+      forget();
       this.end();
     }
   }

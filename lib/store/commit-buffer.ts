@@ -1,4 +1,5 @@
 import type { StoredEvent } from '../event/event.ts';
+import { onAbort } from '../on-abort.ts';
 
 /**
  * What has been committed since `join`, for one reader. Capacity: when one more commit would make it more than `max`
@@ -56,12 +57,12 @@ export class CommitBuffer {
     return new Promise((resolve) => {
       const end = (): void => {
         this.#arrived = undefined;
-        signal.removeEventListener('abort', end);
+        forget();
         resolve();
       };
       if (signal.aborted) return resolve();
       this.#arrived = end;
-      signal.addEventListener('abort', end);
+      const forget = onAbort(signal, end);
     });
   }
 

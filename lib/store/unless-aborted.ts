@@ -1,11 +1,11 @@
 import { TelltaleError } from '../errors.ts';
+import { onAbort } from '../on-abort.ts';
 
 /** Whoever waits stops waiting when the signal fires; the append goes its way. */
 export function unlessAborted<T>(appended: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => reject(aborted(signal));
-    signal.addEventListener('abort', abort);
-    void appended.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    const forget = onAbort(signal, () => reject(aborted(signal)));
+    void appended.then(resolve, reject).finally(forget);
   });
 }
 

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
 import { bufferTime, map, mergeMap } from 'rxjs';
 import sinon from 'sinon';
@@ -168,14 +169,12 @@ describe('bus.close', () => {
   it('leaves no listener on the signals of its subscriptions', async () => {
     const { bus } = await createTestBus();
     const { signal } = new AbortController();
-    const added = sinon.spy(signal, 'addEventListener');
-    const removed = sinon.spy(signal, 'removeEventListener');
     bus.on('a', () => undefined, { signal });
     bus.observe('a', { signal }).subscribe();
     void bus.once('a', { signal }).catch(() => undefined);
+    expect(getEventListeners(signal, 'abort')).to.have.length(1);
     await bus.close();
-    expect(added.callCount).to.be.at.least(3);
-    for (const { args } of added.getCalls()) expect(removed.calledWith(args[0], args[1])).to.equal(true);
+    expect(getEventListeners(signal, 'abort')).to.have.length(0);
   });
 
   describe('when its time is over', () => {

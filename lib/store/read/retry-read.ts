@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import { isTelltaleError, type TelltaleError } from '../../errors.ts';
+import { onAbort } from '../../on-abort.ts';
 import { retryDelayMs, type RetryPolicy } from '../../retry.ts';
 
 export interface RetryReadOptions {
@@ -32,10 +33,10 @@ function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       cancel();
-      signal.removeEventListener('abort', end);
+      forget();
       resolve();
     };
     const cancel = clock.after(ms, end);
-    signal.addEventListener('abort', end);
+    const forget = onAbort(signal, end);
   });
 }
