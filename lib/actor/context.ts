@@ -86,4 +86,6 @@ export class ActorContext extends HandlerContext {
 export interface Held {
   readonly events: Envelope[];
   readonly answers: unknown[];
+  /** Has the bus made the ids of all the events? Otherwise they are looked up. */
+  fresh: boolean;
 }

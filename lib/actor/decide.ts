@@ -29,7 +29,7 @@ export interface DecideTerms {
 }
 
 /** An envelope that keeps what is emitted in its context for later. */
-export type HoldingCause = Envelope & { hold?: ((emitted: object) => void) | undefined };
+export type HoldingCause = Envelope & { hold?: ((emitted: object, fresh: boolean) => void) | undefined };
 
 /** How often `receive` is run when others keep storing events of the entity. */
 const RACES = 10;
@@ -43,8 +43,11 @@ const RACES = 10;
 export async function decide(terms: DecideTerms, standing: Standing): Promise<Decided> {
   for (let run = 1, from = standing; ; run++) {
     const context = terms.context();
-    const held: Held = (context.held = { events: [], answers: [] });
-    terms.cause.hold = (emitted) => void held.events.push(emitted as Envelope);
+    const held: Held = (context.held = { events: [], answers: [], fresh: true });
+    terms.cause.hold = (emitted, fresh) => {
+      held.events.push(emitted as Envelope);
+      held.fresh &&= fresh;
+    };
     let facts: readonly Envelope[];
     let next: Standing;
     try {
@@ -104,7 +107,7 @@ async function store(
 ): Promise<Committed | undefined> {
   const events = [...facts, ...held.events];
   if (events.length === 0) return undefined;
-  return log.commit(events, facts.length > 0 ? revision : undefined, factId === undefined);
+  return log.commit(events, facts.length > 0 ? revision : undefined, factId === undefined && held.fresh);
 }
 
 function placed(next: Standing, { position, revisions }: Committed, facts: number): Standing {
