@@ -4,6 +4,7 @@ import { isTelltaleError, TelltaleError } from '../errors.ts';
 import type { Store } from '../store/port.ts';
 import { CHECKPOINTS } from '../store/read/resolve-place.ts';
 import { retryRead, type RetryReadOptions } from '../store/read/retry-read.ts';
+import { documentName, isServed, onServed } from '../store/served-documents.ts';
 import {
   afterTurn,
   differenceOf,
@@ -74,6 +75,7 @@ export class Seats {
   #isDue = false;
   #cancelDue: (() => void) | undefined;
   #cancelBeat: (() => void) | undefined;
+  #leaveServed: (() => void) | undefined;
   #renewed = 0;
   #start = 0;
   #status: 'joining' | 'member' | 'leaving' | 'left' = 'joining';
@@ -109,6 +111,7 @@ export class Seats {
       if (this.#ending.signal.aborted) return;
       this.#status = 'member';
       this.#beat();
+      this.#leaveServed = onServed(this.#port.store, (name) => this.#served(name));
       this.#tellCompanions();
     } catch (error) {
       companionsOf.delete(this);
@@ -192,7 +195,25 @@ export class Seats {
   }
 
   get #needsFigure(): boolean {
-    return this.#terms.ledger.group && this.#port.store.supports.shared;
+    return this.#terms.ledger.group && this.#hasStrangers;
+  }
+
+  /** Members may be elsewhere: in other processes on a shared store, in workers that reach this one through its bus. */
+  get #hasStrangers(): boolean {
+    const { store } = this.#port;
+    return store.supports.shared || isServed(store, this.#document);
+  }
+
+  get #document(): string {
+    return documentName(CHECKPOINTS, this.#terms.name);
+  }
+
+  // A worker has come: what it wants is looked at now, and from now on it must see that this one lives.
+  #served(name: string): void {
+    if (name !== this.#document || !this.#terms.ledger.group) return;
+    this.#cancelBeat?.();
+    this.#beat();
+    void this.look();
   }
 
   // Alive as long as its timer is: a figure that rises where others look at it, now and then a date elsewhere.
@@ -205,6 +226,7 @@ export class Seats {
   }
 
   #stopTimers(): void {
+    this.#leaveServed?.();
     this.#cancelBeat?.();
     this.#cancelDue?.();
     this.#isDue = false;
@@ -286,7 +308,7 @@ export class Seats {
   // In one process everybody is known. Elsewhere a figure that stands still for too long is that of a dead member.
   #isAlive(member: string): boolean {
     for (const { id } of this.#companions()) if (id === member) return true;
-    if (!this.#port.store.supports.shared) return false;
+    if (!this.#hasStrangers) return false;
     const figure = this.#ledger?.members[member];
     if (figure === undefined) return false;
     const now = this.#port.clock.monotonic();

@@ -2,6 +2,7 @@ import { TelltaleError } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { PageQuery, PutOptions, Store } from '../store/port.ts';
 import type { Range } from '../store/ranges.ts';
+import { documentName, servingDocument } from '../store/served-documents.ts';
 
 type Method = (store: Store, ...args: never[]) => Promise<unknown>;
 
@@ -16,7 +17,7 @@ const METHODS: Readonly<Record<string, Method>> = {
   rewrite: (store, events: readonly StoredEvent[]) => store.rewrite(events),
   document: (store, collection: string, key: string) => store.document(collection, key),
   putDocument: (store, collection: string, key: string, value: unknown, options: PutOptions) =>
-    store.putDocument(collection, key, value, options),
+    servingDocument(store, documentName(collection, key), () => store.putDocument(collection, key, value, options)),
   listDocuments: (store, collection: string) => store.listDocuments(collection),
   deleteDocument: (store, collection: string, key: string, etag?: string) =>
     store.deleteDocument(collection, key, etag),
