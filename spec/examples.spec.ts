@@ -169,10 +169,14 @@ const PRINTED: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     '  50000 from Bob',
     '  goods of Bob are free again',
     '  nobody answers for Cy',
-    '  goods of Cy are free again',
+    '  goods for Dee',
+    '  700 from Dee',
+    '  700 back to Dee',
+    '  goods of Dee are free again',
     'order/1 placed → reserved → paid → shipped',
     'order/2 placed → reserved → refused → cancelled',
     'order/3 placed → overdue → cancelled',
+    'order/4 placed → reserved → overdue → paid → cancelled',
   ],
 };
 
