@@ -39,6 +39,8 @@ export interface Cause {
   readonly retelling?: Retelling | undefined;
   /** Set while an actor decides whose events are stored first: keeps what is emitted meanwhile. */
   readonly hold?: ((emitted: object, fresh: boolean) => void) | undefined;
+  /** The actor, or its instance, whose `receive` runs here: what it asks of itself would never be answered. */
+  readonly receiver?: string | undefined;
   /** The question that is being answered here. */
   readonly asking?: Asking | undefined;
 }

@@ -2,6 +2,7 @@ import { currentCause, runWithCause, runWithoutCause } from '../context.ts';
 import { TelltaleError } from '../errors.ts';
 import { describeError } from '../event/describe-error.ts';
 import type { Envelope } from '../event/envelope.ts';
+import { Receiving } from '../event/receiving.ts';
 import type { Failure } from '../invoke/invoke.ts';
 import { KeyFailure } from '../invoke/lane-key.ts';
 import type { Behaviour } from './behaviour.ts';
@@ -117,8 +118,8 @@ export class Actor implements ActorRef {
     const isWhole = key === undefined || !this.behaviour.keyOf;
     const all = [...this.#instances.values()];
     const which = isWhole ? all : all.filter((instance) => instance.key === key);
-    const handling = currentCause()?.handling;
-    if (handling !== undefined && which.some((instance) => instance.isHandling(handling))) {
+    const cause = currentCause();
+    if (cause && which.some((instance) => instance.isInside(cause))) {
       const text = `actor ${this.address} would wait for its own \`receive\`; use \`context.stop()\``;
       throw new TelltaleError('WOULD_DEADLOCK', text);
     }
@@ -211,9 +212,8 @@ export class Actor implements ActorRef {
   /** Handles an event whose lane is ours; answers whether that is over and the instance ready for more. */
   #start(instance: Instance, envelope: Envelope): boolean {
     this.#books.begin(envelope);
-    // What such an actor emits is kept until its events are stored; other handlers of the event go their own way.
-    const cause = this.behaviour.persist ? (Object.create(envelope) as Envelope) : envelope;
-    return this.#run(instance, { envelope, cause, attempt: 1 });
+    const work: Work = { envelope, cause: new Receiving(envelope), attempt: 1 };
+    return runWithCause(work.cause, () => this.#run(instance, work), undefined);
   }
 
   #run(instance: Instance, work: Work): boolean {
@@ -228,6 +228,7 @@ export class Actor implements ActorRef {
   }
 
   #end(instance: Instance, work: Work, failure: Failure | undefined): boolean {
+    work.cause.receiver = undefined;
     this.#inbox.moved();
     // Cut meanwhile: its event has had its letter.
     if (instance.status === 'stopped') {
@@ -267,7 +268,7 @@ export class Actor implements ActorRef {
       const next = instance.front.shift();
       if (!next) return this.#inbox.release(instance.key);
       this.#unstashed--;
-      if (!runWithCause(next, () => this.#start(instance, next), undefined)) return;
+      if (!this.#start(instance, next)) return;
     }
   }
 
@@ -275,7 +276,7 @@ export class Actor implements ActorRef {
     for (let next = this.#inbox.take(); next; next = this.#inbox.take()) {
       const { item, key } = next;
       const instance = this.#instances.get(key!)!;
-      if (runWithCause(item, () => this.#start(instance, item), undefined)) this.#settle(instance);
+      if (this.#start(instance, item)) this.#settle(instance);
     }
     this.#port.eased();
   }

@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
-import { runWithCause } from '../context.ts';
+import { runWithCause, type Cause } from '../context.ts';
 import { TelltaleError } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
+import type { Receiving } from '../event/receiving.ts';
 import { invoke, isThenable, type Failure } from '../invoke/invoke.ts';
 import { Fifo } from '../mailbox/fifo.ts';
 import type { Behaviour } from './behaviour.ts';
 import { ActorContext, type ActorSite, type Receive } from './context.ts';
-import { decide, type DecideTerms, type HoldingCause } from './decide.ts';
+import { decide, type DecideTerms } from './decide.ts';
 import type { InstanceStatus } from './figures.ts';
+import { addressOf } from './keys.ts';
 import type { ActorPort, ActorRef, Log } from './port.ts';
 import { rebuild, saveSnapshot, type Standing } from './rebuild.ts';
 import { Supervisor } from './supervision.ts';
@@ -17,7 +19,7 @@ import { Supervisor } from './supervision.ts';
 export interface Work {
   readonly envelope: Envelope;
   /** The context it runs in. */
-  readonly cause: HoldingCause;
+  readonly cause: Receiving;
   /** From 1. */
   attempt: number;
 }
@@ -39,6 +41,8 @@ export interface InstanceTerms {
  */
 export class Instance implements ActorSite {
   readonly terms: InstanceTerms;
+  /** Whom questions name. */
+  readonly address: string;
   readonly supervisor: Supervisor;
   readonly children = new Map<string, ActorRef>();
   readonly stashed: Envelope[] = [];
@@ -70,6 +74,7 @@ export class Instance implements ActorSite {
 
   constructor(terms: InstanceTerms) {
     this.terms = terms;
+    this.address = addressOf(terms.actor, terms.key);
     this.supervisor = new Supervisor(terms.behaviour.supervision, terms.port.clock);
     this.#receive = terms.behaviour.receive;
   }
@@ -166,6 +171,12 @@ export class Instance implements ActorSite {
     return [...this.children.values()].some((child) => child.isHandling(id));
   }
 
+  /** Is this the context of its `receive`, or of a child's? */
+  isInside({ handling, receiver }: Cause): boolean {
+    if (handling === undefined || receiver === undefined || !this.isHandling(handling)) return false;
+    return receiver === this.address || receiver.startsWith(`${this.address}/`);
+  }
+
   /** Begins anew, from `initial` or from what is stored; at once where nothing is. */
   begin(): undefined | Failure | Promise<undefined | Failure> {
     this.#receive = this.terms.behaviour.receive;
@@ -175,6 +186,7 @@ export class Instance implements ActorSite {
   /** Handles one event; the Promise never rejects. */
   run(work: Work): undefined | Failure | Promise<undefined | Failure> {
     this.work = work;
+    work.cause.receiver = this.address;
     const context = this.#contextOf(work);
     return invoke(this.#call, work.envelope.event, context);
   }

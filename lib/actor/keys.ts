@@ -8,6 +8,10 @@ type Keyed = Pick<ActorRef, 'address' | 'behaviour'>;
 /** The only instance of an actor without keys. */
 const MAIN = 'main';
 
+/** Whom a question to an actor, or to one instance of it, is for. */
+export const addressOf = ({ address, behaviour: { keyOf } }: Keyed, key: string): string =>
+  keyOf ? `actor:${address}/${key}` : `actor:${address}`;
+
 /** Whose an event is: as it was told, otherwise as `key` says. */
 export function instanceFor({ address, behaviour: { keyOf } }: Keyed, event: TelltaleEvent): string | KeyFailure {
   if (!keyOf) return MAIN;

@@ -192,7 +192,7 @@ export class Asks {
     this.#asked++;
     call.begin();
     try {
-      const refusal = this.#refusal(cause, call, terms);
+      const refusal = this.#refusal(cause, call, given);
       if (refusal) throw refusal;
       return this.#port.send(cause, { type, payload, options: terms.event, metadata: whom?.metadata }, call);
     } catch (error) {
@@ -206,7 +206,7 @@ export class Asks {
     const address = whom?.address ?? type;
     return {
       address,
-      path: above ? [...above.path, address] : [address],
+      path: [...pathAbove(cause), address],
       candidates: whom ? alone(whom.answerer) : this.#candidates(type),
       timeoutMs: terms.timeoutMs,
       limitMs: above ? this.#port.clock.monotonic() + above.remainingMs : Infinity,
@@ -223,15 +223,15 @@ export class Asks {
   }
 
   /** Why it need not be sent. */
-  #refusal(cause: Cause | undefined, { terms }: Call, { signal }: AskTerms): TelltaleError | undefined {
-    const { address, candidates } = terms;
+  #refusal(cause: Cause | undefined, call: Call, { terms: { signal }, whom }: Given): TelltaleError | undefined {
+    const { address, candidates } = call.terms;
     if (signal?.aborted)
       return new TelltaleError('ABORTED', `the ask of \`${address}\` was aborted`, { cause: signal.reason });
+    const path = pathAbove(cause);
+    if (!whom?.several && path.includes(address)) return cycle(address, path);
     const above = cause?.asking;
-    if (above && above.status !== 'answered') {
-      if (above.path.includes(address)) return cycle(address, above.path);
-      if (above.remainingMs <= 0) return timedOut(address, 'the question above was given up before one', {});
-    }
+    if (above && above.status !== 'answered' && above.remainingMs <= 0)
+      return timedOut(address, 'the question above was given up before one', {});
     return candidates === NOBODY ? noAnswerer(address) : undefined;
   }
 
@@ -266,6 +266,13 @@ interface Given {
   readonly payload: unknown;
   readonly terms: AskTerms;
   readonly whom: Addressee | undefined;
+}
+
+/** Whom the questions above went to, and the actor that asks: a question to one of them would never be answered. */
+function pathAbove(cause: Cause | undefined): readonly string[] {
+  const { asking, receiver } = cause ?? {};
+  const path = asking && asking.status !== 'answered' ? asking.path : [];
+  return receiver === undefined || path.includes(receiver) ? path : [...path, receiver];
 }
 
 const NOBODY: Candidates = new Answerers();

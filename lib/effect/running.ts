@@ -1,4 +1,5 @@
 import type { Envelope } from '../event/envelope.ts';
+import { Receiving } from '../event/receiving.ts';
 
 /** Effects that have begun and not ended. Each counts as a handler of its event: what it emits belongs to it. */
 export class Running {
@@ -32,9 +33,5 @@ export class Running {
   }
 }
 
-// Causes that add something to an envelope inherit its count.
-function ownerOf(envelope: Envelope): Envelope {
-  let owner = envelope;
-  while (!Object.hasOwn(owner, 'running')) owner = Object.getPrototypeOf(owner) as Envelope;
-  return owner;
-}
+// What an actor receives in a context of its own counts with its event.
+const ownerOf = (given: Envelope): Envelope => (given instanceof Receiving ? given.envelope : given);

@@ -33,6 +33,8 @@ export type LateOutcome = { readonly value: unknown } | { readonly error: unknow
 export interface Addressee {
   /** Where a chain of questions comes back to this address, it is a cycle. */
   readonly address: string;
+  /** It stands for several, each with an address of its own: which of them is asked is found out later. */
+  readonly several?: true;
   readonly answerer: Answerer;
   /** The bus's own, added to the request: whom it is for. */
   readonly metadata?: Metadata;

@@ -27,13 +27,13 @@ export class Envelope implements Cause {
   readonly chain: Chain;
   readonly owner: object;
   /** Only events that are told again have one, and no other pays for it. */
-  declare readonly retelling?: Retelling;
+  declare readonly retelling?: Retelling | undefined;
   /** Only what an answerer is handed has one; the request that subscriptions hear has none. */
-  declare readonly asking?: Asking;
+  declare readonly asking?: Asking | undefined;
   /** The link an event has come in through, which does not carry it back. */
-  declare origin?: object;
+  declare origin?: object | undefined;
   /** Set on the events that are told to an actor. */
-  declare to?: Recipient;
+  declare to?: Recipient | undefined;
   running = 0;
   /** Position in the log, 0 until it is stored. */
   position = 0;

@@ -39,6 +39,10 @@ function gated(bus: Bus, more: Partial<Behaviour<readonly unknown[]>> = {}) {
   return { actor, gates, started };
 }
 
+/** The answer, or the code of what is at the bottom of its refusal. */
+const outcomeOf = async (answer: Promise<unknown>): Promise<unknown> =>
+  answer.catch(({ code, cause }: { code: string; cause?: { code: string } }) => cause?.code ?? code);
+
 describe('an actor', () => {
   refuseUnhandledRejections();
 
@@ -200,6 +204,58 @@ describe('an actor', () => {
     left.tell('begin', null);
     await bus.settled();
     expect(codes).to.deep.equal(['ASK_CYCLE']);
+  });
+
+  it('refuses at once a round of questions that begins with what it heard, or with `context.ask`', async () => {
+    const { bus } = await createTestBus();
+    const codes: unknown[] = [];
+    const first: Actor = bus.actor('first', {
+      initial: 0,
+      on: 'heard',
+      receive: async (_, { payload }, { ask }) => {
+        const question =
+          payload === 'own' ? first.ask('x', 1) : payload === 'type' ? ask('by.type', 1) : second.ask('x', 1);
+        codes.push(await outcomeOf(question));
+      },
+    });
+    const second = bus.actor('second', {
+      initial: 0,
+      supervise: { strategy: 'resume' },
+      receive: async (_, __, { answer }) => answer(await outcomeOf(first.ask('x', 1))),
+    });
+    bus.answer('by.type', () => outcomeOf(first.ask('x', 1)));
+    for (const payload of ['own', 'type', 'actor']) bus.emit('heard', payload);
+    for (const payload of ['own', 'type', 'actor']) first.tell('told', payload);
+    await bus.settled();
+    expect(codes).to.deep.equal(Array.from({ length: 6 }, () => 'ASK_CYCLE'));
+  });
+
+  it('tells its instances apart in a round of questions, and its `receive` from other handlers of an event', async () => {
+    const { bus } = await createTestBus();
+    const outcomes: unknown[] = [];
+    const keyed: Actor = bus.actor('keyed', {
+      initial: 0,
+      key: 'payload.of',
+      receive: async (_, { payload }, { answer }) => {
+        const { of, next } = payload as { of: string; next?: string };
+        answer(next === undefined ? of : await outcomeOf(keyed.ask('x', { of: next })));
+      },
+    });
+    for (const next of ['b', 'a']) outcomes.push(await keyed.ask('x', { of: 'a', next }));
+    outcomes.push(await keyed.ask('x', { of: 'a', next: 'a' }, { key: 'b' }));
+    expect(outcomes.splice(0)).to.deep.equal(['b', 'ASK_CYCLE', 'a']);
+    const gate = createGate();
+    const busy = bus.actor('busy', {
+      initial: 0,
+      receive: async (_, { type }, { answer }) => (type === 'asked' ? answer('fine') : gate.promise),
+    });
+    bus.on('told', async () => {
+      setImmediate(() => gate.open());
+      outcomes.push(await outcomeOf(busy.ask('asked', 1)), await outcomeOf(busy.stop()));
+    });
+    busy.tell('told', 1);
+    await bus.settled();
+    expect(outcomes).to.deep.equal(['fine', undefined]);
   });
 
   it('says what its events come from, behind awaits and from the mailbox', async () => {
