@@ -11,6 +11,7 @@ import { Subscription } from './router/subscription.ts';
 import { untilSettled } from './shutdown.ts';
 
 const cores = new WeakMap<object, Core>();
+let told = 0;
 
 /** Lets `linkPortOf` find what is behind a bus. */
 export function registerBus(bus: object, core: Core): void {
@@ -23,7 +24,6 @@ export function linkPortOf(bus: unknown): BusPort {
   if (!core) throw expected('INVALID_OPTION', '`bus`', 'a bus that createBus has made', bus);
   const { options, router, dispatcher, carrier, life, counters, reports } = core;
   const { source, clock, store, closeTimeoutMs, maxEventBytes } = options;
-  let told = 0;
   return {
     source,
     owner: core,
