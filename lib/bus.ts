@@ -190,7 +190,7 @@ function health(core: Core, closed: boolean): Health {
     durability,
     ...(store.supports.readOnly && { readOnly: true as const }),
     backlog,
-    notices: [...notices, ...core.life.notices.flatMap((say) => say())],
+    notices: [...notices, ...core.life.notices],
     ...(lastError && { lastError: describeError(lastError) }),
     ...(diskFreeBytes !== undefined && { diskFreeBytes }),
   };

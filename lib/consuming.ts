@@ -100,7 +100,7 @@ function consumersOf(core: Core): Set<Consumer> {
     core.carrier.chains = undefined;
     await Promise.all([...all].map((consumer) => consumer.stop()));
   });
-  core.life.notices.push(() => [...all].flatMap(noticeOf));
+  core.life.notice(() => [...all].flatMap(noticeOf));
   return all;
 }
 

@@ -23,10 +23,9 @@ export class Lifecycle {
   accepting: Accepting = 'all';
   /** What `flush` and `close` wait for beside the store. */
   readonly alongside: (() => Promise<unknown>)[] = [];
-  /** What features have to say in `health`. */
-  readonly notices: (() => readonly string[])[] = [];
   /** Waited for by `settled` and `close`. */
   readonly working = new Set<Working>();
+  readonly #notices = new Set<() => readonly string[]>();
   readonly #restListeners = new Set<() => void>();
   readonly #closeListeners = new Set<() => void>();
   readonly #phases = {
@@ -35,6 +34,16 @@ export class Lifecycle {
     stored: new Set<() => unknown>(),
   };
   #streams: 'live' | 'ended' = 'live';
+
+  /** What features have to say in `health`. */
+  get notices(): readonly string[] {
+    return [...this.#notices].flatMap((say) => say());
+  }
+
+  /** Adds what a feature has to say; returns the undo. */
+  notice(say: () => readonly string[]): () => void {
+    return listed(this.#notices, say);
+  }
 
   /** Calls `listener` whenever the bus may have come to rest; returns the undo. */
   onRest(listener: () => void): () => void {

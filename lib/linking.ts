@@ -58,7 +58,7 @@ export function linkPortOf(bus: unknown): BusPort {
     receive: (request, terms, replies, from) => asksOf(core).receive(request, terms, replies, from),
     // Each under a key of its own: none is summed up with another.
     report: (type, about) => runWithoutCause(() => reports.say(type, String(++told), { ...about })),
-    notice: (say) => void life.notices.push(say),
+    notice: (say) => life.notice(say),
     settled: (timeoutMs) => untilSettled(core, timeoutMs),
     onClose: (drain, end) => {
       const undo = [life.onSettled(drain), life.onStored(end)];

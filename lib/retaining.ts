@@ -29,7 +29,7 @@ export function createRetention(core: Core): RetentionApi {
     return retention;
   };
   if (sweeper) stopping();
-  core.life.notices.push(() => noticesOf(retention));
+  core.life.notice(() => noticesOf(retention));
   return {
     preview: async (given) => {
       core.mustAnswer();

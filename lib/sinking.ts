@@ -21,7 +21,7 @@ export function startSinks(core: Core): void {
   if (!store || sinks.length === 0) return;
   const all = runWithoutCause(() => sinks.map((terms) => startSink(core, store, terms)));
   running.set(core, all);
-  core.life.notices.push(() => all.flatMap((one) => noticeOf(one.figures())));
+  core.life.notice(() => all.flatMap((one) => noticeOf(one.figures())));
   core.life.onStored(async () => {
     // Less than the bus waits for them, so that a sink that hangs does not make its closing fail.
     await Promise.all(all.map(({ runner }) => runner.end(closeTimeoutMs * 0.9)));

@@ -116,8 +116,8 @@ export interface BusPort {
 
   /** A `$worker.*` event. */
   report(type: string, about: Readonly<Record<string, unknown>>): void;
-  /** What a link has to say in the health of the bus. */
-  notice(say: () => readonly string[]): void;
+  /** What a link has to say in the health of the bus; returns the undo. */
+  notice(say: () => readonly string[]): () => void;
   /** Resolves when no handler runs and nothing waits, or when the time is over. */
   settled(timeoutMs: number): Promise<boolean>;
   /** The bus closes: `drain` when its handlers have ended, `end` at the latest when all is stored. Both are awaited. */

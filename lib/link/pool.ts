@@ -96,12 +96,12 @@ export class Pool {
     });
     // Nobody has to await it.
     this.ready.catch(() => undefined);
-    bus.notice(() => this.#notices());
     const joined = (): void => {
       for (const { member } of this.#slots) member?.joined();
     };
     this.#forget = [
       () => this.#claim.leave(),
+      bus.notice(() => this.#notices()),
       bus.onJoin(joined),
       bus.onClose(
         // The rest of the time is for ending those that do not end by themselves.
@@ -359,7 +359,6 @@ export class Pool {
   }
 
   #notices(): readonly string[] {
-    if (this.#status === 'closed') return [];
     return this.#slots
       .filter(({ status }) => status === 'failed' || status === 'restarting')
       .map(({ name, status, lastError }) =>
