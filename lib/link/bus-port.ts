@@ -12,9 +12,16 @@ import type { TypeInfo } from './frames.ts';
 /** How an event that came over a link ended up. */
 export type Settled = WriteOutcome | { readonly status: 'unstored' };
 
-/** Hands events to handlers elsewhere; `ended` is told when they have dealt with one. Never throws. */
+/** An event for handlers elsewhere. */
+export interface Handed {
+  readonly envelope: Envelope;
+  /** To be told once when they have dealt with it, undefined for success. */
+  ended(failure: { readonly error: unknown; readonly attempts: number } | undefined): void;
+}
+
+/** Hands events to handlers elsewhere. Never throws. */
 export interface LinkEnd {
-  take(envelope: Envelope, ended: (failure: { error: unknown; attempts: number } | undefined) => void): void;
+  take(handed: Handed): void;
 }
 
 /** What a link hears of a bus. */

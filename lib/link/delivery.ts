@@ -1,4 +1,5 @@
 import type { Envelope } from '../event/envelope.ts';
+import type { Handed } from './bus-port.ts';
 
 /** One event for the workers of a pool, until one of them has dealt with it. */
 export interface Delivery {
@@ -8,8 +9,7 @@ export interface Delivery {
   readonly key: string | undefined;
   /** Workers that died while they had it. */
   deaths: number;
-  /** To be told once, undefined for success. */
-  readonly ended: (failure: { readonly error: unknown; readonly attempts: number } | undefined) => void;
+  readonly handed: Handed;
 }
 
 /** What an event is delivered for. */

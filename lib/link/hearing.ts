@@ -3,7 +3,7 @@ import { parseField } from '../filter/field.ts';
 import { compileFilter } from '../filter/compile.ts';
 import { laneKey, KeyFailure } from '../invoke/lane-key.ts';
 import { Fifo } from '../mailbox/fifo.ts';
-import type { BusPort, LinkEnd } from './bus-port.ts';
+import type { BusPort, Handed, LinkEnd } from './bus-port.ts';
 import type { Delivery, Heard } from './delivery.ts';
 import type { Interest } from './frames.ts';
 
@@ -109,13 +109,13 @@ export class Hearing implements Heard, LinkEnd {
   }
 
   /** Hands an event to the other members of its group; without any it fails. */
-  giveUp({ envelope, ended, deaths }: Delivery, error: Error): void {
+  giveUp({ envelope, handed, deaths }: Delivery, error: Error): void {
     const { pattern, group } = this.interest;
     if (group !== undefined) {
       this.#undo();
-      if (this.#port.bus.giveToGroup(envelope, pattern, group)) return ended(undefined);
+      if (this.#port.bus.giveToGroup(envelope, pattern, group)) return handed.ended(undefined);
     }
-    ended({ error, attempts: deaths });
+    handed.ended({ error, attempts: deaths });
   }
 
   /** The last worker has unsubscribed: what waits is cancelled, or goes to the rest of its group. */
@@ -127,18 +127,19 @@ export class Hearing implements Heard, LinkEnd {
   }
 
   /** Its listeners have unsubscribed: it goes to the rest of its group, if there is one. */
-  cancel({ envelope, ended }: Delivery): void {
+  cancel({ envelope, handed }: Delivery): void {
     const { pattern, group } = this.interest;
     if (group !== undefined) this.#port.bus.giveToGroup(envelope, pattern, group);
-    ended(undefined);
+    handed.ended(undefined);
   }
 
-  take(envelope: Envelope, ended: Delivery['ended']): void {
-    if (this.#failure) return ended({ error: this.#failure, attempts: 0 });
+  take(handed: Handed): void {
+    const { envelope } = handed;
+    if (this.#failure) return handed.ended({ error: this.#failure, attempts: 0 });
     const origin = envelope.origin && slotOf(envelope.origin);
-    if (origin && this.serves(origin)) return ended(undefined);
+    if (origin && this.serves(origin)) return handed.ended(undefined);
     const key = this.#keyOf?.(envelope);
-    this.#port.assign({ hearing: this, envelope, key, deaths: 0, ended });
+    this.#port.assign({ hearing: this, handed, envelope, key, deaths: 0 });
   }
 }
 

@@ -1,11 +1,12 @@
 import { TelltaleError, expected } from '../errors.ts';
 import { errorFromPlain, errorToPlain } from '../event/crossing-error.ts';
 import type { Plain } from '../event/event.ts';
-import type { BusPort } from './bus-port.ts';
+import type { BusPort, Handed } from './bus-port.ts';
 import { compareTypes } from './compare-types.ts';
 import type { Delivery } from './delivery.ts';
 import { PROTOCOL, receive, type Interest, type Message, type Offer, type Receivers, type TypeInfo } from './frames.ts';
 import { Incoming } from './incoming.ts';
+import { Numbered } from './numbered.ts';
 import { Questions } from './questions.ts';
 import { serveStore } from './serve-store.ts';
 import type { Transport } from './transport.ts';
@@ -20,7 +21,7 @@ export interface MemberPort {
   hear(interest: Interest): void;
   unhear(id: number): void;
   /** The handlers of an event have ended there. */
-  settled(delivery: Delivery, failure: Parameters<Delivery['ended']>[0]): void;
+  settled(delivery: Delivery, failure: Parameters<Handed['ended']>[0]): void;
   /** Nobody there takes it any more. */
   declined(delivery: Delivery): void;
   /** There are free credits again. */
@@ -40,7 +41,7 @@ export interface MemberPort {
  * their way, `free` says how many more may be. Failure: what it had in its hands when it went is in `inFlight`.
  */
 export class Member {
-  readonly inFlight = new Map<number, Delivery>();
+  readonly inFlight = new Numbered<Delivery>();
   readonly #wire: Wire;
   readonly #port: MemberPort;
   readonly #incoming: Incoming;
@@ -119,9 +120,10 @@ export class Member {
   send(delivery: Delivery, interest: number): void {
     const seq = ++this.#seq;
     const { event, transient, position, chain, bytes } = delivery.envelope;
-    this.inFlight.set(seq, delivery);
-    const about = [seq, interest, event, transient ? 1 : 0, position] as const;
-    this.#wire.send(chain.depth > 0 ? ['event', ...about, chain] : ['event', ...about], bytes);
+    this.inFlight.add(seq, delivery);
+    const kind = transient ? 1 : 0;
+    if (chain.depth === 0) return this.#wire.send(['event', seq, interest, event, kind, position], bytes);
+    this.#wire.send(['event', seq, interest, event, kind, position, chain], bytes);
   }
 
   ping(): void {
@@ -162,22 +164,16 @@ export class Member {
     this.#port.eased();
   }
 
-  #settle(seq: number, failure?: Parameters<Delivery['ended']>[0]): void {
-    const delivery = this.#take(seq);
+  #settle(seq: number, failure?: Parameters<Handed['ended']>[0]): void {
+    const delivery = this.inFlight.take(seq);
     if (!delivery) return;
     this.#port.settled(delivery, failure);
     if (failure) this.#port.eased();
   }
 
   #decline(seq: number): void {
-    const delivery = this.#take(seq);
+    const delivery = this.inFlight.take(seq);
     if (delivery) this.#port.declined(delivery);
-  }
-
-  #take(seq: number): Delivery | undefined {
-    const delivery = this.inFlight.get(seq);
-    this.inFlight.delete(seq);
-    return delivery;
   }
 
   async #introduced({ protocol, types }: { protocol: number; types: readonly TypeInfo[] }): Promise<void> {

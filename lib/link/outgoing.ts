@@ -6,6 +6,7 @@ import { Fifo } from '../mailbox/fifo.ts';
 import { prepareAppends } from '../store/check-events.ts';
 import type { AppendReceipt, Durability, PendingAppend } from '../store/port.ts';
 import type { AppendTerms, Message, ReceiptFrame } from './frames.ts';
+import { Numbered } from './numbered.ts';
 
 interface Held {
   readonly message: Message;
@@ -27,7 +28,7 @@ export class Outgoing {
   readonly #maxEventBytes: number;
   readonly #lost: (type: string) => void;
   readonly #unwanted = new Set<string>();
-  readonly #pending = new Map<number, PendingAppend>();
+  readonly #pending = new Numbered<PendingAppend>();
   readonly #held = new Fifo<Held>();
   #transients = 0;
   #credits: number;
@@ -53,7 +54,7 @@ export class Outgoing {
     if (refusal) return given.failed(refusal);
     const { events, bytes } = appends[0]!;
     const serial = ++this.#serial;
-    this.#pending.set(serial, given);
+    this.#pending.add(serial, given);
     this.#go({ message: ['append', serial, events, terms], events: events.length, bytes });
   }
 
@@ -83,22 +84,20 @@ export class Outgoing {
   stored(serial: number, frame: ReceiptFrame, count = 1): void {
     const [position, ...rest] = frame;
     for (let i = 0; i < count; i++) {
-      const append = this.#take(serial + i);
+      const append = this.#pending.take(serial + i);
       append?.acknowledged(toReceipt(position === 0 ? 0 : position + i, rest, append.events.length));
     }
   }
 
   refused(serial: number, error: Plain): void {
-    this.#take(serial)?.failed(errorFromPlain(error) as TelltaleError);
+    this.#pending.take(serial)?.failed(errorFromPlain(error) as TelltaleError);
   }
 
   end(cause: TelltaleError): void {
     this.#ended = new TelltaleError('STORE_FAILED', `the parent's store cannot be reached: ${cause.message}`, {
       cause,
     });
-    const pending = [...this.#pending.values()];
-    this.#pending.clear();
-    for (const append of pending) append.failed(this.#ended);
+    for (const append of this.#pending.clear()) append.failed(this.#ended);
   }
 
   #go(held: Held): void {
@@ -110,12 +109,6 @@ export class Outgoing {
   #post({ message, events, bytes }: Held): void {
     this.#credits -= events;
     this.#send(message, bytes);
-  }
-
-  #take(serial: number): PendingAppend | undefined {
-    const append = this.#pending.get(serial);
-    this.#pending.delete(serial);
-    return append;
   }
 }
 

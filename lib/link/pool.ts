@@ -1,5 +1,5 @@
 import { TelltaleError, toError } from '../errors.ts';
-import type { BusPort } from './bus-port.ts';
+import type { BusPort, Handed } from './bus-port.ts';
 import { Hearings } from './hearings.ts';
 import type { Delivery } from './delivery.ts';
 import { PROTOCOL } from './frames.ts';
@@ -263,11 +263,11 @@ export class Pool {
     this.#hearings.pump(slot);
   }
 
-  #settled(slot: Slot, delivery: Delivery, failure: Parameters<Delivery['ended']>[0]): void {
+  #settled(slot: Slot, delivery: Delivery, failure: Parameters<Handed['ended']>[0]): void {
     delivery.hearing.release(delivery);
     if (failure) slot.failed++;
     else slot.handled++;
-    delivery.ended(failure);
+    delivery.handed.ended(failure);
   }
 
   #eased(slot: Slot): void {
@@ -301,7 +301,7 @@ export class Pool {
     const killers = had.filter(({ deaths }) => deaths >= MAX_DEATHS);
     for (const delivery of killers) {
       delivery.hearing.release(delivery);
-      delivery.ended({ error: killedError(delivery, error), attempts: delivery.deaths });
+      delivery.handed.ended({ error: killedError(delivery, error), attempts: delivery.deaths });
     }
     slot.suspect(had.filter(({ deaths }) => deaths < MAX_DEATHS));
     this.#hearings.expect(slot);

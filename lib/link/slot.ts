@@ -89,9 +89,7 @@ export class Slot {
     this.cancelTimer?.();
     if (!member) return [];
     this.received += member.received;
-    const had = [...member.inFlight.values()];
-    member.inFlight.clear();
-    return had;
+    return member.inFlight.clear();
   }
 
   /** Takes out what waits here and satisfies `which`, in order. */

@@ -1,11 +1,10 @@
 import type { Clock } from '../clock.ts';
-import { NO_CHAIN, runWithCause, type Chain, type Retelling } from '../context.ts';
+import { NO_CHAIN, runWithCause, type Retelling } from '../context.ts';
 import { expected, type TelltaleError } from '../errors.ts';
 import { errorFromPlain, errorToPlain } from '../event/crossing-error.ts';
 import { Envelope } from '../event/envelope.ts';
-import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
 import type { PendingAppend } from '../store/port.ts';
-import type { BusPort } from './bus-port.ts';
+import type { BusPort, Local } from './bus-port.ts';
 import { Calls } from './calls.ts';
 import { freezeDeep } from './freeze.ts';
 import {
@@ -152,10 +151,10 @@ export class Uplink {
   /** An event has been dealt with here. */
   settle(seq: number, failure: { readonly error: unknown; readonly attempts: number } | undefined): void {
     if (failure) return this.#wire.send(['failed', seq, errorToPlain(failure.error), failure.attempts]);
-    const { length } = this.#done;
-    const [from = 0, count = 0] = this.#done.slice(-2);
-    if (length > 0 && from + count === seq) this.#done[length - 1]!++;
-    else this.#done.push(seq, 1);
+    const done = this.#done;
+    const last = done.length - 2;
+    if (last >= 0 && done[last]! + done[last + 1]! === seq) done[last + 1]!++;
+    else done.push(seq, 1);
     this.#wire.touch();
   }
 
@@ -179,13 +178,16 @@ export class Uplink {
   }
 
   #deliver([, seq, id, event, transient, position, chain]: Extract<Message, readonly ['event', ...unknown[]]>): void {
-    const locals = this.#interests.get(id)?.locals.filter(({ live }) => live) ?? [];
+    const all = this.#interests.get(id)?.locals ?? [];
+    const locals = all.every(isLive) ? all : all.filter(isLive);
     if (locals.length === 0) return this.decline(seq);
     // An event that only one subscription sees is its own.
     if (locals.length > 1) freezeDeep(event);
     const delivery = new Delivery(this, seq, locals.length);
-    const envelope = envelopeOf(event, { transient: transient === 1, position, chain, owner: this.#bus!.owner });
-    runWithCause(Object.assign(envelope, { retelling: delivery }), take, { locals, envelope });
+    const envelope = new Envelope(event, EVENT_BYTES, transient === 1, true, chain ?? NO_CHAIN, this.#bus!.owner);
+    envelope.position = position;
+    (envelope as { retelling?: Retelling }).retelling = delivery;
+    runWithCause(envelope, take, { locals, envelope });
   }
 
   #end(error: TelltaleError): void {
@@ -233,21 +235,13 @@ class Delivery implements Retelling {
   }
 }
 
+const isLive = ({ live }: Local): boolean => live;
+
 interface Taking {
-  readonly locals: readonly { take(envelope: Envelope): void }[];
+  readonly locals: readonly Local[];
   readonly envelope: Envelope;
 }
 
 function take({ locals, envelope }: Taking): void {
   for (const local of locals) local.take(envelope);
-}
-
-function envelopeOf(
-  event: TelltaleEvent | StoredEvent,
-  about: { transient: boolean; position: number; chain: Chain | undefined; owner: object },
-): Envelope {
-  const { transient, position, chain = NO_CHAIN, owner } = about;
-  const envelope = new Envelope(event, EVENT_BYTES, transient, true, chain, owner);
-  envelope.position = position;
-  return envelope;
 }

@@ -14,16 +14,24 @@ import { isFull, offer } from '../mailbox/overflow.ts';
 import { createPlainMailbox } from '../mailbox/plain-mailbox.ts';
 import type { RetryPolicy } from '../retry.ts';
 import { KeyFailure, laneKey } from '../invoke/lane-key.ts';
+import { Run, Runs } from './runs.ts';
 import type { SubscriptionFigures } from './subscription-figures.ts';
 import { createCounts } from './subscription-figures.ts';
 import type { Target } from './target.ts';
 
 export type Handler = (event: TelltaleEvent, context: HandlerContext) => unknown;
 
+/** An event that somebody elsewhere handles. */
+export interface Handed {
+  readonly envelope: Envelope;
+  /** To be told once when it has been dealt with, undefined for success. */
+  ended(failure: Failure | undefined): void;
+}
+
 /** Hands events to a handler in another thread. Never throws. */
 export interface LinkEnd {
-  /** Tells `ended` when it has been dealt with, undefined for success, before it returns or later. */
-  take(envelope: Envelope, ended: (failure: Failure | undefined) => void): void;
+  /** Ends it before it returns, or later. */
+  take(handed: Handed): void;
 }
 
 export interface SubscriptionOptions {
@@ -68,11 +76,6 @@ export interface SubscriptionPort {
 
 const WAITING_REPORT_MS = 1_000;
 
-interface Run {
-  readonly key: string | undefined;
-  readonly startedMs: number;
-}
-
 /**
  * One live listener. Ordering: its events in dispatch order, one at a time; with `key`, in order within a key;
  * with `concurrency` alone, in no promised order. Capacity: a mailbox for what arrives while the handler is busy.
@@ -86,7 +89,7 @@ export class Subscription implements Target {
   readonly #port: SubscriptionPort;
   readonly #mailbox: Mailbox<Envelope>;
   /** Asynchronous handlers that have not ended. */
-  readonly #running = new Map<Envelope, Run>();
+  readonly #running = new Runs();
   #disowned: ReadonlySet<Envelope> | undefined;
   #status: 'live' | 'removed' = 'live';
   /** With overflow `wait`: spent where publishers waited in vain; one handler that ends shows that it goes on. */
@@ -123,13 +126,13 @@ export class Subscription implements Target {
 
   /** Does its handler run for this event, and has not ended? */
   isHandling(id: string): boolean {
-    for (const { event } of this.#running.keys()) if (event.id === id) return true;
+    for (const { envelope } of this.#running) if (envelope.event.id === id) return true;
     return false;
   }
 
   /** Leaves what still runs to others: answers its events, whose letters they open. */
   disown(): ReadonlySet<Envelope> {
-    return (this.#disowned = new Set(this.#running.keys()));
+    return (this.#disowned = new Set([...this.#running].map(({ envelope }) => envelope)));
   }
 
   disowns(envelope: Envelope): boolean {
@@ -276,24 +279,26 @@ export class Subscription implements Target {
 
   // Without the Promises that a handler's answer costs: an event over a link is dearer than most handlers as it is.
   #hand(link: LinkEnd, envelope: Envelope, key: string | undefined): void {
-    const startedMs = this.#port.clock.monotonic();
-    this.#running.set(envelope, { key, startedMs });
-    let isHanding = true;
-    link.take(envelope, (failure) => {
-      this.#running.delete(envelope);
-      this.#port.handled(this, this.#port.clock.monotonic() - startedMs);
-      this.#end(envelope, key, failure);
-      if (!isHanding) this.#pump();
-    });
-    isHanding = false;
+    const handed = new HandedRun(this, envelope, key, this.#port.clock.monotonic());
+    this.#running.add(handed);
+    link.take(handed);
+    handed.isHanding = false;
+  }
+
+  /** What a link was handed has been dealt with. */
+  handedBack(handed: HandedRun, failure: Failure | undefined): void {
+    this.#running.remove(handed);
+    this.#port.handled(this, this.#port.clock.monotonic() - handed.startedMs);
+    this.#end(handed.envelope, handed.key, failure);
+    if (!handed.isHanding) this.#pump();
   }
 
   #await(envelope: Envelope, key: string | undefined, outcome: Promise<Failure | undefined>): void {
-    const startedMs = this.#port.clock.monotonic();
-    this.#running.set(envelope, { key, startedMs });
+    const run = new Run(envelope, key, this.#port.clock.monotonic());
+    this.#running.add(run);
     void outcome.then((failure) => {
-      this.#running.delete(envelope);
-      this.#port.handled(this, this.#port.clock.monotonic() - startedMs);
+      this.#running.remove(run);
+      this.#port.handled(this, this.#port.clock.monotonic() - run.startedMs);
       this.#end(envelope, key, failure);
       this.#pump();
       return undefined;
@@ -342,9 +347,25 @@ export class Subscription implements Target {
 
   // With keys one slow handler holds up its lane; without, a queue moves on as long as any of them ends.
   #isStuck(): boolean {
-    const runs = [...this.#running.values()];
+    const runs = [...this.#running];
     const limitMs = this.#port.clock.monotonic() - WAITING_REPORT_MS;
     const isInTheWay = ({ key, startedMs }: Run): boolean => startedMs <= limitMs && this.#mailbox.hasBehind(key);
     return this.options.key ? runs.some(isInTheWay) : runs.length > 0 && runs.every(isInTheWay);
+  }
+}
+
+// One object for each event, and no closure: as many of them live as there are events on their way.
+class HandedRun extends Run implements Handed {
+  /** The link has not taken it yet. */
+  isHanding = true;
+  private readonly subscription: Subscription;
+
+  constructor(subscription: Subscription, envelope: Envelope, key: string | undefined, startedMs: number) {
+    super(envelope, key, startedMs);
+    this.subscription = subscription;
+  }
+
+  ended(failure: Failure | undefined): void {
+    this.subscription.handedBack(this, failure);
   }
 }
