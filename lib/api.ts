@@ -223,7 +223,7 @@ export interface Bus<E = AnyEvents> extends AsyncDisposable, Acting<E>, Consumin
   /**
    * Lets running handlers finish, stores what was accepted, closes the store; each phase within `closeTimeout`. May be
    * called again: the answer is the same. Rejects with `STORE_FAILED` where something could not be stored or closed,
-   * the report in its `details`; with `WOULD_DEADLOCK` inside a handler.
+   * the report in its `details`; with `WOULD_DEADLOCK` inside a handler or a sink.
    */
   close(): Promise<CloseReport>;
 }

@@ -91,6 +91,8 @@ function buildBus(core: Core): object {
   };
   const close = async (): Promise<Api.CloseReport> => {
     mustNotBeInside('close');
+    if (currentCause()?.sinkOf === core)
+      throw new TelltaleError('WOULD_DEADLOCK', '`close` called inside a sink would wait for that sink');
     closing ??= runWithoutCause(() => closeBus(core, pipelines));
     return closing;
   };

@@ -43,6 +43,8 @@ export interface Cause {
   readonly receiver?: string | undefined;
   /** The question that is being answered here. */
   readonly asking?: Asking | undefined;
+  /** The bus whose sink does its work here, which it waits for when it closes. */
+  readonly sinkOf?: object;
 }
 
 /** What a handler that a replay calls knows of it. The replay, or the retry of a dead letter, is told how it went. */
@@ -158,6 +160,9 @@ export const derivedCause = (around: Cause = NOTHING, changes: Readonly<Partial<
 
 /** Nothing is caused here, and what is refused is offered again. What is taken begins its chain. */
 export const TRIES_AGAIN = derivedCause(NOTHING, { chain: { ...NO_CHAIN, depth: -1 }, triesAgain: true });
+
+/** What a sink of a bus does has no cause. */
+export const sinkCause = (bus: object): Cause => derivedCause(NOTHING, { chain: TRIES_AGAIN.chain, sinkOf: bus });
 
 /** Runs `fn` outside every context, so that what it starts has no accidental cause. (`exit` costs 3 µs, this 0.1.) */
 export const runWithoutCause = <Result>(fn: () => Result): Result => storage.run(undefined, fn);

@@ -1,4 +1,4 @@
-import { runWithoutCause } from './context.ts';
+import { runWithCause, runWithoutCause, sinkCause } from './context.ts';
 import type { Core } from './core.ts';
 import { isStore, type ParsedSink } from './delivery/sink-options.ts';
 import { SinkRunner } from './delivery/sink-runner.ts';
@@ -40,7 +40,7 @@ function startSink(core: Core, store: Store, terms: ParsedSink): Running {
     refused++;
     core.letters.open(toEnvelope(core, event, false), { reason: 'handler-failed', error, recipient: `sink/${name}` });
   };
-  const sink = isStore(terms.sink) ? storeSink(terms.sink, refuse) : guarded(terms.sink);
+  const sink = isStore(terms.sink) ? storeSink(terms.sink, refuse) : guarded(core, terms.sink);
   const part = { owner: terms, key: name, thing: `sink \`${name}\``, about: { name } };
   const runner = new SinkRunner(
     {
@@ -57,13 +57,14 @@ function startSink(core: Core, store: Store, terms: ParsedSink): Running {
   return { runner, figures: () => runner.figures(refused) };
 }
 
-/** What a sink of one's own throws at once is a rejection like any other. */
-function guarded(sink: Sink): Sink {
+/** What a sink of one's own throws at once is a rejection like any other; one that closes its bus would wait for itself. */
+function guarded(core: Core, sink: Sink): Sink {
+  const inside = <Result>(work: () => Result): Result => runWithCause(sinkCause(core), work, undefined);
   return {
     name: sink.name,
-    open: async (environment) => sink.open(environment),
-    write: async (events) => sink.write(events),
-    close: async () => sink.close(),
+    open: async (environment) => inside(() => sink.open(environment)),
+    write: async (events) => inside(() => sink.write(events)),
+    close: async () => inside(() => sink.close()),
   };
 }
 

@@ -12,7 +12,7 @@ import { checkPlace } from '../store/read/resolve-place.ts';
 /** A sink, and what it gets. */
 export interface SinkOptions {
   readonly sink: Sink | Store;
-  /** What its checkpoint is called, and a retention rule that waits for it: `sink/<name>`. @default the sink's own name */
+  /** What its checkpoint is called, and a retention rule that waits for it: `sink/<name>`. At most 251 bytes. @default the sink's own name */
   readonly name?: string;
   /** One or several. @default '**': everything but the bus's own events */
   readonly pattern?: string | readonly string[];
@@ -32,6 +32,8 @@ export interface ParsedSink {
   readonly retry: RetryPolicy;
 }
 
+/** With `sink/` before it, it is the key of a document. */
+const MAX_NAME = 256 - 'sink/'.length;
 const KEYS = ['sink', 'name', 'pattern', 'where', 'from', 'retry'];
 const ONCE: RetryPolicy = { attempts: 1, delayMs: 0, factor: 1, maxDelayMs: 0, jitter: 0 };
 
@@ -70,8 +72,10 @@ function parseSink(given: unknown, at: string): ParsedSink {
   if (!hasKey(sink, 'open') || !(isStore(sink) || hasKey(sink, 'write')))
     throw expected('INVALID_OPTION', `\`${at}\` of createBus`, 'a store, a sink or { sink, … }', sink);
   const { name = sink.name } = options;
-  if (!isId(name) || name.length > 200)
-    throw expected('INVALID_OPTION', `\`${at}.name\``, 'a well-formed string of 1 to 200 characters', name);
+  if (!isId(name) || Buffer.byteLength(name) > MAX_NAME)
+    throw expected('INVALID_OPTION', `\`${at}.name\``, `a well-formed string of 1 to ${MAX_NAME} bytes`, name);
+  if (isStore(sink) && sink.supports.readOnly === true)
+    throw new TelltaleError('INVALID_OPTION', `\`${at}\` of createBus is read-only: nothing could be written to it`);
   if (where !== undefined) compileFilter(where);
   const patterns = (Array.isArray(pattern) ? pattern : [pattern]).map((one) => ({ type: parsePattern(one).text }));
   if (patterns.length === 0) throw expected('INVALID_OPTION', `\`${at}.pattern\``, 'at least one pattern', pattern);
@@ -84,14 +88,16 @@ function parseSink(given: unknown, at: string): ParsedSink {
     name,
     where: { $and: conditions },
     from: checkPlace(from, `${at}.from`),
-    retry: retryOf(options.retry),
+    retry: retryOf(options.retry, at),
   };
 }
 
-function retryOf(retry: SinkOptions['retry']): RetryPolicy {
+function retryOf(retry: SinkOptions['retry'], at: string): RetryPolicy {
   if (retry === false) return ONCE;
-  const given = typeof retry === 'number' ? { attempts: retry } : typeof retry === 'object' ? retry : {};
-  return parseRetry({ attempts: Infinity, ...given })!;
+  if (retry === undefined || retry === true) return parseRetry({ attempts: Infinity })!;
+  if (typeof retry === 'number') return parseRetry(retry)!;
+  if (typeof retry === 'object' && retry !== null) return parseRetry({ attempts: Infinity, ...retry })!;
+  throw expected('INVALID_OPTION', `\`${at}.retry\``, 'an object, a number of attempts or a boolean', retry);
 }
 
 function hasKey(value: unknown, key: string): value is Record<string, unknown> {

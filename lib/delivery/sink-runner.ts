@@ -42,6 +42,7 @@ export class SinkRunner {
   readonly #ended: Promise<void>;
   #status: SinkFigures['status'] = 'opening';
   #position = 0;
+  #isPlaced = false;
   #head = 0;
   #saved: number | undefined;
   #oldestAt: number | undefined;
@@ -99,8 +100,9 @@ export class SinkRunner {
     const { store, clock, sink, unavailable } = this.#port;
     const { signal } = this.#ending;
     try {
-      await this.#attempts(() => sink.open({ clock }));
+      // Before it opens: while it cannot, its figures are true and what it has not got is kept for it.
       await retryRead(() => this.#begin(), { clock, signal, unavailable });
+      await this.#attempts(() => sink.open({ clock }));
       this.#status = 'running';
       const { where } = this.#terms;
       for await (const batch of follow(store, { after: this.#position, where, signal, clock, unavailable })) {
@@ -121,6 +123,11 @@ export class SinkRunner {
     const known = (document?.value as { readonly position?: number } | undefined)?.position;
     if (known === undefined) this.#position = (await resolveStart(this.#terms.from, 'from', { store, clock })).after;
     else await this.#goOn(known, head);
+    this.#isPlaced = true;
+    if (this.#position < this.#head) {
+      const { events } = await store.page({ after: this.#position, through: head, limit: 1, descending: false });
+      this.#oldestAt ??= events[0]?.storedAt;
+    }
     // From here on it is a floor for retention.
     await this.#save();
   }
@@ -169,7 +176,7 @@ export class SinkRunner {
   async #save(): Promise<void> {
     this.#cancelSave = undefined;
     const position = this.#position;
-    if (this.#saved === position) return;
+    if (!this.#isPlaced || this.#saved === position) return;
     try {
       const { store, clock } = this.#port;
       await store.putDocument(CHECKPOINTS, this.#key, { position, at: clock.now() }, { position });

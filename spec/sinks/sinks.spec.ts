@@ -218,6 +218,60 @@ describe('sinks', () => {
     await bus.close();
   });
 
+  it('have true figures while they do not open, and what they have not got is kept for them', async () => {
+    const store = memory();
+    const first = await open({ store, sinks: [new TestSink('old')] });
+    for (const n of upTo(100)) first.bus.emit('a', n);
+    await first.bus.close();
+    const [old, added] = [new TestSink('old'), new TestSink('added')];
+    old.opening = added.opening = () => Promise.reject(new Error('no route'));
+    const retention = { rules: [{ match: 'a', keepCount: 0 }], firstSweepAtMost: 1 };
+    const { bus, clock, sinks } = await open({ store, sinks: [old, added], retention, closeTimeout: 100 });
+    await bus.publish('a', 100);
+    await clock.advance(2_000);
+    const [ofOld, ofAdded] = sinks();
+    expect(ofOld).to.deep.include({ status: 'failing', position: 100, lag: { events: 1, ms: 2_000 } });
+    expect(ofAdded).to.deep.include({ status: 'failing', position: 0 });
+    expect(ofAdded!.lag.events).to.equal(101);
+    expect(ofAdded!.lag.ms).to.be.at.least(2_000);
+    const { floors } = (await bus.retention.preview()).heldBack;
+    expect(floors.map(({ name }) => name)).to.include.members(['sink/added']);
+    expect((await bus.retention.enforce()).removed.events).to.equal(0);
+    await warningsOf(() => bus.close());
+    await store.open();
+    expect((await store.document('checkpoints', 'sink/old'))!.value).to.have.property('position', 100);
+    expect((await store.document('checkpoints', 'sink/added'))!.value).to.have.property('position', 0);
+  });
+
+  it('that close their bus, which would wait for them, are told so at once; flush does not wait for them', async () => {
+    const sink = new TestSink();
+    const codes: unknown[] = [];
+    const { bus } = await open({ sinks: [sink] });
+    sink.answer = async ([event]) => {
+      if (event!.type !== 'a') return;
+      codes.push((await rejectionOf(bus.close())).code);
+      bus.emit('b', 1);
+      await bus.flush();
+    };
+    bus.emit('a', 1);
+    await turnsUntil(() => sink.taken.length === 2);
+    expect(codes).to.deep.equal(['WOULD_DEADLOCK']);
+    const { events } = await bus.query({ type: 'b' });
+    expect(events[0]).to.include({ correlationId: events[0]!.id });
+    expect(events[0]).not.to.have.property('causationId');
+    await bus.close();
+  });
+
+  it('may have the longest name whose checkpoint has room', async () => {
+    const name = 'é'.repeat(125);
+    const sink = new TestSink();
+    const { bus, store } = await open({ sinks: [{ sink, name }] });
+    await bus.publish('a', 1);
+    await bus.close();
+    await store.open();
+    expect((await store.document('checkpoints', `sink/${name}`))!.value).to.have.property('position', 1);
+  });
+
   it('go on behind their checkpoint, which is never ahead of what they took', async () => {
     const store = memory();
     const sink = new TestSink();
@@ -365,6 +419,10 @@ describe('sinks', () => {
       { store, sinks: [store] },
       { store, sinks: [{ sink, pattern: [] }] },
       { store, sinks: [{ sink, retry: -1 }] },
+      { store, sinks: [{ sink, retry: 'x' }] },
+      { store, sinks: [{ sink, retry: null }] },
+      { store, sinks: [{ sink, name: 'é'.repeat(126) }] },
+      { store, sinks: [jsonFile('/nowhere', { readOnly: true })] },
     ];
     for (const options of wrong) {
       const error = await rejectionOf(createBus(options as BusOptions));
