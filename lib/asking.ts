@@ -104,7 +104,7 @@ function admitAnswers(core: Core, type: string): AdmitAnswer {
   const { maxEventBytes } = core.options;
   return (value) => {
     if (value === undefined) return undefined;
-    return admit(mode === 'plain' ? toPlain(value) : value, 'payload', maxEventBytes).value;
+    return admit(mode === 'plain' ? toPlain(value) : value, 'answer', maxEventBytes).value;
   };
 }
 

@@ -92,9 +92,7 @@ export class Asks {
 
   /** Adds somebody to those who answer a type; returns the undo. Throws `INVALID_TYPE`, `RESERVED_TYPE`. */
   answer(type: string, answerer: Answerer): () => void {
-    checkType(type);
-    if (isReserved(type))
-      throw expected('RESERVED_TYPE', 'the type to answer', 'a name of your own (types with $ are the bus’s)', type);
+    mustBeOwn(type, 'answer');
     let group = this.#groups.get(type);
     if (!group) {
       this.#groups.set(type, (group = new Answerers()));
@@ -192,6 +190,7 @@ export class Asks {
     this.#asked++;
     call.begin();
     try {
+      if (!whom) mustBeOwn(type, 'ask');
       const refusal = this.#refusal(cause, call, given);
       if (refusal) throw refusal;
       return this.#port.send(cause, { type, payload, options: terms.event, metadata: whom?.metadata }, call);
@@ -294,6 +293,12 @@ class Deferred implements Settle {
     this.fail(reason);
     void this.promise.catch(() => undefined);
   }
+}
+
+/** Throws `INVALID_TYPE`, `RESERVED_TYPE`. */
+function mustBeOwn(type: string, to: 'ask' | 'answer'): void {
+  if (isReserved(checkType(type)))
+    throw expected('RESERVED_TYPE', `the type to ${to}`, 'a name of your own (types with $ are the bus’s)', type);
 }
 
 function isIterable(value: unknown): boolean {

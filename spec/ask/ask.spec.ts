@@ -274,4 +274,25 @@ describe('ask', () => {
     expect((await rejectionOf(ask('job', 1, { timeout: 'soon' }))).code).to.equal('INVALID_DURATION');
     expect(bus.metrics().asks).to.include({ asked: 0, waiting: 0 });
   });
+
+  it('of what is no type says so, and not that nobody answers', async () => {
+    const { bus } = await createTestBus();
+    const ask = bus.ask as (type: unknown, payload: unknown, options?: unknown) => Promise<unknown>;
+    for (const type of ['', undefined, null, 7, 'a..b', '*', 'job.*']) {
+      expect((await rejectionOf(ask(type, 1))).code, String(type)).to.equal('INVALID_TYPE');
+      expect((await rejectionOf(ask(type, 1, { to: 'all' }))).code, String(type)).to.equal('INVALID_TYPE');
+      expect((await rejectionOf(bus.askStream(type as string, 1).next())).code, String(type)).to.equal('INVALID_TYPE');
+    }
+    expect((await rejectionOf(ask('$bus.started', 1))).code).to.equal('RESERVED_TYPE');
+    expect(bus.metrics().asks.waiting).to.equal(0);
+  });
+
+  it('whose answer is no plain data is told so, of the answer', async () => {
+    const { bus } = await createTestBus();
+    bus.answer('when', () => ({ at: new Date() }));
+    const { cause } = await rejectionOf(bus.ask('when', 1));
+    expect((cause as Error).message).to.match(/^answer\.at is /);
+    bus.answer('which', () => new Map());
+    expect(((await rejectionOf(bus.ask('which', 1))).cause as Error).message).to.match(/^answer is a Map/);
+  });
 });
