@@ -7,22 +7,19 @@ import { addressOf, checkKey, instanceFor } from './actor/keys.ts';
 import type { ActorPort, ActorRef, Log } from './actor/port.ts';
 import { rebuild, type Standing } from './actor/rebuild.ts';
 import { actorPort, logOf, recipientOf, type Actors } from './actor-port.ts';
-import type { Consumer } from './delivery/consumer.ts';
 import { cycle } from './ask/refusals.ts';
 import { asksOf } from './asking.ts';
-import { runConsumer } from './consuming.ts';
-import { currentCause, mustNotBeCaptured, runWithCause, runWithoutCause, type Cause } from './context.ts';
+import { currentCause, mustNotBeCaptured, runWithCause, type Cause } from './context.ts';
 import type { Core } from './core.ts';
+import { bringStored, type Mailman } from './durable-actors.ts';
 import { TelltaleError, expected } from './errors.ts';
 import { admit } from './event/admission.ts';
 import type { Addressee } from './event/asking.ts';
 import type { Envelope } from './event/envelope.ts';
-import type { Metadata, StoredEvent, TelltaleEvent } from './event/event.ts';
+import type { Metadata, TelltaleEvent } from './event/event.ts';
 import { checkEntity } from './event/identity.ts';
 import { Receiving } from './event/receiving.ts';
-import type { Filter } from './filter/language.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
-import { CHECKPOINTS } from './store/read/resolve-place.ts';
 import { contextPort } from './wiring.ts';
 
 const known = new WeakMap<Core, Actors>();
@@ -74,26 +71,32 @@ export function createActing(core: Core) {
 }
 
 function startActor(core: Core, port: ActorPort, name: string, given: unknown): Actor {
-  const { roots } = actorsOf(core);
+  const actors = actorsOf(core);
+  const { roots } = actors;
   const behaviour = parseBehaviour(given, `actor ${name}`, core.options.mailbox);
   if (roots.get(name)?.live) throw new TelltaleError('INVALID_OPTION', `an actor \`${name}\` already runs on this bus`);
   const what = behaviour.persist ? '`persist`' : behaviour.durable ? '`durable`' : undefined;
   if (what !== undefined) mustHaveStore(core, `${what} of actor ${name}`);
   stopWithBus(core, roots);
-  let consumer: Consumer | undefined;
+  const take = (envelope: Envelope): void => actor.take(envelope, true);
+  const failed = (error: unknown): void => {
+    port.broken(actor, { action: 'stop' }, error);
+    void actor.stop();
+  };
+  // First, because it may throw.
+  const mailman = behaviour.durable ? bringStored(core, actors, { address: name, behaviour, take, failed }) : undefined;
   const forget = (): void => {
     if (!roots.get(name)?.live) roots.delete(name);
-    void runWithoutCause(() => consumer?.stop().catch(() => undefined));
+    void mailman?.stop();
   };
-  const actor = new Actor(name, behaviour, port, { failed: () => undefined, forget });
-  if (!actor.live) return actor;
-  roots.set(name, actor);
-  if (behaviour.durable) consumers.set(actor, (consumer = consumeFor(core, actor)));
+  const actor: Actor = new Actor(name, behaviour, port, { failed: () => undefined, forget });
+  if (mailman) mailmen.set(actor, mailman);
+  if (actor.live) roots.set(name, actor);
   return actor;
 }
 
 /** Of durable actors. */
-const consumers = new WeakMap<ActorRef, Consumer>();
+const mailmen = new WeakMap<ActorRef, Mailman>();
 const stopping = new WeakSet<Core>();
 
 // Handlers have ended by then; children end first.
@@ -101,59 +104,6 @@ function stopWithBus(core: Core, roots: ReadonlyMap<string, Actor>): void {
   if (stopping.has(core)) return;
   stopping.add(core);
   core.life.onSettled(() => Promise.all([...roots.values()].map((actor) => actor.stop())));
-}
-
-/** Brings a durable actor what is stored for it; done when `receive` has returned and its events are stored. */
-function consumeFor(core: Core, actor: Actor): Consumer {
-  const { behaviour, address } = actor;
-  const { deliveries } = actorsOf(core);
-  const name = `actor/${address}`;
-  const told: Filter = { 'metadata.$to': address, 'metadata.$mail': true };
-  const patterns = behaviour.on.map((type): Filter => ({ type, 'metadata.$to': { $ne: address } }));
-  const isHeard = heardSince(core, name);
-  return runConsumer(core, {
-    name,
-    pattern: '**',
-    where: { $or: [told, ...patterns] },
-    // What it was told must not be missed where the process died before there was a checkpoint.
-    from: 'earliest',
-    handler: async (_, { envelope }) => {
-      if (envelope.event.metadata['$to'] !== address && !(await isHeard(envelope))) return;
-      await new Promise<void>((done, fail) => {
-        const end = (settle: () => void) => () => {
-          deliveries.delete(envelope);
-          settle();
-        };
-        deliveries.set(envelope, { done: end(done), failed: (error) => end(() => fail(error))() });
-        runWithCause(envelope, () => actor.take(envelope), undefined);
-      });
-    },
-    key: behaviour.keyOf && ((event) => laneOf(actor, event)),
-    keyText: behaviour.keyOf ? '(actor)' : undefined,
-    concurrency: behaviour.keyOf ? CONCURRENCY : 1,
-    group: false,
-    retry: undefined,
-    onFailure: 'pause',
-    batch: undefined,
-    target: undefined,
-    onReset: undefined,
-  });
-}
-
-/** What was stored before its first start is not for an actor that only heard it. */
-function heardSince(core: Core, name: string): (envelope: Envelope) => Promise<boolean> {
-  const startedAt = core.options.clock.now();
-  const checkpoint = core.options.store!.document(CHECKPOINTS, name).catch(() => null);
-  return async ({ event }) => (await checkpoint) !== undefined || (event as StoredEvent).storedAt >= startedAt;
-}
-
-/** Instances of a durable actor that handle something at once. */
-const CONCURRENCY = 64;
-
-// An event without a key fails in the actor, which has a letter for it.
-function laneOf(actor: ActorRef, event: TelltaleEvent): string {
-  const key = instanceFor(actor, event);
-  return typeof key === 'string' ? key : '';
 }
 
 interface Given extends EmitOptions {
@@ -196,7 +146,7 @@ function createHandle(core: Core, actor: ActorRef): object {
     stop: async (key?: string) => {
       mustNotBeCaptured('`stop` of an actor');
       await actor.stop(key);
-      if (!actor.live) await runWithoutCause(() => consumers.get(actor)?.stop());
+      if (!actor.live) await mailmen.get(actor)?.stop();
     },
     instances: () => actor.instances(),
   });

@@ -71,7 +71,7 @@ export class Actor implements ActorRef {
     if (!this.behaviour.durable || envelope.transient) this.take(envelope);
   }
 
-  take(envelope: Envelope): void {
+  take(envelope: Envelope, brought = false): void {
     this.#books.counts.routed++;
     if (!this.live) return this.#books.cancel([envelope], this.#stoppedError());
     const key = instanceFor(this, envelope.event);
@@ -79,7 +79,7 @@ export class Actor implements ActorRef {
     const instance = this.#instances.get(key) ?? this.#create(key);
     if (instance.status === 'stopped') return this.#books.cancel([envelope], instance.error ?? this.#stoppedError(key));
     if (instance.status !== 'idle' || !this.#inbox.acquire(key))
-      return this.#books.drop(this.#inbox.push(envelope, key));
+      return brought ? this.#ahead(instance, envelope) : this.#books.drop(this.#inbox.push(envelope, key));
     if (this.#start(instance, envelope)) this.#goOn(instance);
   }
 
@@ -240,7 +240,7 @@ export class Actor implements ActorRef {
     instance.status = 'idle';
     if (this.#idle) instance.usedMs = this.#port.clock.monotonic();
     const { unstashes, wish } = instance.ended!;
-    if (unstashes) this.#unstash(instance);
+    if (unstashes) for (const one of instance.stashed.splice(0)) this.#ahead(instance, one);
     if (wish === 'stop') instance.wanted = 'stop';
     if (wish !== 'stash') this.#finishWork(instance).done(work, 'handled');
     else {
@@ -250,9 +250,9 @@ export class Actor implements ActorRef {
     return true;
   }
 
-  #unstash(instance: Instance): void {
-    this.#unstashed += instance.stashed.length;
-    for (const envelope of instance.stashed.splice(0)) instance.front.push(envelope);
+  #ahead(instance: Instance, envelope: Envelope): void {
+    this.#unstashed++;
+    instance.front.push(envelope);
   }
 
   #goOn(instance: Instance): void {

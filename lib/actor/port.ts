@@ -14,8 +14,8 @@ export interface ActorRef extends Recipient {
   readonly live: boolean;
   /** Running and queued events. */
   readonly load: number;
-  /** Takes an event whatever was offered before. */
-  take(envelope: Envelope): void;
+  /** Takes an event whatever was offered before. One that its consumer has brought needs no room: the log is its mailbox. */
+  take(envelope: Envelope, brought?: boolean): void;
   isHandling(id: string): boolean;
   figures(): ActorFigures;
   instances(): readonly InstanceInfo[];

@@ -41,6 +41,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'consuming',
     'consuming-api',
     'core',
+    'durable-actors',
     'effecting',
     'folding',
     'following',
