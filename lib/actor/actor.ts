@@ -84,14 +84,11 @@ export class Actor implements ActorRef {
   }
 
   congested(envelope: Envelope): boolean {
-    if (!this.live || !this.#inbox.congested(envelope)) return false;
-    // `receive` must never wait for its own mailbox: what it emits is turned away instead.
-    const { emitter } = envelope.chain;
-    return emitter === undefined || !this.isHandling(emitter);
+    return this.#inbox.isPatient && this.#isFull(envelope);
   }
 
-  giveUp(): void {
-    this.#inbox.giveUp();
+  giveUp(envelope: Envelope): void {
+    if (this.#isFull(envelope)) this.#inbox.giveUp();
   }
 
   isHandling(id: string): boolean {
@@ -153,6 +150,20 @@ export class Actor implements ActorRef {
     }
     this.#finish();
     return { cut, stillRunning };
+  }
+
+  #isFull(envelope: Envelope): boolean {
+    if (!this.live || !this.#inbox.isFull(envelope)) return false;
+    const { durable, persist } = this.behaviour;
+    // Its consumer brings it what is stored.
+    if (durable && !envelope.transient) return false;
+    // `receive` must never wait for its own mailbox: what it emits is turned away instead.
+    const { emitter } = envelope.chain;
+    if (emitter !== undefined && this.isHandling(emitter)) return false;
+    const key = instanceFor(this, envelope.event);
+    if (key instanceof KeyFailure || !this.#inbox.isFree(key)) return !(key instanceof KeyFailure);
+    // One that is to be rebuilt first has to queue it.
+    return persist !== false && this.#instances.get(key)?.status !== 'idle';
   }
 
   #create(key: string): Instance {

@@ -36,7 +36,7 @@ export class Inbox {
   /** Takes the lane of an instance; false where it is taken, or something waits. */
   acquire(key: string): boolean {
     if (this.#lane === undefined) return this.#mailbox.acquire(key);
-    if (this.#lane === 'taken' || this.#mailbox.length > 0) return false;
+    if (!this.isFree(key)) return false;
     this.#lane = 'taken';
     return true;
   }
@@ -67,9 +67,19 @@ export class Inbox {
     return waiting;
   }
 
-  /** Has it no room for this event, and should its publisher wait? */
-  congested({ bytes }: Envelope): boolean {
-    return this.#limits.overflow === 'wait' && this.#patience === 'left' && isFull(this.#mailbox, this.#limits, bytes);
+  /** Would `acquire` succeed? */
+  isFree(key: string): boolean {
+    return this.#lane === undefined ? this.#mailbox.isFree(key) : this.#lane === 'free' && this.#mailbox.length === 0;
+  }
+
+  /** With overflow `wait`: has it no room for this event? */
+  isFull({ bytes }: Envelope): boolean {
+    return this.#limits.overflow === 'wait' && isFull(this.#mailbox, this.#limits, bytes);
+  }
+
+  /** May publishers wait for it? */
+  get isPatient(): boolean {
+    return this.#patience === 'left';
   }
 
   giveUp(): void {

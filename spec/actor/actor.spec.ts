@@ -258,6 +258,51 @@ describe('an actor', () => {
     expect(outcomes).to.deep.equal(['fine', undefined]);
   });
 
+  it('that wants publishers to wait holds up nothing for an instance that is free', async () => {
+    const { bus } = await createTestBus();
+    const gate = createGate();
+    const handled: unknown[] = [];
+    bus.actor('keyed', {
+      initial: null,
+      on: 'heard',
+      key: 'payload',
+      mailbox: { max: 2, overflow: 'wait' },
+      receive: async (_, { payload }) => {
+        if (payload === 'slow') await gate.promise;
+        handled.push(payload);
+      },
+    });
+    for (const payload of ['slow', 'slow', 'slow', 'quick']) bus.emit('heard', payload);
+    await turn();
+    expect(handled).to.deep.equal(['quick']);
+    gate.open();
+    await bus.settled();
+    expect(booksOf(bus, 'keyed')).to.include({ handled: 4, dropped: 0 });
+  });
+
+  it('that has room is waited for again, whoever else was waited for in vain', async () => {
+    const { bus, clock } = await createTestBus();
+    const gate = createGate();
+    const waiting = (name: string, on: string[], max: number): void =>
+      void bus.actor(name, {
+        initial: null,
+        on,
+        mailbox: { max, overflow: 'wait' },
+        receive: async () => gate.promise,
+      });
+    waiting('stuck', ['heard'], 1);
+    waiting('innocent', ['heard', 'own'], 5);
+    for (let n = 0; n < 3; n++) bus.emit('heard', n);
+    await turn();
+    await clock.advance(60_000);
+    for (let n = 0; n < 5; n++) bus.emit('own', n);
+    await turn();
+    expect([booksOf(bus, 'stuck').dropped, booksOf(bus, 'innocent').dropped]).to.deep.equal([1, 0]);
+    gate.open();
+    await bus.settled();
+    expect(booksOf(bus, 'innocent')).to.include({ handled: 8, dropped: 0 });
+  });
+
   it('says what its events come from, behind awaits and from the mailbox', async () => {
     const { bus, ofType } = await createTestBus();
     const actor = bus.actor('echo', {
