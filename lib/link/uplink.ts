@@ -153,7 +153,8 @@ export class Uplink {
     if (failure) return this.#wire.send(['failed', seq, errorToPlain(failure.error), failure.attempts]);
     const done = this.#done;
     const last = done.length - 2;
-    if (last >= 0 && done[last]! + done[last + 1]! === seq) done[last + 1]!++;
+    const end = last < 0 ? undefined : done[last]! + done[last + 1]!;
+    if (end === seq) done[last + 1]!++;
     else done.push(seq, 1);
     this.#wire.touch();
   }
