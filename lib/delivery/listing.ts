@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { TelltaleError } from '../errors.ts';
 import type { Store, StoredDocument } from '../store/port.ts';
-import { CHECKPOINTS } from '../store/read/resolve-place.ts';
+import { CHECKPOINTS, SINK_PREFIX } from '../store/read/resolve-place.ts';
 import { readLedger } from './ledger.ts';
 import { MEMBER_TTL_MS } from './seats.ts';
 import type { ConsumerLag, ConsumerStatus } from './terms.ts';
@@ -28,18 +28,23 @@ export interface ListingPort {
   statusOf(name: string): ConsumerStatus | undefined;
 }
 
+// Their checkpoints lie beside those of consumers.
+const isSink = (name: string): boolean => name.startsWith(SINK_PREFIX);
+
 /** Every consumer that has a checkpoint, by name. */
 export async function listConsumers(port: ListingPort): Promise<readonly ConsumerEntry[]> {
   const documents = await port.store.listDocuments(CHECKPOINTS);
   const head = await port.store.head();
   const entries = documents
+    .filter(({ key }) => !isSink(key))
     .toSorted((a, b) => (a.key < b.key ? -1 : 1))
     .map((document) => entryOf(document, head.position, port));
   return (await Promise.all(entries)).filter((entry) => entry !== undefined);
 }
 
-/** False where there is none. Rejects with `INVALID_OPTION` while it runs. */
+/** False where there is none. Rejects with `INVALID_OPTION` while it runs, and for a sink. */
 export async function removeConsumer(name: string, port: ListingPort): Promise<boolean> {
+  if (isSink(name)) throw new TelltaleError('INVALID_OPTION', `\`${name}\` is a sink: it has no consumer to remove`);
   const document = await port.store.document(CHECKPOINTS, name);
   const ledger = readLedger(document?.value);
   const status = port.statusOf(name);

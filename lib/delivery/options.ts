@@ -9,7 +9,7 @@ import { parseField } from '../filter/field.ts';
 import type { Filter } from '../filter/language.ts';
 import { checkSignal, mustKnow } from '../parse-options.ts';
 import { parseRetry, type RetryOptions } from '../retry.ts';
-import { checkPlace } from '../store/read/resolve-place.ts';
+import { checkPlace, SINK_PREFIX } from '../store/read/resolve-place.ts';
 import type { CheckpointTarget } from './target.ts';
 import type { ConsumerHandler, ConsumerTerms, OnFailure } from './terms.ts';
 
@@ -77,6 +77,8 @@ export function parseConsume(
 ): ParsedConsume {
   if (!isId(name))
     throw expected('INVALID_OPTION', 'the name of a consumer', 'a well-formed string of 1 to 256 bytes', name);
+  if (name.startsWith(SINK_PREFIX))
+    throw expected('INVALID_OPTION', 'the name of a consumer', `one that does not begin with \`${SINK_PREFIX}\``, name);
   const of = `consume(${JSON.stringify(name)})`;
   const { text } = parsePattern(pattern);
   if (typeof handler !== 'function') throw expected('INVALID_OPTION', `the handler of ${of}`, 'a function', handler);

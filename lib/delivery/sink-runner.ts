@@ -5,7 +5,7 @@ import type { StoredEvent } from '../event/event.ts';
 import { retryDelayMs } from '../retry.ts';
 import { follow } from '../store/follow.ts';
 import type { Sink, Store } from '../store/port.ts';
-import { CHECKPOINTS } from '../store/read/resolve-place.ts';
+import { CHECKPOINTS, SINK_PREFIX } from '../store/read/resolve-place.ts';
 import { resolveStart } from '../store/read/resolve-start.ts';
 import { retryRead, type RetryReadOptions } from '../store/read/retry-read.ts';
 import type { SinkFigures } from '../store/sink-figures.ts';
@@ -57,7 +57,7 @@ export class SinkRunner {
   constructor(port: SinkPort, terms: ParsedSink) {
     this.#port = port;
     this.#terms = terms;
-    this.#key = `sink/${terms.name}`;
+    this.#key = SINK_PREFIX + terms.name;
     const leave = port.store.onCommit((events) => {
       this.#head = events.at(-1)?.position ?? this.#head;
       this.#oldestAt ??= events[0]?.storedAt;

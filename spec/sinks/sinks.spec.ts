@@ -434,4 +434,18 @@ describe('sinks', () => {
     expect(await codeOf({ where: { 'payload.a': { $x: 1 } } })).to.equal('INVALID_FILTER');
     expect(await codeOf({ from: 'yesterday' })).to.equal('INVALID_PLACE');
   });
+
+  it('are no consumers: nobody lists them as such, removes their checkpoint or takes their name', async () => {
+    const { bus, clock } = await open({ sinks: [new TestSink('s2')] });
+    await bus.publish('a', 1);
+    const consumer = bus.consume('c', 'a', () => undefined);
+    await consumer.caughtUp();
+    await clock.advance(5_000);
+    expect((await bus.consumers.list()).map(({ name }) => name)).to.deep.equal(['c']);
+    const error = await rejectionOf(bus.consumers.remove('sink/s2'));
+    expect(error).to.include({ code: 'INVALID_OPTION' });
+    expect(error.message).to.match(/`sink\/s2` is a sink/);
+    expect(() => bus.consume('sink/s2', 'a', () => undefined)).to.throw(TelltaleError, /does not begin with `sink\/`/);
+    await bus.close();
+  });
 });

@@ -17,6 +17,8 @@ export interface PlaceOptions {
 
 /** Documents that hold `{ position }` under a consumer's name. */
 export const CHECKPOINTS = 'checkpoints';
+/** Before the name of a sink, where its checkpoint is one of these. */
+export const SINK_PREFIX = 'sink/';
 
 const EXPECTATION = `a position, 'earliest', 'latest', a Date, or one of { position }, { time }, { eventId }, { checkpoint }, { ago }`;
 
