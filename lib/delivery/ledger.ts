@@ -8,6 +8,10 @@ export interface LedgerTerms {
   /** The path, or `(function)`. Absent without lanes. */
   readonly key?: string;
   readonly group: boolean;
+  /** Is the handler given arrays? Absent where it is not. */
+  readonly batch?: true;
+  /** Has a target the checkpoints? Absent where the store has them. */
+  readonly checkpointIn?: true;
 }
 
 /** One partition of a consumer. */
@@ -89,13 +93,21 @@ export function excessOf({ members, seats }: Ledger, me: string): readonly numbe
   return mine.slice(share);
 }
 
-export function ledgerTermsOf({ pattern, where, keyText, group }: ConsumerTerms): LedgerTerms {
-  return { pattern, ...(where && { where }), ...(keyText !== undefined && { key: keyText }), group };
+/** A function counts as equal to any other: what it does cannot be compared. */
+export function ledgerTermsOf({ pattern, where, keyText, group, batch, target }: ConsumerTerms): LedgerTerms {
+  return {
+    pattern,
+    ...(where && { where }),
+    ...(keyText !== undefined && { key: keyText }),
+    group,
+    ...(batch && { batch: true }),
+    ...(target && { checkpointIn: true }),
+  };
 }
 
 /** What two members would do differently; undefined where nothing is. */
 export function differenceOf(those: LedgerTerms, these: LedgerTerms): string | undefined {
-  const names = ['pattern', 'where', 'key', 'group'] as const;
+  const names = ['pattern', 'where', 'key', 'group', 'batch', 'checkpointIn'] as const;
   return names.find((name) => !isDeepStrictEqual(those[name], these[name]));
 }
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { createVirtualClock, type VirtualClock } from '../../lib/clock.ts';
 import type { Consumer } from '../../lib/consuming-api.ts';
-import { createBus, memory, type Bus, type StoredEvent } from '../../lib/index.ts';
+import { createBus, fileTarget, memory, type Bus, type StoredEvent } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { viewOfShared } from '../support/shared-views.ts';
@@ -173,6 +173,9 @@ describe('a group of consumers in one process', () => {
       ['a', { ...options, key: 'id' }],
       ['a', { ...options, where: { payload: 1 } }],
       ['a', { key: 'entity' }],
+      ['a', { ...options, key: ({ entity }: { readonly entity?: string }) => entity }],
+      ['a', { ...options, batch: { max: 2 } as unknown as undefined }],
+      ['a', { ...options, checkpointIn: fileTarget('./never-written.json', 0) as never }],
     ] as const)
       expect(() => bus.consume('g', pattern, () => undefined, other))
         .to.throw()
