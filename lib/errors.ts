@@ -68,6 +68,8 @@ export const ERRORS = {
   DOCUMENT_CONFLICT: 'the document has changed since it was read',
   DOCUMENT_TOO_LARGE: 'the documents of this store have reached their limit',
   LEASE_LOST: 'the lease was taken over by another owner',
+  TARGET_BROKEN:
+    'a target of `checkpointIn` does not keep to its port, or its file is damaged or out of reach; the message names what came',
   EVENTS_REMOVED: 'the events asked for were removed on purpose; the message names their positions and since when',
   LINK_BROKEN:
     'there is no link to another thread or process, or it has ended: the other side is gone or sent something else',

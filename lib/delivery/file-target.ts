@@ -1,5 +1,7 @@
-import { open, readFile, rename } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
+import { expected, isTelltaleError, TelltaleError } from '../errors.ts';
+import { admit } from '../event/admission.ts';
+import { readText, replaceFile } from './small-file.ts';
 import { mustBeNewest, type CheckpointTarget, type TargetCheckpoint } from './target.ts';
 
 /** What the handler of a consumer works on; its changes are kept when the handler has succeeded. */
@@ -9,7 +11,7 @@ export interface FileTransaction<State> {
 
 /** A small projection in a file. */
 export interface FileTarget<State> extends CheckpointTarget<FileTransaction<State>> {
-  /** As it was committed last, each time a copy. */
+  /** As it was committed last, each time a copy; in a handler without what it has changed so far. */
   read(): Promise<State>;
 }
 
@@ -18,9 +20,14 @@ interface Content<State> {
   readonly state: State;
 }
 
+/** What is under way in each file, by its path: several targets of one file take turns. */
+const turns = new Map<string, Promise<unknown>>();
+
 /**
  * A projection and its checkpoint in one JSON file, which is replaced as a whole: temporary file, sync, rename, sync of
- * the folder. For small states: each commit writes all of it. One process at a time.
+ * the folder. For small states of plain data: each commit writes all of it. One process at a time. Throws
+ * `INVALID_OPTION`; its functions reject with `TARGET_BROKEN` where the file is damaged or cannot be read or written,
+ * and a commit with `PAYLOAD_*` where the state is not plain data.
  *
  * ```js
  * const totals = fileTarget('./totals.json', { sum: 0 })
@@ -28,66 +35,88 @@ interface Content<State> {
  * ```
  */
 export function fileTarget<State>(path: string, initial: State): FileTarget<State> {
+  if (typeof path !== 'string' || path === '' || path.includes('\0'))
+    throw expected('INVALID_OPTION', 'the path of `fileTarget`', 'a path', path);
+  if (initial === undefined)
+    throw expected('INVALID_OPTION', 'the state that `fileTarget` begins with', 'plain data', initial);
   const file = resolve(path);
-  let turn: Promise<unknown> = Promise.resolve();
-  const inTurn = <T>(step: () => Promise<T>): Promise<T> => {
-    const next = turn.then(step);
-    turn = next.catch(() => undefined);
-    return next;
-  };
-  const content = async (): Promise<Content<State>> =>
-    (await readJson<Content<State>>(file)) ?? { checkpoints: {}, state: structuredClone(initial) };
+  const beginning = textOf(file, { checkpoints: {}, state: initial });
+  const content = async (): Promise<Content<State>> => parse(file, (await readText(file)) ?? beginning);
   const commit = async (
     given: readonly TargetCheckpoint[],
     run: (tx: FileTransaction<State>) => unknown,
   ): Promise<void> => {
     const { checkpoints, state } = await content();
-    for (const one of given) mustBeNewest(checkpoints[one.key], one);
+    for (const one of given) mustBeNewest(known(checkpoints, one.key), one);
     const tx = { state };
     await run(tx);
     const changed = given.map(({ key, position, epoch }) => [key, { position, epoch }] as const);
-    const text = JSON.stringify({ checkpoints: { ...checkpoints, ...Object.fromEntries(changed) }, state: tx.state });
-    await replace(file, text);
+    const all = { ...checkpoints, ...Object.fromEntries(changed) };
+    await replaceFile(file, textOf(file, { checkpoints: all, state: tx.state }));
   };
   return {
     claim: (given) =>
-      inTurn(async () => {
-        const { position = given.position } = (await content()).checkpoints[given.key] ?? {};
+      inTurn(file, async () => {
+        const { position = given.position } = known((await content()).checkpoints, given.key) ?? {};
         await commit([{ ...given, position }], () => undefined);
         return position;
       }),
-    commit: (given, run) => inTurn(() => commit(given, run)),
-    read: () => inTurn(async () => (await content()).state),
+    commit: (given, run) => inTurn(file, () => commit(given, run)),
+    // Not in turn: the file is there as a whole at any time, and a handler that waited for its turn waited for itself.
+    read: async () => (await content()).state,
   };
 }
 
-async function readJson<T>(file: string): Promise<T | undefined> {
+function inTurn<T>(file: string, step: () => Promise<T>): Promise<T> {
+  const next = (turns.get(file) ?? Promise.resolve()).then(step);
+  const ended = next
+    .catch(() => undefined)
+    .then(() => {
+      if (turns.get(file) === ended) turns.delete(file);
+      return undefined;
+    });
+  turns.set(file, ended);
+  return next;
+}
+
+/** A consumer may be called `constructor`. */
+function known(checkpoints: Content<unknown>['checkpoints'], key: string): Omit<TargetCheckpoint, 'key'> | undefined {
+  return Object.hasOwn(checkpoints, key) ? checkpoints[key] : undefined;
+}
+
+function textOf(file: string, { checkpoints, state }: Content<unknown>): string {
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as T;
+    if (state === undefined) throw new TelltaleError('PAYLOAD_NOT_PLAIN', 'it is undefined');
+    return JSON.stringify({ checkpoints, state: admit(state, 'payload', Infinity).value });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    if (!isTelltaleError(error)) throw error;
+    const text = `the state for ${JSON.stringify(file)} must be plain data: ${error.message}`;
+    throw new TelltaleError(error.code, text, { cause: error, details: { ...error.details, file } });
   }
 }
 
-async function replace(file: string, text: string): Promise<void> {
-  const temporary = `${file}.tmp`;
-  await synced(temporary, 'w', text);
-  await rename(temporary, file);
+function parse<State>(file: string, text: string): Content<State> {
+  const damaged = (what: string, cause?: unknown): TelltaleError => {
+    const message = `the target file ${JSON.stringify(file)} ${what}: bring it back, or delete it and begin anew`;
+    return new TelltaleError('TARGET_BROKEN', message, { details: { file }, ...(cause !== undefined && { cause }) });
+  };
+  if (text.trim() === '') throw damaged('is empty');
+  let value: unknown;
   try {
-    await synced(dirname(file), 'r');
+    value = JSON.parse(text);
   } catch (error) {
-    // Windows cannot open a folder, and needs not.
-    if (process.platform !== 'win32' || (error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+    throw damaged('holds no JSON', error);
   }
+  const { checkpoints, state } = (value ?? {}) as Partial<Content<State>>;
+  if (!isRecord(checkpoints) || state === undefined) throw damaged('was not written by a file target');
+  for (const [key, one] of Object.entries(checkpoints))
+    if (!isRecord(one) || !isPosition(one['position']) || !Number.isFinite(one['epoch']))
+      throw damaged(`has a checkpoint ${JSON.stringify(key)} that is none`);
+  return { checkpoints, state };
 }
 
-async function synced(path: string, flags: 'r' | 'w', text?: string): Promise<void> {
-  const handle = await open(path, flags);
-  try {
-    if (text !== undefined) await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+function isRecord(value: unknown): value is Record<string, never> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+const isPosition = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -1,6 +1,8 @@
+import { isTelltaleError } from '../errors.ts';
 import type { HandlerSite } from '../invoke/handler-context.ts';
 import type { CheckpointTarget, TargetCheckpoint } from './target.ts';
 import type { ConsumerHandler } from './terms.ts';
+import { commitTo } from './trusting.ts';
 
 /** What a target failed of, not the handler: the event is not to blame. */
 export class TargetFailure {
@@ -28,7 +30,7 @@ export function within(
   const call: ConsumerHandler = async (given, context) => {
     let thrown: { readonly error: unknown } | undefined;
     try {
-      await target.commit(checkpoints, async (tx) => {
+      await commitTo(target, checkpoints, async (tx) => {
         site.tx = tx;
         try {
           await handler(given, context);
@@ -38,7 +40,9 @@ export function within(
         }
       });
     } catch (error) {
-      throw thrown ? thrown.error : new TargetFailure(error);
+      // However the target passes it on, it is the handler's; a target that has broken its word is to blame for all.
+      const isHandlers = thrown && (error === thrown.error || !isTelltaleError(error, 'TARGET_BROKEN'));
+      throw isHandlers ? thrown!.error : new TargetFailure(error);
     }
   };
   return { call, site };

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustBeNewest, type CheckpointTarget, type TargetCheckpoint } from '../../lib/delivery/target.ts';
 import { createBus, fileTarget, memory, type Bus, type FileTarget } from '../../lib/index.ts';
@@ -65,6 +65,19 @@ const add = ({ payload }: { payload: unknown }, { tx }: { tx: Totals }): void =>
 };
 
 const onReset = (tx: Totals): void => void Object.assign(tx, structuredClone(EMPTY));
+
+const failing = (): void => {
+  throw new Error('handler');
+};
+
+/** Nobody hears of what has failed. */
+const hidingCommit: MapTarget['commit'] = async (_, run) => {
+  try {
+    await run(structuredClone(EMPTY));
+  } catch {
+    // As a target that only logs.
+  }
+};
 
 const quiet = (bus: Bus): Bus => {
   for (const type of ['$bus.handler.failed', '$bus.consumer.**']) bus.on(type, () => undefined);
@@ -211,6 +224,71 @@ describe('a consumer with its checkpoint in a target', () => {
     await bus.close();
   });
 
+  it('goes on where it was when a rewinding fails', async () => {
+    const bus = quiet(await createBus({ store }));
+    await publish(bus, 1, 3);
+    const target = new MapTarget();
+    let isBad = true;
+    const fails = (tx: Totals): void => {
+      if (isBad) throw new Error('no way back');
+      onReset(tx);
+    };
+    const consumer = bus.consume('totals', 'a', add, { checkpointIn: target, onReset: fails });
+    await consumer.caughtUp();
+    expect(await consumer.rewind(2).catch(String)).to.equal('Error: no way back');
+    await publish(bus, 4, 4);
+    await consumer.caughtUp();
+    isBad = false;
+    target.failures = 1;
+    expect(await consumer.rewind(2).catch(String)).to.equal('Error: the target is away');
+    await publish(bus, 5, 5);
+    await consumer.caughtUp();
+    expect([consumer.status, target.committed]).to.deep.equal(['running', { sum: 15, seen: [1, 2, 3, 4, 5] }]);
+    await consumer.rewind(4);
+    await consumer.caughtUp();
+    expect(target.committed.seen).to.deep.equal([4, 5]);
+    await bus.close();
+  });
+
+  describe('that does not keep its word', () => {
+    const broken: Readonly<Record<string, Partial<CheckpointTarget<Totals>>>> = {
+      'runs nothing': { commit: () => Promise.resolve() },
+      'does not wait': { commit: async (_, run) => void run(structuredClone(EMPTY)) },
+    };
+    for (const [how, functions] of Object.entries(broken))
+      it(`is not believed where it ${how}`, async () => {
+        const bus = quiet(await createBus({ store }));
+        const target = { claim: () => Promise.resolve(0), ...functions } as CheckpointTarget<Totals>;
+        await publish(bus, 1, 2);
+        const consumer = bus.consume('totals', 'a', () => turn(), { checkpointIn: target, retry: false });
+        await turnsUntil(() => consumer.status === 'paused');
+        expect(consumer.error).to.include({ code: 'TARGET_BROKEN' });
+        expect(bus.metrics().consumers[0]).to.include({ handled: 0, position: 0 });
+        await bus.close();
+      });
+
+    it('is not believed where it hides what the handler failed of', async () => {
+      const bus = quiet(await createBus({ store }));
+      await publish(bus, 1, 1);
+      const target = { claim: () => Promise.resolve(0), commit: hidingCommit };
+      const consumer = bus.consume('totals', 'a', failing, { checkpointIn: target, retry: false });
+      await turnsUntil(() => consumer.status === 'paused');
+      expect(String((consumer.error as Error).cause)).to.equal('Error: handler');
+      expect(bus.metrics().consumers[0]).to.include({ handled: 0, position: 0 });
+      await bus.close();
+    });
+
+    for (const answer of [undefined, null, 'abc', -1, 1.5, NaN])
+      it(`is refused where \`claim\` answers ${String(answer)}`, async () => {
+        const bus = quiet(await createBus({ store }));
+        const target = { claim: () => Promise.resolve(answer as never), commit: () => Promise.resolve() };
+        const consumer = bus.consume('totals', 'a', () => undefined, { checkpointIn: target });
+        await turnsUntil(() => consumer.status === 'failed');
+        expect(consumer.error).to.include({ code: 'TARGET_BROKEN' });
+        await bus.close();
+      });
+  });
+
   it('divides a group: one transaction at a time for each partition, rewound as a whole', async () => {
     const bus = await createBus({ store });
     const target = new MapTarget();
@@ -272,15 +350,6 @@ describe('a consumer with its checkpoint in a target', () => {
       expect(await file.claim({ key: 'other', position: 7, epoch: 1 })).to.equal(7);
       const deposed = file.commit([{ key: 'k', position: 9, epoch: 5 }], () => undefined);
       expect(await rejectionOf(deposed)).to.include({ code: 'LEASE_LOST' });
-    });
-
-    it('says what is wrong with a file that is none of its own', async () => {
-      writeFileSync(join(folder, 'totals.json'), 'no JSON');
-      expect(await file.read().catch(({ name }: Error) => name)).to.equal('SyntaxError');
-      const bus = quiet(await createBus({ store }));
-      const consumer = bus.consume('totals', 'a', addTo, { checkpointIn: file });
-      while (consumer.status !== 'failed') await turn();
-      await bus.close();
     });
   });
 });

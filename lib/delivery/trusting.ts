@@ -1,0 +1,39 @@
+import { expected, TelltaleError } from '../errors.ts';
+import type { CheckpointTarget, TargetCheckpoint } from './target.ts';
+
+/** Claims a checkpoint of a target. Rejects with `TARGET_BROKEN` where what it answers is no position. */
+export async function claimOf(target: CheckpointTarget, checkpoint: TargetCheckpoint): Promise<number> {
+  const answer: unknown = await target.claim(checkpoint);
+  if (Number.isSafeInteger(answer) && (answer as number) >= 0) return answer as number;
+  const thing = `what \`claim\` of the target answers for checkpoint \`${checkpoint.key}\``;
+  throw expected('TARGET_BROKEN', thing, 'a position, an integer from 0', answer);
+}
+
+/**
+ * Commits to a target. Rejects with what `run` or the target fails of, and with `TARGET_BROKEN` where the target says
+ * that it has committed what was not run, has not ended, or has failed: that is in nobody's state and never comes again.
+ */
+export async function commitTo<Tx>(
+  target: CheckpointTarget<Tx>,
+  checkpoints: readonly TargetCheckpoint[],
+  run: (tx: Tx) => unknown,
+): Promise<void> {
+  let status: 'not run' | 'running' | 'failed' | 'done' = 'not run';
+  let cause: unknown;
+  await target.commit(checkpoints, async (tx) => {
+    status = 'running';
+    try {
+      await run(tx);
+      status = 'done';
+    } catch (error) {
+      status = 'failed';
+      throw (cause = error);
+    }
+  });
+  // oxlint-disable-next-line typescript/no-unnecessary-condition -- it changes in the target's hands
+  if ((status as string) === 'done') return;
+  const text = `\`commit\` of the target resolved though what it was given to run ${WHAT[status as 'running']}`;
+  throw new TelltaleError('TARGET_BROKEN', text, { ...(cause !== undefined && { cause }) });
+}
+
+const WHAT = { 'not run': 'was not run', running: 'has not ended', failed: 'failed' };
