@@ -3,12 +3,15 @@ import { isTelltaleError, TelltaleError, toError } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { Place } from '../event/place.ts';
-import { resolveStart, type Start } from '../store/read/resolve-start.ts';
+import { checkPlace } from '../store/read/resolve-place.ts';
+import { beginningOf, startOf } from './beginning.ts';
 import { ledgerTermsOf, PARTITIONS, type Seat } from './ledger.ts';
 import { Partition } from './partition.ts';
 import { Reader } from './reader.ts';
+import { insideError, lostError, noResetError, overError } from './refusals.ts';
 import { Seats } from './seats.ts';
 import type { ConsumerFigures, ConsumerLag, ConsumerPort, ConsumerStatus, ConsumerTerms } from './terms.ts';
+import { claimOf, commitTo } from './trusting.ts';
 import { Work } from './work.ts';
 
 /** Starts a consumer. What stands against it (its place, its group, its store) is told by `started` and `status`. */
@@ -42,6 +45,8 @@ export class Consumer {
   /** Set where it begins at a time that is still to come. */
   #storedFrom = 0;
   #status: ConsumerStatus = 'starting';
+  /** What it becomes when it has its checkpoint. */
+  #wanted: 'running' | 'paused' = 'running';
   #error: unknown;
   #stopping: Promise<void> | undefined;
 
@@ -110,11 +115,13 @@ export class Consumer {
 
   /** Begins nothing more; what runs goes on. */
   pause(): void {
+    this.#wanted = 'paused';
     if (this.isListening) this.#become('paused', undefined);
   }
 
   /** Goes on; what has failed is tried again first. */
   resume(): void {
+    this.#wanted = 'running';
     if (!this.isListening) return;
     this.#become('running', undefined);
     this.#work.resume();
@@ -123,23 +130,29 @@ export class Consumer {
 
   /**
    * Begins again at a place, inclusive; every member of its group does. Rejects with `WOULD_DEADLOCK` inside its own
-   * handler, `INVALID_PLACE`, and `INVALID_OPTION` where a target keeps state and no `onReset` says how it begins again.
+   * handler, `INVALID_PLACE`, and `INVALID_OPTION` where a target keeps state and no `onReset` says how it begins again;
+   * with what `onReset` or the target failed of, and goes on where it was.
    */
   async rewind(place: Place): Promise<void> {
     this.#mustNotBeInside('rewind');
     const { target, onReset, name } = this.terms;
-    if (target && !onReset) {
-      const text = `\`rewind\` of consumer \`${name}\` needs \`onReset\`, which takes back what its target has made of the events`;
-      throw new TelltaleError('INVALID_OPTION', text);
-    }
+    if (target && !onReset) throw noResetError(name);
+    checkPlace(place, 'rewind');
     await this.started;
-    const { after } = await this.#resolve(place, 'rewind');
-    if (!this.isListening) throw this.#overError();
+    const { after } = await startOf(this.#port, place, 'rewind');
+    if (!this.isListening) throw overError(name, this.#status, this.#error);
     await Promise.all([...this.#work.partitions.values()].map((partition) => this.#work.end(partition)));
-    await this.#seats.rewind(after, async (epoch) => {
-      const checkpoints = this.#keys().map((key) => ({ key, position: after, epoch }));
-      await target?.commit(checkpoints, (tx) => onReset?.(tx));
-    });
+    let status: 'before' | 'reset' = 'before';
+    try {
+      await this.#seats.rewind(after, async (epoch) => {
+        const checkpoints = this.#keys().map((key) => ({ key, position: after, epoch }));
+        if (target) await commitTo(target, checkpoints, (tx) => onReset?.(tx));
+        status = 'reset';
+      });
+    } catch (error) {
+      this.#rewindFailed(status, error);
+      throw error;
+    }
   }
 
   /**
@@ -179,7 +192,7 @@ export class Consumer {
       const { position } = await this.#seats.ask(() => this.#port.store.head());
       this.#head = Math.max(this.#head, position);
       if (this.#status !== 'starting') return;
-      this.#become('running', undefined);
+      this.#become(this.#wanted, undefined);
       void this.#reader.run().catch((error: unknown) => this.#fail(error));
     } catch (error) {
       this.#fail(error);
@@ -237,7 +250,7 @@ export class Consumer {
   }
 
   #lost(index: number): void {
-    this.#work.lose(index, this.#lostError(index));
+    this.#work.lose(index, lostError(this.name, index));
     // It had paused because of it, and whoever has it now goes on.
     if (this.#status === 'paused' && isTelltaleError(this.#error, 'LEASE_LOST')) this.resume();
   }
@@ -267,7 +280,7 @@ export class Consumer {
     const { name, from } = this.terms;
     const { store, clock, unavailable } = this.#port;
     const start = async (): Promise<number> => {
-      const { after, storedFrom = 0 } = await this.#seats.ask(() => this.#resolve(from, 'from'));
+      const { after, storedFrom = 0 } = await this.#seats.ask(() => startOf(this.#port, from, 'from'));
       this.#storedFrom = storedFrom;
       return after;
     };
@@ -277,7 +290,7 @@ export class Consumer {
       unavailable,
       head: () => this.#head,
       positions: () => this.#work.positions,
-      given: (index: number, seat: Seat) => void this.#given(index, seat).catch((error: unknown) => this.#fail(error)),
+      given: (index: number, seat: Seat) => this.#give(index, seat),
       lost: (index: number) => this.#lost(index),
       wanted: (index: number) => void this.#giveUp(index),
       turned: () => {
@@ -341,22 +354,25 @@ export class Consumer {
 
   // The target knows best how far it has come; its epoch keeps out whoever had the partition before.
   async #given(index: number, { position, epoch }: Seat): Promise<void> {
-    const { target, name } = this.terms;
+    const { target, name, from } = this.terms;
     const key = this.#keyOf(index);
-    const after = target ? await target.claim({ key, position: await this.#beginning(position), epoch }) : position;
+    const after = target
+      ? await claimOf(target, { key, position: await beginningOf(this.#port, from, position), epoch })
+      : position;
     if (this.#isOver || !this.#seats.has(index, epoch)) return;
     this.#work.give(new Partition({ recipient: `consumer:${name}`, index, epoch, after }));
     this.#reader.restart();
   }
 
-  // A target that knows nothing is new, or what was made of the events so far was deleted: none of it must be missing.
-  async #beginning(position: number): Promise<number> {
-    try {
-      return Math.min(position, (await this.#resolve(this.terms.from, 'from')).after);
-    } catch (error) {
-      if (isTelltaleError(error, 'INVALID_PLACE')) return position;
-      throw error;
-    }
+  // What had ended for the rewinding goes on; where the target is reset already and the checkpoint is not, nothing can.
+  #rewindFailed(status: 'before' | 'reset', error: unknown): void {
+    if (status === 'reset' || isTelltaleError(error, 'LEASE_LOST')) return this.#fail(error);
+    for (const { index, epoch, progress } of this.#work.partitions.values())
+      if (this.#seats.has(index, epoch)) this.#give(index, { position: progress.position, epoch, member: null });
+  }
+
+  #give(index: number, seat: Seat): void {
+    this.#given(index, seat).catch((error: unknown) => this.#fail(error));
   }
 
   async #giveUp(index: number): Promise<void> {
@@ -374,26 +390,9 @@ export class Consumer {
     return Array.from({ length: this.terms.group ? PARTITIONS : 1 }, (_, index) => this.#keyOf(index));
   }
 
-  // The event it names may still be on its way into the log.
-  async #resolve(place: Place, name: string): Promise<Start> {
-    if (typeof place === 'object' && 'eventId' in place) await this.#port.written();
-    return resolveStart(place, name, this.#port);
-  }
-
   #mustNotBeInside(verb: string): void {
     const id = currentCause()?.handling;
     if (id === undefined || !this.#work.isHandling(id)) return;
-    const text = `\`${verb}\` of consumer \`${this.name}\` called inside its handler would wait for that handler; call it after the handler has returned, for example in setImmediate`;
-    throw new TelltaleError('WOULD_DEADLOCK', text);
-  }
-
-  #lostError(index: number): TelltaleError {
-    const text = `partition ${index} of consumer \`${this.name}\` has another holder: nothing that is still done for it counts`;
-    return new TelltaleError('LEASE_LOST', text, { details: { name: this.name, partition: index } });
-  }
-
-  #overError(): TelltaleError {
-    const text = `consumer \`${this.name}\` does not run: it is ${this.#status}`;
-    return new TelltaleError('INVALID_OPTION', text, { cause: this.#error });
+    throw insideError(this.name, verb);
   }
 }

@@ -117,7 +117,8 @@ function mustFit(options: ConsumeOptions, of: string): void {
   if (group !== undefined && typeof group !== 'boolean') throw wants('group', 'true or false', group);
   if (onFailure !== undefined && !POLICIES.includes(onFailure))
     throw wants('onFailure', `one of ${POLICIES.map((policy) => `'${policy}'`).join(', ')}`, onFailure);
-  if (batch !== undefined && (typeof batch !== 'object' || batch === null)) throw wants('batch', 'an object', batch);
+  if (batch !== undefined && (typeof batch !== 'object' || batch === null || Array.isArray(batch)))
+    throw wants('batch', 'an object', batch);
   if (batch) mustKnow(batch, ['max', 'wait'], `the batch of ${of}`);
   if (batch?.max !== undefined && !isCount(batch.max)) throw wants('batch.max', 'an integer from 1', batch.max);
   if (checkpointIn !== undefined && !isTarget(checkpointIn))

@@ -84,6 +84,29 @@ describe('consume', () => {
     await bus.close();
   });
 
+  it('begins paused where it was paused at once, and refuses places and batches that are none', async () => {
+    const { bus } = await startWith(2);
+    const seen: unknown[] = [];
+    const consumer = bus.consume('c', 'a', ({ payload }) => void seen.push(payload));
+    consumer.pause();
+    await consumer.started;
+    for (let i = 0; i < 20; i++) await turn();
+    expect([consumer.status, seen]).to.deep.equal(['paused', []]);
+    for (const place of [null, 'x', -1, {}, { position: 'a' }])
+      expect(await rejectionOf(consumer.rewind(place as never))).to.include({ code: 'INVALID_PLACE' });
+    consumer.resume();
+    await consumer.caughtUp();
+    expect(seen).to.deep.equal([1, 2]);
+    const other = bus.consume('d', 'a', nothing);
+    other.pause();
+    other.resume();
+    await other.caughtUp();
+    expect(() => bus.consume('e', 'a', nothing, { batch: [] as never }))
+      .to.throw()
+      .with.property('code', 'INVALID_OPTION');
+    await bus.close();
+  });
+
   it('writes its checkpoint at most every 200 ms, behind the log, and once more when it stops', async () => {
     const store = new FlakyStore();
     const { bus, clock } = await startWith(0, { store });
@@ -396,6 +419,7 @@ describe('consume', () => {
       await clock.advance(1);
       expect(seen).to.deep.equal([3, 1]);
       await bus.publish('a', 5);
+      await turnsUntil(() => booksOf(bus).queued === 1);
       await clock.advance(500);
       expect(seen).to.deep.equal([3, 1]);
       await clock.advance(500);

@@ -1,0 +1,21 @@
+import { TelltaleError } from '../errors.ts';
+import type { ConsumerStatus } from './terms.ts';
+
+export function lostError(name: string, index: number): TelltaleError {
+  const text = `partition ${index} of consumer \`${name}\` has another holder: nothing that is still done for it counts`;
+  return new TelltaleError('LEASE_LOST', text, { details: { name, partition: index } });
+}
+
+export function overError(name: string, status: ConsumerStatus, cause: unknown): TelltaleError {
+  return new TelltaleError('INVALID_OPTION', `consumer \`${name}\` does not run: it is ${status}`, { cause });
+}
+
+export function insideError(name: string, verb: string): TelltaleError {
+  const text = `\`${verb}\` of consumer \`${name}\` called inside its handler would wait for that handler; call it after the handler has returned, for example in setImmediate`;
+  return new TelltaleError('WOULD_DEADLOCK', text);
+}
+
+export function noResetError(name: string): TelltaleError {
+  const text = `\`rewind\` of consumer \`${name}\` needs \`onReset\`, which takes back what its target has made of the events`;
+  return new TelltaleError('INVALID_OPTION', text);
+}
