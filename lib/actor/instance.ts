@@ -6,7 +6,7 @@ import type { TelltaleEvent } from '../event/event.ts';
 import type { Receiving } from '../event/receiving.ts';
 import { invoke, isThenable, type Failure } from '../invoke/invoke.ts';
 import { Fifo } from '../mailbox/fifo.ts';
-import type { Behaviour } from './behaviour.ts';
+import { checkActorName, type Behaviour } from './behaviour.ts';
 import { ActorContext, type ActorSite, type Receive } from './context.ts';
 import { decide, type DecideTerms } from './decide.ts';
 import type { InstanceStatus } from './figures.ts';
@@ -116,7 +116,7 @@ export class Instance implements ActorSite {
   }
 
   spawn(name: string, behaviour: unknown): unknown {
-    return this.terms.spawn(this, name, behaviour);
+    return this.terms.spawn(this, checkActorName(name), behaviour);
   }
 
   plain(value: unknown): unknown {
