@@ -9,7 +9,7 @@ import { rebuild, type Standing } from './actor/rebuild.ts';
 import { actorPort, logOf, recipientOf, type Actors } from './actor-port.ts';
 import { cycle } from './ask/refusals.ts';
 import { asksOf } from './asking.ts';
-import { currentCause, mustNotBeCaptured, runWithCause, type Cause } from './context.ts';
+import { currentCause, mustNotBeCaptured, mustNotBeHeld, runWithCause, type Cause } from './context.ts';
 import type { Core } from './core.ts';
 import { bringStored, type Mailman } from './durable-actors.ts';
 import { TelltaleError, expected } from './errors.ts';
@@ -64,6 +64,7 @@ export function createActing(core: Core) {
     },
     decide: async (entity: string, given: unknown, command: unknown) => {
       mustNotBeCaptured('`decide`');
+      mustNotBeHeld('`decide`');
       const { behaviour, log } = parseFor(core, entity, given, 'decide');
       return decideOnce(core, { entity, behaviour, log }, command as GivenCommand);
     },
@@ -237,7 +238,7 @@ async function decideOnce(core: Core, { entity, behaviour, log }: Persisted, com
     const from = await reload();
     const { standing, facts, answers } = await runWithCause(cause, () => decide(terms, from), undefined);
     const { state, revision } = standing;
-    return { state, revision, events: facts.map(({ event }) => event), answer: answers.at(-1) };
+    return { state, revision, events: facts, answer: answers.at(-1) };
   } finally {
     admitted.running--;
   }

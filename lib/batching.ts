@@ -26,7 +26,10 @@ export function startBatch(core: Core, given: { readonly id?: string } | undefin
       mustNotBeHeld('`commit` of a batch');
       core.mustAccept(currentCause());
       capturing ??= capturingCause(currentCause());
-      if (capturing === undefined) return core.carrier.commit(envelopes, expect, fresh);
+      if (capturing === undefined) {
+        const { position, revisions, durability, duplicate } = await core.carrier.commit(envelopes, expect, fresh);
+        return { position, revisions, durability, duplicate };
+      }
       for (const envelope of envelopes) captured(capturing, envelope);
       const { revision: _, ...receipt } = NOT_STORED;
       return { ...receipt, revisions: envelopes.map(() => 0) };

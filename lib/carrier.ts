@@ -10,8 +10,11 @@ import type { ParsedBusOptions } from './options.ts';
 import type { Dispatcher } from './router/dispatcher.ts';
 import type { RecentChains } from './router/recent-chains.ts';
 import { onceWritten, type DeadLetters } from './store/dead-letters.ts';
-import type { AppendReceipt, Expectation } from './store/port.ts';
+import type { Expectation } from './store/port.ts';
 import { Writer, type WriteOutcome } from './store/writer.ts';
+
+/** As a `BatchReceipt`, and when the store has taken it; 0 where nothing is stored. */
+export type CommitReceipt = BatchReceipt & { readonly storedAt: number };
 
 /** Told how an event ended up: in the log, turned away, or kept nowhere. */
 export type Settle = (outcome: WriteOutcome | { readonly status: 'unstored' }) => void;
@@ -64,14 +67,13 @@ export class Carrier {
   }
 
   /** Stores events together and dispatches them when they are stored. */
-  commit(envelopes: readonly Envelope[], expect: Expectation | undefined, fresh: boolean): Promise<BatchReceipt> {
+  commit(envelopes: readonly Envelope[], expect: Expectation | undefined, fresh: boolean): Promise<CommitReceipt> {
     const { writer } = this;
-    if (envelopes.length === 0)
-      return Promise.resolve({ position: 0, revisions: [], durability: 'none', duplicate: false });
+    if (envelopes.length === 0) return Promise.resolve(unstored(0));
     if (!writer) {
       if (expect !== undefined && expect !== 'any') throw this.#refused(storeRequired(), envelopes.length);
       for (const envelope of envelopes) this.carry(envelope, true);
-      return Promise.resolve({ position: 0, revisions: envelopes.map(() => 0), durability: 'none', duplicate: false });
+      return Promise.resolve(unstored(envelopes.length));
     }
     const full = this.full(
       envelopes.length,
@@ -83,7 +85,7 @@ export class Carrier {
       const terms = { fresh, deferred: true, bound: true, ...(expect !== undefined && { expect }) };
       this.#write(envelopes, terms, (outcome) =>
         outcome.status === 'stored'
-          ? resolve(batchReceiptOf(outcome.receipt))
+          ? resolve(outcome.receipt)
           : reject('error' in outcome ? outcome.error : storeRequired()),
       );
     });
@@ -225,9 +227,10 @@ export class Carrier {
   }
 }
 
-function batchReceiptOf({ position, revisions, durability, duplicate }: AppendReceipt): BatchReceipt {
-  return { position, revisions, durability, duplicate };
-}
+const unstored = (events: number): CommitReceipt => {
+  const revisions = Array.from({ length: events }, () => 0);
+  return { position: 0, revisions, storedAt: 0, durability: 'none', duplicate: false };
+};
 
 function readOnlyError(name: string): TelltaleError {
   const text = `store ${name} was opened for reading only and takes no events; transient events are still delivered`;

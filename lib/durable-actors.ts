@@ -57,7 +57,10 @@ export function bringStored(core: Core, actors: Actors, actor: Addressed): Mailm
   if (!before) begin();
   else {
     core.life.working.add(waiting);
-    void before.stop().then(begin).catch(actor.failed);
+    void before
+      .stop()
+      .then(begin)
+      .catch((error: unknown) => actor.failed(error));
   }
   all.set(address, mailman);
   return mailman;

@@ -1,5 +1,6 @@
 import { isTelltaleError, expected, TelltaleError } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
+import type { StoredEvent } from '../event/event.ts';
 import { isThenable } from '../invoke/invoke.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { ActorContext, Held, Receive } from './context.ts';
@@ -9,7 +10,7 @@ import { applyFact, STATE_STORED, statePayload, type Standing } from './rebuild.
 /** What has been decided, and stored. */
 export interface Decided {
   readonly standing: Standing;
-  readonly facts: readonly Envelope[];
+  readonly facts: readonly StoredEvent[];
   readonly answers: readonly unknown[];
   /** Of the run that counted. */
   readonly context: ActorContext;
@@ -59,8 +60,8 @@ export async function decide(terms: DecideTerms, standing: Standing): Promise<De
       context.held = undefined;
     }
     try {
-      const decided = { facts, answers: held.answers, context };
       const stored = await store(terms, facts, held, from);
+      const decided = { facts: stored ? storedFacts(facts, stored) : [], answers: held.answers, context };
       if (stored === undefined) return { ...decided, standing: next };
       if (stored.duplicate) return { ...decided, standing: await terms.reload() };
       return { ...decided, standing: placed(next, stored, facts.length) };
@@ -108,6 +109,11 @@ async function store(
   const events = [...facts, ...held.events];
   if (events.length === 0) return undefined;
   return log.commit(events, facts.length > 0 ? revision : undefined, factId === undefined && held.fresh);
+}
+
+/** As they are in the log, where they are the first of what was committed. */
+function storedFacts(facts: readonly Envelope[], { position, revisions, storedAt }: Committed): readonly StoredEvent[] {
+  return facts.map(({ event }, i) => ({ ...event, position: position + i, revision: revisions[i]!, storedAt }));
 }
 
 function placed(next: Standing, { position, revisions }: Committed, facts: number): Standing {

@@ -75,6 +75,7 @@ export interface Log {
 export interface Committed {
   readonly position: number;
   readonly revisions: readonly number[];
+  readonly storedAt: number;
   readonly duplicate: boolean;
 }
 

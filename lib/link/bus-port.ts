@@ -108,7 +108,9 @@ export interface BusPort {
     envelopes: readonly Envelope[],
     expect: Expectation | undefined,
     fresh: boolean,
-  ): Promise<Pick<AppendReceipt, 'position' | 'revisions' | 'duplicate'> & { readonly durability: string }>;
+  ): Promise<
+    Pick<AppendReceipt, 'position' | 'revisions' | 'storedAt' | 'duplicate'> & { readonly durability: string }
+  >;
 
   /** The types that are answered here. */
   answeredTypes(): readonly string[];

@@ -141,8 +141,12 @@ export class Incoming {
 
   #commit(serial: number, envelopes: readonly Envelope[], { fresh, expect }: AppendTerms): void {
     this.#port.bus.commit(envelopes, expect, fresh).then(
-      ({ position, revisions, duplicate, durability }) =>
-        this.#port.send(['stored', serial, [position, 0, durability as Durability, duplicate ? 1 : 0, revisions]]),
+      ({ position, revisions, storedAt, duplicate, durability }) =>
+        this.#port.send([
+          'stored',
+          serial,
+          [position, storedAt, durability as Durability, duplicate ? 1 : 0, revisions],
+        ]),
       (error: unknown) => this.#refuse(serial, error),
     );
   }
