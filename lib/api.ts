@@ -109,6 +109,8 @@ export interface CloseReport {
   readonly stillRunning: number;
   /** Events that could not be stored. */
   readonly unstored: number;
+  /** Scheduled events of a bus without store that were still to come, and are gone; absent where there are none. */
+  readonly schedules?: number;
 }
 
 /** What is kept of the log, and what goes. Every call rejects with `STORE_REQUIRED` on a bus without store. */

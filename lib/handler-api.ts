@@ -6,6 +6,7 @@ import type { AnyEvents, EventOf } from './event/typed-patterns.ts';
 import type { Filter } from './filter/language.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
 import type { Durability, Expectation } from './store/port.ts';
+import type { Scheduled, ScheduleOptions } from './schedule-api.ts';
 import type { TypeOf, Filtered } from './typed-options.ts';
 
 /** The second argument of every handler. Its functions may be taken out: `(event, { emit }) => …`. */
@@ -28,6 +29,12 @@ export interface HandlerContext<E = AnyEvents> {
   readonly once: <P extends string>(pattern: P, options?: Filtered<OnceOptions, E, P>) => Promise<EventOf<E, P>>;
   /** As `bus.ask`, with this event as the cause, also where the platform loses the context. */
   readonly ask: Ask<E>;
+  /** As `bus.schedule`, with this event as the cause, also where the platform loses the context. */
+  readonly schedule: <T extends TypeOf<E>>(
+    type: T,
+    payload: E[T],
+    options: ScheduleOptions,
+  ) => Promise<Scheduled<T, E[T]>>;
   /** Until when the asker of this question waits, epoch ms; `signal` is aborted then. Undefined where nobody asked. */
   readonly deadline: number | undefined;
   /**

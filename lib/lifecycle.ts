@@ -23,6 +23,8 @@ export class Lifecycle {
   accepting: Accepting = 'all';
   /** What `flush` and `close` wait for beside the store. */
   readonly alongside: (() => Promise<unknown>)[] = [];
+  /** How much that is kept in memory alone ends with the bus. */
+  forgets: () => number = () => 0;
   /** Waited for by `settled` and `close`. */
   readonly working = new Set<Working>();
   readonly #notices = new Set<() => readonly string[]>();

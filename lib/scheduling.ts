@@ -1,12 +1,23 @@
 import { createHash } from 'node:crypto';
 import type { Bus } from './api.ts';
-import { captured, currentCause, mustNotBeCaptured, mustNotBeHeld, NO_CHAIN, runWithoutCause } from './context.ts';
+import {
+  captured,
+  currentCause,
+  mustNotBeCaptured,
+  mustNotBeHeld,
+  NO_CHAIN,
+  runWithoutCause,
+  type Cause,
+} from './context.ts';
 import type { Core } from './core.ts';
 import { toMs } from './duration.ts';
 import { expected, TelltaleError } from './errors.ts';
 import { Envelope } from './event/envelope.ts';
-import type { StoredEvent } from './event/event.ts';
+import { contentHash } from './event/content-hash.ts';
+import type { StoredEvent, TelltaleEvent } from './event/event.ts';
 import { isId, toTime } from './event/identity.ts';
+import { EVENT_OPTIONS } from './intake/emit-options.ts';
+import { mustKnow } from './parse-options.ts';
 import { presenterOf } from './presenting.ts';
 import { receiptOfCarried } from './receipts.ts';
 import { deepFrozen } from './replay/retold.ts';
@@ -27,12 +38,22 @@ export function createScheduling(core: Core): Pick<Bus, 'schedule' | 'schedules'
   const scheduler = startScheduler(core);
   return {
     schedule: (type, payload, options) =>
-      core.watch(schedule(core, scheduler, { type, payload, options }), type) as Promise<never>,
+      scheduleFor(core, currentCause(), { type, payload, options }) as Promise<never>,
     schedules: {
-      list: async () => (await scheduler.list()).map(({ key, at, type }) => ({ key, at, type })),
+      list: async () => {
+        core.mustAnswer();
+        return (await scheduler.list()).map(({ key, at, type }) => ({ key, at, type }));
+      },
       cancel: (key) => cancelling(core, () => scheduler.cancelKey(key)),
     },
   };
+}
+
+const known = new WeakMap<Core, Scheduler>();
+
+/** As `bus.schedule`, in the chain of `cause`. */
+export function scheduleFor(core: Core, cause: Cause | undefined, asked: ScheduleAsked): Promise<Scheduled> {
+  return core.watch(schedule(core, cause, asked), asked.type);
 }
 
 function startScheduler(core: Core): Scheduler {
@@ -50,7 +71,9 @@ function startScheduler(core: Core): Scheduler {
     stops = true;
   };
   const scheduler = new Scheduler({ clock, ledger, failed, waits, emits: store?.supports.remote !== true });
+  known.set(core, scheduler);
   core.life.onClose(() => void scheduler.stop());
+  if (!store) core.life.forgets = () => ledger.size;
   // Where another process emits what is due, it is looked at when somebody asks.
   if (!store || store.supports.readOnly || store.supports.remote) return scheduler;
   runWithoutCause(() => scheduler.start());
@@ -70,48 +93,63 @@ async function cancelling(core: Core, cancel: () => Promise<boolean>): Promise<b
   return runWithoutCause(cancel);
 }
 
-interface Asked {
+export interface ScheduleAsked {
   readonly type: string;
   readonly payload: unknown;
   readonly options: ScheduleOptions;
 }
 
-async function schedule(core: Core, scheduler: Scheduler, { type, payload, options }: Asked): Promise<Scheduled> {
-  const { at, key, ...about } = parseSchedule(core, options);
-  const cause = currentCause();
+async function schedule(core: Core, cause: Cause | undefined, asked: ScheduleAsked): Promise<Scheduled> {
+  const { type, payload, options } = asked;
+  const { at, key: given, ...about } = parseSchedule(core, options);
+  const scheduler = known.get(core)!;
   mustNotBeHeld(`schedule of \`${type}\``, cause);
   // Its id is what it will have: a retry of the emission finds it.
   const accepted = core.admit(cause, type, payload, { id: core.newId(), ...about }, { silent: true });
+  // Whoever schedules the same event again replaces what waits.
+  const key = given ?? accepted.event.id;
   const scheduled = { key, at, event: accepted.event };
   if ('dropped' in accepted) return { ...scheduled, dropped: accepted.dropped, cancel: async () => false };
   if (captured(cause, accepted)) return { ...scheduled, cancel: async () => false };
   if (accepted.transient && core.options.store)
     throw new TelltaleError('INVALID_OPTION', `what is scheduled is stored, \`${type}\` is transient`);
-  if (about.id !== undefined && (await core.options.store?.find([about.id]))?.has(about.id))
+  if (about.id !== undefined && (await isStored(core.options.store, accepted.event)))
     return { ...scheduled, duplicate: true, cancel: async () => false };
   const waiting = await runWithoutCause(() => scheduler.set(key, at, accepted));
   return { ...scheduled, cancel: () => cancelling(core, () => scheduler.cancel(waiting)) };
 }
 
-type Parsed = Omit<ScheduleOptions, 'at' | 'after' | 'key'> & { readonly at: number; readonly key: string };
+/** Throws `EVENT_CONFLICT` where something else is stored under its id. */
+async function isStored(store: Store | undefined, event: TelltaleEvent): Promise<boolean> {
+  const stored = (await store?.find([event.id]))?.get(event.id);
+  if (!stored || stored.hash === contentHash(event)) return stored !== undefined;
+  const text = `event ${event.id} is stored with other content; schedule it under another id`;
+  throw new TelltaleError('EVENT_CONFLICT', text, { details: { id: event.id, position: stored.position } });
+}
+
+type Parsed = Omit<ScheduleOptions, 'at' | 'after'> & { readonly at: number };
 
 const OF_THE_EMISSION = ['time', 'transient'];
+const KNOWN = ['at', 'after', 'key', ...EVENT_OPTIONS.filter((name) => !OF_THE_EMISSION.includes(name))];
 
 /** Throws `INVALID_OPTION`, `INVALID_TIME`, `INVALID_DURATION`. */
-function parseSchedule({ options: { clock }, newId }: Core, given: unknown): Parsed {
+function parseSchedule({ options: { clock } }: Core, given: unknown): Parsed {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw expected('INVALID_OPTION', 'the options of `schedule`', "an object such as { after: '10m' }", given);
-  const { at, after, key = newId(), ...about } = given as ScheduleOptions;
+  const { at, after, ...about } = given as ScheduleOptions;
   for (const name of OF_THE_EMISSION)
     if (name in about)
       throw new TelltaleError(
         'INVALID_OPTION',
         `\`schedule\` takes no \`${name}\`; the event's time is when it is emitted`,
       );
+  mustKnow(given, KNOWN, 'schedule');
   if ((at === undefined) === (after === undefined))
     throw new TelltaleError('INVALID_OPTION', '`schedule` needs `at`, a time, or `after`, a duration, and not both');
-  if (!isId(key)) throw expected('INVALID_OPTION', '`key` of schedule', 'a well-formed string of 1 to 256 bytes', key);
-  return { ...about, key, at: at === undefined ? clock.now() + toMs(after!, 'after') : toTime(at) };
+  const { key } = about;
+  if (key !== undefined && !isId(key))
+    throw expected('INVALID_OPTION', '`key` of schedule', 'a well-formed string of 1 to 256 bytes', key);
+  return { ...about, at: at === undefined ? clock.now() + toMs(after!, 'after') : toTime(at) };
 }
 
 function keptSchedules(core: Core): KeptSchedules {

@@ -58,7 +58,8 @@ export async function shutDown(core: Core, pipelines: Iterable<RunningPipeline>)
   core.life.endStreams();
   for (const subscription of core.router.subscriptions) subscription.remove();
   await attempt(errors, core, 'the store did not close', () => store?.close());
-  const report = { cut, stillRunning, unstored: core.writer?.lost ?? 0 };
+  const schedules = core.life.forgets();
+  const report = { cut, stillRunning, unstored: core.writer?.lost ?? 0, ...(schedules > 0 && { schedules }) };
   if (errors.length === 0) return report;
   throw new TelltaleError('STORE_FAILED', closeText(errors, report.unstored), {
     cause: errors.length === 1 ? errors[0] : new AggregateError(errors),

@@ -9,6 +9,8 @@ import { channels } from './observe/channels.ts';
 import { waitOnce } from './listening.ts';
 import type { OnceOptions } from './handler-api.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
+import type { ScheduleOptions } from './schedule-api.ts';
+import { scheduleFor } from './scheduling.ts';
 import { Router, type RouterPort } from './router/router.ts';
 import type { Subscription } from './router/subscription.ts';
 
@@ -39,6 +41,8 @@ export function contextPort(core: Core): ContextPort {
     emit: (cause, type, payload, options) => core.emit(cause, type, payload, options as EmitOptions),
     publish: (cause, type, payload, options) => core.publish(cause, type, payload, options as EmitOptions),
     ask: (cause, type, payload, options) => asksOf(core).ask(cause, type, payload, options),
+    schedule: (cause, type, payload, options) =>
+      scheduleFor(core, cause, { type, payload, options: options as ScheduleOptions }),
     now: () => core.options.clock.now(),
     once: (pattern, options) => waitOnce(core, pattern, options as OnceOptions | undefined),
     effect: (cause, name, fn, recipient) => effectsOf(core).run(recipient, cause, name, fn),

@@ -5,6 +5,7 @@ export interface ContextPort {
   emit(cause: Envelope, type: string, payload: unknown, options: unknown): unknown;
   publish(cause: Envelope, type: string, payload: unknown, options: unknown): unknown;
   once(pattern: string, options: unknown): unknown;
+  schedule(cause: Envelope, type: string, payload: unknown, options: unknown): Promise<unknown>;
   ask(cause: Envelope, type: string, payload: unknown, options: unknown): Promise<unknown>;
   /** The wall clock. */
   now(): number;
@@ -76,6 +77,10 @@ export class HandlerContext {
 
   get ask(): (type: string, payload: unknown, options?: unknown) => Promise<unknown> {
     return (type, payload, options) => this.port.ask(this.envelope, type, payload, options);
+  }
+
+  get schedule(): (type: string, payload: unknown, options: unknown) => Promise<unknown> {
+    return (type, payload, options) => this.port.schedule(this.envelope, type, payload, options);
   }
 
   get once(): (pattern: string, options?: unknown) => unknown {

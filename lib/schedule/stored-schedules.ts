@@ -1,4 +1,5 @@
 import { isTelltaleError, type TelltaleError } from '../errors.ts';
+import { contentHash } from '../event/content-hash.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { DueQueue } from '../store/due-queue.ts';
@@ -22,6 +23,9 @@ export interface StoredPort {
   refused(schedule: OpenSchedule, error: TelltaleError): void;
 }
 
+/** More than are under way at once. */
+const LATEST = 1_024;
+
 /** What the store says of one event, not of its own state. */
 const REFUSALS = ['EVENT_CONFLICT', 'PAYLOAD_TOO_LARGE', 'PAYLOAD_TOO_DEEP'] as const;
 
@@ -33,6 +37,10 @@ const REFUSALS = ['EVENT_CONFLICT', 'PAYLOAD_TOO_LARGE', 'PAYLOAD_TOO_DEEP'] as 
 export class StoredSchedules implements Ledger<OpenSchedule> {
   readonly #port: StoredPort;
   readonly #open: OpenSchedules;
+  /** Somebody else has emitted the same event: there is nothing more to store. */
+  readonly #stored = new WeakSet<Envelope>();
+  /** Emitted by id: what is read while one of these is under way may be the same event. */
+  readonly #latest = new Map<string, { readonly hash: string; readonly stored: Promise<boolean> }>();
 
   constructor(port: StoredPort) {
     this.#port = port;
@@ -71,17 +79,37 @@ export class StoredSchedules implements Ledger<OpenSchedule> {
   async eventOf({ position, event }: OpenSchedule): Promise<Envelope | undefined> {
     const range = { after: position - 1, through: position, descending: false, limit: 1 };
     const set = event ?? (await this.#port.store.page(range)).events[0];
-    return set && this.#port.eventOf(set);
+    if (!set) return undefined;
+    const envelope = this.#port.eventOf(set);
+    const known = (await this.#port.store.find([envelope.event.id])).get(envelope.event.id);
+    if (known?.hash === contentHash(envelope.event)) this.#stored.add(envelope);
+    return envelope;
   }
 
   async emit(item: OpenSchedule, envelope: Envelope): Promise<void> {
+    const { event } = envelope;
+    const hash = contentHash(event);
+    const same = this.#latest.get(event.id);
+    if (same?.hash === hash && (await same.stored)) this.#stored.add(envelope);
+    const emission = this.#emit(item, envelope);
+    const stored = emission.catch(() => false);
+    this.#latest.set(event.id, { hash, stored });
+    if (this.#latest.size > LATEST) this.#latest.delete(this.#latest.keys().next().value!);
+    await emission;
+  }
+
+  /** Is its event stored? */
+  async #emit(item: OpenSchedule, envelope: Envelope): Promise<boolean> {
+    const isStored = this.#stored.has(envelope);
     try {
-      await this.#close(item, 'emitted', envelope);
+      await this.#close(item, 'emitted', isStored ? undefined : envelope);
+      return true;
     } catch (error) {
-      if (isTelltaleError(error, 'EXPECTATION_FAILED')) return;
+      if (isTelltaleError(error, 'EXPECTATION_FAILED')) return isStored;
       if (!REFUSALS.some((code) => isTelltaleError(error, code))) throw error;
       this.#port.refused(item, error as TelltaleError);
       await this.#close(item, 'refused');
+      return false;
     }
   }
 
