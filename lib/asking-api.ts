@@ -8,12 +8,12 @@ import type { TypeOf } from './typed-options.ts';
 /** How something is asked; and what is said of the request as an event. */
 export interface AskOptions extends Omit<EmitOptions, 'transient'> {
   /**
-   * How long the answer may take; of a stream, how long its reader waits for the next part. Never longer than what is
-   * left of the question that is being answered. @default '5s'
+   * How long the answer may take; of a stream, how long its reader waits for the next part, and how long it may lie there
+   * before it is read at all. Never longer than what is left of the question that is being answered. @default '5s'
    */
   readonly timeout?: Duration;
   /**
-   * Stores the request, and what came of it as `$ask.answered { type, value }` (of a stream `parts`, their number) or
+   * Stores the request, and what came of it as `$ask.answered { type, value }` (of a stream `parts`: their number, not what they were) or
    * `$ask.failed { type, error }`, caused by the request; resolves when both are stored. @default false: both are transient
    */
   readonly store?: boolean;
@@ -76,7 +76,8 @@ export interface Asking<E> {
     options?: AskEachOptions,
   ): AsyncIterableIterator<EachAnswer<Value>, undefined>;
   /**
-   * The parts of an answer as its answerer yields them; an answer that is no stream is one part. The answerer runs at
+   * The parts of an answer as its answerer yields them; an answer that is no stream is one part. The request is sent at
+   * once and its timeout runs: begin to read within it. The answerer runs at
    * most 16 parts ahead of the reader, and is ended where the loop is. Rejects as `ask` does, after what came before.
    */
   askStream<T extends TypeOf<E>, Value = unknown>(

@@ -90,7 +90,11 @@ export interface MailboxOptions {
   readonly max?: number;
   /** Their estimated size. @default 16 MiB */
   readonly maxBytes?: number;
-  /** What happens when it is full. @default 'reject' for handlers, 'lag' for iterators */
+  /**
+   * What happens when it is full. With 'wait', dispatch waits up to 5 s; never for what a handler emits or publishes into
+   * its own mailbox, which is stored and at once a dead letter with `MAILBOX_FULL`. @default 'reject' for handlers, 'lag'
+   * for iterators
+   */
   readonly overflow?: Overflow;
 }
 

@@ -16,8 +16,9 @@ interface Reader {
 }
 
 /**
- * An ask that is answered in parts, read as they come. The timeout holds for the first part and then for the time
- * between two of them, while the reader waits; a slow reader holds the answerer back. Closing: what came before an
+ * An ask that is answered in parts, read as they come. The timeout holds for the first part, until the reader comes, so
+ * that one that nobody reads ends, and then for the time between two parts, while the reader waits; a slow reader holds
+ * the answerer back. Closing: what came before an
  * error is read first; `return` gives up and ends the answerer's stream.
  */
 export class StreamCall extends Call implements Replies, AsyncIterableIterator<unknown, undefined> {

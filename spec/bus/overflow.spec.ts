@@ -1,9 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import type { Receipt } from '../../lib/handler-api.ts';
 import type { MailboxOptions } from '../../lib/options.ts';
 import { createTestBus } from '../../lib/testing.ts';
+import { memory } from '../../plugins/memory/index.ts';
 import { expectBalanced } from '../support/balance.ts';
-import { createGate, turn, type Gate } from '../support/turns.ts';
+import { createGate, turn, turnsUntil, type Gate } from '../support/turns.ts';
 import { refuseUnhandledRejections } from '../support/unhandled.ts';
 
 /** A bus with one slow subscription of `a`. */
@@ -298,6 +300,34 @@ describe('a mailbox with overflow `wait`', () => {
       expect(figures()).to.deep.include({ handled: 2, running: 0, queued: 0 });
     });
   }
+
+  it('never makes a handler wait that publishes into its own: the event is stored, and a letter says why it is not handled', async () => {
+    const { bus } = await createTestBus({ store: memory() });
+    const receipts: Receipt[] = [];
+    const handled: unknown[] = [];
+    bus.on(
+      'a',
+      async ({ payload }, { publish }) => {
+        handled.push(payload);
+        if (payload !== 0) return;
+        for (let i = 1; i <= 3; i++) receipts.push(await publish('a', i));
+      },
+      { mailbox: { max: 1, overflow: 'wait' } },
+    );
+    // The clock stands still: whoever waited would wait for ever.
+    await bus.publish('a', 0);
+    await turnsUntil(() => handled.length === 2);
+    const positions = receipts.map(({ position }) => position);
+    expect((await bus.query({ type: 'a', after: 1 })).events.map(({ position }) => position)).to.deep.equal(positions);
+    expect(handled).to.deep.equal([0, 1]);
+    await bus.flush();
+    const letters = await bus.deadLetters.list();
+    expect(letters.map(({ position, error }) => [position, error.code]).toReversed()).to.deep.equal([
+      [positions[1], 'MAILBOX_FULL'],
+      [positions[2], 'MAILBOX_FULL'],
+    ]);
+    expectBalanced(bus.metrics().subscriptions.find(({ pattern }) => pattern === 'a')!);
+  });
 
   it('waits for another handler’s events, also for siblings below one transient event', async () => {
     const { bus, figures, finishAll } = await startSlow({ max: 1, overflow: 'wait' });
