@@ -73,3 +73,16 @@ export const SCENARIOS = {
 } as const satisfies Record<string, Scenario>;
 
 export type ScenarioName = keyof typeof SCENARIOS;
+
+/** Each policy, lanes, groups, workers, a full ingress and a store once: the quick form. The others only vary them. */
+export const QUICK: readonly ScenarioName[] = [
+  'reject',
+  'drop-oldest, by key',
+  'latest-by-key',
+  'wait',
+  'lag',
+  'a group, by key',
+  'a worker that is waited for',
+  'publishers that await a full ingress',
+  'reject with a store',
+];
