@@ -26,14 +26,22 @@ export interface Run {
   readonly items: readonly Item[];
   readonly partition: Partition;
   readonly lane: string | undefined;
-  /** What comes behind it in a batch of which one has failed. */
-  readonly rest?: readonly Item[];
+  /** The batch it is one of, whose items are handled each for itself. */
+  readonly batch?: Batch;
   /** Its key could not be told, and cannot be by trying again. */
   readonly keyFailure?: Failure;
   /** Its letter was opened: no other is, however often it fails. */
   hasLetter?: boolean;
   /** Its dead letter is tried again, in this envelope. */
   retold?: Envelope;
+}
+
+/** A batch of which one has failed. */
+interface Batch {
+  readonly items: readonly Item[];
+  next: number;
+  /** What became of the item before the next one. */
+  last: 'starting' | 'running' | 'ended';
 }
 
 export interface LanesTerms {
@@ -130,8 +138,7 @@ export class Lanes {
 
   /** Runs the items of a batch each for itself, one after the other; their lane is held until the last has ended. */
   oneByOne({ items, partition, lane }: Run): void {
-    const [first, ...rest] = items as [Item, ...Item[]];
-    this.#start([first], { items: [first], rest, partition, lane });
+    this.#walk({ items, next: 0, last: 'ended' }, partition, lane);
   }
 
   /** Answers everything that waits. */
@@ -210,7 +217,7 @@ export class Lanes {
   }
 
   #end(run: Run, envelope: Envelope, failure: Failure | undefined): void {
-    const { partition, items, lane } = run;
+    const { partition, items } = run;
     this.#runs.delete(run);
     this.#running -= items.length;
     envelope.running--;
@@ -218,15 +225,29 @@ export class Lanes {
     if (failure === undefined) this.#port.done(run);
     else if (partition.isHeld) verdict = this.#port.failed(run, failure);
     else this.#port.returned(items);
-    if (verdict === 'free' && !this.#goOn(run)) this.#mailbox.release(lane);
+    if (verdict === 'free') this.#goOn(run);
     partition.left();
   }
 
-  #goOn({ rest, partition, lane }: Run): boolean {
-    if (!rest || rest.length === 0) return false;
-    if (partition.isHeld) this.oneByOne({ items: rest, partition, lane });
-    else this.#port.returned(rest);
-    return partition.isHeld;
+  #goOn({ batch, partition, lane }: Run): void {
+    if (!batch) return this.#mailbox.release(lane);
+    const isWalking = batch.last === 'starting';
+    batch.last = 'ended';
+    if (!isWalking) this.#walk(batch, partition, lane);
+  }
+
+  // A loop: where the handler answers at once, each item would end within the one before it.
+  #walk(batch: Batch, partition: Partition, lane: string | undefined): void {
+    while (batch.last === 'ended') {
+      const item = partition.isHeld ? batch.items[batch.next++] : undefined;
+      if (!item) {
+        this.#port.returned(batch.items.slice(batch.next));
+        return this.#mailbox.release(lane);
+      }
+      batch.last = 'starting';
+      this.#start([item], { items: [item], batch, partition, lane });
+    }
+    batch.last = 'running';
   }
 }
 
