@@ -8,9 +8,9 @@ import { KeyFailure } from '../invoke/lane-key.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { ActorFigures, InstanceInfo } from './figures.ts';
 import { Books } from './books.ts';
-import { IdleWatch } from './idle-watch.ts';
 import { Inbox } from './inbox.ts';
 import { Instance, type Work } from './instance.ts';
+import { Instances } from './instances.ts';
 import { checkKey, instanceFor } from './keys.ts';
 import type { ActorPort, ActorRef } from './port.ts';
 
@@ -35,8 +35,7 @@ export class Actor implements ActorRef {
   readonly #owner: Owner;
   readonly #books: Books;
   readonly #inbox: Inbox;
-  readonly #instances = new Map<string, Instance>();
-  readonly #idle: IdleWatch | undefined;
+  readonly #instances: Instances;
   readonly #leave: () => void;
   #status: 'live' | 'stopping' | 'stopped' = 'live';
   /** An event of several of its patterns is one event. */
@@ -50,10 +49,10 @@ export class Actor implements ActorRef {
     this.#owner = owner;
     this.#books = new Books(this, port);
     this.#inbox = new Inbox(behaviour.mailbox, behaviour.keyOf !== undefined);
-    const { idleMs, keyOf } = behaviour;
-    this.#idle = idleMs && keyOf ? new IdleWatch(port.clock, idleMs, (since) => this.#sweep(since)) : undefined;
+    const passivated = (instance: Instance): void => this.#report(instance, '$actor.passivated');
+    this.#instances = new Instances({ behaviour, clock: port.clock, passivated });
     this.#leave = port.enlist(this);
-    if (!keyOf) this.#create(checkKey(this, undefined));
+    if (!behaviour.keyOf) this.#create(checkKey(this, undefined));
   }
 
   get live(): boolean {
@@ -92,28 +91,23 @@ export class Actor implements ActorRef {
   }
 
   isHandling(id: string): boolean {
-    for (const instance of this.#instances.values()) if (instance.isHandling(id)) return true;
-    return false;
+    return this.#instances.isHandling(id);
   }
 
   figures(): ActorFigures {
-    let queued = this.#inbox.length + this.#unstashed;
-    for (const { stashed } of this.#instances.values()) queued += stashed.length;
-    const { length: instances } = [...this.#instances.values()].filter(({ status }) => status !== 'stopped');
+    const { live: instances, stashed } = this.#instances;
+    const queued = this.#inbox.length + this.#unstashed + stashed;
     return { name: this.address, instances, ...this.#books.counts, queued, queuedBytes: this.#inbox.bytes };
   }
 
   instances(): readonly InstanceInfo[] {
-    return [...this.#instances.values()].map(({ key, status, front, stashed, supervisor: { restarts } }) => {
-      const queued = this.#inbox.lengthOf(key) + front.length + stashed.length;
-      return { key, status, queued, restarts };
-    });
+    return this.#instances.list(this.#inbox);
   }
 
   /** Ends one instance, or the actor; resolves when it has. Rejects with `WOULD_DEADLOCK` from inside of it. */
   async stop(key?: string): Promise<void> {
     const isWhole = key === undefined || !this.behaviour.keyOf;
-    const all = [...this.#instances.values()];
+    const { all } = this.#instances;
     const which = isWhole ? all : all.filter((instance) => instance.key === key);
     const cause = currentCause();
     if (cause && which.some((instance) => instance.isInside(cause))) {
@@ -139,7 +133,7 @@ export class Actor implements ActorRef {
   cut(error: unknown): { readonly cut: number; readonly stillRunning: number } {
     let [cut, stillRunning] = [0, 0];
     if (this.live) this.#status = 'stopping';
-    for (const instance of this.#instances.values()) {
+    for (const instance of this.#instances.all) {
       if (instance.status === 'stopped') continue;
       instance.halt(error);
       if (instance.work) {
@@ -168,7 +162,7 @@ export class Actor implements ActorRef {
 
   #create(key: string): Instance {
     const instance = this.#instanceOf(key);
-    this.#instances.set(key, instance);
+    this.#instances.add(instance);
     this.#inbox.acquire(key);
     runWithoutCause(() => {
       const begun = instance.begin();
@@ -176,7 +170,6 @@ export class Actor implements ActorRef {
       void begun.then((failure) => this.#begun(instance, '$actor.started', failure));
       return undefined;
     });
-    this.#idle?.start();
     return instance;
   }
 
@@ -249,7 +242,7 @@ export class Actor implements ActorRef {
     if (failure) return this.#supervise(instance, work, failure.error);
     instance.supervisor.went();
     instance.status = 'idle';
-    if (this.#idle) instance.usedMs = this.#port.clock.monotonic();
+    this.#instances.used(instance);
     const { unstashes, wish } = instance.ended!;
     if (unstashes) for (const one of instance.stashed.splice(0)) this.#ahead(instance, one);
     if (wish === 'stop') instance.wanted = 'stop';
@@ -342,7 +335,7 @@ export class Actor implements ActorRef {
     this.#cancelQueued(instance, why);
     if (instance.children.size + instance.tasks.size > 0) await runWithoutCause(() => instance.wind());
     instance.isWinding = false;
-    this.#forget(instance, error);
+    this.#instances.forget(instance, error);
     const about = { reason, ...(error !== undefined && { error: describeError(error) }) };
     runWithoutCause(() => this.#report(instance, '$actor.stopped', about));
     if (!this.behaviour.keyOf) this.#finish();
@@ -350,17 +343,10 @@ export class Actor implements ActorRef {
     this.#port.eased();
   }
 
-  // One that has failed is not begun anew by the next event, or restarts would have no bound.
-  #forget(instance: Instance, error: unknown): void {
-    const forget = (): void => void this.#instances.delete(instance.key);
-    if (error === undefined || !this.behaviour.keyOf) return forget();
-    this.#port.clock.after(this.behaviour.supervision.withinMs, forget);
-  }
-
   #finish(): void {
     if (this.#status === 'stopped') return;
     this.#status = 'stopped';
-    this.#idle?.stop();
+    this.#instances.end();
     this.#leave();
     this.#owner.forget();
   }
@@ -388,16 +374,6 @@ export class Actor implements ActorRef {
     const queued = [...instance.empty(), ...this.#inbox.empty(instance.key)];
     this.#books.cancel(queued, error);
     return queued.length;
-  }
-
-  #sweep(since: number): boolean {
-    for (const instance of this.#instances.values()) {
-      if (instance.usedMs > since || !instance.isAtRest) continue;
-      instance.halt();
-      this.#instances.delete(instance.key);
-      this.#report(instance, '$actor.passivated');
-    }
-    return this.#instances.size > 0;
   }
 
   #report(instance: Instance, type: string, about: object = {}): void {

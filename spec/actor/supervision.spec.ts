@@ -113,6 +113,9 @@ describe('the supervision of an actor', () => {
     await clock.advance(61_000);
     tell('a', 'good');
     expect([await actor.state('a'), await actor.state('b')]).to.deep.equal([1, 2]);
+    tell('a', 'bad');
+    await actor.stop();
+    expect(actor.instances()).to.deep.equal([]);
   });
 
   it('stops at once where it says so', async () => {
