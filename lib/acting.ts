@@ -1,6 +1,7 @@
 import { Actor } from './actor/actor.ts';
 import { checkActorName, parseBehaviour, type Behaviour } from './actor/behaviour.ts';
 import { ActorContext, type ActorSite } from './actor/context.ts';
+import { copyState } from './actor/copy-state.ts';
 import { decide } from './actor/decide.ts';
 import type { ActorFigures, ActorsGone } from './actor/figures.ts';
 import { addressOf, checkKey, instanceFor } from './actor/keys.ts';
@@ -139,13 +140,14 @@ function createHandle(core: Core, actor: ActorRef): object {
       const whom = addressee(actor, key);
       return asksOf(core).ask(currentCause(), type, payload, given && options, whom);
     },
-    state: (key?: string) => actor.state(key),
+    state: async (key?: string) => copyState(await actor.state(key)),
     snapshot: async (key?: string) => {
       mustNotBeCaptured('`snapshot` of an actor');
       await actor.snapshot(key);
     },
     stop: async (key?: string) => {
       mustNotBeCaptured('`stop` of an actor');
+      if (key !== undefined) checkKey(actor, key);
       await actor.stop(key);
       if (!actor.live) await mailmen.get(actor)?.stop();
     },

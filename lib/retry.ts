@@ -27,17 +27,24 @@ export interface RetryPolicy {
 
 const DEFAULTS = { attempts: 3, delay: '100ms', factor: 2, maxDelay: '30s', jitter: 0.2 } as const;
 
-/** `true` is the defaults, a number is `attempts`, `false` or undefined is no retry. Throws `INVALID_OPTION`, `INVALID_DURATION`. */
-export function parseRetry(option: RetryOptions | number | boolean | undefined): RetryPolicy | undefined {
+/**
+ * `true` is the defaults, a number is `attempts`, `false` or undefined is no retry; `name` is how the option is called.
+ * Throws `INVALID_OPTION`, `INVALID_DURATION`.
+ */
+export function parseRetry(
+  option: RetryOptions | number | boolean | undefined,
+  name = 'retry',
+): RetryPolicy | undefined {
   if (option === undefined || option === false) return undefined;
   const given = option === true ? {} : typeof option === 'number' ? { attempts: option } : option;
-  refuseUnknown(given);
+  refuseUnknown(given, name);
+  const check = (key: string, ...terms: Check): number => checked(`${name}.${key}`, ...terms);
   const { attempts, delay, factor, maxDelay, jitter } = { ...DEFAULTS, ...withoutUndefined(given) };
   return Object.freeze({
     attempts: check('attempts', attempts, 'an integer from 1', attempts === Infinity || Number.isInteger(attempts), 1),
-    delayMs: toMs(delay, 'retry.delay'),
+    delayMs: toMs(delay, `${name}.delay`),
     factor: check('factor', factor, 'a number from 1', Number.isFinite(factor), 1),
-    maxDelayMs: toMs(maxDelay, 'retry.maxDelay'),
+    maxDelayMs: toMs(maxDelay, `${name}.maxDelay`),
     jitter: check('jitter', jitter, 'a number from 0 to 1', jitter <= 1, 0),
   });
 }
@@ -50,20 +57,22 @@ export function retryDelayMs(policy: RetryPolicy, attempt: number, random: () =>
   return delay * (1 + policy.jitter * (2 * random() - 1));
 }
 
-function refuseUnknown(option: unknown): asserts option is RetryOptions {
+function refuseUnknown(option: unknown, name: string): asserts option is RetryOptions {
   if (typeof option !== 'object' || option === null) {
-    throw expected('INVALID_OPTION', '`retry`', 'an object, a number of attempts or a boolean', option);
+    throw expected('INVALID_OPTION', `\`${name}\``, 'an object, a number of attempts or a boolean', option);
   }
   const names = Object.keys(DEFAULTS);
   const stray = Object.keys(option).find((key) => !names.includes(key));
-  if (stray !== undefined) throw unknownOption(`retry.${stray}`, 'on', names);
+  if (stray !== undefined) throw unknownOption(stray, name, names);
 }
 
 function withoutUndefined(option: RetryOptions): RetryOptions {
   return Object.fromEntries(Object.entries(option).filter(([, value]) => value !== undefined));
 }
 
-function check(name: string, value: unknown, expectation: string, holds: boolean, least: number): number {
+type Check = [value: unknown, expectation: string, holds: boolean, least: number];
+
+function checked(name: string, ...[value, expectation, holds, least]: Check): number {
   if (typeof value === 'number' && holds && value >= least) return value;
-  throw expected('INVALID_OPTION', `\`retry.${name}\``, expectation, value);
+  throw expected('INVALID_OPTION', `\`${name}\``, expectation, value);
 }

@@ -35,6 +35,8 @@ export interface Behaviour {
   readonly apply: Apply | undefined;
   /** There where it has an instance for each key. */
   readonly keyOf: ((event: TelltaleEvent) => unknown) | undefined;
+  /** `key` as it was given, where it can be told to another thread. */
+  readonly keyPath?: string;
   readonly on: readonly string[];
   readonly mailbox: MailboxLimits;
   readonly supervision: Supervision;
@@ -92,7 +94,8 @@ export function parseBehaviour(given: unknown, of: string, defaults: MailboxLimi
     receive,
     apply,
     keyOf,
-    on: (typeof on === 'string' ? [on] : on).map((pattern) => parsePattern(pattern).text),
+    ...(typeof behaviour.key === 'string' && { keyPath: behaviour.key }),
+    on: parseOn(on, thing('on')),
     mailbox: parseMailbox(behaviour.mailbox, defaults, of),
     supervision: parseSupervise(behaviour.supervise),
     persist,
@@ -101,6 +104,12 @@ export function parseBehaviour(given: unknown, of: string, defaults: MailboxLimi
     idleMs: parseIdle(behaviour.idle, keyOf !== undefined, persist !== false, thing('idle')),
     schemaVersion,
   };
+}
+
+function parseOn(on: unknown, thing: string): readonly string[] {
+  const patterns: unknown = typeof on === 'string' ? [on] : on;
+  if (!Array.isArray(patterns)) throw expected('INVALID_OPTION', thing, 'a pattern, or several', on);
+  return patterns.map((pattern) => parsePattern(pattern).text);
 }
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 1;
@@ -143,6 +152,7 @@ function parseMailbox(given: Partial<MailboxLimits> | undefined, defaults: Mailb
 function parseIdle(idle: Duration | undefined, keyed: boolean, persisted: boolean, thing: string): number | undefined {
   if (idle === undefined) return keyed && persisted ? toMs(DEFAULT_IDLE) : undefined;
   const ms = toMs(idle, 'idle');
-  if (ms > 0) return ms;
-  throw expected('INVALID_OPTION', thing, 'a duration above 0', idle);
+  if (ms <= 0) throw expected('INVALID_OPTION', thing, 'a duration above 0', idle);
+  if (keyed) return ms;
+  throw new TelltaleError('INVALID_OPTION', `${thing} needs \`key\`: only instances with a key are put aside`);
 }

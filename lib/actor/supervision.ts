@@ -40,6 +40,7 @@ export type Verdict =
   | { readonly act: 'give-up'; readonly restarts: number };
 
 const KNOWN = ['strategy', 'attempts', 'backoff', 'maxRestarts', 'within'];
+const BACKOFF = ['delay', 'factor', 'maxDelay', 'jitter'];
 const STRATEGIES: readonly unknown[] = ['resume', 'restart', 'stop', 'escalate'];
 
 /** Throws `INVALID_OPTION`, `INVALID_DURATION`. */
@@ -52,7 +53,12 @@ export function parseSupervise(options: SuperviseOptions = {}): Supervision {
     throw expected('INVALID_OPTION', '`supervise.strategy`', "'resume', 'restart', 'stop' or 'escalate'", strategy);
   if (!Number.isInteger(maxRestarts) || maxRestarts < 0)
     throw expected('INVALID_OPTION', '`supervise.maxRestarts`', 'an integer from 0', maxRestarts);
-  const retry = parseRetry({ ...backoff, attempts })!;
+  if (attempts !== Infinity && !(Number.isInteger(attempts) && attempts >= 1))
+    throw expected('INVALID_OPTION', '`supervise.attempts`', 'an integer from 1', attempts);
+  if (typeof backoff !== 'object' || backoff === null)
+    throw expected('INVALID_OPTION', '`supervise.backoff`', 'an object', backoff);
+  mustKnow(backoff, BACKOFF, 'supervise.backoff');
+  const retry = parseRetry({ ...backoff, attempts }, 'supervise.backoff')!;
   return { strategy, retry, maxRestarts, withinMs: toMs(within, 'supervise.within') };
 }
 
