@@ -303,6 +303,27 @@ describe('context.effect', () => {
     expect(runs).to.equal(1);
   });
 
+  it('lasts 30 days: a letter that is kept longer is not tried again after that', async () => {
+    const rules = [{ match: '$dead-letter.**' }];
+    const { bus, clock } = await createTestBus({ store: memory(), retention: { rules, firstSweepAtMost: 1 } });
+    let runs = 0;
+    bus.on('$bus.handler.failed', () => undefined);
+    bus.on('a', async (_, { effect }) => {
+      await effect('x', () => ++runs);
+      throw new Error('no');
+    });
+    bus.emit('a', null);
+    await bus.settled();
+    await bus.flush();
+    await clock.advance(29 * 86_400_000);
+    await bus.retention.enforce();
+    expect((await bus.deadLetters.retry({})).failures[0]).to.have.nested.property('error.message', 'no');
+    await clock.advance(2 * 86_400_000);
+    expect((await bus.retention.enforce()).removed.events).to.equal(1);
+    expect((await bus.deadLetters.retry({})).failures[0]).to.have.nested.property('error.code', 'EVENTS_REMOVED');
+    expect(runs).to.equal(1);
+  });
+
   it('is kept for 30 days where no rule decides about it', async () => {
     const { bus, clock } = await createTestBus({ store: memory(), retention: { firstSweepAtMost: 1 } });
     bus.on('a', (_, { effect }) => effect('x', () => 1));
