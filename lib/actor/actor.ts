@@ -11,7 +11,8 @@ import { Books } from './books.ts';
 import { Inbox } from './inbox.ts';
 import { Instance, type Work } from './instance.ts';
 import { Instances } from './instances.ts';
-import { checkKey, instanceFor } from './keys.ts';
+import { checkKey, instanceFor, stoppedError } from './keys.ts';
+import { StashRoom } from './stash-room.ts';
 import type { ActorPort, ActorRef } from './port.ts';
 
 /** Who looks after an actor. */
@@ -36,6 +37,7 @@ export class Actor implements ActorRef {
   readonly #books: Books;
   readonly #inbox: Inbox;
   readonly #instances: Instances;
+  readonly #stashRoom: StashRoom;
   readonly #leave: () => void;
   #status: 'live' | 'stopping' | 'stopped' = 'live';
   /** An event of several of its patterns is one event. */
@@ -51,6 +53,7 @@ export class Actor implements ActorRef {
     this.#inbox = new Inbox(behaviour.mailbox, behaviour.keyOf !== undefined);
     const passivated = (instance: Instance): void => this.#report(instance, '$actor.passivated');
     this.#instances = new Instances({ behaviour, clock: port.clock, passivated });
+    this.#stashRoom = new StashRoom(behaviour.mailbox);
     this.#leave = port.enlist(this);
     if (!behaviour.keyOf) this.#create(checkKey(this, undefined));
   }
@@ -72,11 +75,11 @@ export class Actor implements ActorRef {
 
   take(envelope: Envelope, brought = false): void {
     this.#books.counts.routed++;
-    if (!this.live) return this.#books.cancel([envelope], this.#stoppedError());
+    if (!this.live) return this.#books.cancel([envelope], stoppedError(this));
     const key = instanceFor(this, envelope.event);
     if (key instanceof KeyFailure) return this.#books.refuse(envelope, key.failure);
     const instance = this.#instances.get(key) ?? this.#create(key);
-    if (instance.status === 'stopped') return this.#books.cancel([envelope], instance.error ?? this.#stoppedError(key));
+    if (instance.status === 'stopped') return this.#books.cancel([envelope], instance.error ?? stoppedError(this, key));
     if (instance.status !== 'idle' || !this.#inbox.acquire(key))
       return brought ? this.#ahead(instance, envelope) : this.#books.drop(this.#inbox.push(envelope, key));
     if (this.#start(instance, envelope)) this.#goOn(instance);
@@ -97,7 +100,8 @@ export class Actor implements ActorRef {
   figures(): ActorFigures {
     const { live: instances, stashed } = this.#instances;
     const queued = this.#inbox.length + this.#unstashed + stashed;
-    return { name: this.address, instances, ...this.#books.counts, queued, queuedBytes: this.#inbox.bytes };
+    const queuedBytes = this.#inbox.bytes + this.#stashRoom.bytes;
+    return { name: this.address, instances, ...this.#books.counts, queued, queuedBytes };
   }
 
   instances(): readonly InstanceInfo[] {
@@ -182,6 +186,7 @@ export class Actor implements ActorRef {
       behaviour: this.behaviour,
       port: this.#port,
       actor: this,
+      stashRoom: this.#stashRoom,
       spawn: (parent, name, behaviour) => this.#spawn(parent, name, behaviour),
       snapshotFailed: (_, error) => this.#port.broken(this, { key, action: 'snapshot' }, error),
     });
@@ -250,6 +255,7 @@ export class Actor implements ActorRef {
     else {
       this.#finishWork(instance).leave(work);
       instance.stashed.push(work.envelope);
+      this.#stashRoom.take(work.envelope);
     }
     return true;
   }
@@ -257,6 +263,11 @@ export class Actor implements ActorRef {
   #ahead(instance: Instance, envelope: Envelope): void {
     this.#unstashed++;
     instance.front.push(envelope);
+  }
+
+  // A durable actor puts nothing off: what is in front was brought there.
+  #unstash(envelope: Envelope): void {
+    if (!this.behaviour.durable) this.#stashRoom.leave(envelope);
   }
 
   #goOn(instance: Instance): void {
@@ -272,6 +283,7 @@ export class Actor implements ActorRef {
       const next = instance.front.shift();
       if (!next) return this.#inbox.release(instance.key);
       this.#unstashed--;
+      this.#unstash(next);
       if (!this.#start(instance, next)) return;
     }
   }
@@ -328,7 +340,7 @@ export class Actor implements ActorRef {
   /** Ends an instance, its children first; what is queued for it is cancelled. */
   async #quit(instance: Instance, reason: string, error?: unknown): Promise<void> {
     const { work } = instance;
-    const why = error ?? this.#stoppedError(instance.key);
+    const why = error ?? stoppedError(this, instance.key);
     instance.halt(error);
     if (!this.behaviour.keyOf && this.live) this.#status = 'stopping';
     if (work) this.#finishWork(instance).fail(work, why);
@@ -354,7 +366,7 @@ export class Actor implements ActorRef {
   #spawn(parent: Instance, name: string, given: unknown): unknown {
     const known = parent.children.get(name);
     if (known) return this.#port.handleOf(known);
-    if (parent.status === 'stopped') throw this.#stoppedError(parent.key);
+    if (parent.status === 'stopped') throw stoppedError(this, parent.key);
     const address = `${parent.terms.entity}/${name}`;
     const child = new Actor(address, this.#port.parse(given, address), this.#port, {
       failed: (error) => this.#childFailed(parent, error),
@@ -371,17 +383,14 @@ export class Actor implements ActorRef {
 
   #cancelQueued(instance: Instance, error: unknown): number {
     this.#unstashed -= instance.front.length;
-    const queued = [...instance.empty(), ...this.#inbox.empty(instance.key)];
+    const stashed = instance.empty();
+    for (const one of stashed) this.#unstash(one);
+    const queued = [...stashed, ...this.#inbox.empty(instance.key)];
     this.#books.cancel(queued, error);
     return queued.length;
   }
 
   #report(instance: Instance, type: string, about: object = {}): void {
     this.#port.report(type, { name: this.address, key: instance.key, ...about });
-  }
-
-  #stoppedError(key?: string): TelltaleError {
-    const which = key === undefined || !this.behaviour.keyOf ? this.address : `${this.address}/${key}`;
-    return new TelltaleError('ACTOR_STOPPED', `actor ${which} has stopped`);
   }
 }

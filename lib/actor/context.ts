@@ -12,7 +12,7 @@ export interface ActorSite extends HandlerSite {
   readonly self: unknown;
   spawn(name: string, behaviour: unknown): unknown;
   /** Throws `MAILBOX_FULL` where no room is left, `NOT_SUPPORTED` where nothing can be put off. */
-  mustStash(): void;
+  mustStash(envelope: Envelope): void;
   /** A value that may be an answer. Throws `PAYLOAD_*`. */
   plain(value: unknown): unknown;
   answer(envelope: Envelope, value: unknown): void;
@@ -72,7 +72,7 @@ export class ActorContext extends HandlerContext {
 
   get stash(): () => void {
     return () => {
-      this.actor.mustStash();
+      this.actor.mustStash(this.envelope);
       this.wish = 'stash';
     };
   }

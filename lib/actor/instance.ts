@@ -13,6 +13,7 @@ import type { InstanceStatus } from './figures.ts';
 import { addressOf } from './keys.ts';
 import type { ActorPort, ActorRef, Log } from './port.ts';
 import { rebuild, saveSnapshot, type Standing } from './rebuild.ts';
+import type { StashRoom } from './stash-room.ts';
 import { Supervisor } from './supervision.ts';
 
 /** One event on its way through `receive`, over all attempts. */
@@ -31,6 +32,7 @@ export interface InstanceTerms {
   readonly behaviour: Behaviour;
   readonly port: ActorPort;
   readonly actor: ActorRef;
+  readonly stashRoom: StashRoom;
   spawn(instance: Instance, name: string, behaviour: unknown): unknown;
   snapshotFailed(instance: Instance, error: unknown): void;
 }
@@ -97,15 +99,17 @@ export class Instance implements ActorSite {
     return this.#abort.signal;
   }
 
-  mustStash(): void {
-    const { entity, behaviour } = this.terms;
+  mustStash(envelope: Envelope): void {
+    const { entity, behaviour, stashRoom } = this.terms;
     if (behaviour.durable)
       throw new TelltaleError(
         'NOT_SUPPORTED',
         `\`stash\` of actor ${entity} would hold up its mailbox, which is the log`,
       );
-    if (this.stashed.length < behaviour.mailbox.max) return;
-    throw new TelltaleError('MAILBOX_FULL', `actor ${entity} has stashed ${behaviour.mailbox.max} events, all it may`);
+    if (stashRoom.has(envelope)) return;
+    const { length, bytes, limits } = stashRoom;
+    const text = `the stash of actor ${this.terms.actor.address} is full: ${length} of ${limits.max} events, ${bytes} of ${limits.maxBytes} bytes`;
+    throw new TelltaleError('MAILBOX_FULL', text);
   }
 
   /** Would nothing be lost if it were put aside? */

@@ -1,4 +1,4 @@
-import { expected } from '../errors.ts';
+import { expected, TelltaleError } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import { KeyFailure, laneKey } from '../invoke/lane-key.ts';
 import type { ActorRef } from './port.ts';
@@ -30,4 +30,9 @@ export function checkKey({ address, behaviour: { keyOf } }: Keyed, key: unknown)
   if (!keyOf) return MAIN;
   if (typeof key === 'string' && key !== '') return key;
   throw expected('INVALID_OPTION', thing, 'a non-empty string', key);
+}
+
+export function stoppedError({ address, behaviour: { keyOf } }: Keyed, key?: string): TelltaleError {
+  const which = key === undefined || !keyOf ? address : `${address}/${key}`;
+  return new TelltaleError('ACTOR_STOPPED', `actor ${which} has stopped`);
 }

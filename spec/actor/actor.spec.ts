@@ -303,6 +303,41 @@ describe('an actor', () => {
     expect(booksOf(bus, 'innocent')).to.include({ handled: 8, dropped: 0 });
   });
 
+  it('stashes, over all its instances, no more than its mailbox holds, in events and in bytes', async () => {
+    const { bus } = await createTestBus();
+    const codes: unknown[] = [];
+    const stashing = (name: string, mailbox: object): Actor =>
+      bus.actor(name, {
+        initial: 0,
+        key: 'payload.of',
+        mailbox,
+        receive: (_, { type }, { stash, unstash }) => {
+          if (type === 'go') return unstash();
+          if (type === 'later')
+            try {
+              stash();
+            } catch (error) {
+              codes.push((error as { code: string }).code);
+            }
+        },
+      });
+    const few = stashing('few', { max: 2 });
+    for (const of of ['a', 'b', 'c']) few.tell('later', { of });
+    expect(codes.splice(0)).to.deep.equal(['MAILBOX_FULL']);
+    expect(booksOf(bus, 'few').queuedBytes).to.be.greaterThan(0);
+    await few.stop('a');
+    few.tell('later', { of: 'c' });
+    expect(codes).to.deep.equal([]);
+    await few.stop();
+    const small = stashing('small', { maxBytes: 3_000 });
+    for (const of of ['a', 'b']) small.tell('later', { of, text: 'x'.repeat(2_000) });
+    expect(codes).to.deep.equal(['MAILBOX_FULL']);
+    small.tell('go', { of: 'a' });
+    small.tell('go', { of: 'b' });
+    await bus.settled();
+    expect(booksOf(bus, 'small')).to.include({ queued: 1 });
+  });
+
   it('says what its events come from, behind awaits and from the mailbox', async () => {
     const { bus, ofType } = await createTestBus();
     const actor = bus.actor('echo', {
