@@ -2,6 +2,7 @@ import type { Envelope } from '../event/envelope.ts';
 import { TopicTrie } from '../event/topic-trie.ts';
 import { Group } from './group.ts';
 import { Places } from './places.ts';
+import { isTold, kindOf, nameOf, type RecipientKind } from './recipient-name.ts';
 import { NONE_REMOVED, addRemoved, type RemovedFigures } from './subscription-figures.ts';
 import type { SubscriptionOptions, SubscriptionPort } from './subscription.ts';
 import { Subscription } from './subscription.ts';
@@ -21,9 +22,6 @@ export interface RouterLink {
   /** Who it is that handles events here, among all threads: `recipient` is one of this bus. */
   nameOf(recipient: string, kind: RecipientKind): string;
 }
-
-/** A group is one over all threads; several who answer are asked one by one. */
-type RecipientKind = 'on' | 'group' | 'answer';
 
 /**
  * Who hears what. Ordering: targets in the order they subscribed. A subscription added while an event is being
@@ -217,17 +215,6 @@ export class Router {
       if (group.size === 0) this.#groups.get(`${name}\u0000${pattern}`)?.leave();
     };
   }
-}
-
-// The members of a group are one; readers and links have no handler that could name itself.
-const isTold = ({ group, stream, link }: SubscriptionOptions): boolean => group === undefined && !stream && !link;
-
-const kindOf = ({ group, answers }: SubscriptionOptions): RecipientKind =>
-  answers ? 'answer' : group === undefined ? 'on' : 'group';
-
-function nameOf(options: SubscriptionOptions): string {
-  const { group, pattern } = options;
-  return group === undefined ? `${kindOf(options)}:${pattern}` : `group:${group}/${pattern}`;
 }
 
 function withRoom(mailbox: SubscriptionOptions['mailbox'], room: RouterLink['room']): SubscriptionOptions['mailbox'] {
