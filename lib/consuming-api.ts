@@ -31,7 +31,10 @@ export interface Consumer extends AsyncDisposable {
    * `WOULD_DEADLOCK` inside its own handler, `INVALID_PLACE`, and `INVALID_OPTION` where `checkpointIn` has no `onReset`.
    */
   rewind(place: Place): Promise<void>;
-  /** Resolves when all that is stored by now is done with, or it has ended. `WOULD_DEADLOCK` inside its own handler. */
+  /**
+   * Resolves when all that is stored by now is done with, or it was stopped. Rejects where it has paused by itself or
+   * failed, with the code of its `error` (`HANDLER_FAILED` for any other), and with `WOULD_DEADLOCK` inside its own handler.
+   */
   caughtUp(): Promise<void>;
   /**
    * Lets running handlers end within the bus's `closeTimeout`, writes the last checkpoint, gives its partitions back. May

@@ -5,10 +5,11 @@ import type { StoredEvent } from '../event/event.ts';
 import type { Place } from '../event/place.ts';
 import { checkPlace } from '../store/read/resolve-place.ts';
 import { beginningOf, startOf } from './beginning.ts';
+import { Arrivals } from './arrivals.ts';
 import { ledgerTermsOf, PARTITIONS, type Seat } from './ledger.ts';
 import { Partition } from './partition.ts';
 import { Reader } from './reader.ts';
-import { insideError, lostError, noResetError, overError } from './refusals.ts';
+import { insideError, lostError, noResetError, overError, stuckError } from './refusals.ts';
 import { Seats } from './seats.ts';
 import type { ConsumerFigures, ConsumerLag, ConsumerPort, ConsumerStatus, ConsumerTerms } from './terms.ts';
 import { claimOf, commitTo } from './trusting.ts';
@@ -37,7 +38,7 @@ export class Consumer {
   readonly #seats: Seats;
   readonly #work: Work;
   readonly #reader: Reader;
-  readonly #waiting = new Set<{ readonly position: number; readonly arrived: () => void }>();
+  readonly #arrivals = new Arrivals();
   readonly #leaveFeed: () => void;
   #head = 0;
   #lastAt: number;
@@ -164,13 +165,13 @@ export class Consumer {
     return (this.#stopping ??= this.#stop());
   }
 
-  /** Resolves when all that is stored now is done with, or when it does not run any more. */
+  /** Resolves when all that is stored now is done with, or when it was stopped; rejects with what it does not go on for. */
   async caughtUp(): Promise<void> {
     this.#mustNotBeInside('caughtUp');
     await this.#port.written();
-    const { position } = await this.#port.store.head();
-    if (this.position >= position || this.#isOver) return;
-    await new Promise<void>((arrived) => this.#waiting.add({ position, arrived }));
+    const arrived = this.#arrivals.at((await this.#port.store.head()).position);
+    this.#look();
+    await arrived;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -268,12 +269,12 @@ export class Consumer {
   }
 
   #ease(): void {
-    for (const one of this.#waiting) {
-      if (this.position < one.position && !this.#isOver) continue;
-      this.#waiting.delete(one);
-      one.arrived();
-    }
+    this.#look();
     this.#port.eased();
+  }
+
+  #look(): void {
+    this.#arrivals.look(this.position, this.#isOver, stuckError(this.name, this.#status, this.#error));
   }
 
   #createSeats(): Seats {
@@ -349,7 +350,7 @@ export class Consumer {
 
   #moved(): void {
     this.#seats.moved();
-    if (this.#waiting.size > 0) this.#ease();
+    if (this.#arrivals.size > 0) this.#ease();
   }
 
   // The target knows best how far it has come; its epoch keeps out whoever had the partition before.

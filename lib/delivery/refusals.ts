@@ -1,4 +1,4 @@
-import { TelltaleError } from '../errors.ts';
+import { isTelltaleError, TelltaleError, toError } from '../errors.ts';
 import type { ConsumerStatus } from './terms.ts';
 
 export function lostError(name: string, index: number): TelltaleError {
@@ -18,4 +18,13 @@ export function insideError(name: string, verb: string): TelltaleError {
 export function noResetError(name: string): TelltaleError {
   const text = `\`rewind\` of consumer \`${name}\` needs \`onReset\`, which takes back what its target has made of the events`;
   return new TelltaleError('INVALID_OPTION', text);
+}
+
+/** Why it does not go on by itself; undefined where it does, and where somebody has paused or stopped it. */
+export function stuckError(name: string, status: ConsumerStatus, cause: unknown): TelltaleError | undefined {
+  if (cause === undefined || (status !== 'paused' && status !== 'failed')) return undefined;
+  // It goes on when it is told who has its partition now.
+  if (status === 'paused' && isTelltaleError(cause, 'LEASE_LOST')) return undefined;
+  const code = isTelltaleError(cause) ? cause.code : 'HANDLER_FAILED';
+  return new TelltaleError(code, `consumer \`${name}\` is ${status}: ${toError(cause).message}`, { cause });
 }
