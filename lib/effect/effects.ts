@@ -149,7 +149,11 @@ export class Effects {
     const { results } = this.#handling(envelope);
     let known = results.get(id);
     if (!known) {
-      const within = Object.create(envelope, { effects: { value: [...withinEffects(), id] } }) as Within;
+      // What it does is done once and not taken back: an actor that stores its facts first holds none of it back.
+      const within = Object.create(envelope, {
+        effects: { value: [...withinEffects(), id] },
+        hold: { value: undefined },
+      }) as Within;
       const result = await runWithCause(within, () => fn(), undefined);
       known = admitDone({ recipient, eventId: envelope.event.id, name, result }, this.#port.maxBytes);
       results.set(id, known);
