@@ -77,7 +77,7 @@ export interface ActorContext<E = AnyEvents> extends HandlerContext<E> {
   readonly stop: () => void;
   /** Handles the events that come in another way. Forgotten when the instance begins anew. */
   readonly become: (receive: Behaviour<never, E>['receive']) => void;
-  /** Puts this event off until `unstash`. Throws `MAILBOX_FULL` beyond `mailbox.max` events; not for durable actors (`NOT_SUPPORTED`). */
+  /** Puts this event off until `unstash`. Throws `MAILBOX_FULL` beyond `mailbox.max` events or `maxBytes`, all instances together; not for durable actors (`NOT_SUPPORTED`). */
   readonly stash: () => void;
   /** What was put off comes next, in its order. */
   readonly unstash: () => void;

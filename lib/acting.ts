@@ -3,7 +3,7 @@ import { checkActorName, parseBehaviour, type Behaviour } from './actor/behaviou
 import { ActorContext, type ActorSite } from './actor/context.ts';
 import { copyState } from './actor/copy-state.ts';
 import { decide } from './actor/decide.ts';
-import type { ActorFigures, ActorsGone } from './actor/figures.ts';
+import { NONE_GONE, type ActorFigures, type ActorsGone } from './actor/figures.ts';
 import { addressOf, checkKey, instanceFor } from './actor/keys.ts';
 import type { ActorPort, ActorRef, Log } from './actor/port.ts';
 import { rebuild, type Standing } from './actor/rebuild.ts';
@@ -32,8 +32,6 @@ export function actorsOf(core: Core): Actors {
     known.set(core, (actors = { live: new Set(), roots: new Map(), gone: NONE_GONE, deliveries: new Map() }));
   return actors;
 }
-
-const NONE_GONE = { actors: 0, routed: 0, handled: 0, failed: 0, dropped: 0, cancelled: 0, restarts: 0 };
 
 /** The books of the actors that run, and the sum of those that have ended. */
 export function actorFigures(core: Core): { actors: readonly ActorFigures[]; actorsGone: ActorsGone } {

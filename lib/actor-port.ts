@@ -1,6 +1,6 @@
 import type { Actor } from './actor/actor.ts';
 import { parseBehaviour } from './actor/behaviour.ts';
-import type { ActorFigures, ActorsGone } from './actor/figures.ts';
+import { addGone, type ActorsGone } from './actor/figures.ts';
 import type { ActorPort, ActorRef, Log } from './actor/port.ts';
 import { runWithoutCause } from './context.ts';
 import type { Core } from './core.ts';
@@ -151,7 +151,7 @@ function enlist(core: Core, actors: Actors, actor: ActorRef): () => void {
   const { behaviour, address } = actor;
   const target = listener(actor);
   const waits = behaviour.mailbox.overflow === 'wait';
-  const leaves = behaviour.on.map((pattern) => core.router.join(pattern, target));
+  const leaves = behaviour.on.map((pattern) => core.router.join(pattern, target, behaviour));
   const part: Working = {
     get load() {
       return actor.load;
@@ -182,17 +182,5 @@ function listener(actor: ActorRef): Target {
     again: (envelope) => actor.take(envelope),
     congested: (envelope) => !isTold(envelope) && actor.congested(envelope),
     giveUp: (envelope) => actor.giveUp(envelope),
-  };
-}
-
-function addGone(sum: ActorsGone, last: ActorFigures): ActorsGone {
-  return {
-    actors: sum.actors + 1,
-    routed: sum.routed + last.routed,
-    handled: sum.handled + last.handled,
-    failed: sum.failed + last.failed + last.running,
-    dropped: sum.dropped + last.dropped,
-    cancelled: sum.cancelled + last.cancelled + last.queued,
-    restarts: sum.restarts + last.restarts,
   };
 }

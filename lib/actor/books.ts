@@ -1,11 +1,12 @@
 import type { Envelope } from '../event/envelope.ts';
+import { createCounts } from '../mailbox/counts.ts';
 import type { Failure } from '../invoke/invoke.ts';
 import type { Work } from './instance.ts';
 import type { ActorPort, ActorRef } from './port.ts';
 
 /** What becomes of the events of one actor, counted and told: each ends once. */
 export class Books {
-  readonly counts = { routed: 0, handled: 0, failed: 0, running: 0, dropped: 0, cancelled: 0, restarts: 0 };
+  readonly counts = { ...createCounts(), restarts: 0 };
   readonly #actor: ActorRef;
   readonly #port: ActorPort;
 

@@ -1,3 +1,5 @@
+import { addEnded, NONE_ENDED, type EndedCounts } from '../mailbox/counts.ts';
+
 /** The books of one actor, all instances: routed = handled + failed + running + queued + dropped + cancelled. */
 export interface ActorFigures {
   /** A child has the place of its parent before its name: `team/main/worker`. */
@@ -33,12 +35,16 @@ export interface InstanceInfo {
 export type InstanceStatus = 'starting' | 'idle' | 'running' | 'restarting' | 'stopped';
 
 /** The books of all actors that have ended: routed = handled + failed + dropped + cancelled. */
-export interface ActorsGone {
+export interface ActorsGone extends EndedCounts {
   readonly actors: number;
-  readonly routed: number;
-  readonly handled: number;
-  readonly failed: number;
-  readonly dropped: number;
-  readonly cancelled: number;
   readonly restarts: number;
 }
+
+export const NONE_GONE: ActorsGone = { actors: 0, ...NONE_ENDED, restarts: 0 };
+
+/** Adds the last figures of one more; what it still handled has had its letter. */
+export const addGone = (sum: ActorsGone, last: ActorFigures): ActorsGone => ({
+  actors: sum.actors + 1,
+  ...addEnded(sum, { ...last, failed: last.failed + last.running }),
+  restarts: sum.restarts + last.restarts,
+});

@@ -1,3 +1,5 @@
+import { addEnded, NONE_ENDED, type EndedCounts } from '../mailbox/counts.ts';
+
 /** The books of one subscription: routed = handled + failed + running + queued + dropped + cancelled. */
 export interface SubscriptionFigures {
   readonly pattern: string;
@@ -15,44 +17,14 @@ export interface SubscriptionFigures {
 }
 
 /** The books of all subscriptions that were removed and have ended: routed = handled + failed + dropped + cancelled. */
-export interface RemovedFigures {
+export interface RemovedFigures extends EndedCounts {
   readonly subscriptions: number;
-  readonly routed: number;
-  readonly handled: number;
-  readonly failed: number;
-  readonly dropped: number;
-  readonly cancelled: number;
 }
 
-export const NONE_REMOVED: RemovedFigures = {
-  subscriptions: 0,
-  routed: 0,
-  handled: 0,
-  failed: 0,
-  dropped: 0,
-  cancelled: 0,
-};
+export const NONE_REMOVED: RemovedFigures = { subscriptions: 0, ...NONE_ENDED };
 
 /** Adds the last figures of one more; what a reader had not read yet counts as cancelled. */
-export function addRemoved(sum: RemovedFigures, last: SubscriptionFigures): RemovedFigures {
-  return {
-    subscriptions: sum.subscriptions + 1,
-    routed: sum.routed + last.routed,
-    handled: sum.handled + last.handled,
-    failed: sum.failed + last.failed,
-    dropped: sum.dropped + last.dropped,
-    cancelled: sum.cancelled + last.cancelled + last.queued,
-  };
-}
-
-/** The part of the books that is counted; queued and running are read off the mailbox. */
-export interface Counts {
-  routed: number;
-  handled: number;
-  failed: number;
-  running: number;
-  dropped: number;
-  cancelled: number;
-}
-
-export const createCounts = (): Counts => ({ routed: 0, handled: 0, failed: 0, running: 0, dropped: 0, cancelled: 0 });
+export const addRemoved = (sum: RemovedFigures, last: SubscriptionFigures): RemovedFigures => ({
+  subscriptions: sum.subscriptions + 1,
+  ...addEnded(sum, last),
+});

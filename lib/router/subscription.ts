@@ -7,6 +7,7 @@ import type { ContextPort } from '../invoke/handler-context.ts';
 import { HandlerContext } from '../invoke/handler-context.ts';
 import type { Failure } from '../invoke/invoke.ts';
 import { invoke } from '../invoke/invoke.ts';
+import { createCounts } from '../mailbox/counts.ts';
 import { createKeyedMailbox } from '../mailbox/keyed-mailbox.ts';
 import type { Mailbox } from '../mailbox/mailbox.ts';
 import type { MailboxLimits } from '../mailbox/overflow.ts';
@@ -16,7 +17,6 @@ import type { RetryPolicy } from '../retry.ts';
 import { KeyFailure, laneKey } from '../invoke/lane-key.ts';
 import { Run, Runs } from './runs.ts';
 import type { SubscriptionFigures } from './subscription-figures.ts';
-import { createCounts } from './subscription-figures.ts';
 import type { Target } from './target.ts';
 
 export type Handler = (event: TelltaleEvent, context: HandlerContext) => unknown;
