@@ -13,15 +13,8 @@ import { Instance, type Work } from './instance.ts';
 import { Instances } from './instances.ts';
 import { checkKey, instanceFor, stoppedError } from './keys.ts';
 import { StashRoom } from './stash-room.ts';
-import type { ActorPort, ActorRef } from './port.ts';
-
-/** Who looks after an actor. */
-export interface Owner {
-  /** It has failed, and that is left to its parent. */
-  failed(error: unknown): void;
-  /** It has ended. */
-  forget(): void;
-}
+import type { ActorPort, ActorRef, Owner } from './port.ts';
+import { errorOf, type Verdict } from './supervision.ts';
 
 /**
  * One actor, with an instance for each key. Ordering: an instance handles its events one by one, in dispatch order;
@@ -199,16 +192,13 @@ export class Actor implements ActorRef {
     if (!this.behaviour.persist) return undefined;
     const instance = this.#instanceOf(key);
     const failure = await instance.begin();
-    if (failure) throw failure.error;
+    if (failure) throw errorOf(failure);
     return instance;
   }
 
   #begun(instance: Instance, type: string, failure: Failure | undefined): void {
     if (instance.status === 'stopped') return;
-    if (failure) {
-      this.#port.broken(this, { key: instance.key, action: 'stop' }, failure.error);
-      return void this.#quit(instance, 'failed', failure.error);
-    }
+    if (failure) return this.#notBegun(instance, errorOf(failure));
     instance.status = 'idle';
     instance.usedMs = this.#port.clock.monotonic();
     this.#report(instance, type);
@@ -244,7 +234,7 @@ export class Actor implements ActorRef {
       this.#finishWork(instance).done(work, failure ? 'failed' : 'handled');
       return false;
     }
-    if (failure) return this.#supervise(instance, work, failure.error);
+    if (failure) return this.#supervise(instance, work, errorOf(failure));
     instance.supervisor.went();
     instance.status = 'idle';
     this.#instances.used(instance);
@@ -279,7 +269,7 @@ export class Actor implements ActorRef {
   #settle(instance: Instance): void {
     while (instance.status === 'idle') {
       if (instance.wanted === 'stop') return void this.#quit(instance, 'stopped', instance.error);
-      if (instance.wanted === 'restart') return this.#restart(instance, 0);
+      if (instance.wanted === 'restart') return this.#restart(instance, instance.restartMs);
       const next = instance.front.shift();
       if (!next) return this.#inbox.release(instance.key);
       this.#unstashed--;
@@ -305,11 +295,21 @@ export class Actor implements ActorRef {
     runWithoutCause(() => this.#port.broken(this, about, error, !envelope.asking));
     if (verdict.act === 'restart' && attempt < this.behaviour.supervision.retry.attempts) work.attempt++;
     else this.#finishWork(instance).fail(work, error);
+    this.#carryOut(instance, verdict, error);
+    return verdict.act === 'resume';
+  }
+
+  #notBegun(instance: Instance, error: unknown): void {
+    const verdict = instance.supervisor.notBegun(error);
+    runWithoutCause(() => this.#port.broken(this, { key: instance.key, action: verdict.act }, error));
+    this.#carryOut(instance, verdict, error);
+  }
+
+  #carryOut(instance: Instance, verdict: Verdict, error: unknown): void {
     if (verdict.act === 'resume') instance.status = 'idle';
     else if (verdict.act === 'restart') this.#restart(instance, verdict.delayMs);
     else void this.#quit(instance, verdict.act === 'give-up' ? 'gave-up' : 'failed', error);
     if (verdict.act === 'escalate') this.#owner.failed(error);
-    return verdict.act === 'resume';
   }
 
   /** A child has failed in a way that is left to its parent. */
@@ -320,6 +320,7 @@ export class Actor implements ActorRef {
     if (verdict.act === 'resume') return;
     instance.wanted = verdict.act === 'restart' ? 'restart' : 'stop';
     instance.error = error;
+    instance.restartMs = verdict.act === 'restart' ? verdict.delayMs : 0;
     if (instance.status === 'idle' && this.#inbox.acquire(instance.key)) this.#goOn(instance);
     if (verdict.act === 'escalate') this.#owner.failed(error);
   }
@@ -333,7 +334,8 @@ export class Actor implements ActorRef {
     const gone = new Promise<void>((resolve) => instance.whenStopped.push(resolve));
     instance.wanted = 'stop';
     if (instance.status !== 'running' && instance.status !== 'stopped') void this.#quit(instance, 'stopped');
-    else if (instance.status === 'stopped' && !instance.isWinding) return;
+    // It had failed: its next event begins it anew.
+    else if (instance.status === 'stopped' && !instance.isWinding) return this.#instances.forget(instance, undefined);
     await gone;
   }
 

@@ -53,6 +53,8 @@ export class Instance implements ActorSite {
   status: InstanceStatus = 'starting';
   /** Is to stop, or to begin anew, when the event it handles is done with. */
   wanted: 'nothing' | 'stop' | 'restart' = 'nothing';
+  /** How long a wanted restart waits. */
+  restartMs = 0;
   /** Being handled, or waiting for its next attempt. */
   work: Work | undefined;
   /** Of the last event that went well: what `receive` wished for. */

@@ -75,13 +75,11 @@ export class Instances {
 
   end(): void {
     this.#idle?.stop();
-    for (const [key, cancel] of this.#timers) {
-      cancel();
-      this.#forget(key);
-    }
+    for (const key of this.#timers.keys()) this.#forget(key);
   }
 
   #forget(key: string): void {
+    this.#timers.get(key)?.();
     this.#timers.delete(key);
     this.#byKey.delete(key);
   }

@@ -25,6 +25,14 @@ export interface ActorRef extends Recipient {
   cut(error: unknown): { readonly cut: number; readonly stillRunning: number };
 }
 
+/** Who looks after an actor. */
+export interface Owner {
+  /** It has failed, and that is left to its parent. */
+  failed(error: unknown): void;
+  /** It has ended. */
+  forget(): void;
+}
+
 /** What an actor reaches of its bus. None of it throws unless it says so. */
 export interface ActorPort {
   readonly clock: Clock;

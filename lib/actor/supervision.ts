@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { toMs, type Duration } from '../duration.ts';
-import { expected } from '../errors.ts';
+import { expected, isTelltaleError, toError } from '../errors.ts';
+import type { Failure } from '../invoke/invoke.ts';
 import { mustKnow } from '../parse-options.ts';
 import { parseRetry, retryDelayMs, type RetryOptions, type RetryPolicy } from '../retry.ts';
 
@@ -11,7 +12,9 @@ export type Strategy = 'resume' | 'restart' | 'stop' | 'escalate';
 export interface SuperviseOptions {
   /**
    * `restart`: begins anew, from `initial` or from its events, and gets the event again. `resume`: goes on with the state
-   * it has. `stop`: ends. `escalate`: ends, and its parent is treated as if it had failed. @default 'restart'
+   * it has. `stop`: ends. `escalate`: ends, and its parent is treated as if it had failed. An
+   * `initial` that throws is a failure like any other, but there is nothing to resume with: it stops. One whose stored
+   * events cannot be applied, or are gone, is not restarted either. @default 'restart'
    */
   readonly strategy?: Strategy;
   /** How often one event is tried, the first time too; then it is a dead letter. An integer from 1. @default 3 */
@@ -62,6 +65,9 @@ export function parseSupervise(options: SuperviseOptions = {}): Supervision {
   return { strategy, retry, maxRestarts, withinMs: toMs(within, 'supervise.within') };
 }
 
+/** What it was that failed: never undefined, which would be an end by wish. */
+export const errorOf = ({ error }: Failure): unknown => error ?? toError(error);
+
 /** What one instance has been through. Memory: the times of at most `maxRestarts` restarts. */
 export class Supervisor {
   readonly #terms: Supervision;
@@ -84,6 +90,17 @@ export class Supervisor {
 
   went(): void {
     this.#inARow = 0;
+  }
+
+  /**
+   * Decides, and remembers, about a beginning that has failed: there is no state to resume with, and what is stored
+   * would be the same the next time.
+   */
+  notBegun(error: unknown): Verdict {
+    const { strategy } = this.#terms;
+    const isLasting = isTelltaleError(error, 'REBUILD_FAILED') || isTelltaleError(error, 'EVENTS_REMOVED');
+    if (strategy === 'resume' || (strategy === 'restart' && isLasting)) return { act: 'stop' };
+    return this.failed();
   }
 
   /** Decides, and remembers, about a failure. */

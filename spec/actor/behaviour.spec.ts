@@ -14,7 +14,7 @@ describe('a behaviour that is refused', () => {
     const { bus } = await createActorBus();
     const textOf = (behaviour: object): string => {
       try {
-        bus.actor('a', { ...counter, ...behaviour } as Behaviour<number>);
+        bus.actor('a', { ...counter, ...behaviour });
       } catch (error) {
         return toError(error).message;
       }

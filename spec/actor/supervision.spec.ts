@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Behaviour } from '../../lib/acting-api.ts';
 import { codeOf } from '../support/code-of.ts';
-import { createGate, turn } from '../support/turns.ts';
+import { createGate } from '../support/turns.ts';
 import { refuseUnhandledRejections } from '../support/unhandled.ts';
 import { booksOf, createActorBus } from './actor-bus.ts';
 
@@ -167,7 +167,7 @@ describe('the supervision of an actor', () => {
   });
 
   it('supervises what is rejected as what is thrown, and an `initial` that throws', async () => {
-    const { bus, saidOf, told } = await createActorBus();
+    const { bus, clock, saidOf, told } = await createActorBus();
     const gate = createGate();
     const actor = bus.actor<number>('a', {
       initial: 0,
@@ -186,11 +186,14 @@ describe('the supervision of an actor', () => {
       initial: () => {
         throw new Error('no beginning');
       },
+      supervise: { maxRestarts: 3, backoff: steady },
       receive: () => 1,
     });
-    await turn();
+    await clock.advance(2_000);
+    expect(broken.instances()[0]).to.include({ status: 'restarting', restarts: 2 });
+    await clock.advance(60_000);
     expect(codeOf(() => broken.tell('x', 1))).to.equal('ACTOR_STOPPED');
-    expect(saidOf('b')).to.deep.equal(['failed', 'stopped']);
+    expect(saidOf('b')).to.deep.equal(['failed', 'failed', 'failed', 'failed', 'stopped']);
     expect((told.at(-1)!['error'] as Error).message).to.equal('no beginning');
   });
 
