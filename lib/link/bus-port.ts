@@ -36,7 +36,15 @@ export interface Hear {
   readonly link: LinkEnd;
 }
 
-/** A subscription of a worker's bus, as its link sees it. */
+/** What a worker asks for. */
+export interface Telling {
+  readonly pattern: string;
+  readonly group?: string;
+  readonly key?: unknown;
+  readonly keyPath?: string;
+}
+
+/** A listener of a worker's bus, as its link sees it. */
 export interface Local {
   readonly live: boolean;
   readonly options: {
@@ -135,6 +143,7 @@ export interface BusPort {
   /** In a worker: announces its subscriptions, and hands over its transient events. */
   linkTo(link: {
     readonly room: { max: number; maxBytes: number };
+    mustTell(options: Telling): void;
     announce(local: Local): () => void;
     nameOf(recipient: string, kind: 'on' | 'group' | 'answer'): string;
   }): void;

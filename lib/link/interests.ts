@@ -1,4 +1,5 @@
-import type { Local } from './bus-port.ts';
+import { TelltaleError } from '../errors.ts';
+import type { Local, Telling } from './bus-port.ts';
 import type { Interest, Message } from './frames.ts';
 
 /** Subscriptions of a worker that mean the same: an event comes over the link once for all of them. */
@@ -62,6 +63,16 @@ export class Interests {
     if (interest.group === undefined) return `${text}#0`;
     for (let place = 0; ; place++) if (!this.#byKey.has(`${text}#${place}`)) return `${text}#${place}`;
   }
+}
+
+/**
+ * Throws `NOT_SUPPORTED` for a group with a function as its key: its events are dealt out by the parent, which could keep
+ * no order of a key that it cannot work out.
+ */
+export function mustTell({ pattern, group, key, keyPath }: Telling): void {
+  if (group === undefined || key === undefined || keyPath !== undefined) return;
+  const text = `\`key\` of on('${pattern}') with group \`${group}\` in a worker: a path, for its parent deals out the events of a group; got a function`;
+  throw new TelltaleError('NOT_SUPPORTED', text, { details: { pattern, group } });
 }
 
 /** Equal for interests that mean the same, in whichever worker. */

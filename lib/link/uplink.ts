@@ -16,7 +16,7 @@ import {
   type Receivers,
   type TypeInfo,
 } from './frames.ts';
-import { Interests } from './interests.ts';
+import { Interests, mustTell } from './interests.ts';
 import { Outgoing } from './outgoing.ts';
 import type { ProxyStore } from './proxy-store.ts';
 import { Questions } from './questions.ts';
@@ -118,6 +118,7 @@ export class Uplink {
     const room = { max: credits, maxBytes: ROOM_BYTES };
     bus.linkTo({
       room,
+      mustTell,
       announce: (local) => this.#interests.add(local, room),
       nameOf: (recipient, kind) =>
         kind === 'group' ? recipient : `${kind === 'answer' ? seat.own : seat.shared} ${recipient}`,

@@ -17,11 +17,22 @@ export interface RouterPort extends SubscriptionPort {
 export interface RouterLink {
   /** Room in each mailbox for what is on its way, beside what is dispatched here. */
   readonly room: { readonly max: number; readonly maxBytes: number };
+  /** Throws what cannot be told to the other bus. */
+  mustTell(options: SubscriptionOptions): void;
   /** Returns the undo. */
-  announce(subscription: Subscription): () => void;
+  announce(listener: Announced): () => void;
   /** Who it is that handles events here, among all threads: `recipient` is one of this bus. */
   nameOf(recipient: string, kind: RecipientKind): string;
 }
+
+/** Who is announced: a subscription, or somebody who joined. */
+interface Announced {
+  readonly live: boolean;
+  readonly options: Joining & Pick<SubscriptionOptions, 'pattern' | 'filter' | 'group' | 'stream'>;
+  take(envelope: Envelope): void;
+}
+
+type Joining = Pick<SubscriptionOptions, 'mailbox' | 'keyPath'>;
 
 /**
  * Who hears what. Ordering: targets in the order they subscribed. A subscription added while an event is being
@@ -97,6 +108,7 @@ export class Router {
     source?: (subscription: Subscription) => () => void,
   ): { readonly subscription: Subscription; readonly undo: () => void } {
     const link = source || options.replay === 'only' || options.pattern.startsWith('$') ? undefined : this.#link;
+    link?.mustTell(options);
     const joined = options.group === undefined || link ? undefined : this.#groupFor(options, options.group);
     const onEnd = (envelope: Envelope): void => joined?.ended(subscription, envelope);
     const own = link ? { ...options, mailbox: withRoom(options.mailbox, link.room) } : options;
@@ -117,10 +129,22 @@ export class Router {
   }
 
   /** Hands events of a pattern to somebody who is no subscription; returns the undo. */
-  join(pattern: string, target: Target): () => void {
+  join(pattern: string, target: Target, { mailbox, keyPath }: Joining): () => void {
     const leave = this.#trie.add(pattern, target);
+    const link = pattern.startsWith('$') ? undefined : this.#link;
+    const options = link && {
+      pattern,
+      mailbox: withRoom(mailbox, link.room),
+      ...(keyPath !== undefined && { keyPath }),
+    };
+    const take = (envelope: Envelope): void =>
+      target.wants(envelope.event) ? target.again(envelope) : envelope.retelling?.dropped(envelope);
+    const withdraw = options && link.announce({ live: true, options, take });
     this.#joined();
-    return leave;
+    return () => {
+      leave();
+      withdraw?.();
+    };
   }
 
   /** From now on every subscription that hears what is dispatched is announced to another bus. */
