@@ -3,20 +3,20 @@ import { createTestBus } from '../../lib/testing.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { refuseUnhandledRejections } from '../support/unhandled.ts';
 
+async function startFailing() {
+  const { bus, clock } = await createTestBus();
+  for (const type of ['$bus.handler.failed', '$bus.consumer.**']) bus.on(type, () => undefined);
+  for (let n = 1; n <= 4; n++) await bus.publish('a', n);
+  let isMended = false;
+  const handler = ({ payload }: { readonly payload: unknown }): void => {
+    if (payload === 3 && !isMended) throw new Error('three');
+  };
+  const consumer = bus.consume('c', 'a', handler as never, { onFailure: 'pause', retry: false });
+  return { bus, clock, consumer, mend: () => void (isMended = true) };
+}
+
 describe('caughtUp', () => {
   refuseUnhandledRejections();
-
-  async function startFailing() {
-    const { bus, clock } = await createTestBus();
-    for (const type of ['$bus.handler.failed', '$bus.consumer.**']) bus.on(type, () => undefined);
-    for (let n = 1; n <= 4; n++) await bus.publish('a', n);
-    let isMended = false;
-    const handler = ({ payload }: { readonly payload: unknown }): void => {
-      if (payload === 3 && !isMended) throw new Error('three');
-    };
-    const consumer = bus.consume('c', 'a', handler as never, { onFailure: 'pause', retry: false });
-    return { bus, clock, consumer, mend: () => void (isMended = true) };
-  }
 
   it('rejects when the consumer pauses by itself, and at once where it has', async () => {
     const { bus, consumer, mend } = await startFailing();
