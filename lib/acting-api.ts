@@ -50,7 +50,10 @@ export interface Behaviour<State, E = AnyEvents> {
    * nothing. @default 'events' with `apply`, otherwise false
    */
   readonly persist?: 'events' | 'state' | false;
-  /** What is stored for it is handled at least once, also after a crash: its mailbox is the log. @default false */
+  /**
+   * What is stored for it is handled at least once, also after a crash: its mailbox is the log. What it hears by `on` is
+   * handled from its first start on. @default false
+   */
   readonly durable?: boolean;
   /** A snapshot after this many facts. @default none */
   readonly snapshotEvery?: number;
@@ -71,7 +74,7 @@ export interface ActorContext<E = AnyEvents> extends HandlerContext<E> {
   readonly self: Actor<unknown, E>;
   /** Answers whoever asked, once the facts are stored; nothing where nobody did. Throws `PAYLOAD_*`. */
   readonly answer: (value: unknown) => void;
-  /** The child of this name, which is made where there is none. It ends with this instance, and when that begins anew. */
+  /** The child of this name, which is made where there is none; throws as `bus.actor` does. It ends with this instance, and when that begins anew. */
   readonly spawn: <Own>(name: string, behaviour: Behaviour<Own, E>) => Actor<Own, E>;
   /** Ends this instance behind this event. */
   readonly stop: () => void;
@@ -102,13 +105,13 @@ export interface Actor<State = unknown, E = AnyEvents> {
     payload: E[T],
     options?: AskOneOptions & { readonly key?: string },
   ): Promise<Value>;
-  /** Where it stands now, rebuilt where it is put aside; undefined for an instance that is not there and not persisted. */
+  /** Where it stands now, as a copy, rebuilt where it is put aside; undefined for an instance that is not there and not persisted. */
   state(key?: string): Promise<State | undefined>;
   /** Stores a snapshot now. Rejects with `INVALID_OPTION` unless events are persisted, `PAYLOAD_*`. */
   snapshot(key?: string): Promise<void>;
   /**
-   * Lets it end what it handles, then its children, then itself; what waits for it becomes dead letters. Rejects with
-   * `WOULD_DEADLOCK` inside of itself.
+   * Lets it end what it handles, then its children, then itself; what waits for it becomes dead letters. An instance that
+   * had failed is begun anew by its next event. Rejects with `WOULD_DEADLOCK` inside of itself, `INVALID_OPTION`.
    */
   stop(key?: string): Promise<void>;
   instances(): readonly InstanceInfo[];
@@ -149,7 +152,7 @@ export interface Acting<E = AnyEvents> {
   /**
    * Loads an entity, runs `receive` with a command, which is no event of the bus itself, and stores what it decides,
    * unless somebody else was faster: then once more, at most 10 times. Rejects with what `receive` and `apply` throw,
-   * `EXPECTATION_FAILED`, and as `load` does.
+   * `EXPECTATION_FAILED`, `WOULD_DEADLOCK` in a `receive` whose facts are stored first, and as `load` does.
    */
   decide<State>(entity: string, behaviour: Behaviour<State, E>, command: Command<E>): Promise<Decision<State, E>>;
 }

@@ -6,6 +6,11 @@ import { booksOf, createActorBus } from './actor-bus.ts';
 
 const backoff = { delay: '1s', factor: 2, maxDelay: '4s', jitter: 0 } as const;
 
+const throwNothing = (): never => {
+  // oxlint-disable-next-line typescript/only-throw-error -- what others may do
+  throw undefined;
+};
+
 describe('an actor that begins anew', () => {
   refuseUnhandledRejections();
 
@@ -76,10 +81,6 @@ describe('an actor that begins anew', () => {
 
   it('has failed where it throws nothing at all, and is bounded as any other', async () => {
     const { bus, told } = await createActorBus();
-    const throwNothing = (): never => {
-      // eslint-disable-next-line no-throw-literal
-      throw undefined;
-    };
     const actor = bus.actor('a', {
       initial: 0,
       key: 'payload',
