@@ -28,7 +28,8 @@ export interface Consumer extends AsyncDisposable {
   resume(): void;
   /**
    * Begins again at a place, inclusive, once running handlers have ended; every member of its group does. Rejects with
-   * `WOULD_DEADLOCK` inside its own handler, `INVALID_PLACE`, and `INVALID_OPTION` where `checkpointIn` has no `onReset`.
+   * `WOULD_DEADLOCK` inside its own handler, `INVALID_PLACE`, `INVALID_OPTION` where `checkpointIn` has no `onReset`, and
+   * with what that or the target fails of: then it goes on where it was.
    */
   rewind(place: Place): Promise<void>;
   /**
@@ -83,7 +84,10 @@ export interface Consuming<E> {
     handler: (event: StoredEventOf<E, P>, context: ConsumerContext<E, Tx>) => unknown,
     options?: ConsumeTerms<E, P, Tx>,
   ): Consumer;
-  /** The handler is given arrays of at most `batch.max`, one at a time. What it emits comes from the last of them. */
+  /**
+   * The handler is given arrays of at most `batch.max`, one at a time. What it emits comes from the last of them; all of
+   * them are named by `metadata: { causes: events.map(({ id }) => id) }`.
+   */
   consume<P extends string, Tx = undefined>(
     name: string,
     pattern: P,

@@ -1,8 +1,9 @@
 import type { Consumers } from './consuming-api.ts';
 import { currentCause, mustNotBeCaptured, runWithoutCause } from './context.ts';
 import type { Core } from './core.ts';
-import { startConsumer, type Consumer } from './delivery/consumer.ts';
+import { Consumer } from './delivery/consumer.ts';
 import { differenceOf, ledgerTermsOf } from './delivery/ledger.ts';
+import { hasOpenLetter, onSettled, recipientOf } from './delivery/letters.ts';
 import { listConsumers, removeConsumer, type ListingPort } from './delivery/listing.ts';
 import { parseConsume, type ConsumeOptions } from './delivery/options.ts';
 import type { ConsumerFigures, ConsumerPort, ConsumerTerms } from './delivery/terms.ts';
@@ -15,6 +16,7 @@ import { channels } from './observe/channels.ts';
 import { onEnd } from './on-end.ts';
 import { presenterOf } from './presenting.ts';
 import { RecentChains } from './router/recent-chains.ts';
+import type { KeptLetter } from './store/dead-letters.ts';
 import type { Store } from './store/port.ts';
 import { contextPort } from './wiring.ts';
 
@@ -54,16 +56,21 @@ export function createConsuming(core: Core): {
  * and `INVALID_OPTION` where one of its name is at work and they are no group, or read different events.
  */
 export function runConsumer(core: Core, terms: ConsumerTerms): Consumer {
-  mustConsume(core);
   const all = consumersOf(core);
   for (const other of all) if (other.name === terms.name) mustShare(other, terms);
   core.carrier.chains ??= new RecentChains();
+  const store = mustConsume(core);
+  const leave =
+    terms.onFailure === 'skip-key'
+      ? onSettled(store, recipientOf(terms.name), (position) => consumer.letterSettled(position))
+      : undefined;
   const changed = (): void => {
+    if (consumer.status === 'stopped' || consumer.status === 'failed') leave?.();
     if (consumer.status === 'stopped') all.delete(consumer);
     if (consumer.status === 'stopped' || consumer.status === 'failed') core.life.working.delete(work);
     sayStatus(core, consumer);
   };
-  const consumer = runWithoutCause(() => startConsumer(portOf(core, terms, changed), terms));
+  const consumer = runWithoutCause(() => new Consumer(portOf(core, terms, changed), terms));
   for (const other of all) if (other.name === terms.name && other.status === 'failed') all.delete(other);
   all.add(consumer);
   // When the bus cuts what still runs, it has stopped: what it has not done waits in the log.
@@ -135,15 +142,29 @@ function portOf(core: Core, { name }: ConsumerTerms, changed: ConsumerPort['chan
     envelopeOf: (event) => toEnvelope(core, present(event), false),
     written: () => Promise.allSettled([core.writer?.flush()]),
     failed: (envelope, failure) => handlerFailed(core, name, envelope, failure),
-    gaveUp: (envelope, { error, attempts }) => {
-      if (!envelope.event.type.startsWith('$'))
-        core.letters.open(envelope, { reason: 'handler-failed', error, recipient: name, attempts });
+    gaveUp: (envelope, failure) => openLetter(core, name, envelope, failure),
+    heldBack: async (envelope, failure, wanted) => {
+      if ((await hasLetter(core, store, name, envelope)) || !wanted()) return;
+      openLetter(core, name, envelope, failure);
     },
     unavailable: ({ code, message }, attempt, retryMs) =>
       core.reports.say('$bus.store.failed', `consumer ${name}`, { store: store.name, code, message, attempt, retryMs }),
     changed,
     eased: () => core.life.wake(),
   };
+}
+
+function openLetter(core: Core, name: string, envelope: Envelope, { error, attempts }: Failure): void {
+  if (envelope.event.type.startsWith('$')) return;
+  core.letters.open(envelope, { reason: 'handler-failed', error, recipient: recipientOf(name), attempts });
+}
+
+// Since before the last start. Where the log cannot be asked, two letters are better than none.
+async function hasLetter(core: Core, store: Store, name: string, { position }: Envelope): Promise<boolean> {
+  const recipient = recipientOf(name);
+  const isIt = ({ letter }: KeptLetter): boolean => letter.recipient === recipient && letter.position === position;
+  if (core.letters.kept().some(isIt)) return true;
+  return hasOpenLetter(store, recipient, position).catch(() => false);
 }
 
 function handlerFailed(core: Core, name: string, envelope: Envelope, { error, attempts }: Failure): void {
@@ -166,7 +187,7 @@ function sayStatus(core: Core, consumer: Consumer): void {
   runWithoutCause(() => core.reports.failed(`$bus.consumer.${status}`, part, error));
 }
 
-function noticeOf({ name, status, error, position }: Consumer): readonly string[] {
-  if (error === undefined) return [];
+function noticeOf({ name, status, error, position, hindrance }: Consumer): readonly string[] {
+  if (error === undefined) return hindrance === undefined ? [] : [`consumer ${name}: ${hindrance}`];
   return [`consumer ${name} is ${status} at position ${position}: ${toError(error).message}`];
 }

@@ -2,6 +2,7 @@ import { actorOf } from './acting.ts';
 import { consumerOf } from './consuming.ts';
 import { mustNotBeCaptured, NO_CHAIN, runWithCause, runWithoutCause, type Retelling } from './context.ts';
 import type { Core } from './core.ts';
+import { consumerNamed } from './delivery/letters.ts';
 import { Envelope } from './event/envelope.ts';
 import type { StoredEvent, TelltaleEvent } from './event/event.ts';
 import { retryImpossible, type LetterEvent } from './letters/event-of.ts';
@@ -78,8 +79,12 @@ function retryPort(core: Core): RetryPort {
   };
 }
 
-const noListener = (recipient: string | undefined): string =>
-  recipient === undefined ? 'nobody listens to it now' : `no subscription of \`${recipient}\` takes it now`;
+function noListener(recipient: string | undefined): string {
+  if (recipient === undefined) return 'nobody listens to it now';
+  const consumer = consumerNamed(recipient);
+  if (consumer !== undefined) return `consumer \`${consumer}\` does not run on this bus now`;
+  return `no subscription of \`${recipient}\` takes it now`;
+}
 
 /** A subscription, a group, an actor, or a consumer by its name. */
 type Recipient = Pick<Target, 'wants' | 'again'>;
@@ -88,8 +93,12 @@ const isPublished = ({ reason }: Letter): boolean => reason === 'refused' || rea
 
 // Whether anybody listens at all is told by type and pattern; the whole event is not read for that.
 function recipientsOf(core: Core, { eventType, recipient, group }: Letter): readonly Recipient[] {
-  const consumer = group === undefined ? consumerOf(core, recipient) : undefined;
-  if (consumer) return [{ wants: () => consumer.isListening, again: (envelope) => consumer.again(envelope) }];
+  const name = consumerNamed(recipient);
+  if (name !== undefined) {
+    const consumer = consumerOf(core, name);
+    if (!consumer) return [];
+    return [{ wants: () => consumer.isListening, again: (envelope) => consumer.again(envelope) }];
+  }
   const actor = actorOf(core, recipient);
   if (actor) return [{ wants: () => actor.live, again: (envelope) => actor.take(envelope) }];
   return core.router.recipients(eventType, recipient, group);

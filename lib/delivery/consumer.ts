@@ -4,9 +4,11 @@ import type { Envelope } from '../event/envelope.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { Place } from '../event/place.ts';
 import { checkPlace } from '../store/read/resolve-place.ts';
-import { beginningOf, startOf } from './beginning.ts';
 import { Arrivals } from './arrivals.ts';
-import { ledgerTermsOf, PARTITIONS, type Seat } from './ledger.ts';
+import { beginningOf, startOf } from './beginning.ts';
+import { endsWithin } from './ends-within.ts';
+import { keyOf, keysOf, ledgerTermsOf, type Seat } from './ledger.ts';
+import { recipientOf } from './letters.ts';
 import { Partition } from './partition.ts';
 import { Reader } from './reader.ts';
 import { insideError, lostError, noResetError, overError, stuckError } from './refusals.ts';
@@ -15,13 +17,9 @@ import type { ConsumerFigures, ConsumerLag, ConsumerPort, ConsumerStatus, Consum
 import { claimOf, commitTo } from './trusting.ts';
 import { Work } from './work.ts';
 
-/** Starts a consumer. What stands against it (its place, its group, its store) is told by `started` and `status`. */
-export function startConsumer(port: ConsumerPort, terms: ConsumerTerms): Consumer {
-  return new Consumer(port, terms);
-}
-
 /**
- * A durable subscription: reads the log from its checkpoint, then the commit feed.
+ * A durable subscription: reads the log from its checkpoint, then the commit feed. What stands against it (its place, its
+ * group, its store) is told by `started` and `status`.
  *
  * Ordering: position order within a lane. Delivery: at least once; what is at or below the checkpoint never again, what
  * was done above it once more after a crash. Capacity: 1,000 events or 16 MiB wait in memory, 10,000 positions beyond
@@ -100,12 +98,17 @@ export class Consumer {
     if (this.#status === 'starting') return 1;
     const { running } = this.#work;
     if (this.#status !== 'running') return running;
-    return running + this.#work.waiting + (this.#reader.isBehind ? 1 : 0);
+    return running + this.#work.waiting + this.#work.opening + (this.#reader.isBehind ? 1 : 0);
   }
 
   /** Can an event be given to it again? */
   get isListening(): boolean {
     return this.#status === 'running' || this.#status === 'paused';
+  }
+
+  /** What it waits for that may need somebody's hand; undefined where it is nothing of the kind. */
+  get hindrance(): string | undefined {
+    return this.isListening ? this.#work.hindrance : undefined;
   }
 
   get figures(): ConsumerFigures {
@@ -146,7 +149,7 @@ export class Consumer {
     let status: 'before' | 'reset' = 'before';
     try {
       await this.#seats.rewind(after, async (epoch) => {
-        const checkpoints = this.#keys().map((key) => ({ key, position: after, epoch }));
+        const checkpoints = keysOf(this.terms).map((key) => ({ key, position: after, epoch }));
         if (target) await commitTo(target, checkpoints, (tx) => onReset?.(tx));
         status = 'reset';
       });
@@ -183,6 +186,15 @@ export class Consumer {
     this.#work.again(envelope);
   }
 
+  /** The dead letter about an event was closed or discarded: its key waits no longer. */
+  letterSettled(position: number): void {
+    this.#work.settle(position);
+    if (this.#status !== 'paused' || !this.#work.wasStuckOf(this.#error) || this.#work.isStuck) return;
+    this.#become('running', undefined);
+    this.#work.pump();
+    this.#reader.ease();
+  }
+
   get #isOver(): boolean {
     return this.#status === 'stopped' || this.#status === 'failed';
   }
@@ -206,14 +218,9 @@ export class Consumer {
     this.#become('stopping', undefined);
     this.#reader.end();
     const { clock, closeTimeoutMs } = this.#port;
-    let cancel: (() => void) | undefined;
-    const timeout = new Promise<'late'>((resolve) => (cancel = clock.wait(closeTimeoutMs, () => resolve('late'))));
-    const ended = this.#endAll();
-    ended.catch(() => undefined);
     try {
-      if ((await Promise.race([ended, timeout])) === 'late') await this.#cutShort();
+      if (!(await endsWithin(clock, closeTimeoutMs, this.#endAll()))) await this.#cutShort();
     } finally {
-      cancel?.();
       this.#work.drop();
       this.#close('stopped');
     }
@@ -310,10 +317,11 @@ export class Consumer {
       context,
       envelopeOf: (event: StoredEvent) => this.#port.envelopeOf(event),
       mayStart: () => this.#status === 'running' && this.#seats.isSure,
-      keyOf: (index: number) => this.#keyOf(index),
+      keyOf: (index: number) => keyOf(this.terms, index),
       moved: () => this.#moved(),
       failed: this.#port.failed.bind(this.#port),
       gaveUp: this.#port.gaveUp.bind(this.#port),
+      heldBack: this.#port.heldBack.bind(this.#port),
       stuck: (error: unknown) => this.#stuck(error),
       eased: () => {
         if (this.#work.isEasy) this.#reader.ease();
@@ -356,12 +364,12 @@ export class Consumer {
   // The target knows best how far it has come; its epoch keeps out whoever had the partition before.
   async #given(index: number, { position, epoch }: Seat): Promise<void> {
     const { target, name, from } = this.terms;
-    const key = this.#keyOf(index);
+    const key = keyOf(this.terms, index);
     const after = target
       ? await claimOf(target, { key, position: await beginningOf(this.#port, from, position), epoch })
       : position;
     if (this.#isOver || !this.#seats.has(index, epoch)) return;
-    this.#work.give(new Partition({ recipient: `consumer:${name}`, index, epoch, after }));
+    this.#work.give(new Partition({ recipient: recipientOf(name), index, epoch, after }));
     this.#reader.restart();
   }
 
@@ -381,14 +389,6 @@ export class Consumer {
     if (!partition?.isHeld) return;
     await this.#work.end(partition);
     if (this.#work.partitions.get(index) === partition) await this.#seats.release(index);
-  }
-
-  #keyOf(index: number): string {
-    return this.terms.group ? `${this.name}#${index}` : this.name;
-  }
-
-  #keys(): readonly string[] {
-    return Array.from({ length: this.terms.group ? PARTITIONS : 1 }, (_, index) => this.#keyOf(index));
   }
 
   #mustNotBeInside(verb: string): void {

@@ -30,8 +30,8 @@ export interface Run {
   readonly batch?: Batch;
   /** Its key could not be told, and cannot be by trying again. */
   readonly keyFailure?: Failure;
-  /** Its letter was opened: no other is, however often it fails. */
-  hasLetter?: boolean;
+  /** What became of its letter: no other is opened, however often it fails; one that is settled holds nothing. */
+  letter?: 'open' | 'settled';
   /** Its dead letter is tried again, in this envelope. */
   retold?: Envelope;
 }

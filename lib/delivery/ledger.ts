@@ -105,6 +105,15 @@ export function ledgerTermsOf({ pattern, where, keyText, group, batch, target }:
   };
 }
 
+/** What a target knows a partition by. */
+export const keyOf = ({ name, group }: Pick<ConsumerTerms, 'name' | 'group'>, index: number): string =>
+  group ? `${name}#${index}` : name;
+
+/** All of a consumer's partitions, as a target knows them. */
+export function keysOf(terms: Pick<ConsumerTerms, 'name' | 'group'>): readonly string[] {
+  return Array.from({ length: terms.group ? PARTITIONS : 1 }, (_, index) => keyOf(terms, index));
+}
+
 /** What two members would do differently; undefined where nothing is. */
 export function differenceOf(those: LedgerTerms, these: LedgerTerms): string | undefined {
   const names = ['pattern', 'where', 'key', 'group', 'batch', 'checkpointIn'] as const;

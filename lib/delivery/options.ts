@@ -40,7 +40,7 @@ export interface ConsumeOptions {
   readonly retry?: RetryOptions | number | boolean;
   /**
    * After the last attempt. `skip-event`: the event becomes a dead letter, the rest goes on. `skip-key`: it becomes a
-   * dead letter, and later events of its key wait behind it until it is settled or `resume` is called. `pause`: nothing
+   * dead letter, and later events of its key wait until that is closed or discarded, or `resume` tries it again. `pause`: nothing
    * more is begun until `resume`. @default 'skip-event'
    */
   readonly onFailure?: OnFailure;

@@ -5,7 +5,9 @@ import type { StoredEvent } from '../event/event.ts';
 import type { ContextPort } from '../invoke/handler-context.ts';
 import type { Failure } from '../invoke/invoke.ts';
 import { KeyFailure, laneKey } from '../invoke/lane-key.ts';
+import { Held, inWords, MAX_BEYOND } from './held.ts';
 import { Lanes, type Item, type Run } from './lanes.ts';
+import { recipientOf } from './letters.ts';
 import { Partition } from './partition.ts';
 import { partitionOf } from './partition-of.ts';
 import type { ConsumerBooks, ConsumerTerms } from './terms.ts';
@@ -21,6 +23,7 @@ export interface WorkPort {
   moved(): void;
   failed(envelope: Envelope, failure: Failure): void;
   gaveUp(envelope: Envelope, failure: Failure): void;
+  heldBack(envelope: Envelope, failure: Failure, wanted: () => boolean): Promise<void>;
   /** It cannot go on by itself. */
   stuck(error: unknown): void;
   /** A handler has ended. */
@@ -30,10 +33,6 @@ export interface WorkPort {
 /** So many events wait in memory for their lane. */
 const MAX_QUEUED = 1_000;
 const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
-/** So far beyond the checkpoint it works while an event below is not done. */
-const MAX_BEYOND = 10_000;
-/** So many keys may wait behind a failed event. */
-const MAX_WAITING_KEYS = 1_000;
 
 /**
  * The partitions that one member has, and what is done for them. Ordering: position order within a lane; an event is
@@ -46,10 +45,13 @@ export class Work {
   readonly #terms: ConsumerTerms;
   readonly #lanes: Lanes;
   readonly #partitions = new Map<number, Partition>();
-  /** What has failed and holds its lane, oldest first. */
-  readonly #held = new Set<Run>();
+  readonly #held = new Held();
   /** The next event waits for room in memory. */
   #isFull = false;
+  /** Where the event is that was asked for last. */
+  #next = 0;
+  #opening = 0;
+  readonly #stuckOf = new WeakSet<object>();
   readonly #counts = { taken: 0, handled: 0, skipped: 0, returned: 0 };
 
   constructor(port: WorkPort, terms: ConsumerTerms) {
@@ -102,8 +104,7 @@ export class Work {
   }
 
   get books(): ConsumerBooks {
-    const held = [...this.#held].reduce((sum, { items }) => sum + items.length, 0);
-    return { ...this.#counts, running: this.#lanes.running, queued: this.#lanes.queued + held };
+    return { ...this.#counts, running: this.#lanes.running, queued: this.#lanes.queued + this.#held.events };
   }
 
   get running(): number {
@@ -113,6 +114,29 @@ export class Work {
   /** Events that wait for their turn; what waits behind a failed one has none. */
   get waiting(): number {
     return this.#held.size === 0 ? this.#lanes.queued : 0;
+  }
+
+  /** Letters that are being opened. */
+  get opening(): number {
+    return this.#opening;
+  }
+
+  /** Is this what it was stuck of? */
+  wasStuckOf(error: unknown): boolean {
+    return this.#stuckOf.has(error as object);
+  }
+
+  get isStuck(): boolean {
+    return this.#whyStuck() !== undefined;
+  }
+
+  /** What waits for somebody's hand, or holds up all the rest. */
+  get hindrance(): string | undefined {
+    if (this.#held.size > 0)
+      return `${this.#held.text}: mend what they fail of and resume(), or settle their dead letters`;
+    const lowest = this.#lowest();
+    if (this.#next - lowest <= MAX_BEYOND) return undefined;
+    return `waits for the event at position ${lowest + 1}: it works at most ${inWords(MAX_BEYOND)} positions beyond`;
   }
 
   isHandling(id: string): boolean {
@@ -141,20 +165,19 @@ export class Work {
 
   /** Is there room again for so many events that it is worth reading on? */
   get isEasy(): boolean {
-    return !this.#isFull || (this.#lanes.queued <= MAX_QUEUED / 2 && this.#lanes.queuedBytes <= MAX_QUEUED_BYTES / 2);
+    if (!this.#isFull || this.#lanes.running === 0) return true;
+    return this.#lanes.queued <= MAX_QUEUED / 2 && this.#lanes.queuedBytes <= MAX_QUEUED_BYTES / 2;
   }
 
   hasRoom({ position }: StoredEvent): boolean {
     this.#isFull = false;
+    this.#next = position;
     if (!this.#port.mayStart()) return false;
     const { queued, queuedBytes } = this.#lanes;
-    let lowest = Infinity;
-    for (const { progress } of this.#partitions.values())
-      if (progress.oldest !== undefined) lowest = Math.min(lowest, progress.position);
     this.#isFull = queued >= MAX_QUEUED || queuedBytes >= MAX_QUEUED_BYTES;
-    const isFull = this.#isFull || position - lowest > MAX_BEYOND;
-    if (isFull && this.#held.size > 0) this.#port.stuck(this.#stuckError(lowest));
-    return !isFull;
+    if (!this.#isFull && position - this.#lowest() <= MAX_BEYOND) return true;
+    this.#mayBeStuck();
+    return false;
   }
 
   /** Takes the next event of the log; one that is for others is left to them. */
@@ -185,23 +208,29 @@ export class Work {
 
   /** Tries again what has failed. */
   resume(): void {
-    const held = [...this.#held];
-    this.#held.clear();
-    for (const run of held)
+    for (const run of this.#held.takeAll())
       if (run.keyFailure) this.#hold(run, run.keyFailure);
       else this.#lanes.again(run);
     this.#lanes.pump();
   }
 
+  /** The letter about the event at this position is settled: its key waits no longer. */
+  settle(position: number): void {
+    const run = this.#held.settle(position);
+    if (!run) return;
+    this.#leaveOut(run);
+    this.#lanes.free(run);
+    this.#port.eased();
+  }
+
   /** Hands an event to the handler once more: a dead letter is tried again. */
   again(envelope: Envelope): void {
-    const isOf = ({ items }: Run): boolean => items.some(({ position }) => position === envelope.position);
-    const run = envelope.position > 0 ? [...this.#held].find(isOf) : undefined;
+    const run = envelope.position > 0 ? this.#held.find(envelope.position) : undefined;
     if (run) {
-      this.#held.delete(run);
+      this.#held.take(run);
       return this.#lanes.again(Object.assign(run, { retold: envelope }));
     }
-    const partition = new Partition({ recipient: `consumer:${this.#terms.name}`, index: -1, epoch: 0, after: 0 });
+    const partition = new Partition({ recipient: recipientOf(this.#terms.name), index: -1, epoch: 0, after: 0 });
     const key = this.#terms.key && laneKey(this.#terms.key, envelope.event);
     const item = { position: envelope.position, done: false, envelope, partition };
     const lane = this.#laneOf(partition, key, envelope.event.id);
@@ -226,7 +255,9 @@ export class Work {
     this.#finish(run);
   }
 
-  #finish({ items, partition }: Run): void {
+  #finish(run: Run): void {
+    const { items, partition } = run;
+    if (run.letter) this.#held.forget(run);
     for (const item of items) item.done = true;
     if (partition.progress.settle()) this.#port.moved();
   }
@@ -259,19 +290,36 @@ export class Work {
   #skip(run: Run, failure: Failure): 'free' {
     this.#tell(run, failure);
     for (const { envelope } of run.items) this.#port.gaveUp(envelope, failure);
+    return this.#leaveOut(run);
+  }
+
+  #leaveOut(run: Run): 'free' {
     this.#counts.skipped += run.items.length;
     this.#finish(run);
     return 'free';
   }
 
-  #hold(run: Run, failure: Failure): 'held' {
+  #openLetter(run: Run, failure: Failure): void {
+    if (!this.#held.letter(run)) return;
+    for (const { envelope } of run.items) {
+      this.#opening++;
+      void this.#port
+        .heldBack(envelope, failure, () => run.letter === 'open')
+        .finally(() => {
+          this.#opening--;
+          this.#port.eased();
+        });
+    }
+  }
+
+  #hold(run: Run, failure: Failure): 'free' | 'held' {
     this.#tell(run, failure);
+    if (run.letter === 'settled') return this.#leaveOut(run);
     this.#held.add(run);
     if (this.#terms.onFailure === 'pause') this.#port.stuck(failure.error);
     else {
-      if (!run.hasLetter) for (const { envelope } of run.items) this.#port.gaveUp(envelope, failure);
-      run.hasLetter = true;
-      if (this.#held.size >= MAX_WAITING_KEYS) this.#port.stuck(this.#stuckError(0));
+      this.#openLetter(run, failure);
+      this.#mayBeStuck();
     }
     return 'held';
   }
@@ -296,7 +344,7 @@ export class Work {
   #forget(partition: Partition): void {
     for (const run of this.#held) {
       if (run.partition !== partition) continue;
-      this.#held.delete(run);
+      this.#held.forget(run);
       this.#returned(run.items);
       this.#lanes.free(run);
     }
@@ -314,10 +362,27 @@ export class Work {
       else this.#counts.returned++;
   }
 
-  #stuckError(lowest: number): TelltaleError {
+  /** How far the partition has come that is behind the others and has something to do. */
+  #lowest(): number {
+    let lowest = Infinity;
+    for (const { progress } of this.#partitions.values())
+      if (progress.oldest !== undefined) lowest = Math.min(lowest, progress.position);
+    return lowest;
+  }
+
+  #mayBeStuck(): void {
+    const text = this.#whyStuck();
+    if (text === undefined) return;
     const { name } = this.#terms;
-    const waiting = this.#held.size;
-    const text = `consumer \`${name}\` has paused: ${waiting} keys wait behind events that failed, the first at position ${lowest + 1}; mend what they fail of and \`resume()\`, or settle their dead letters`;
-    return withoutStack(() => new TelltaleError('HANDLER_FAILED', text, { details: { name, waiting, lowest } }));
+    const message = `consumer \`${name}\` has paused: ${text}; mend what they fail of and \`resume()\`, or settle their dead letters`;
+    const details = { name, waiting: this.#held.size, lowest: this.#lowest() };
+    const error = withoutStack(() => new TelltaleError('HANDLER_FAILED', message, { details }));
+    this.#stuckOf.add(error);
+    this.#port.stuck(error);
+  }
+
+  #whyStuck(): string | undefined {
+    const { queued, running } = this.#lanes;
+    return this.#held.whyStuck({ lowest: this.#lowest(), next: this.#next, isFull: this.#isFull, queued, running });
   }
 }

@@ -15,7 +15,7 @@ export interface LetterSelection {
   readonly reason?: LetterReason | readonly LetterReason[];
   /** Over the types of the events: `task.*`. */
   readonly pattern?: string;
-  /** The pattern of the subscription it was meant for, exactly. */
+  /** Who it was meant for, exactly: the pattern of a subscription, `consumer:` or `actor:` and a name. */
   readonly recipient?: string;
   readonly correlationId?: string;
   /** Over the letter as the payload of its event: `{ 'payload.error.code': 'MAILBOX_FULL' }`. */

@@ -49,6 +49,11 @@ export class OpenLetters {
     return this.#letters[backward ? this.#indexOf(position) - 1 : this.#indexOf(position + 1)];
   }
 
+  /** Where open letters about the event at a position were opened. */
+  about(position: number): readonly number[] {
+    return this.#letters.filter((_, index) => this.#events[index] === position);
+  }
+
   /** Positions of the events that open letters refer to, ascending, each once. */
   eventPositions(): readonly number[] {
     const positions = this.#events.filter((position) => position > 0).toSorted((a, b) => a - b);

@@ -278,7 +278,7 @@ describe('consume', () => {
       ]);
       expect([consumer.status, consumer.position]).to.deep.equal(['running', 4]);
       const [letter] = await bus.deadLetters.list();
-      expect(letter).to.include({ reason: 'handler-failed', recipient: 'mailer', attempts: 3, position: 2 });
+      expect(letter).to.include({ reason: 'handler-failed', recipient: 'consumer:mailer', attempts: 3, position: 2 });
       expect(booksOf(bus)).to.include({ taken: 3, handled: 2, skipped: 1 });
       await bus.close();
     });
@@ -295,9 +295,9 @@ describe('consume', () => {
       };
       const consumer = bus.consume('mailer', 'a', handler, { retry: false });
       await consumer.caughtUp();
-      expect(await bus.deadLetters.retry({ recipient: 'mailer' })).to.include({ failed: 2 });
+      expect(await bus.deadLetters.retry({ recipient: 'consumer:mailer' })).to.include({ failed: 2 });
       broken = false;
-      expect(await bus.deadLetters.retry({ recipient: 'mailer' })).to.include({ closed: 2 });
+      expect(await bus.deadLetters.retry({ recipient: 'consumer:mailer' })).to.include({ closed: 2 });
       expect([seen, told]).to.deep.equal([[1, 2], []]);
       expectBalanced(bus);
       await bus.close();
