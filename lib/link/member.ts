@@ -1,10 +1,11 @@
-import { TelltaleError, expected } from '../errors.ts';
+import { TelltaleError } from '../errors.ts';
 import { errorFromPlain, errorToPlain } from '../event/crossing-error.ts';
 import type { Plain } from '../event/event.ts';
 import type { BusPort, Handed } from './bus-port.ts';
+import { mustBeAppend, mustBeAsk, mustBeDone, mustBeHello, mustBeTell } from './check-frames.ts';
 import { compareTypes } from './compare-types.ts';
 import type { Delivery } from './delivery.ts';
-import { PROTOCOL, receive, type Interest, type Message, type Offer, type Receivers, type TypeInfo } from './frames.ts';
+import { receive, type Interest, type Message, type Offer, type Receivers } from './frames.ts';
 import { Incoming } from './incoming.ts';
 import { Numbered } from './numbered.ts';
 import { Questions } from './questions.ts';
@@ -63,18 +64,24 @@ export class Member {
     declined: ([, seq]) => this.#decline(seq),
     hear: ([, interest]) => this.#port.hear(interest),
     unhear: ([, id]) => this.#port.unhear(id),
-    append: ([, serial, events, terms]) => {
+    append: (message) => {
+      mustBeAppend(message);
+      const [, serial, events, terms] = message;
       this.received += events.length;
       this.#incoming.append(serial, events, terms);
     },
-    tell: ([, event, chain]) => {
+    tell: (message) => {
+      mustBeTell(message);
       this.received++;
-      this.#incoming.tell(event, chain);
+      this.#incoming.tell(message[1], message[2]);
     },
     call: ([, id, method, args]) => void this.#answer(id, method, args),
     watch: () => this.#watch(),
     answers: ([, type, isAnswered]) => this.#answers(type, isAnswered),
-    ask: (message) => this.#questions.asked(message),
+    ask: (message) => {
+      mustBeAsk(message);
+      this.#questions.asked(message);
+    },
     answer: ([, id, kind, value]) => this.#questions.answered(id, kind, value),
     'taken-part': ([, id]) => this.#questions.taken(id),
     forget: ([, id, reason]) => this.#questions.forgotten(id, reason),
@@ -156,6 +163,7 @@ export class Member {
   }
 
   #done(message: Extract<Message, readonly ['done', ...unknown[]]>): void {
+    mustBeDone(message, this.#seq, this.#port.offer.credits);
     for (let i = 1; i < message.length; i += 2) {
       const from = message[i] as number;
       const end = from + (message[i + 1] as number);
@@ -176,9 +184,9 @@ export class Member {
     if (delivery) this.#port.declined(delivery);
   }
 
-  async #introduced({ protocol, types }: { protocol: number; types: readonly TypeInfo[] }): Promise<void> {
+  async #introduced(hello: unknown): Promise<void> {
     try {
-      if (protocol !== PROTOCOL) throw expected('LINK_BROKEN', 'the protocol of a worker', `${PROTOCOL}`, protocol);
+      const types = mustBeHello(hello);
       compareTypes(await this.#port.bus.types(), types, this.#port.offer.name);
     } catch (error) {
       return this.#refuse(error);
