@@ -181,18 +181,20 @@ function buildBus(core: Core): object {
 
 function health(core: Core, closed: boolean): Health {
   const { store } = core.options;
+  const { notices: own, isDegraded } = core.life;
   const backlog = core.writer?.backlog ?? { events: 0, bytes: 0 };
-  if (!store) return { status: closed ? 'closed' : 'ok', durability: 'none', backlog, notices: [] };
+  if (!store)
+    return { status: closed ? 'closed' : isDegraded ? 'degraded' : 'ok', durability: 'none', backlog, notices: own };
   const { durability, diskFreeBytes, notices, lastError = core.writer?.lastError, ...its } = store.health();
   const failed = core.writer?.state === 'stopped' || its.status === 'failed';
-  const degraded = core.writer?.state === 'retrying';
+  const degraded = isDegraded || core.writer?.state === 'retrying';
   return {
     status: closed ? 'closed' : failed ? 'failed' : degraded ? 'degraded' : 'ok',
     store: store.name,
     durability,
     ...(store.supports.readOnly && { readOnly: true as const }),
     backlog,
-    notices: [...notices, ...core.life.notices],
+    notices: [...notices, ...own],
     ...(lastError && { lastError: describeError(lastError) }),
     ...(diskFreeBytes !== undefined && { diskFreeBytes }),
   };

@@ -28,6 +28,7 @@ export class Lifecycle {
   /** Waited for by `settled` and `close`. */
   readonly working = new Set<Working>();
   readonly #notices = new Set<() => readonly string[]>();
+  readonly #faults = new Set<() => boolean>();
   readonly #restListeners = new Set<() => void>();
   readonly #closeListeners = new Set<() => void>();
   readonly #phases = {
@@ -45,6 +46,16 @@ export class Lifecycle {
   /** Adds what a feature has to say; returns the undo. */
   notice(say: () => readonly string[]): () => void {
     return listed(this.#notices, say);
+  }
+
+  /** A feature says that something of it has failed for good. */
+  get isDegraded(): boolean {
+    return [...this.#faults].some((fails) => fails());
+  }
+
+  /** Adds a feature whose failure is one of the bus; returns the undo. */
+  fault(fails: () => boolean): () => void {
+    return listed(this.#faults, fails);
   }
 
   /** Calls `listener` whenever the bus may have come to rest; returns the undo. */

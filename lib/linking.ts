@@ -59,6 +59,7 @@ export function linkPortOf(bus: unknown): BusPort {
     // Each under a key of its own: none is summed up with another.
     report: (type, about) => runWithoutCause(() => reports.say(type, String(++told), { ...about })),
     notice: (say) => life.notice(say),
+    fault: (fails) => life.fault(fails),
     settled: (timeoutMs) => untilSettled(core, timeoutMs),
     onClose: (drain, end) => {
       const undo = [life.onSettled(drain), life.onStored(end)];

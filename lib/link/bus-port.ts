@@ -135,6 +135,8 @@ export interface BusPort {
   report(type: string, about: Readonly<Record<string, unknown>>): void;
   /** What a link has to say in the health of the bus; returns the undo. */
   notice(say: () => readonly string[]): () => void;
+  /** Its health is degraded while `fails` says so; returns the undo. */
+  fault(fails: () => boolean): () => void;
   /** Resolves when no handler runs and nothing waits, or when the time is over. */
   settled(timeoutMs: number): Promise<boolean>;
   /** The bus closes: `drain` when its handlers have ended, `end` at the latest when all is stored. Both are awaited. */

@@ -102,6 +102,7 @@ export class Pool {
     this.#forget = [
       () => this.#claim.leave(),
       bus.notice(() => this.#notices()),
+      bus.fault(() => this.#slots.some(({ status }) => status === 'failed')),
       bus.onJoin(joined),
       bus.onClose(
         // The rest of the time is for ending those that do not end by themselves.

@@ -1,6 +1,6 @@
 import type { TelltaleError } from '../errors.ts';
 
-/** How the bus is. `ok`: all is kept. `degraded`: the store is being tried again. `failed`: nothing is kept any more. */
+/** How the bus is. `ok`: all is kept. `degraded`: the store is being tried again, or a worker is given up. `failed`: nothing is kept any more. */
 export interface Health {
   readonly status: 'ok' | 'degraded' | 'failed' | 'closed';
   /** The store's name, absent for a bus without one. */
@@ -12,7 +12,7 @@ export interface Health {
   readonly backlog: { readonly events: number; readonly bytes: number };
   readonly lastError?: { readonly code: string; readonly message: string };
   readonly diskFreeBytes?: number;
-  /** What the store found at opening or could not do since. */
+  /** What the store found at opening or could not do since, and what the parts of the bus have to say. */
   readonly notices: readonly string[];
 }
 

@@ -154,6 +154,7 @@ describe('a link, when something goes wrong', () => {
     expect(team.starts()).to.equal(4);
     expect(team.pool.workers()[0]).to.deep.include({ status: 'failed' });
     expect(team.bus.health().notices.join()).to.contain('is given up');
+    expect(team.bus.health().status).to.equal('degraded');
     expect((await team.bus.deadLetters.list({ limit: 100 })).length).to.equal(20);
   });
 
