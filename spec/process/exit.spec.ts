@@ -63,4 +63,8 @@ describe('a program', function () {
   });
 
   it('is not ended by a join that nobody awaits', () => expectToPrint('a join nobody awaits', 'closed'));
+
+  for (const what of ['a pool', 'a bus with a pool'])
+    it(`that has closed ${what} of workers ends by itself, with no thread, channel or timer left`, () =>
+      expectToPrint(`${what} that is closed`, [['closed', 'closed'], []]));
 });

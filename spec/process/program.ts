@@ -1,5 +1,6 @@
 // Small programs as users write them; each ends by itself, and what it prints and how it exits is the test.
-import { createBus, jsonFile } from '../../lib/index.ts';
+import { createBus, jsonFile, type Bus } from '../../lib/index.ts';
+import { connectWorkers, type WorkerPool } from '../../plugins/worker-threads/index.ts';
 import { FlakyStore } from '../support/flaky-store.ts';
 
 const [, , name, folder = ''] = process.argv;
@@ -10,6 +11,24 @@ const failing = (): never => {
   throw new Error('no network');
 };
 const retry = { attempts: 3, delay: 40, jitter: 0 } as const;
+
+/** Two workers that have done something, one of them killed and started again. */
+async function work(bus: Bus): Promise<WorkerPool> {
+  bus.on('$worker.**', () => undefined);
+  const script = new URL('../worker-threads/script.js', import.meta.url);
+  const pool = connectWorkers(bus, { script, size: 2, restart: { delay: 1 } });
+  await pool.ready;
+  const again = bus.once('$worker.ready');
+  pool.kill(pool.workers()[0]!.name);
+  await again;
+  for (let n = 0; n < 10; n++) bus.emit('job.given', { n });
+  await bus.settled();
+  return pool;
+}
+
+/** What would keep the process alive, its output apart. */
+const leftovers = (): readonly string[] =>
+  process.getActiveResourcesInfo().filter((resource) => /worker|port|timeout|immediate/i.test(resource));
 
 const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
   async 'close while a handler is tried again'() {
@@ -65,6 +84,18 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
     bus.emit('a', 1);
     const emitted = performance.now();
     process.on('exit', () => say(performance.now() - emitted < 900));
+  },
+  async 'a pool that is closed'() {
+    const bus = await createBus({ store: jsonFile(folder) });
+    const pool = await work(bus);
+    await pool.close();
+    say([pool.workers().map(({ status }) => status), leftovers()]);
+  },
+  async 'a bus with a pool that is closed'() {
+    const bus = await createBus();
+    const pool = await work(bus);
+    await bus.close();
+    say([pool.workers().map(({ status }) => status), leftovers()]);
   },
   async 'a join nobody awaits'() {
     const bus = await createBus();
