@@ -399,7 +399,8 @@ describe('consume', () => {
       const seen: unknown[] = [];
       const handler = async (events: readonly { payload: unknown }[]): Promise<void> => {
         seen.push(events.map(({ payload }) => payload));
-        await turn();
+        if (seen.length === 1) await turnsUntil(() => booksOf(bus).queued === 6);
+        else await turn();
       };
       const consumer = bus.consume('c', 'a', handler, { batch: { max: 3 } });
       await consumer.caughtUp();
@@ -424,6 +425,18 @@ describe('consume', () => {
       expect(seen).to.deep.equal([3, 1]);
       await clock.advance(500);
       expect(seen).to.deep.equal([3, 1, 1]);
+      await bus.close();
+    });
+
+    it('names all that it comes from where it says so', async () => {
+      const { bus } = await startWith(3);
+      const handler = (events: readonly { id: string }[], { emit }: { emit: Bus['emit'] }): void => {
+        emit('sum', events.length, { metadata: { causes: events.map(({ id }) => id) } });
+      };
+      bus.consume('c', 'a', handler, { batch: { max: 3, wait: '1h' } });
+      await bus.settled();
+      const sum = (await bus.query({ type: 'sum' })).events[0]!;
+      expect((await bus.causes(sum.id)).map(({ payload }) => payload as number).toSorted()).to.deep.equal([1, 2, 3]);
       await bus.close();
     });
 
