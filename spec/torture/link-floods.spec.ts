@@ -9,6 +9,14 @@ const EVENTS = Math.round(300_000 * Number(process.env['TORTURE'] ?? 1));
 /** What a process may need more than before: garbage that was not collected yet. */
 const MORE_BYTES = 150 * 1024 * 1024;
 
+/** Fails where memory grew, or a timer was late. */
+async function expectCalm(flood: () => Promise<unknown>): Promise<void> {
+  const before = process.memoryUsage().rss;
+  const heldMs = await longestHoldMs(async () => void (await flood()));
+  expect(process.memoryUsage().rss - before).to.be.below(MORE_BYTES);
+  expect(heldMs).to.be.below(20);
+}
+
 describe('links: floods', () => {
   let bus: Bus;
   before(async () => {
@@ -16,14 +24,6 @@ describe('links: floods', () => {
     await connectWorkers(bus, { script: SCRIPT }).ready;
   });
   after(() => bus.close());
-
-  /** Fails where memory grew, or a timer was late. */
-  async function expectCalm(flood: () => Promise<unknown>): Promise<void> {
-    const before = process.memoryUsage().rss;
-    const heldMs = await longestHoldMs(async () => void (await flood()));
-    expect(process.memoryUsage().rss - before).to.be.below(MORE_BYTES);
-    expect(heldMs).to.be.below(20);
-  }
 
   it(`of ${EVENTS} events to a worker hold up nothing, and memory stays`, () =>
     expectCalm(async () => {
