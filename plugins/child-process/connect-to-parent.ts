@@ -33,13 +33,13 @@ export async function connectToParent({ orphaned = 'exit', ...options }: Connect
     },
   });
   const died = (error: unknown): void => transport.sayLast(error);
+  // Stays where it cannot connect: that is what most of these processes then die of.
   process.on('uncaughtExceptionMonitor', died);
   try {
     bus = await connectBus(transport, options);
     return bus;
   } catch (error) {
     transport.end();
-    process.off('uncaughtExceptionMonitor', died);
     throw error;
   }
 }

@@ -7,7 +7,13 @@ const LINGER_MS = 1_000;
 
 /** A child process that was started for a link, and ends with it. */
 export function linkOwn(child: ChildProcess, disconnect = (): void => child.disconnect()): Started {
-  const transport = new ChannelTransport(child, { disconnect, reason: (words) => reasonOf(child, words) });
+  const reason = async (words: Error | undefined, wasHeard: boolean): Promise<Error> => {
+    const error = await reasonOf(child, words);
+    // It did not live to say more, and what Node says of a script that does not run stands where this process writes.
+    if (words || wasHeard || !child.exitCode) return error;
+    return new Error(`${error.message}; see its stderr above`);
+  };
+  const transport = new ChannelTransport(child, { disconnect, reason });
   // Without a listener it would end this process; a child that could not be started says so here alone.
   child.on('error', (error) => transport.lose(error));
   return { transport, kill: () => void child.kill('SIGKILL') };

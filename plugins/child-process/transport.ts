@@ -11,8 +11,8 @@ export interface Channel extends Pick<EventEmitter, 'on' | 'off'> {
 export interface ChannelTerms {
   /** Ends the channel with the link. Absent where others use it as well. */
   readonly disconnect?: () => void;
-  /** Why the other side is gone, asked when the channel has closed; with what it said of it, if it did. */
-  readonly reason: (lastWords: Error | undefined) => Error | Promise<Error>;
+  /** Why the other side is gone, asked when the channel has closed; with what it said of it, and whether it ever listened. */
+  readonly reason: (lastWords: Error | undefined, wasHeard: boolean) => Error | Promise<Error>;
 }
 
 /** Everything that is said, behind the word that tells it from what others say. */
@@ -141,7 +141,7 @@ export class ChannelTransport implements Transport {
   readonly #disconnected = (): void => {
     if (this.#status !== 'open') return this.#close();
     this.#stop();
-    void Promise.resolve(this.#terms.reason(this.#lastWords)).then((reason) => this.lose(reason));
+    void Promise.resolve(this.#terms.reason(this.#lastWords, this.#isHeard)).then((reason) => this.lose(reason));
   };
 
   #close(): void {

@@ -68,6 +68,11 @@ const ROLES: Readonly<Record<string, () => Promise<void>>> = {
     process.exit(3);
   },
 
+  async 'cannot connect'() {
+    endQuietly();
+    await connectToParent({ store: 1 } as object);
+  },
+
   async 'does not connect'() {
     await new Promise((resolve) => setTimeout(resolve, 60_000));
   },

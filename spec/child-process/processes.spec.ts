@@ -133,7 +133,8 @@ describe('child processes that take part in a bus', function () {
 
     const starts = {
       'there is no file': { script: '/nowhere/script.js', restart: { delay: 1 } },
-      'has ended with code 3': { role: 'ends at start', restart: false },
+      'has ended with code 3; see its stderr above': { role: 'ends at start', restart: false },
+      '`store` is not an option': { role: 'cannot connect', restart: false },
       'not today': { role: 'throws at start', restart: false },
       'was not ready within 200 ms': { role: 'does not connect', startTimeout: '200ms', restart: false },
     } as const;
