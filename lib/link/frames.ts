@@ -1,12 +1,11 @@
 import type { Chain } from '../context.ts';
-import { TelltaleError, show } from '../errors.ts';
+import { TelltaleError } from '../errors.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
 import type { Plain } from '../event/event.ts';
 import type { Filter } from '../filter/language.ts';
 import type { MailboxLimits } from '../mailbox/overflow.ts';
 import type { SeatNames } from './seat-names.ts';
 import type { Durability, Expectation, StoreSupports } from '../store/port.ts';
-import { Unpacking, pack } from './packing.ts';
 
 /** Rises when the two sides of different versions would not understand each other. */
 export const PROTOCOL = 1;
@@ -126,28 +125,4 @@ export function receive(receivers: Receivers, message: Message): void {
   if (!Object.hasOwn(receivers, message[0]))
     throw new TelltaleError('LINK_BROKEN', `the other side does not send \`${message[0]}\``);
   (receivers[message[0]] as (message: Message) => void)(message);
-}
-
-export function encode(messages: readonly Message[]): string {
-  return JSON.stringify(pack(messages));
-}
-
-/** Throws `LINK_BROKEN` for anything that `encode` has not made; what is wrong within a message shows when it is its turn. */
-export function decode(data: unknown): Unpacking {
-  if (typeof data !== 'string') throw notOurs(show(data));
-  let messages: unknown;
-  try {
-    messages = JSON.parse(data);
-  } catch (cause) {
-    throw notOurs(`${data.length} characters that are not JSON`, cause);
-  }
-  if (!Array.isArray(messages)) throw notOurs(show(messages));
-  for (const message of messages as readonly unknown[])
-    if (!Array.isArray(message) || typeof message[0] !== 'string') throw notOurs(`a frame with ${show(message)}`);
-  return new Unpacking(messages as readonly unknown[]);
-}
-
-function notOurs(what: string, cause?: unknown): TelltaleError {
-  const text = `a message that is no frame of a telltale link arrived: ${what}`;
-  return new TelltaleError('LINK_BROKEN', text, cause === undefined ? {} : { cause });
 }

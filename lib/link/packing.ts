@@ -167,3 +167,27 @@ function eventOf([, , , , type, source, schemaVersion, columns]: Run, row: numbe
     return { id, type, source, time, entity, correlationId, schemaVersion, payload, metadata };
   return { id, type, source, time, entity, correlationId, causationId, schemaVersion, payload, metadata };
 }
+
+export function encode(messages: readonly Message[]): string {
+  return JSON.stringify(pack(messages));
+}
+
+/** Throws `LINK_BROKEN` for anything that `encode` has not made; what is wrong within a message shows when it is its turn. */
+export function decode(data: unknown): Unpacking {
+  if (typeof data !== 'string') throw notOurs(show(data));
+  let messages: unknown;
+  try {
+    messages = JSON.parse(data);
+  } catch (cause) {
+    throw notOurs(`${data.length} characters that are not JSON`, cause);
+  }
+  if (!Array.isArray(messages)) throw notOurs(show(messages));
+  for (const message of messages as readonly unknown[])
+    if (!Array.isArray(message) || typeof message[0] !== 'string') throw notOurs(`a frame with ${show(message)}`);
+  return new Unpacking(messages as readonly unknown[]);
+}
+
+function notOurs(what: string, cause?: unknown): TelltaleError {
+  const text = `a message that is no frame of a telltale link arrived: ${what}`;
+  return new TelltaleError('LINK_BROKEN', text, cause === undefined ? {} : { cause });
+}

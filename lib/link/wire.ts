@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts';
 import { TelltaleError, toError } from '../errors.ts';
 import { Fifo } from '../mailbox/fifo.ts';
-import { decode, encode, type Message } from './frames.ts';
-import type { Unpacking } from './packing.ts';
+import type { Message } from './frames.ts';
+import { decode, encode, type Unpacking } from './packing.ts';
 import type { Transport } from './transport.ts';
 
 export interface WirePort {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { z } from 'zod';
 import { TelltaleError, defineEvents, transient, type Bus, type TelltaleEvent } from '../../lib/index.ts';
-import { decode, encode } from '../../lib/link/frames.ts';
+import { decode, encode } from '../../lib/link/packing.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import type { MemoryEnd } from './memory-transport.ts';
 import { rest, startTeam, type Team, type TeamOptions } from './team.ts';

@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Metadata, TelltaleEvent } from '../../lib/index.ts';
 import { NO_METADATA } from '../../lib/event/inherit.ts';
-import { decode, encode, type Message } from '../../lib/link/frames.ts';
+import type { Message } from '../../lib/link/frames.ts';
+import { decode, encode } from '../../lib/link/packing.ts';
 import { codeOf } from '../support/code-of.ts';
 
 const chain = fc.record({
