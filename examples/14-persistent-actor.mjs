@@ -9,35 +9,31 @@ const account = {
   key: 'payload.account',
   snapshotEvery: 100,
   receive({ balance }, { type, payload: { amount } }, { answer }) {
-    if (type === 'balance.asked') return answer(balance);
     if (type === 'withdraw' && amount > balance) return answer('not enough');
     answer('done');
     return { type: type === 'withdraw' ? 'money.withdrawn' : 'money.deposited', payload: { amount } };
   },
-  apply: ({ balance }, { type, payload: { amount } }) => ({
-    balance: type === 'money.withdrawn' ? balance - amount : balance + amount,
-  }),
+  apply: ({ balance }, { type, payload: { amount } }) =>
+    type === 'money.withdrawn' ? { balance: balance - amount } : { balance: balance + amount },
 };
-
 const folder = await mkdtemp(join(tmpdir(), 'telltale-example-'));
 {
   const bus = await createBus({ store: jsonFile(folder) });
   const accounts = bus.actor('account', account);
   for (const amount of [50, 30]) await accounts.ask('deposit', { account: 'ada', amount });
-  console.log('withdraw 100:', await accounts.ask('withdraw', { account: 'ada', amount: 100 }));
-  console.log('withdraw 60:', await accounts.ask('withdraw', { account: 'ada', amount: 60 }));
+  for (const amount of [100, 60])
+    console.log(`withdraw ${amount}:`, await accounts.ask('withdraw', { account: 'ada', amount }));
   await bus.close();
 }
 {
   const bus = await createBus({ store: jsonFile(folder) });
   const accounts = bus.actor('account', account);
-  console.log('after a restart:', await accounts.ask('balance.asked', { account: 'ada' }));
-  for await (const { revision, type, payload } of bus.query({ entity: 'account/ada' }))
-    console.log(`  ${revision} ${type} ${payload.amount}`);
+  console.log('after a restart:', await accounts.state('ada'));
+  const { events } = await bus.query({ entity: 'account/ada' });
+  for (const { revision, type, payload } of events) console.log(`  ${revision} ${type} ${payload.amount}`);
   // The same behaviour without an actor: load, decide, store, unless somebody else was faster.
-  const command = { type: 'withdraw', payload: { amount: 20 } };
-  const { state, revision, answer } = await bus.decide('account/ada', account, command);
-  console.log(`decided: ${answer}, revision ${revision}, balance ${state.balance}`);
+  const { state, answer } = await bus.decide('account/ada', account, { type: 'withdraw', payload: { amount: 20 } });
+  console.log(`decided: ${answer}, balance ${state.balance}`);
   await bus.close();
 }
 await rm(folder, { recursive: true });

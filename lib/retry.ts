@@ -63,7 +63,7 @@ function refuseUnknown(option: unknown, name: string): asserts option is RetryOp
   }
   const names = Object.keys(DEFAULTS);
   const stray = Object.keys(option).find((key) => !names.includes(key));
-  if (stray !== undefined) throw unknownOption(stray, name, names);
+  if (stray !== undefined) throw unknownOption(`${name}.${stray}`, name, names);
 }
 
 function withoutUndefined(option: RetryOptions): RetryOptions {

@@ -116,11 +116,11 @@ const PRINTED: Readonly<Record<string, readonly (string | RegExp)[]>> = {
   '14-persistent-actor.mjs': [
     'withdraw 100: not enough',
     'withdraw 60: done',
-    'after a restart: 20',
+    'after a restart: { balance: 20 }',
     '  1 money.deposited 50',
     '  2 money.deposited 30',
     '  3 money.withdrawn 60',
-    'decided: done, revision 4, balance 0',
+    'decided: done, balance 0',
   ],
   '15-supervision.mjs': [
     '  $actor.started depot',

@@ -31,7 +31,7 @@ describe('parseRetry', () => {
 
   it('names an unknown key and the known ones', () => {
     expect(() => parseRetry({ retries: 3 } as never)).to.throw(
-      '`retries` is not an option of retry (known: attempts, delay, factor, maxDelay, jitter)',
+      '`retry.retries` is not an option of retry (known: attempts, delay, factor, maxDelay, jitter)',
     );
   });
 

@@ -269,7 +269,7 @@ describe('a group of consumers in several processes', () => {
       options,
     );
     await clock.advance(100);
-    expect(signals.length).to.equal(16);
+    await turnsUntil(() => signals.length === 16);
     a.freeze();
     const seen = new Seen();
     const two = b.bus.consume('g', 'a', seen.handler('two'), options);
