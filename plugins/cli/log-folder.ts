@@ -20,6 +20,9 @@ export function defaultLog(subject: string): string {
 
 /** Makes the folder, and keeps `.telltale` out of version control. */
 export async function prepareLog(folder: string): Promise<void> {
+  if (folder === '') throw new Problem('--log is empty; name the folder of the log');
+  const kind = await kindOf(folder);
+  if (kind === 'file' || kind === 'other') throw new Problem(`${folder} is a file; name a folder with --log`);
   try {
     await mkdir(folder, { recursive: true });
     if (!(await isLog(folder)) && (await readdir(folder)).length > 0)

@@ -274,8 +274,9 @@ describe('the command line', function () {
       [
         'a log folder that is a file',
         ['import', 'good.ndjson', '--log', 'prose.txt'],
-        /^telltale: the log folder prose\.txt cannot be made: /,
+        /^telltale: prose\.txt is a file; name a folder with --log$/m,
       ],
+      ['no log folder', ['demo', 'home', '--log', ''], /^telltale: --log is empty; name the folder of the log$/m],
     ];
     let place: string;
     before(async () => {
