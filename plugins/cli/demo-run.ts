@@ -11,7 +11,7 @@ import { chaosVerdict } from './render/chaos.ts';
 import { counted, integer } from './render/figures.ts';
 import { summary } from './render/summary.ts';
 import type { Story } from './render/summary.ts';
-import { clean, cut, lookOf, paint } from './render/text.ts';
+import { clean, cut, lookOf, paint, wrap } from './render/text.ts';
 import type { Look } from './render/text.ts';
 import { say } from './say.ts';
 
@@ -124,7 +124,9 @@ async function storyOf({ bus, store, look }: Scene): Promise<Story> {
   const shown = (await newest('file.flagged')) ?? (await newest('file.parsed'));
   const failure = (await newest('file.failed'))?.correlationId;
   if (!shown) return { path: '', lines: [], failure };
-  const lines = await correlationTree(store, shown.correlationId, { look, limit: STORY_LINES });
+  // A tree in fewer columns would say nothing.
+  const wide = { ...look, width: Math.max(40, look.width) };
+  const lines = await correlationTree(store, shown.correlationId, { look: wide, limit: STORY_LINES });
   return { path: shown.payload.path, lines, failure };
 }
 
@@ -132,7 +134,9 @@ function opening({ look, folder, root, readers, store, seed }: Scene): string[] 
   const { durability } = store.supports;
   const team = `a scout, ${counted(readers, 'reader thread')}, a reviewer, a reporter`;
   return [
-    `${paint(look, 'bold', 'telltale demo')}  ${team}`,
+    ...(team.length + 15 > look.width
+      ? [paint(look, 'bold', 'telltale demo'), ...wrap(team, look.width - 2, 3).map((line) => `  ${line}`)]
+      : [`${paint(look, 'bold', 'telltale demo')}  ${team}`]),
     `  reads  ${cut(clean(relative(process.cwd(), root) || root), look.width - 9, 'end')}`,
     `  log    ${clean(folder)}  (durability ${durability}: ${MEANING[durability]})`,
     ...(seed === undefined ? [] : [`  chaos  readers are killed while they read  (--seed ${seed})`]),

@@ -13,13 +13,11 @@ export function startProgressLine(stream: NodeJS.WriteStream, text: () => string
   let shown = '';
   const draw = (): void => {
     const next = text();
-    if (next === shown) return;
-    if (!terminal) stream.write(`${next}\n`);
-    else {
-      const line = cut(next, Math.max(20, (stream.columns || 80) - 1));
-      stream.write(`\r${pad(line, widthOf(shown))}`);
-    }
-    shown = next;
+    const line = terminal ? cut(next, (stream.columns || 80) - 1) : next;
+    if (line === shown) return;
+    // What is left of the line before is painted over; the terminal may be narrower by now.
+    stream.write(terminal ? `\r${pad(line, Math.min(widthOf(shown), (stream.columns || 80) - 1))}` : `${line}\n`);
+    shown = line;
   };
   const timer = setInterval(draw, terminal ? EVERY_ON_TERMINAL_MS : EVERY_ELSEWHERE_MS);
   timer.unref();

@@ -1,7 +1,7 @@
 import type { Audit, Report, TeamResult } from '../../../examples/team/index.ts';
 import { bytes, counted, integer, milliseconds } from './figures.ts';
 import { table } from './table.ts';
-import { clean, cut, paint } from './text.ts';
+import { clean, cut, paint, widthOf, wrap } from './text.ts';
 import type { Look } from './text.ts';
 
 /** What is shown of single files. */
@@ -37,7 +37,7 @@ export function summary(facts: SummaryFacts): string[] {
   const { look, result, audit, story, more, folder, command } = facts;
   const { report } = result;
   return [
-    ...speed(facts),
+    ...speed(facts).flatMap((line) => wrap(line, look.width, 3)),
     '',
     ...found(look, report),
     ...flags(look, report),
@@ -50,7 +50,7 @@ export function summary(facts: SummaryFacts): string[] {
         ]
       : []),
     ...failures(facts),
-    verdict(look, audit),
+    ...verdict(look, audit),
     ...more,
     '',
     `log   ${clean(folder)}`,
@@ -85,7 +85,8 @@ function found(look: Look, report: Report): string[] {
   const rows = report.languages.map(({ name, files, lines }) => [name, integer(files), integer(lines)]);
   const total = ['together', integer(report.read), integer(report.lines)];
   const details = `${counted(report.imports, 'import')}, ${counted(report.exports, 'export')}, ${counted(report.todos, 'TODO')}, ${bytes(report.bytes)}`;
-  return [heading(look, 'what was found'), ...table(look, columns, [...rows, total]), `  ${details}`, ''];
+  const more = wrap(details, look.width - 2, 3).map((line) => `  ${line}`);
+  return [heading(look, 'what was found'), ...table(look, columns, [...rows, total]), ...more, ''];
 }
 
 function flags(look: Look, { flagged, flags: worst }: Report): string[] {
@@ -125,9 +126,11 @@ function failures({ look, result, story, folder, command }: SummaryFacts): strin
   ];
 }
 
-function verdict(look: Look, { events, identical }: Audit): string {
+function verdict(look: Look, { events, identical }: Audit): readonly string[] {
   const told = `report rebuilt from ${counted(events, 'stored event')}, no file opened: `;
-  return told + (identical ? paint(look, 'green', 'identical') : paint(look, 'red', 'DIFFERENT'));
+  const verdictOf = identical ? paint(look, 'green', 'identical') : paint(look, 'red', 'DIFFERENT');
+  if (widthOf(told + verdictOf) <= look.width) return [told + verdictOf];
+  return [...wrap(told, look.width, 3), verdictOf];
 }
 
 function heading(look: Look, text: string): string {

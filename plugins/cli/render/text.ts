@@ -16,7 +16,7 @@ const CODES: Readonly<Record<Colour, readonly [number, number]>> = {
   yellow: [33, 39],
   cyan: [36, 39],
 };
-const MIN_WIDTH = 40;
+const MIN_WIDTH = 24;
 const MAX_WIDTH = 120;
 // Control characters, and those that change the direction of the text around them: a payload must not move the cursor.
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
