@@ -33,7 +33,7 @@ const folder = await mkdtemp(join(tmpdir(), 'telltale-example-'));
   for (const { revision, type, payload } of events) console.log(`  ${revision} ${type} ${payload.amount}`);
   // The same behaviour without an actor: load, decide, store, unless somebody else was faster.
   const { state, answer } = await bus.decide('account/ada', account, { type: 'withdraw', payload: { amount: 20 } });
-  console.log(`decided: ${answer}, balance ${state.balance}`);
+  console.log('decided:', answer, state);
   await bus.close();
 }
 await rm(folder, { recursive: true });

@@ -26,7 +26,7 @@ bus.answer('model.complete', async function* ({ payload }) {
 });
 let text = 'stream:';
 for await (const word of bus.askStream('model.complete', { prompt: 'once there' })) {
-  text += ` ${word}`;
+  text += ` ${String(word)}`;
   if (word === 'bus') break;
 }
 console.log(text);

@@ -11,7 +11,7 @@ await pool.ready;
 for (const file of ['a.ts', 'bb.ts', 'ccc.ts']) bus.emit('file.found', { file }, { correlationId: 'scan-1' });
 const { events } = await bus.join('scan-1', { 'file.parsed': 3 });
 const files = events.map(({ payload }) => payload.file);
-console.log('parsed:', files.toSorted().join(' '));
+console.log('parsed:', files.map(String).toSorted().join(' '));
 const [cause] = await bus.causes(events[0].id);
 console.log('caused by:', cause.type, cause.payload.file === files[0]);
 

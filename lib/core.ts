@@ -234,13 +234,7 @@ export class Core {
   }
 
   /** An event of the bus's own parts, for the carrier: no schema, no stages. */
-  makeOwn(
-    cause: Cause | undefined,
-    type: string,
-    payload: unknown,
-    about: EmitOptions,
-    admitted?: Admitted,
-  ): Envelope {
+  makeOwn(cause: Cause | undefined, type: string, payload: unknown, about: EmitOptions, admitted?: Admitted): Envelope {
     return this.#intake.internal(cause, type, payload, about, admitted);
   }
 

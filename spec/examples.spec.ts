@@ -120,7 +120,7 @@ const PRINTED: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     '  1 money.deposited 50',
     '  2 money.deposited 30',
     '  3 money.withdrawn 60',
-    'decided: done, balance 0',
+    'decided: done { balance: 0 }',
   ],
   '15-supervision.mjs': [
     '  $actor.started depot',

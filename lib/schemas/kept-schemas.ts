@@ -104,7 +104,10 @@ export class KeptSchemas {
 const keyOf = ({ type, version }: RegisteredSchema): string => `${type}@${version}`;
 
 /** A schema as it is kept, with the hash by which two are compared. */
-export async function describeSchema({ type, version, schema }: RegisteredSchema, registeredAt: number): Promise<KeptSchema> {
+export async function describeSchema(
+  { type, version, schema }: RegisteredSchema,
+  registeredAt: number,
+): Promise<KeptSchema> {
   const about = { type, version, vendor: schema['~standard'].vendor, registeredAt };
   const jsonSchema = await jsonSchemaOf(schema);
   if (jsonSchema === undefined) return about;
