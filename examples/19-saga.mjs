@@ -18,7 +18,7 @@ const world = {
   release: async ({ name }) => say(`goods of ${name} are free again`),
 };
 
-const first = await createBus({ store: jsonFile(folder), closeTimeout: 200 });
+const first = await createBus({ store: jsonFile(folder), closeTimeout: 1_000 });
 runSagas(first, world);
 await first.publish('order.placed', { name: 'Ada', cents: 500 }, { entity: 'order/1' });
 await first.once('$effect.done', { where: { 'payload.name': 'pay' } });
