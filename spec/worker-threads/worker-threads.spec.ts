@@ -96,7 +96,7 @@ describe('workers in threads', function () {
     const down = await longestHoldMs(async () => {
       for (let n = 0; n < FLOOD; n++) {
         bus.emit('flood.down', { n, text: 'x'.repeat(100) }, { transient: true });
-        if (n % 250 === 249)
+        if (n % 50 === 49)
           do await turn();
           while (load() > 4_000);
       }
