@@ -10,7 +10,7 @@ describe('the progress line', () => {
     const clock = sinon.useFakeTimers();
     const written: string[] = [];
     const stream = { isTTY: true, columns: 32, write: (text: string) => void written.push(text) };
-    const texts = ['x'.repeat(60), `${'y'.repeat(60)}`, 'short'];
+    const texts = ['x'.repeat(60), 'y'.repeat(60), 'short'];
     const line = startProgressLine(stream as object as NodeJS.WriteStream, () => texts.shift() ?? 'short');
     clock.tick(300);
     line.stop();
