@@ -31,8 +31,8 @@ await bus.once('order.shipped', { from: 'earliest' });
 await bus.publish('order.placed', { name: 'Bob', cents: 50_000 }, { entity: 'order/2' });
 await bus.once('order.cancelled', { from: 'earliest' });
 await bus.publish('order.placed', { name: 'Cy', cents: 900, patience: '50ms' }, { entity: 'order/3' });
-await bus.publish('order.placed', { name: 'Dee', cents: 700, patience: '20ms', ms: 200 }, { entity: 'order/4' });
-await bus.once('order.cancelled', { where: { entity: 'order/4' }, timeout: '5s' }); // a schedule alone keeps no process alive
+await bus.publish('order.placed', { name: 'Dee', cents: 700, patience: '1s', ms: 2_000 }, { entity: 'order/4' });
+await bus.once('order.cancelled', { where: { entity: 'order/4' }, timeout: '20s' }); // a schedule alone keeps no process alive
 for (const entity of ['order/1', 'order/2', 'order/3', 'order/4'])
   console.log(entity, (await bus.query({ entity })).events.map(({ type }) => type.slice(6)).join(' → '));
 await bus.close();
