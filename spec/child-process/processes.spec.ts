@@ -108,6 +108,9 @@ describe('child processes that take part in a bus', function () {
       await pool.ready;
       let came = 0;
       bus.on('flood.up', () => void came++);
+      // What is compiled the first time holds the loop too, once.
+      await bus.ask('flood.wanted', 1_000, { timeout: '30s' });
+      came = 0;
       const up = await longestHoldMs(() => bus.ask('flood.wanted', FLOOD, { timeout: '30s' }));
       expect(came).to.equal(FLOOD);
       const before = process.memoryUsage.rss();

@@ -80,7 +80,9 @@ export function expectKept({ strikes }: Ordeal, outcome: Outcome): void {
 /** Each has struck as often as it should, and each was a death. */
 export function expectStruck({ strikes }: Ordeal, { struck, deaths }: Outcome): void {
   expect(struck).to.deep.equal(strikes.map(({ times = 1 }) => times));
-  expect(deaths).to.equal(sum(struck));
+  // One that is terminated goes on until it ends, and may reach its next strike: then two are one death.
+  const terminated = strikes.filter(({ way }) => way === 'terminate').length;
+  expect(deaths).to.be.within(sum(struck) - terminated, sum(struck));
 }
 
 const sum = (counts: readonly number[]): number => counts.reduce((all, count) => all + count, 0);
