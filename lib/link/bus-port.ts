@@ -4,6 +4,7 @@ import type { Answerer, LateOutcome } from '../event/asking.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import type { Filter } from '../filter/language.ts';
+import type { LinkEnd } from '../invoke/link-end.ts';
 import type { MailboxLimits } from '../mailbox/overflow.ts';
 import type { AppendReceipt, Expectation, Store } from '../store/port.ts';
 import type { WriteOutcome } from '../store/writer.ts';
@@ -11,18 +12,6 @@ import type { TypeInfo } from './frames.ts';
 
 /** How an event that came over a link ended up. */
 export type Settled = WriteOutcome | { readonly status: 'unstored' };
-
-/** An event for handlers elsewhere. */
-export interface Handed {
-  readonly envelope: Envelope;
-  /** To be told once when they have dealt with it, undefined for success. */
-  ended(failure: { readonly error: unknown; readonly attempts: number } | undefined): void;
-}
-
-/** Hands events to handlers elsewhere. Never throws. */
-export interface LinkEnd {
-  take(handed: Handed): void;
-}
 
 /** What a link hears of a bus. */
 export interface Hear {

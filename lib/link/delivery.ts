@@ -1,5 +1,5 @@
 import type { Envelope } from '../event/envelope.ts';
-import type { Handed } from './bus-port.ts';
+import type { Handed } from '../invoke/link-end.ts';
 
 /** One event for the workers of a pool, until one of them has dealt with it. */
 export interface Delivery {

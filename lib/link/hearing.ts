@@ -2,8 +2,9 @@ import type { Envelope } from '../event/envelope.ts';
 import { parseField } from '../filter/field.ts';
 import { compileFilter } from '../filter/compile.ts';
 import { laneKey, KeyFailure } from '../invoke/lane-key.ts';
+import type { Handed, LinkEnd } from '../invoke/link-end.ts';
 import { Fifo } from '../mailbox/fifo.ts';
-import type { BusPort, Handed, LinkEnd } from './bus-port.ts';
+import type { BusPort } from './bus-port.ts';
 import type { Delivery, Heard } from './delivery.ts';
 import type { Interest } from './frames.ts';
 

@@ -1,4 +1,5 @@
-import type { BusPort, LinkEnd } from './bus-port.ts';
+import type { LinkEnd } from '../invoke/link-end.ts';
+import type { BusPort } from './bus-port.ts';
 import type { Delivery } from './delivery.ts';
 import type { Interest } from './frames.ts';
 import { Hearing } from './hearing.ts';

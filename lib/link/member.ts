@@ -1,7 +1,8 @@
 import { TelltaleError } from '../errors.ts';
 import { errorFromPlain, errorToPlain } from '../event/crossing-error.ts';
 import type { Plain } from '../event/event.ts';
-import type { BusPort, Handed } from './bus-port.ts';
+import type { Failure } from '../invoke/invoke.ts';
+import type { BusPort } from './bus-port.ts';
 import { mustBeAppend, mustBeAsk, mustBeDone, mustBeHello, mustBeTell } from './check-frames.ts';
 import { compareTypes } from './compare-types.ts';
 import type { Delivery } from './delivery.ts';
@@ -22,7 +23,7 @@ export interface MemberPort {
   hear(interest: Interest): void;
   unhear(id: number): void;
   /** The handlers of an event have ended there. */
-  settled(delivery: Delivery, failure: Parameters<Handed['ended']>[0]): void;
+  settled(delivery: Delivery, failure: Failure | undefined): void;
   /** Nobody there takes it any more. */
   declined(delivery: Delivery): void;
   /** There are free credits again. */
@@ -172,7 +173,7 @@ export class Member {
     this.#port.eased();
   }
 
-  #settle(seq: number, failure?: Parameters<Handed['ended']>[0]): void {
+  #settle(seq: number, failure?: Failure): void {
     const delivery = this.inFlight.take(seq);
     if (!delivery) return;
     this.#port.settled(delivery, failure);

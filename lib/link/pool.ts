@@ -1,5 +1,6 @@
 import { TelltaleError, toError } from '../errors.ts';
-import type { BusPort, Handed } from './bus-port.ts';
+import type { Failure } from '../invoke/invoke.ts';
+import type { BusPort } from './bus-port.ts';
 import { Hearings } from './hearings.ts';
 import type { Delivery } from './delivery.ts';
 import { PROTOCOL } from './frames.ts';
@@ -264,7 +265,7 @@ export class Pool {
     this.#hearings.pump(slot);
   }
 
-  #settled(slot: Slot, delivery: Delivery, failure: Parameters<Handed['ended']>[0]): void {
+  #settled(slot: Slot, delivery: Delivery, failure: Failure | undefined): void {
     delivery.hearing.release(delivery);
     if (failure) slot.failed++;
     else slot.handled++;

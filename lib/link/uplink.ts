@@ -3,6 +3,7 @@ import { NO_CHAIN, runWithCause, type Retelling } from '../context.ts';
 import { expected, type TelltaleError } from '../errors.ts';
 import { errorFromPlain, errorToPlain } from '../event/crossing-error.ts';
 import { Envelope } from '../event/envelope.ts';
+import type { Failure } from '../invoke/invoke.ts';
 import type { PendingAppend } from '../store/port.ts';
 import type { BusPort, Local } from './bus-port.ts';
 import { Calls } from './calls.ts';
@@ -150,7 +151,7 @@ export class Uplink {
   }
 
   /** An event has been dealt with here. */
-  settle(seq: number, failure: { readonly error: unknown; readonly attempts: number } | undefined): void {
+  settle(seq: number, failure: Failure | undefined): void {
     if (failure) return this.#wire.send(['failed', seq, errorToPlain(failure.error), failure.attempts]);
     const done = this.#done;
     const last = done.length - 2;
@@ -209,7 +210,7 @@ class Delivery implements Retelling {
   readonly #seq: number;
   #left: number;
   #handled = false;
-  #failure: { readonly error: unknown; readonly attempts: number } | undefined;
+  #failure: Failure | undefined;
 
   constructor(uplink: Uplink, seq: number, left: number) {
     this.#uplink = uplink;

@@ -7,6 +7,7 @@ import type { ContextPort } from '../invoke/handler-context.ts';
 import { HandlerContext } from '../invoke/handler-context.ts';
 import type { Failure } from '../invoke/invoke.ts';
 import { invoke } from '../invoke/invoke.ts';
+import type { Handed, LinkEnd } from '../invoke/link-end.ts';
 import { createCounts } from '../mailbox/counts.ts';
 import { createKeyedMailbox } from '../mailbox/keyed-mailbox.ts';
 import type { Mailbox } from '../mailbox/mailbox.ts';
@@ -20,19 +21,6 @@ import type { SubscriptionFigures } from './subscription-figures.ts';
 import type { Target } from './target.ts';
 
 export type Handler = (event: TelltaleEvent, context: HandlerContext) => unknown;
-
-/** An event that somebody elsewhere handles. */
-export interface Handed {
-  readonly envelope: Envelope;
-  /** To be told once when it has been dealt with, undefined for success. */
-  ended(failure: Failure | undefined): void;
-}
-
-/** Hands events to a handler in another thread. Never throws. */
-export interface LinkEnd {
-  /** Ends it before it returns, or later. */
-  take(handed: Handed): void;
-}
 
 export interface SubscriptionOptions {
   readonly pattern: string;
