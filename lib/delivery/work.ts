@@ -50,6 +50,8 @@ export class Work {
   #isFull = false;
   /** Where the event is that was asked for last. */
   #next = 0;
+  /** No partition that has something to do is behind it, so that an event need not look at all 64. */
+  #floor = 0;
   #opening = 0;
   readonly #stuckOf = new WeakSet<object>();
   readonly #counts = { taken: 0, handled: 0, skipped: 0, returned: 0 };
@@ -145,6 +147,7 @@ export class Work {
 
   give(partition: Partition): void {
     this.#partitions.set(partition.index, partition);
+    this.#floor = Math.min(this.#floor, partition.progress.position);
   }
 
   /** Lets what runs end; what waits is given back. */
@@ -175,9 +178,17 @@ export class Work {
     if (!this.#port.mayStart()) return false;
     const { queued, queuedBytes } = this.#lanes;
     this.#isFull = queued >= MAX_QUEUED || queuedBytes >= MAX_QUEUED_BYTES;
-    if (!this.#isFull && position - this.#lowest() <= MAX_BEYOND) return true;
+    if (!this.#isFull && !this.#isFar(position)) return true;
     this.#mayBeStuck();
     return false;
+  }
+
+  #isFar(position: number): boolean {
+    if (position - this.#floor <= MAX_BEYOND) return false;
+    const lowest = this.#lowest();
+    // What is taken from here on lies at `position` or behind it.
+    this.#floor = Math.min(lowest, position - 1);
+    return position - lowest > MAX_BEYOND;
   }
 
   /** Takes the next event of the log; one that is for others is left to them. */
