@@ -62,6 +62,7 @@ export class Seats {
   readonly id: string;
   readonly #port: SeatsPort;
   readonly #terms: SeatsTerms;
+  readonly #document: string;
   readonly #ending = new AbortController();
   readonly #released = new Set<number>();
   /** What it has been given, by partition. */
@@ -83,6 +84,7 @@ export class Seats {
   constructor(port: SeatsPort, terms: SeatsTerms) {
     this.#port = port;
     this.#terms = terms;
+    this.#document = documentName(CHECKPOINTS, terms.name);
     this.id = randomUUID();
   }
 
@@ -204,10 +206,6 @@ export class Seats {
     return store.supports.shared || isServed(store, this.#document);
   }
 
-  get #document(): string {
-    return documentName(CHECKPOINTS, this.#terms.name);
-  }
-
   // A worker has come: what it wants is looked at now, and from now on it must see that this one lives.
   #served(name: string): void {
     if (name !== this.#document || !this.#terms.ledger.group) return;
@@ -234,6 +232,7 @@ export class Seats {
 
   #exclusively<T>(step: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(step);
+    // Whoever asked for it is told.
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
