@@ -18,21 +18,20 @@ export async function commitTo<Tx>(
   checkpoints: readonly TargetCheckpoint[],
   run: (tx: Tx) => unknown,
 ): Promise<void> {
-  let status: 'not run' | 'running' | 'failed' | 'done' = 'not run';
-  let cause: unknown;
+  const outcome: { status: keyof typeof WHAT | 'done'; cause?: unknown } = { status: 'not run' };
   await target.commit(checkpoints, async (tx) => {
-    status = 'running';
+    outcome.status = 'running';
     try {
       await run(tx);
-      status = 'done';
+      outcome.status = 'done';
     } catch (error) {
-      status = 'failed';
-      throw (cause = error);
+      outcome.status = 'failed';
+      throw (outcome.cause = error);
     }
   });
-  // oxlint-disable-next-line typescript/no-unnecessary-condition -- it changes in the target's hands
-  if ((status as string) === 'done') return;
-  const text = `\`commit\` of the target resolved though what it was given to run ${WHAT[status as 'running']}`;
+  const { status, cause } = outcome;
+  if (status === 'done') return;
+  const text = `\`commit\` of the target resolved though what it was given to run ${WHAT[status]}`;
   throw new TelltaleError('TARGET_BROKEN', text, { ...(cause !== undefined && { cause }) });
 }
 
