@@ -59,7 +59,7 @@ export class Consumer {
     this.#work = this.#createWork();
     this.#reader = this.#createReader();
     this.started = this.#start();
-    this.started.catch(() => undefined);
+    this.started.catch(() => undefined); // The status says it too.
   }
 
   get status(): ConsumerStatus {
@@ -227,7 +227,7 @@ export class Consumer {
   }
 
   async #endAll(): Promise<void> {
-    await this.started.catch(() => undefined);
+    await this.started.catch(() => undefined); // Whoever awaits it is told.
     await Promise.all([...this.#work.partitions.values()].map((partition) => this.#work.end(partition)));
     await this.#seats.leave();
   }

@@ -4,7 +4,6 @@ import type { Clock } from '../clock.ts';
 export async function endsWithin(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
   let cancel: (() => void) | undefined;
   const timeout = new Promise<'late'>((resolve) => (cancel = clock.wait(ms, () => resolve('late'))));
-  promise.catch(() => undefined);
   try {
     return (await Promise.race([promise, timeout])) !== 'late';
   } finally {
