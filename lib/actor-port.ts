@@ -4,14 +4,15 @@ import { addGone, type ActorsGone } from './actor/figures.ts';
 import type { ActorPort, ActorRef, Log } from './actor/port.ts';
 import { runWithoutCause } from './context.ts';
 import type { Core } from './core.ts';
-import { TelltaleError, toError, withoutStack } from './errors.ts';
+import { TelltaleError } from './errors.ts';
 import { admit } from './event/admission.ts';
 import type { Envelope } from './event/envelope.ts';
+import type { Failure } from './invoke/invoke.ts';
 import type { Working } from './lifecycle.ts';
 import { channels } from './observe/channels.ts';
 import { presenterOf } from './presenting.ts';
 import type { Target } from './router/target.ts';
-import type { LetterReason } from './store/letter.ts';
+import { mailboxFull, undelivered } from './undelivered.ts';
 import { contextPort } from './wiring.ts';
 
 /** The actors of one bus. */
@@ -42,11 +43,11 @@ export function actorPort(core: Core, actors: Actors, more: Pick<ActorPort, 'han
     context: contextPort(core),
     log: store && logOf(core),
     ...more,
-    failed: (actor, envelope, error, attempts) => failed(core, actors, { actor, envelope, error, attempts }),
+    failed: (actor, envelope, failure) => failed(core, actors, actor, envelope, failure),
     handled: (envelope) => actors.deliveries.get(envelope)?.done(),
-    dropped: (actor, envelopes) => mailboxFull(core, actors, actor, envelopes),
+    dropped: (actor, envelopes) => noRoom(core, actor, envelopes),
     cut: (actor, envelopes, error) => {
-      for (const envelope of envelopes) giveBack(core, actors, { actor, envelope, error, reason: 'cut' });
+      for (const envelope of envelopes) cutOff(core, actors, actor, envelope, error);
     },
     plain: (value) => (value === undefined ? undefined : admit(value, 'payload', maxEventBytes).value),
     answer: (envelope, value) => envelope.asking?.answered(value),
@@ -92,59 +93,32 @@ export function logOf(core: Core): Log {
   };
 }
 
-interface Undone {
-  readonly actor: ActorRef;
-  readonly envelope: Envelope;
-  readonly error: unknown;
-  readonly reason: LetterReason;
-}
-
-function failed(core: Core, actors: Actors, given: Omit<Undone, 'reason'> & { readonly attempts: number }): void {
-  const { actor, envelope, error, attempts } = given;
-  if (envelope.retelling) return envelope.retelling.failed(envelope, error, attempts);
-  if (envelope.asking) return envelope.asking.failed(error);
+function failed(core: Core, actors: Actors, actor: ActorRef, envelope: Envelope, { error, attempts }: Failure): void {
   const { source } = core.options;
-  if (channels.handlerFailed.hasSubscribers)
+  if (!envelope.retelling && !envelope.asking && channels.handlerFailed.hasSubscribers)
     channels.handlerFailed.publish({ source, event: envelope.event, pattern: recipientOf(actor), error });
-  openLetter(core, actors, { actor, envelope, error, reason: 'handler-failed' }, attempts);
+  actors.deliveries.get(envelope)?.done();
+  undelivered(core, envelope, { reason: 'handler-failed', error, attempts, recipient: recipientOf(actor) });
 }
 
-/** It was never handled. */
-function giveBack(core: Core, actors: Actors, given: Undone): void {
-  const { envelope, error } = given;
-  if (envelope.retelling) return envelope.retelling.dropped(envelope);
-  if (envelope.asking) return envelope.asking.refused(toError(error) as TelltaleError);
-  if (envelope.transient) return core.counters.dropTransient(envelope.event.type);
-  openLetter(core, actors, given, 0);
-}
-
-// What a consumer brought waits in the log where the whole actor has ended.
-function openLetter(core: Core, actors: Actors, { actor, envelope, error, reason }: Undone, attempts: number): void {
+/** It was never handled. What a consumer brought waits in the log where the whole actor has ended. */
+function cutOff(core: Core, actors: Actors, actor: ActorRef, envelope: Envelope, error: unknown): void {
   const delivery = actors.deliveries.get(envelope);
-  if (delivery && !actor.live && reason === 'cut') return delivery.failed(error);
+  if (delivery && !actor.live) return delivery.failed(error);
   delivery?.done();
-  if (envelope.event.type.startsWith('$')) return;
-  const draft = { reason, error, recipient: recipientOf(actor), attempts };
-  runWithoutCause(() => core.letters.open(envelope, draft));
+  undelivered(core, envelope, { reason: 'cut', error, recipient: recipientOf(actor) });
 }
 
-function mailboxFull(core: Core, actors: Actors, actor: ActorRef, envelopes: readonly Envelope[]): void {
+function noRoom(core: Core, actor: ActorRef, envelopes: readonly Envelope[]): void {
   const { address: name, behaviour } = actor;
-  const { max, maxBytes, overflow } = behaviour.mailbox;
-  const { queued, queuedBytes, dropped } = actor.figures();
-  const text = `mailbox of actor ${name} full: ${queued} of ${max} events, ${queuedBytes} of ${maxBytes} bytes, ${dropped} dropped (${overflow})`;
-  const details = { name, queued, dropped, overflow };
-  const error = withoutStack(() => new TelltaleError('MAILBOX_FULL', text, { details }));
-  const reason = overflow === 'reject' || overflow === 'wait' ? 'mailbox-full' : 'dropped';
-  runWithoutCause(() => core.reports.say('$actor.mailbox.full', name, details));
-  for (const envelope of envelopes) {
-    const { retelling, asking, transient, event } = envelope;
-    if (retelling) retelling.failed(envelope, error, 0);
-    else if (asking || transient || actors.deliveries.has(envelope))
-      giveBack(core, actors, { actor, envelope, error, reason });
-    else if (!event.type.startsWith('$'))
-      core.letters.dropped(envelope, { reason, error, recipient: recipientOf(actor) });
-  }
+  mailboxFull(core, envelopes, {
+    of: `actor ${name}`,
+    report: '$actor.mailbox.full',
+    about: { name },
+    limits: behaviour.mailbox,
+    figures: actor.figures(),
+    place: { recipient: recipientOf(actor) },
+  });
 }
 
 function enlist(core: Core, actors: Actors, actor: ActorRef): () => void {

@@ -4,7 +4,8 @@ import { TelltaleError, toError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { RunningPipeline } from './pipelines.ts';
 import type { Subscription } from './router/subscription.ts';
-import type { LetterDraft } from './store/dead-letters.ts';
+import { undelivered, type Place } from './undelivered.ts';
+import { placeOf } from './wiring.ts';
 
 /** Resolves when `core` is settled, or after `timeoutMs` where there is one; answers whether it is. */
 export async function untilSettled(core: Core, timeoutMs?: number): Promise<boolean> {
@@ -92,7 +93,7 @@ async function cutQueues(core: Core): Promise<Pick<CloseReport, 'cut' | 'stillRu
   // What waits for its next attempt ends with its signal, and has a letter that tells what went wrong.
   if (stillRunning > 0) await new Promise((resolve) => setImmediate(resolve));
   for (const { subscription, queued } of cut) openLetters(core, subscription, queued);
-  for (const envelope of heard) openLetter(core, envelope, 'waited to be dispatched');
+  for (const envelope of heard) cutOff(core, envelope, 'waited to be dispatched');
   return {
     cut: sum([heard.length, ...cut.map(({ queued }) => queued.length), ...others.map((part) => part.cut)]),
     stillRunning: sum([stillRunning, ...others.map((part) => part.stillRunning)]),
@@ -103,18 +104,17 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) =>
 
 // In the order they were to be handled: it is the order in which letters are tried again.
 function openLetters(core: Core, subscription: Subscription, queued: readonly Envelope[]): void {
-  const { pattern, group } = subscription.options;
-  const to = { recipient: pattern, ...(group !== undefined && { group }) };
-  for (const envelope of subscription.disown()) openLetter(core, envelope, `was being handled by \`${pattern}\``, to);
-  for (const envelope of queued) openLetter(core, envelope, `waited for \`${pattern}\``, to);
+  const place = placeOf(subscription);
+  const name = `\`${place.recipient}\``;
+  for (const envelope of subscription.disown()) cutOff(core, envelope, `was being handled by ${name}`, place);
+  for (const envelope of queued) cutOff(core, envelope, `waited for ${name}`, place);
 }
 
-function openLetter(core: Core, envelope: Envelope, what: string, to?: Pick<LetterDraft, 'recipient' | 'group'>): void {
-  const { type } = envelope.event;
-  if (envelope.transient) return core.counters.dropTransient(type);
-  if (type.startsWith('$') || envelope.retelling || envelope.asking) return;
+function cutOff(core: Core, envelope: Envelope, what: string, place?: Place): void {
+  // They end with the streams.
+  if (envelope.retelling || envelope.asking) return;
   const error = new TelltaleError('BUS_CLOSED', `the bus was closed while the event ${what}`);
-  core.letters.open(envelope, { reason: 'cut', error, ...to });
+  undelivered(core, envelope, { reason: 'cut', error, ...place });
 }
 
 async function storeRest(core: Core): Promise<void> {

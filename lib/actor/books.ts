@@ -39,9 +39,9 @@ export class Books {
     this.refuse(work.envelope, { error, attempts: work.attempt });
   }
 
-  refuse(envelope: Envelope, { error, attempts }: Failure): void {
+  refuse(envelope: Envelope, failure: Failure): void {
     this.counts.failed++;
-    this.#port.failed(this.#actor, envelope, error, attempts);
+    this.#port.failed(this.#actor, envelope, failure);
     envelope.retelling?.ended(envelope);
   }
 

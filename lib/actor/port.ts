@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Envelope, Recipient } from '../event/envelope.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { ContextPort } from '../invoke/handler-context.ts';
+import type { Failure } from '../invoke/invoke.ts';
 import type { Store } from '../store/port.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { ActorFigures, InstanceInfo } from './figures.ts';
@@ -40,7 +41,7 @@ export interface ActorPort {
   /** Absent where the bus has no store. */
   readonly log: Log | undefined;
   /** An event could not be handled: `receive` has failed for good, or could not be called. */
-  failed(actor: ActorRef, envelope: Envelope, error: unknown, attempts: number): void;
+  failed(actor: ActorRef, envelope: Envelope, failure: Failure): void;
   /** Where the actor is durable: an event is done with. */
   handled(envelope: Envelope): void;
   /** Events for which the mailbox had no room. */

@@ -110,7 +110,7 @@ export class DeadLetters {
    * Opens a letter for an event a mailbox had no room for. What the policy throws away on purpose, and what exceeds
    * 100 letters a second, is summed up: one letter a second and recipient, which names the last of them.
    */
-  dropped(envelope: Envelope, draft: LetterDraft & { readonly recipient: string }): void {
+  dropped(envelope: Envelope, draft: LetterDraft): void {
     const key = `${draft.reason} ${draft.recipient}`;
     let drops = this.#drops.get(key);
     if (!drops) {

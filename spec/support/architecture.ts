@@ -15,7 +15,7 @@ interface Edge {
 
 /** Imports point from a higher layer to a lower one. A key is a file, or the folder of a unit. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['errors', 'clock', 'duration', 'ids', 'lifecycle', 'context', 'retry', 'on-abort', 'parse-options'].map(
+  ['errors', 'clock', 'duration', 'ids', 'lifecycle', 'context', 'retry', 'on-abort', 'ends-within', 'serial', 'parse-options'].map(
     (name) => `lib/${name}.ts`,
   ),
   ['lib/event'],
@@ -66,6 +66,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'shutdown',
     'sinking',
     'typed-options',
+    'undelivered',
     'wiring',
   ].map((name) => `lib/${name}.ts`),
   ['lib/index.ts', 'lib/plugin.ts', 'lib/testing.ts'],
