@@ -10,6 +10,8 @@ export interface Handed {
 
 /** Hands events to a handler in another thread or process. Never throws. */
 export interface LinkEnd {
+  /** While it has fewer bytes of events in its hands, it takes one more. */
+  readonly maxBytes: number;
   /** Ends it before it returns, or later. */
   take(handed: Handed): void;
 }

@@ -35,22 +35,26 @@ export function mustBeDone(message: Frame<'done'>, last: number, credits: number
   }
 }
 
-export function mustBeAppend([, serial, events, terms]: Frame<'append'>): void {
+export function mustBeAppend([, serial, events, sizes, terms]: Frame<'append'>): void {
   if (!isCount(serial)) throw expected('LINK_BROKEN', 'the number of an `append`', 'an integer above 0', serial);
   if (!Array.isArray(events) || events.length === 0)
     throw expected('LINK_BROKEN', 'the events of an `append`', 'a list that is not empty', events);
+  if (!Array.isArray(sizes) || sizes.length !== events.length || !sizes.every(isCount))
+    throw expected('LINK_BROKEN', 'the sizes of an `append`', 'one of each event', sizes);
   if (!isObject(terms)) throw expected('LINK_BROKEN', 'the terms of an `append`', 'an object', terms);
   for (const event of events as readonly TelltaleEvent[]) mustBeEvent('append', event, STORED);
 }
 
-export function mustBeTell([, event]: Frame<'tell'>): void {
+export function mustBeTell([, event, bytes]: Frame<'tell'>): void {
   mustBeEvent('tell', event, SAID);
+  if (!isCount(bytes)) throw expected('LINK_BROKEN', 'the size of a `tell`', 'an integer above 0', bytes);
 }
 
-export function mustBeAsk([, id, event, terms]: Frame<'ask'>): void {
+export function mustBeAsk([, id, event, terms, , bytes]: Frame<'ask'>): void {
   if (!isCount(id)) throw expected('LINK_BROKEN', 'the number of an `ask`', 'an integer above 0', id);
   if (!isObject(terms)) throw expected('LINK_BROKEN', 'the terms of an `ask`', 'an object', terms);
   mustBeEvent('ask', event, undefined);
+  if (!isCount(bytes)) throw expected('LINK_BROKEN', 'the size of an `ask`', 'an integer above 0', bytes);
 }
 
 function mustBeEvent(frame: string, event: TelltaleEvent, own: ReadonlySet<string> | undefined): void {

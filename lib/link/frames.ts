@@ -10,6 +10,9 @@ import type { Durability, Expectation, StoreSupports } from '../store/port.ts';
 /** Rises when the two sides of different versions would not understand each other. */
 export const PROTOCOL = 1;
 
+/** Bytes of events that may be on their way, each way: while any are left, one event more may go. */
+export const CREDIT_BYTES = 16 * 1024 * 1024;
+
 /** What one side declares of a type. */
 export interface TypeInfo {
   readonly type: string;
@@ -28,6 +31,8 @@ export interface Offer {
   /** Events that may be on their way to the worker, and from it. */
   readonly credits: number;
   readonly upCredits: number;
+  /** The largest event that comes. */
+  readonly maxEventBytes: number;
   readonly seat: SeatNames;
   /** Of the parent's store; absent where it has none. */
   readonly store?: StoreSupports;
@@ -67,6 +72,9 @@ export interface AskTerms {
 /** `shared` says, with the first id and their number, under which ids others answer as well. */
 export type AnswerKind = 'answered' | 'part' | 'ended' | 'failed' | 'refused' | 'dropped' | 'shared';
 
+/** Estimated size of an event, worked out once, where it was emitted. */
+type Bytes = number;
+
 /** Everything that is ever sent. A frame is a JSON array of these, in the order they were sent. */
 export type Message =
   // the beginning
@@ -76,16 +84,16 @@ export type Message =
   | readonly ['refused', Plain]
   | readonly ['ready']
   // events to the worker, and what became of them
-  | readonly ['event', seq: number, interest: number, TelltaleEvent | StoredEvent, 0 | 1, number, Chain?]
+  | readonly ['event', seq: number, interest: number, TelltaleEvent | StoredEvent, 0 | 1, number, Bytes, Chain?]
   | readonly ['done', ...runs: readonly number[]]
   | readonly ['failed', seq: number, Plain, attempts: number]
   | readonly ['declined', seq: number]
   | readonly ['hear', Interest]
   | readonly ['unhear', id: number]
   // events from the worker, and what became of them
-  | readonly ['tell', TelltaleEvent, Chain?]
-  | readonly ['append', serial: number, readonly TelltaleEvent[], AppendTerms]
-  | readonly ['taken', count: number]
+  | readonly ['tell', TelltaleEvent, Bytes, Chain?]
+  | readonly ['append', serial: number, readonly TelltaleEvent[], readonly Bytes[], AppendTerms]
+  | readonly ['taken', count: number, Bytes]
   | readonly ['stored', serial: number, ReceiptFrame, count?: number]
   | readonly ['not-stored', serial: number, Plain]
   | readonly ['unwanted', type: string]
@@ -99,7 +107,7 @@ export type Message =
   | readonly ['removed', readonly { readonly from: number; readonly to: number }[]]
   // questions of users
   | readonly ['answers', type: string, isAnswered: boolean]
-  | readonly ['ask', id: number, TelltaleEvent, AskTerms, 0 | 1, Chain?]
+  | readonly ['ask', id: number, TelltaleEvent, AskTerms, 0 | 1, Bytes, Chain?]
   | readonly ['answer', id: number, AnswerKind, value?: unknown]
   | readonly ['taken-part', id: number]
   | readonly ['forget', id: number, Plain]

@@ -12,6 +12,7 @@ export interface HearingPort {
   readonly bus: BusPort;
   /** How many events of it may be with the workers at once. */
   readonly concurrency: number;
+  readonly maxBytes: number;
   assign(delivery: Delivery): void;
 }
 
@@ -33,6 +34,7 @@ interface Held {
  */
 export class Hearing implements Heard, LinkEnd {
   readonly interest: Interest;
+  readonly maxBytes: number;
   /** Set where the interest is of one worker alone, and every one hears all. */
   readonly only: object | undefined;
   readonly holders = new Map<object, Holder>();
@@ -46,6 +48,7 @@ export class Hearing implements Heard, LinkEnd {
 
   constructor(interest: Interest, only: object | undefined, port: HearingPort) {
     this.interest = interest;
+    this.maxBytes = port.maxBytes;
     this.only = only;
     this.#port = port;
     const { pattern, where, group, key, mailbox } = interest;

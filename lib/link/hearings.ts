@@ -1,7 +1,7 @@
 import type { LinkEnd } from '../invoke/link-end.ts';
 import type { BusPort } from './bus-port.ts';
 import type { Delivery } from './delivery.ts';
-import type { Interest } from './frames.ts';
+import { CREDIT_BYTES, type Interest } from './frames.ts';
 import { Hearing } from './hearing.ts';
 import { sameFor } from './interests.ts';
 import type { Slot } from './slot.ts';
@@ -46,10 +46,12 @@ export class Hearings {
     let hearing = this.#byKey.get(key);
     if (hearing?.hasFailed) hearing.end();
     if (!hearing || hearing.hasFailed) {
+      // As much again waits here, so that credits that come back are used at once.
+      const shares = 2 * (isOnly ? 1 : size);
       const port = {
         bus: this.#bus,
-        // As much again waits here, so that credits that come back are used at once.
-        concurrency: 2 * (isOnly ? 1 : size) * credits,
+        concurrency: shares * credits,
+        maxBytes: shares * CREDIT_BYTES,
         assign: (delivery: Delivery) => this.assign(delivery),
       };
       hearing = new Hearing(interest, isOnly ? slot : undefined, port);

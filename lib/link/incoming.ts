@@ -36,20 +36,20 @@ interface Run {
   count: number;
 }
 
-const ENVELOPE_BYTES = 256;
 const RETRY_MS = 5;
 const TELL: AppendTerms = { fresh: true };
 
 /**
  * Events of a worker on their way into the bus. Ordering: as they were sent. Capacity: what the ingress and the store's
  * backlog have no room for waits here; the worker gets its credits back when an event has been accepted, so that no
- * more than those ever wait. Failure: what is refused is told to the worker, which dead-letters nothing by itself.
+ * more than those, in number and in bytes, ever wait. Failure: what is refused is told to the worker, which dead-letters nothing by itself.
  */
 export class Incoming {
   readonly #port: IncomingPort;
   readonly #waiting = new Fifo<Item>();
   #status: 'flowing' | 'waiting' | 'ended' = 'flowing';
   #taken = 0;
+  #takenBytes = 0;
   #runs: Run[] = [];
 
   constructor(port: IncomingPort) {
@@ -61,23 +61,24 @@ export class Incoming {
     return this.#waiting.length;
   }
 
-  append(serial: number, events: readonly TelltaleEvent[], terms: AppendTerms): void {
-    const envelopes = events.map((event, i) => this.#envelope(event, false, terms.chains?.[i] ?? undefined));
-    this.#push({ envelopes, serial, terms, bytes: envelopes.reduce((sum, { bytes }) => sum + bytes, 0) });
+  append(serial: number, events: readonly TelltaleEvent[], sizes: readonly number[], terms: AppendTerms): void {
+    const { chains } = terms;
+    const envelopes = events.map((event, i) => this.#envelope(event, sizes[i]!, false, chains?.[i] ?? undefined));
+    this.#push({ envelopes, serial, terms, bytes: sizes.reduce((sum, bytes) => sum + bytes, 0) });
   }
 
-  tell(event: TelltaleEvent, chain: Chain | undefined): void {
-    const envelope = this.#envelope(event, true, chain);
-    this.#push({ envelopes: [envelope], serial: 0, terms: TELL, bytes: envelope.bytes });
+  tell(event: TelltaleEvent, bytes: number, chain: Chain | undefined): void {
+    this.#push({ envelopes: [this.#envelope(event, bytes, true, chain)], serial: 0, terms: TELL, bytes });
   }
 
   /** Credits and receipts, gathered until a frame leaves. */
   takeLast(): readonly Message[] {
     if (this.#taken === 0 && this.#runs.length === 0) return [];
     const messages: Message[] = this.#runs.map(toMessage);
-    if (this.#taken > 0) messages.push(['taken', this.#taken]);
+    if (this.#taken > 0) messages.push(['taken', this.#taken, this.#takenBytes]);
     this.#runs = [];
     this.#taken = 0;
+    this.#takenBytes = 0;
     return messages;
   }
 
@@ -86,10 +87,9 @@ export class Incoming {
     return this.#waiting.length === 0;
   }
 
-  #envelope(event: TelltaleEvent, transient: boolean, chain: Chain | undefined): Envelope {
+  #envelope(event: TelltaleEvent, bytes: number, transient: boolean, chain: Chain | undefined): Envelope {
     // What is parsed is this side's own, and many will see it.
     freezeDeep(event);
-    const bytes = ENVELOPE_BYTES + sizeOf(event.payload, 0);
     const envelope = new Envelope(event, bytes, transient, true, chain ?? NO_CHAIN, this.#port.bus.owner);
     envelope.origin = this.#port.origin;
     return envelope;
@@ -120,8 +120,9 @@ export class Incoming {
     return false;
   }
 
-  #take({ envelopes, serial, terms }: Item): void {
+  #take({ envelopes, serial, terms, bytes }: Item): void {
     this.#taken += envelopes.length;
+    this.#takenBytes += bytes;
     this.#port.touch();
     if (serial === 0) return this.#tell(envelopes[0]!);
     const { bus } = this.#port;
@@ -184,14 +185,4 @@ function follows(run: Run, { serial, position, storedAt, durability }: Omit<Run,
 function toMessage({ serial, position, storedAt, durability, count }: Run): Message {
   const frame: ReceiptFrame = [position, storedAt, durability as Durability, 0];
   return count === 1 ? ['stored', serial, frame] : ['stored', serial, frame, count];
-}
-
-/** About what a payload takes as JSON: for bounds, and cheaper than asking for the text. */
-function sizeOf(value: unknown, depth: number): number {
-  if (typeof value === 'string') return value.length + 2;
-  if (typeof value !== 'object' || value === null || depth > 100) return 8;
-  let bytes = 2;
-  for (const key in value)
-    bytes += key.length + 4 + sizeOf((value as Readonly<Record<string, unknown>>)[key], depth + 1);
-  return bytes;
 }

@@ -6,7 +6,7 @@ import type { BusPort } from './bus-port.ts';
 import { mustBeAppend, mustBeAsk, mustBeDone, mustBeHello, mustBeTell } from './check-frames.ts';
 import { compareTypes } from './compare-types.ts';
 import type { Delivery } from './delivery.ts';
-import { receive, type Interest, type Message, type Offer, type Receivers } from './frames.ts';
+import { CREDIT_BYTES, receive, type Interest, type Message, type Offer, type Receivers } from './frames.ts';
 import { Incoming } from './incoming.ts';
 import { Numbered } from './numbered.ts';
 import { Questions } from './questions.ts';
@@ -39,8 +39,8 @@ export interface MemberPort {
 }
 
 /**
- * One connected worker, seen from the parent. Ordering: events as they are handed in. Capacity: `credits` events are on
- * their way, `free` says how many more may be. Failure: what it had in its hands when it went is in `inFlight`.
+ * One connected worker, seen from the parent. Ordering: events as they are handed in. Capacity: `credits` events, of 16 MiB, are
+ * on their way, `free` says how many more may be. Failure: what it had in its hands when it went is in `inFlight`.
  */
 export class Member {
   readonly inFlight = new Numbered<Delivery>();
@@ -51,6 +51,7 @@ export class Member {
   readonly #questions: Questions;
   readonly #answered = new Map<string, () => void>();
   #seq = 0;
+  #bytesInFlight = 0;
   #said: 'bye' | 'refused' | undefined;
   #status: 'offered' | 'linked' | 'leaving' | 'ended' = 'offered';
   #stopWatching: (() => void) | undefined;
@@ -67,14 +68,14 @@ export class Member {
     unhear: ([, id]) => this.#port.unhear(id),
     append: (message) => {
       mustBeAppend(message);
-      const [, serial, events, terms] = message;
+      const [, serial, events, sizes, terms] = message;
       this.received += events.length;
-      this.#incoming.append(serial, events, terms);
+      this.#incoming.append(serial, events, sizes, terms);
     },
     tell: (message) => {
       mustBeTell(message);
       this.received++;
-      this.#incoming.tell(message[1], message[2]);
+      this.#incoming.tell(message[1], message[2], message[3]);
     },
     call: ([, id, method, args]) => void this.#answer(id, method, args),
     watch: () => this.#watch(),
@@ -118,7 +119,8 @@ export class Member {
 
   /** How many events more it may have. */
   get free(): number {
-    return this.#status === 'linked' ? this.#port.offer.credits - this.inFlight.size : 0;
+    if (this.#status !== 'linked' || this.#bytesInFlight >= CREDIT_BYTES) return 0;
+    return this.#port.offer.credits - this.inFlight.size;
   }
 
   get heardMs(): number {
@@ -129,9 +131,10 @@ export class Member {
     const seq = ++this.#seq;
     const { event, transient, position, chain, bytes } = delivery.envelope;
     this.inFlight.add(seq, delivery);
+    this.#bytesInFlight += bytes;
     const kind = transient ? 1 : 0;
-    if (chain.depth === 0) return this.#wire.send(['event', seq, interest, event, kind, position], bytes);
-    this.#wire.send(['event', seq, interest, event, kind, position, chain], bytes);
+    if (chain.depth === 0) return this.#wire.send(['event', seq, interest, event, kind, position, bytes], bytes);
+    this.#wire.send(['event', seq, interest, event, kind, position, bytes, chain], bytes);
   }
 
   ping(): void {
@@ -174,15 +177,21 @@ export class Member {
   }
 
   #settle(seq: number, failure?: Failure): void {
-    const delivery = this.inFlight.take(seq);
+    const delivery = this.#take(seq);
     if (!delivery) return;
     this.#port.settled(delivery, failure);
     if (failure) this.#port.eased();
   }
 
   #decline(seq: number): void {
-    const delivery = this.inFlight.take(seq);
+    const delivery = this.#take(seq);
     if (delivery) this.#port.declined(delivery);
+  }
+
+  #take(seq: number): Delivery | undefined {
+    const delivery = this.inFlight.take(seq);
+    if (delivery) this.#bytesInFlight -= delivery.envelope.bytes;
+    return delivery;
   }
 
   async #introduced(hello: unknown): Promise<void> {

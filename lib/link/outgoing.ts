@@ -5,7 +5,7 @@ import type { Plain } from '../event/event.ts';
 import { Fifo } from '../mailbox/fifo.ts';
 import { prepareAppends } from '../store/check-events.ts';
 import type { AppendReceipt, Durability, PendingAppend } from '../store/port.ts';
-import type { AppendTerms, Message, ReceiptFrame } from './frames.ts';
+import { CREDIT_BYTES, type AppendTerms, type Message, type ReceiptFrame } from './frames.ts';
 import { Numbered } from './numbered.ts';
 
 interface Held {
@@ -17,11 +17,17 @@ interface Held {
 }
 
 const MAX_TRANSIENT = 10_000;
+const MAX_TRANSIENT_BYTES = 16 * 1024 * 1024;
+
+/** The bus's writer knows more of its events than a store is asked for. */
+export interface WrittenAppend extends PendingAppend {
+  readonly envelopes?: readonly Envelope[];
+}
 
 /**
  * A worker's events on their way to its parent. Ordering: as they were emitted, transient ones among them. Capacity:
- * `credits` of them are under way; appends behind that wait here, and the bus's backlog bounds them, transient ones up
- * to 10,000, then the newest are lost and counted. Failure: where the parent is gone, every append fails for good.
+ * `credits` of them, and 16 MiB, are under way; appends behind that wait here, and the bus's backlog bounds them,
+ * transient ones up to 10,000 and 16 MiB, then the newest are lost and counted. Failure: where the parent is gone, every append fails for good.
  */
 export class Outgoing {
   readonly #send: (message: Message, bytes: number) => void;
@@ -31,7 +37,9 @@ export class Outgoing {
   readonly #pending = new Numbered<PendingAppend>();
   readonly #held = new Fifo<Held>();
   #transients = 0;
+  #transientBytes = 0;
   #credits: number;
+  #creditBytes = CREDIT_BYTES;
   #serial = 0;
   #ended: TelltaleError | undefined;
 
@@ -46,31 +54,35 @@ export class Outgoing {
     this.#lost = lost;
   }
 
-  append(given: PendingAppend, terms: AppendTerms): void {
+  append(given: WrittenAppend, terms: AppendTerms): void {
     if (this.#ended) return given.failed(this.#ended);
     // What was passed as it is must be plain before it is JSON.
     const { appends, refused } = prepareAppends([given], this.#maxEventBytes);
     const refusal = refused.get(given);
     if (refusal) return given.failed(refusal);
-    const { events, bytes } = appends[0]!;
+    const [append] = appends as readonly [WrittenAppend];
+    const { events } = append;
+    const sizes = sizesOf(append);
     const serial = ++this.#serial;
     this.#pending.add(serial, given);
-    this.#go({ message: ['append', serial, events, terms], events: events.length, bytes });
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    this.#go({ message: ['append', serial, events, sizes, terms], events: events.length, bytes });
   }
 
   tell({ event, bytes, chain }: Envelope): void {
     const { type } = event;
     if (this.#ended || this.#unwanted.has(type)) return;
-    if (this.#transients >= MAX_TRANSIENT) return this.#lost(type);
-    const message: Message = chain.depth > 0 ? ['tell', event, chain] : ['tell', event];
+    if (this.#transients >= MAX_TRANSIENT || this.#transientBytes >= MAX_TRANSIENT_BYTES) return this.#lost(type);
+    const message: Message = chain.depth > 0 ? ['tell', event, bytes, chain] : ['tell', event, bytes];
     this.#go({ message, events: 1, bytes, type });
   }
 
-  taken(count: number): void {
+  taken(count: number, bytes: number): void {
     this.#credits += count;
-    for (let next = this.#held.peek(); next && this.#credits > 0; next = this.#held.peek()) {
+    this.#creditBytes += bytes;
+    for (let next = this.#held.peek(); next && this.#hasCredit; next = this.#held.peek()) {
       this.#held.shift();
-      if (next.type !== undefined) this.#transients--;
+      this.#countTransient(next, -1);
       this.#post(next);
     }
   }
@@ -101,15 +113,32 @@ export class Outgoing {
   }
 
   #go(held: Held): void {
-    if (this.#credits > 0 && this.#held.length === 0) return this.#post(held);
-    if (held.type !== undefined) this.#transients++;
+    if (this.#hasCredit && this.#held.length === 0) return this.#post(held);
+    this.#countTransient(held, 1);
     this.#held.push(held);
+  }
+
+  get #hasCredit(): boolean {
+    return this.#credits > 0 && this.#creditBytes > 0;
+  }
+
+  #countTransient({ type, bytes }: Held, sign: 1 | -1): void {
+    if (type === undefined) return;
+    this.#transients += sign;
+    this.#transientBytes += sign * bytes;
   }
 
   #post({ message, events, bytes }: Held): void {
     this.#credits -= events;
+    this.#creditBytes -= bytes;
     this.#send(message, bytes);
   }
+}
+
+// Of an append that was not written event by event only the whole is known.
+function sizesOf({ events, bytes, envelopes }: WrittenAppend): readonly number[] {
+  if (events.length === 1) return [bytes];
+  return envelopes?.map((envelope) => envelope.bytes) ?? events.map(() => Math.ceil(bytes / events.length));
 }
 
 function toReceipt(

@@ -16,7 +16,7 @@ type Rest = readonly [
   chain: Chain | 0,
 ];
 
-/** Numbers one behind the other, and events that are alike: of each its id, time, payload and `Rest`. */
+/** Numbers one behind the other, and events that are alike: of each its id, time, payload, size and `Rest`. */
 type Run = readonly [
   tag: 'events' | 'tells' | 'appends',
   first: number,
@@ -29,7 +29,7 @@ type Run = readonly [
   columns: unknown[],
 ];
 
-const COLUMNS = 4;
+const COLUMNS = 5;
 const FRESH = { fresh: true } as const;
 const KNOWN = { fresh: false } as const;
 const NO_REST: Rest = [0, 0, 0, 0, 0, 0];
@@ -52,27 +52,29 @@ export function pack(messages: readonly Message[]): readonly unknown[] {
 /** The run that the message is now in; undefined where it is sent as it is. */
 function add(run: Run | undefined, message: Message): Run | undefined {
   if (message[0] === 'event') {
-    const [, seq, interest, event, transient, position, chain] = message;
+    const [, seq, interest, event, transient, position, bytes, chain] = message;
     // As the log has it: with more than an event has.
-    return 'storedAt' in event ? undefined : extend(run, ['events', seq, interest, transient], event, position, chain);
+    if ('storedAt' in event) return undefined;
+    return extend(run, ['events', seq, interest, transient], event, bytes, restOf(event, position, chain));
   }
-  if (message[0] === 'tell')
-    return extend(run, ['tells', run?.[0] === 'tells' ? endOf(run) : 0, 0, 1], message[1], 0, message[2]);
+  if (message[0] === 'tell') {
+    const [, event, bytes, chain] = message;
+    return extend(run, ['tells', run?.[0] === 'tells' ? endOf(run) : 0, 0, 1], event, bytes, restOf(event, 0, chain));
+  }
   if (message[0] !== 'append') return undefined;
-  const [, serial, events, { fresh, expect, chains }] = message;
+  const [, serial, events, sizes, { fresh, expect, chains }] = message;
   if (events.length !== 1 || expect !== undefined) return undefined;
-  return extend(run, ['appends', serial, fresh ? 1 : 0, 0], events[0]!, 0, chains?.[0] ?? undefined);
+  const rest = restOf(events[0]!, 0, chains?.[0] ?? undefined);
+  return extend(run, ['appends', serial, fresh ? 1 : 0, 0], events[0]!, sizes[0]!, rest);
 }
 
 function extend(
   run: Run | undefined,
   [tag, number, about, transient]: readonly [Run[0], number, number, 0 | 1],
-  event: AnyEvent,
-  position: number,
-  chain: Chain | undefined,
+  { id, type, source, time, schemaVersion, payload }: AnyEvent,
+  bytes: number,
+  rest: Rest | 0,
 ): Run {
-  const { id, type, source, time, schemaVersion, payload } = event;
-  const rest = restOf(event, position, chain);
   if (
     run === undefined ||
     run[0] !== tag ||
@@ -83,8 +85,8 @@ function extend(
     run[5] !== source ||
     run[6] !== schemaVersion
   )
-    return [tag, number, about, transient, type, source, schemaVersion, [id, time, payload, rest]];
-  run[7].push(id, time, payload, rest);
+    return [tag, number, about, transient, type, source, schemaVersion, [id, time, payload, bytes, rest]];
+  run[7].push(id, time, payload, bytes, rest);
   return run;
 }
 
@@ -133,16 +135,17 @@ export class Unpacking {
     const [tag, first, about, transient] = run;
     const row = this.#row++;
     if ((row + 1) * COLUMNS >= run[7].length) this.#run = undefined;
-    const rest = (run[7][row * COLUMNS + 3] || NO_REST) as Rest;
+    const bytes = run[7][row * COLUMNS + 3] as number;
+    const rest = (run[7][row * COLUMNS + 4] || NO_REST) as Rest;
     const event = eventOf(run, row, rest);
     const chain = rest[5] || undefined;
-    if (tag === 'tells') return chain ? ['tell', event, chain] : ['tell', event];
+    if (tag === 'tells') return chain ? ['tell', event, bytes, chain] : ['tell', event, bytes];
     if (tag === 'events') {
-      if (chain) return ['event', first + row, about, event, transient, rest[4], chain];
-      return ['event', first + row, about, event, transient, rest[4]];
+      if (chain) return ['event', first + row, about, event, transient, rest[4], bytes, chain];
+      return ['event', first + row, about, event, transient, rest[4], bytes];
     }
     const terms = about === 1 ? FRESH : KNOWN;
-    return ['append', first + row, [event], chain ? { ...terms, chains: [chain] } : terms];
+    return ['append', first + row, [event], [bytes], chain ? { ...terms, chains: [chain] } : terms];
   }
 }
 

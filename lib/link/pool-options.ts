@@ -27,7 +27,7 @@ export interface PoolOptions {
   readonly restart?: boolean | RestartOptions;
   /** Whether an event goes to one of the workers that listen to its pattern, or to each. @default 'one' */
   readonly deliver?: 'one' | 'every';
-  /** Events a worker may have in its hands; fewer even out slow handlers, more even out fast ones. @default 256 */
+  /** Events a worker may have in its hands, of 16 MiB at most; fewer even out slow handlers, more even out fast ones. @default 256 */
   readonly credits?: number;
   /** A worker whose event loop stands still for so long is ended, as if it had died. @default '30s' */
   readonly unresponsive?: Duration;

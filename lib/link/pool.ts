@@ -60,7 +60,7 @@ const BUS_SHARE = 0.7;
 const MAX_DEATHS = 2;
 
 /**
- * Workers that share the events of a bus. Ordering: see `Hearing`. Capacity: `credits` for each worker. Failure: a
+ * Workers that share the events of a bus. Ordering: see `Hearing`. Capacity: `credits`, and 16 MiB, for each worker. Failure: a
  * worker that dies is started again, and what it had not acknowledged is handed to its successor, or to another worker
  * where there is none; an event that two workers died of fails; a worker that dies too often is given up, and when the
  * last one is, every event for them fails. Closing: handlers end, what they emitted is stored, then the workers go.
@@ -221,11 +221,11 @@ export class Pool {
     slot.cancelTimer = this.#bus.clock.after(this.#terms.startTimeoutMs, () =>
       this.#execute(slot, `was not ready within ${this.#terms.startTimeoutMs} ms`),
     );
-    const { source, store } = this.#bus;
+    const { source, store, maxEventBytes } = this.#bus;
     const { credits } = this.#terms;
     const own = `${this.#claim.name}/${place + 1}`;
     const seat = { own, shared: this.#terms.deliver === 'every' ? own : this.#claim.name };
-    const offer = { protocol: PROTOCOL, source, name: slot.name, credits, upCredits: UP_CREDITS, seat };
+    const offer = { protocol: PROTOCOL, source, name: slot.name, credits, upCredits: UP_CREDITS, maxEventBytes, seat };
     const member: Member = new Member(started.transport, {
       bus: this.#bus,
       offer: { ...offer, ...(store && { store: store.supports }) },

@@ -1,13 +1,13 @@
 // oxlint-disable eslint/no-underscore-dangle -- the underscore marks what a store brings and nobody else may call
 import type { Chain } from '../context.ts';
 import { TelltaleError, isTelltaleError } from '../errors.ts';
-import type { Envelope } from '../event/envelope.ts';
 import type { StoredEvent } from '../event/event.ts';
 import { AbstractStore } from '../store/abstract-store.ts';
 import { CommitFeed } from '../store/commit-feed.ts';
 import type * as Port from '../store/port.ts';
 import type { Range } from '../store/ranges.ts';
 import type { AppendTerms } from './frames.ts';
+import type { WrittenAppend } from './outgoing.ts';
 
 /** The parent's store, as far as it is asked over a link. */
 export interface RemoteStore {
@@ -190,9 +190,7 @@ export class ProxyStore extends AbstractStore {
   }
 }
 
-// The bus's writer knows more of its events than a store is asked for.
-function chainsOf(append: Port.PendingAppend & { readonly envelopes?: readonly Envelope[] }) {
-  const { envelopes } = append;
+function chainsOf({ envelopes }: WrittenAppend): AppendTerms['chains'] {
   if (!envelopes?.some(({ chain }) => chain.depth > 0)) return undefined;
   return envelopes.map(({ chain }): Chain | null => (chain.depth > 0 ? chain : null));
 }

@@ -22,7 +22,6 @@ const CREDITS = 16;
 const PARTS = 16;
 /** Ids of a question to everybody: one for each of those who may answer it. */
 const SHARES = 2 ** 20;
-const EVENT_BYTES = 512;
 
 /**
  * Questions over a link, both ways. Deadlines, and whom a chain of questions has been to, go with them. Capacity: an
@@ -64,16 +63,16 @@ export class Questions implements Answerer {
       remainingMs: Number.isFinite(remainingMs) ? remainingMs : null,
     };
     this.#await(id, asking);
-    const about = [id, event, terms, transient ? 1 : 0] as const;
+    const about = [id, event, terms, transient ? 1 : 0, bytes] as const;
     this.#port.send(chain.depth > 0 ? ['ask', ...about, chain] : ['ask', ...about], bytes);
   }
 
   /** The other side asks. */
-  asked([, id, event, terms, transient, chain]: Extract<Message, readonly ['ask', ...unknown[]]>): void {
+  asked([, id, event, terms, transient, bytes, chain]: Extract<Message, readonly ['ask', ...unknown[]]>): void {
     freezeDeep(event);
     const bus = this.#port.bus();
     const above: Chain = chain ?? NO_CHAIN;
-    const envelope = new Envelope(event, EVENT_BYTES, transient === 1, true, above, bus.owner);
+    const envelope = new Envelope(event, bytes, transient === 1, true, above, bus.owner);
     const { remainingMs } = terms;
     bus.receive(envelope, { ...terms, remainingMs: remainingMs ?? Infinity }, this.#answer(id, { next: id + 1 }), this);
   }

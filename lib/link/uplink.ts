@@ -9,6 +9,7 @@ import type { BusPort, Local } from './bus-port.ts';
 import { Calls } from './calls.ts';
 import { freezeDeep } from './freeze.ts';
 import {
+  CREDIT_BYTES,
   PROTOCOL,
   receive,
   type AppendTerms,
@@ -25,9 +26,6 @@ import type { Transport } from './transport.ts';
 import { Wire } from './wire.ts';
 
 const MIB = 1024 * 1024;
-/** What an event counts in a mailbox, where nobody has measured it on this side. */
-const EVENT_BYTES = 512;
-const ROOM_BYTES = 16 * MIB;
 
 /**
  * The worker's end of a link. Events come for an interest and reach its subscriptions only; one is acknowledged when
@@ -55,7 +53,7 @@ export class Uplink {
     event: (message) => this.#deliver(message),
     stored: ([, serial, frame, count]) => this.#outgoing!.stored(serial, frame, count),
     'not-stored': ([, serial, error]) => this.#outgoing!.refused(serial, error),
-    taken: ([, count]) => this.#outgoing!.taken(count),
+    taken: ([, count, bytes]) => this.#outgoing!.taken(count, bytes),
     wanted: ([, type]) => this.#outgoing!.want(type, true),
     unwanted: ([, type]) => this.#outgoing!.want(type, false),
     reply: ([, id, value]) => this.#calls.replied(id, value),
@@ -113,10 +111,10 @@ export class Uplink {
 
   /** From here on the bus and its parent hear of each other. */
   async attach(bus: BusPort, store: ProxyStore): Promise<void> {
-    const { credits, seat } = await this.offer;
+    const { credits, maxEventBytes, seat } = await this.offer;
     this.#bus = bus;
     this.#store = store;
-    const room = { max: credits, maxBytes: ROOM_BYTES };
+    const room = { max: credits, maxBytes: CREDIT_BYTES + maxEventBytes };
     bus.linkTo({
       room,
       mustTell,
@@ -180,14 +178,17 @@ export class Uplink {
     await this.#calls.call('leave', []).catch(() => undefined);
   }
 
-  #deliver([, seq, id, event, transient, position, chain]: Extract<Message, readonly ['event', ...unknown[]]>): void {
+  #deliver([, seq, id, event, transient, position, bytes, chain]: Extract<
+    Message,
+    readonly ['event', ...unknown[]]
+  >): void {
     const all = this.#interests.get(id)?.locals ?? [];
     const locals = all.every(isLive) ? all : all.filter(isLive);
     if (locals.length === 0) return this.decline(seq);
     // An event that only one subscription sees is its own.
     if (locals.length > 1) freezeDeep(event);
     const delivery = new Delivery(this, seq, locals.length);
-    const envelope = new Envelope(event, EVENT_BYTES, transient === 1, true, chain ?? NO_CHAIN, this.#bus!.owner);
+    const envelope = new Envelope(event, bytes, transient === 1, true, chain ?? NO_CHAIN, this.#bus!.owner);
     envelope.position = position;
     (envelope as { retelling?: Retelling }).retelling = delivery;
     runWithCause(envelope, take, { locals, envelope });

@@ -78,6 +78,8 @@ export class Subscription implements Target {
   readonly #mailbox: Mailbox<Envelope>;
   /** Asynchronous handlers that have not ended. */
   readonly #running = new Runs();
+  /** Of what a link has in its hands. */
+  #handedBytes = 0;
   #disowned: ReadonlySet<Envelope> | undefined;
   #status: 'live' | 'removed' = 'live';
   /** With overflow `wait`: spent where publishers waited in vain; one handler that ends shows that it goes on. */
@@ -107,8 +109,8 @@ export class Subscription implements Target {
 
   /** Would one more event run at once, or wait for its key within the limits? */
   get hasRoom(): boolean {
-    const { concurrency, key, mailbox } = this.options;
-    if (this.counts.running < concurrency && this.#mailbox.length === 0) return true;
+    const { key, mailbox } = this.options;
+    if (this.#mayStart && this.#mailbox.length === 0) return true;
     return key !== undefined && !isFull(this.#mailbox, mailbox, 0);
   }
 
@@ -129,7 +131,13 @@ export class Subscription implements Target {
 
   /** How many more events it could handle at once; negative where events wait. */
   get credit(): number {
-    return this.options.concurrency - this.load;
+    const spare = this.options.concurrency - this.load;
+    return this.#mayStart ? spare : Math.min(spare, -this.#mailbox.length);
+  }
+
+  get #mayStart(): boolean {
+    const { concurrency, link } = this.options;
+    return this.counts.running < concurrency && (link === undefined || this.#handedBytes < link.maxBytes);
   }
 
   get signal(): AbortSignal {
@@ -152,14 +160,14 @@ export class Subscription implements Target {
 
   /** With overflow `wait`: has it no room for this event? */
   isFull(envelope: Envelope): boolean {
-    const { mailbox, concurrency } = this.options;
+    const { mailbox } = this.options;
     if (mailbox.overflow !== 'wait' || !this.live || !isFull(this.#mailbox, mailbox, envelope.bytes)) return false;
     if (!this.accepts(envelope.event)) return false;
     // A handler must never wait for its own mailbox: what it emits is turned away instead.
     const { emitter } = envelope.chain;
     if (emitter !== undefined && this.isHandling(emitter)) return false;
     const key = this.#keyOf(envelope);
-    return !(key instanceof KeyFailure) && !(this.counts.running < concurrency && this.#mailbox.isFree(key));
+    return !(key instanceof KeyFailure) && !(this.#mayStart && this.#mailbox.isFree(key));
   }
 
   offer(envelope: Envelope): void {
@@ -179,7 +187,7 @@ export class Subscription implements Target {
     this.counts.routed++;
     if (this.options.key !== undefined) return this.#takeKeyed(envelope);
     // Without keys nothing but the number of running handlers is in the way: most events pass here and nowhere else.
-    if (this.counts.running >= this.options.concurrency || this.#mailbox.length > 0) return this.#queue(envelope);
+    if (!this.#mayStart || this.#mailbox.length > 0) return this.#queue(envelope);
     this.#start(envelope, undefined);
     if (this.#mailbox.length > 0) this.#pump();
   }
@@ -187,8 +195,7 @@ export class Subscription implements Target {
   #takeKeyed(envelope: Envelope): void {
     const key = this.#keyOf(envelope);
     if (key instanceof KeyFailure) return this.#refuse(envelope, key.failure);
-    if (this.counts.running >= this.options.concurrency || !this.#mailbox.acquire(key))
-      return this.#queue(envelope, key);
+    if (!this.#mayStart || !this.#mailbox.acquire(key)) return this.#queue(envelope, key);
     this.#start(envelope, key);
     // A synchronous handler may have been handed events meanwhile: those of a member of its group that it removed.
     if (this.#mailbox.length > 0) this.#pump();
@@ -269,6 +276,7 @@ export class Subscription implements Target {
   #hand(link: LinkEnd, envelope: Envelope, key: string | undefined): void {
     const handed = new HandedRun(this, envelope, key, this.#port.clock.monotonic());
     this.#running.add(handed);
+    this.#handedBytes += envelope.bytes;
     link.take(handed);
     handed.isHanding = false;
   }
@@ -276,6 +284,7 @@ export class Subscription implements Target {
   /** What a link was handed has been dealt with. */
   handedBack(handed: HandedRun, failure: Failure | undefined): void {
     this.#running.remove(handed);
+    this.#handedBytes -= handed.envelope.bytes;
     this.#port.handled(this, this.#port.clock.monotonic() - handed.startedMs);
     this.#end(handed.envelope, handed.key, failure);
     if (!handed.isHanding) this.#pump();
@@ -313,7 +322,7 @@ export class Subscription implements Target {
   }
 
   #pump(): void {
-    while (this.live && this.counts.running < this.options.concurrency) {
+    while (this.live && this.#mayStart) {
       const next = this.#mailbox.take();
       if (!next) break;
       if (this.options.link) this.#start(next.item, next.key);

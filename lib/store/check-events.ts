@@ -17,13 +17,12 @@ export interface CheckedEvents {
 export function checkEvents(events: readonly TelltaleEvent[], maxEventBytes: number): CheckedEvents {
   if (!Array.isArray(events) || events.length === 0)
     throw expected('INVALID_OPTION', '`events`', 'an array of at least one event', events);
-  let bytes = 0;
-  const checked = (events as readonly TelltaleEvent[]).map((event) => {
-    const admitted = admitEvent(checkEnvelope(event), maxEventBytes);
-    bytes += admitted.bytes;
-    return admitted.event;
-  });
-  return { events: checked, bytes };
+  return admitEvents((events as readonly TelltaleEvent[]).map(checkEnvelope), maxEventBytes);
+}
+
+function admitEvents(events: readonly TelltaleEvent[], maxEventBytes: number): CheckedEvents {
+  const admitted = events.map((event) => admitEvent(event, maxEventBytes));
+  return { events: admitted.map(({ event }) => event), bytes: admitted.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
 /** Appends as they can be stored, and the refusals of those that cannot. */
@@ -53,8 +52,8 @@ export function prepareAppends(appends: readonly PendingAppend[], maxEventBytes:
 
 // A batch may be larger than an event may be, and the estimate is only of the whole: each event is looked at again.
 function admitAppend(append: PendingAppend, maxEventBytes: number): PendingAppend {
-  const events = append.events.map((event) => admitEvent(event, maxEventBytes).event);
-  const { bytes, expect, fresh } = append;
+  const { events, bytes } = admitEvents(append.events, maxEventBytes);
+  const { expect, fresh } = append;
   const settle = {
     acknowledged: append.acknowledged.bind(append),
     failed: append.failed.bind(append),

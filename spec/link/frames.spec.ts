@@ -35,21 +35,23 @@ const flag = fc.constantFrom<(0 | 1)[]>(0, 1);
 
 /** Numbers follow each other now and then, so that there are runs of all lengths. */
 const message = fc.oneof(
-  fc.tuple(fc.constant('event'), number, number, fc.oneof(event, stored), flag, fc.nat(2)),
-  fc.tuple(fc.constant('event'), number, number, event, flag, fc.nat(2), chain),
-  fc.tuple(fc.constant('tell'), event),
-  fc.tuple(fc.constant('tell'), event, chain),
+  fc.tuple(fc.constant('event'), number, number, fc.oneof(event, stored), flag, fc.nat(2), number),
+  fc.tuple(fc.constant('event'), number, number, event, flag, fc.nat(2), number, chain),
+  fc.tuple(fc.constant('tell'), event, number),
+  fc.tuple(fc.constant('tell'), event, number, chain),
   fc.tuple(
     fc.constant('append'),
     number,
     fc.array(event, { minLength: 1, maxLength: 2 }),
+    fc.tuple(number),
     fc.constant({ fresh: true }),
   ),
-  fc.tuple(fc.constant('append'), number, fc.tuple(event), fc.constant({ fresh: false, expect: 3 })),
+  fc.tuple(fc.constant('append'), number, fc.tuple(event), fc.tuple(number), fc.constant({ fresh: false, expect: 3 })),
   fc.tuple(
     fc.constant('append'),
     number,
     fc.tuple(event),
+    fc.tuple(number),
     chain.map((one) => ({ fresh: false, chains: [one] })),
   ),
   fc.tuple(fc.constant('done'), number, number),
@@ -76,7 +78,7 @@ function alike(from: number, count: number): readonly Message[] {
       payload: i,
       metadata: NO_METADATA,
     };
-    return ['event', from + i, 1, one, 0, 0];
+    return ['event', from + i, 1, one, 0, 0, 260];
   });
 }
 

@@ -36,17 +36,20 @@ describe('a frame of a link that holds what it cannot hold', () => {
       payload: null,
       metadata: {},
     };
-    const append = (about: object): unknown[] => ['append', 9, [{ ...good, ...about }], { fresh: true }];
+    const append = (about: object): unknown[] => ['append', 9, [{ ...good, ...about }], [9], { fresh: true }];
     for (const message of [
       ['done', 1, 1_000_000_000],
       ['done', 1, 1],
       ['done', 1],
       ['done', 0, -1],
-      ['append', 9, [], { fresh: true }],
-      ['append', 9, [null], { fresh: true }],
-      ['append', 9, [{}], { fresh: true }],
-      ['append', 9, [good], null],
-      ['append', '9', [good], { fresh: true }],
+      ['append', 9, [], [], { fresh: true }],
+      ['append', 9, [null], [9], { fresh: true }],
+      ['append', 9, [{}], [9], { fresh: true }],
+      ['append', 9, [good], [9], null],
+      ['append', '9', [good], [9], { fresh: true }],
+      ['append', 9, [good], 9, { fresh: true }],
+      ['append', 9, [good], [], { fresh: true }],
+      ['append', 9, [good], [-9], { fresh: true }],
       append({ type: '..bad' }),
       append({ type: '$bus.evil' }),
       append({ type: '$worker.died' }),
@@ -60,10 +63,13 @@ describe('a frame of a link that holds what it cannot hold', () => {
       append({ metadata: null }),
       append({ payload: undefined }),
       ['tell', null],
-      ['tell', {}],
-      ['tell', { ...good, type: '$retention.swept' }],
-      ['tell', { ...good, type: '$evil' }],
-      ['ask', 1, {}, { path: [], streams: false, everybody: false, remainingMs: 100 }, 1],
+      ['tell', {}, 9],
+      ['tell', good],
+      ['tell', good, Number.NaN],
+      ['tell', { ...good, type: '$retention.swept' }, 9],
+      ['tell', { ...good, type: '$evil' }, 9],
+      ['ask', 1, {}, { path: [], streams: false, everybody: false, remainingMs: 100 }, 1, 9],
+      ['ask', 1, good, { path: [], streams: false, everybody: false, remainingMs: 100 }, 1],
     ]) {
       const frame = JSON.stringify([message]);
       team = await startTeam(() => undefined);
