@@ -28,8 +28,8 @@ async function giveParts(asking: Asking, stream: AsyncIterable<unknown>, admit: 
     over = true;
     await iterator.return?.();
   };
-  // At once, not with the next part: it may wait for something that never comes.
-  const forget = asking.whenGivenUp(() => void stop().catch(() => undefined));
+  // At once, not with the next part: it may wait for something that never comes. What it throws now comes late.
+  const forget = asking.whenGivenUp(() => void stop().catch((error: unknown) => asking.failed(error)));
   try {
     while (asking.status === 'open') {
       const next: IteratorResult<unknown> = await iterator.next();
@@ -40,6 +40,7 @@ async function giveParts(asking: Asking, stream: AsyncIterable<unknown>, admit: 
     }
     asking.ended();
   } catch (error) {
+    // The asker is told what came first.
     await stop().catch(() => undefined);
     throw error;
   } finally {

@@ -146,6 +146,20 @@ describe('askStream', () => {
     expect(returned).to.equal(1);
   });
 
+  // It was lost: the question had been given up, and nobody awaited the end of its parts.
+  it('reports as late what an iterable throws when it is told to end', async () => {
+    const { bus, clock } = await createTestBus();
+    const late: unknown[] = [];
+    bus.on('$bus.ask.late', ({ payload }) => void late.push(payload));
+    const failing = { next: never, return: () => Promise.reject(new Error('the file would not close')) };
+    bus.answer('feed', () => ({ [Symbol.asyncIterator]: () => failing }));
+    const asked = rejectionOf(bus.askStream('feed', 1, { timeout: 100 }).next());
+    await clock.advance(100);
+    expect((await asked).code).to.equal('TIMEOUT');
+    expect(bus.metrics().asks.late).to.equal(1);
+    expect(late).to.have.nested.property('[0].error.message', 'the file would not close');
+  });
+
   it('has a timeout for the first part and for the time between two, while the reader waits', async () => {
     const { bus, clock } = await createTestBus();
     const gates = [createGate(), createGate(), createGate()];
