@@ -65,7 +65,7 @@ export interface Retelling {
  * number of `part`s, then `ended` or `failed`. What comes after the end is ignored, what comes after the asker has
  * given up is counted and reported as late. None of it throws.
  */
-export interface Asking {
+export interface Asking extends Answering {
   /** Whom the questions above and this one went to, the latest last: asking one of them here would never end. */
   readonly path: readonly string[];
   /** Does the asker take parts as they come? Otherwise they are collected for it. */
@@ -79,6 +79,10 @@ export interface Asking {
   signalWith(site: { readonly signal: AbortSignal }): AbortSignal;
   /** Calls `listener` once, when the asker gives up, at once where it has. Returns the undo. */
   whenGivenUp(listener: (reason: TelltaleError) => void): () => void;
+}
+
+/** What is said of an answer: by whoever has the question, and to whoever put it. None of it throws. */
+export interface Answering {
   answered(value: unknown): void;
   /** Answers a Promise where the asker has enough for now: wait for it before the next part. It never rejects. */
   part(value: unknown): void | Promise<void>;

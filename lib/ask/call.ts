@@ -1,12 +1,11 @@
 import type { Clock } from '../clock.ts';
-import { runWithCause } from '../context.ts';
 import type { TelltaleError } from '../errors.ts';
-import type { Answerer, LateOutcome, Replies } from '../event/asking.ts';
-import { Envelope, type Recipient } from '../event/envelope.ts';
+import type { Answerer, LateOutcome } from '../event/asking.ts';
+import type { Envelope, Recipient } from '../event/envelope.ts';
 import { onAbort } from '../on-abort.ts';
 import type { Candidates } from './answerers.ts';
 import type { Deadlines, Due } from './deadlines.ts';
-import { Question, type QuestionTerms } from './question.ts';
+import { hand, type Question, type QuestionTerms } from './question.ts';
 import { aborted, timedOut } from './refusals.ts';
 
 /** How one answerer's answer ended. */
@@ -128,10 +127,7 @@ export abstract class Call implements Pending, Recipient, QuestionTerms {
 
   /** Hands an answerer the question. It may answer before this returns. */
   protected give(answerer: Answerer, question: Question): void {
-    const { event, bytes, transient, admitted, chain, owner, position } = this.request!;
-    const own = new Envelope(event, bytes, transient, admitted, chain, owner);
-    own.position = position;
-    runWithCause(Object.assign(own, { asking: question }), (taken) => answerer.take(taken), own);
+    hand(this.request!, question, answerer);
   }
 
   /** Asks another one, where there is one. */
@@ -139,10 +135,6 @@ export abstract class Call implements Pending, Recipient, QuestionTerms {
     if (!this.isOpen) return;
     (this.passed ??= new Set()).add(answerer);
     this.hand(this.request!);
-  }
-
-  protected question(replies: Replies): Question {
-    return new Question(this, replies);
   }
 
   /** Takes it off the books; false where it had ended before. */

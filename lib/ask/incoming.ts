@@ -1,21 +1,12 @@
 import type { Clock } from '../clock.ts';
-import { runWithCause } from '../context.ts';
 import type { TelltaleError } from '../errors.ts';
 import type { Answerer, LateOutcome, Replies } from '../event/asking.ts';
-import { Envelope } from '../event/envelope.ts';
+import type { Envelope } from '../event/envelope.ts';
 import type { Candidates } from './answerers.ts';
 import type { Pending } from './call.ts';
 import type { Deadlines } from './deadlines.ts';
-import { Question } from './question.ts';
+import { Question, hand, type QuestionTerms } from './question.ts';
 import { timedOut } from './refusals.ts';
-
-/** What of a question crosses a link beside its event. Plain data. */
-export interface IncomingTerms {
-  readonly path: readonly string[];
-  readonly streams: boolean;
-  readonly everybody: boolean;
-  readonly remainingMs: number;
-}
 
 /** What goes back over the link. */
 export interface IncomingReplies extends Omit<Replies, 'shared'> {
@@ -49,7 +40,7 @@ export class Incoming implements Pending, Replies {
   #question: Question | undefined;
   #status: 'open' | 'ended' = 'open';
 
-  constructor(request: Envelope, terms: IncomingTerms, replies: IncomingReplies, port: IncomingPort) {
+  constructor(request: Envelope, terms: QuestionTerms, replies: IncomingReplies, port: IncomingPort) {
     const { path, streams, everybody, remainingMs } = terms;
     this.#request = request;
     this.#replies = replies;
@@ -156,12 +147,8 @@ export class Incoming implements Pending, Replies {
   }
 
   #give(answerer: Answerer): void {
-    const { event, bytes, admitted, transient, chain, owner, position } = this.#request;
     this.#answerer = answerer;
-    const question = this.#ask();
-    const own = new Envelope(event, bytes, transient, admitted, chain, owner);
-    own.position = position;
-    runWithCause(Object.assign(own, { asking: question }), (taken) => answerer.take(taken), own);
+    hand(this.#request, this.#ask(), answerer);
   }
 
   // How long the next part may take depends on when it is read, which only the asker knows.

@@ -1,15 +1,11 @@
-import type { Asking } from '../context.ts';
+import { runWithCause, type Asking } from '../context.ts';
 import { isTelltaleError, type TelltaleError } from '../errors.ts';
-import type { LateOutcome, Replies } from '../event/asking.ts';
+import type { Answerer, LateOutcome, Replies } from '../event/asking.ts';
+import { Envelope } from '../event/envelope.ts';
 import { onAbort } from '../on-abort.ts';
 
-/** What all questions of one ask have in common. */
-export interface QuestionTerms {
-  readonly path: readonly string[];
-  readonly streams: boolean;
-  readonly everybody: boolean;
-  readonly remainingMs: number;
-}
+/** What all questions of one ask have in common, and what of them crosses a link beside the event. Plain data there. */
+export type QuestionTerms = Pick<Asking, 'path' | 'streams' | 'everybody' | 'remainingMs'>;
 
 /** One question to one answerer: whoever put it may give up, whoever has it may answer, and the first of the two counts. */
 export class Question implements Asking {
@@ -119,4 +115,12 @@ export class Question implements Asking {
     if (error === this.#reason || isTelltaleError(error, 'TIMEOUT') || isTelltaleError(error, 'ABORTED')) return true;
     return this.#controller !== undefined && error instanceof Error && error.name === 'AbortError';
   }
+}
+
+/** Hands an answerer the question that a request puts to it. It may answer before this returns. */
+export function hand(request: Envelope, question: Question, answerer: Answerer): void {
+  const { event, bytes, transient, admitted, chain, owner, position } = request;
+  const own = new Envelope(event, bytes, transient, admitted, chain, owner);
+  own.position = position;
+  runWithCause(Object.assign(own, { asking: question }), (taken) => answerer.take(taken), own);
 }

@@ -3,7 +3,7 @@ import type { Answerer, Replies } from '../event/asking.ts';
 import type { Envelope } from '../event/envelope.ts';
 import { Fifo } from '../mailbox/fifo.ts';
 import { Call, type Answer } from './call.ts';
-import type { Question } from './question.ts';
+import { Question } from './question.ts';
 import { aborted, askFailed, noAnswerer } from './refusals.ts';
 
 /** Parts that may wait for their reader; then the answerer waits. */
@@ -63,7 +63,7 @@ export class StreamCall extends Call implements Replies, AsyncIterableIterator<u
     const { address, candidates } = this.terms;
     const answerer = (this.#answerer = candidates.pick(request.event, this.passed));
     if (!answerer) return this.cancel(noAnswerer(address, 'nobody there takes this request'));
-    this.#question = this.question(this);
+    this.#question = new Question(this, this);
     this.give(answerer, this.#question);
   }
 

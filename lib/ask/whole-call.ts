@@ -2,7 +2,7 @@ import type { TelltaleError } from '../errors.ts';
 import type { Answerer, LateOutcome, Replies } from '../event/asking.ts';
 import type { Envelope } from '../event/envelope.ts';
 import { Call, type Answer, type CallPort, type CallTerms } from './call.ts';
-import type { Question } from './question.ts';
+import { Question } from './question.ts';
 import { aborted, askFailed, noAnswerer, noQuorum, tooManyParts } from './refusals.ts';
 
 /** Whose answers are waited for. */
@@ -51,7 +51,7 @@ export class WholeCall extends Call {
 
   #slot(answerer: Answerer): Slot {
     const slot = new Slot(this, answerer);
-    slot.question = this.question(slot);
+    slot.question = new Question(this, slot);
     return slot;
   }
 

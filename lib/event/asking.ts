@@ -1,5 +1,4 @@
-import type { Asking } from '../context.ts';
-import type { TelltaleError } from '../errors.ts';
+import type { Answering } from '../context.ts';
 import type { Envelope } from './envelope.ts';
 import type { Metadata, TelltaleEvent } from './event.ts';
 
@@ -14,15 +13,8 @@ export interface Answerer {
   take(envelope: Envelope): void;
 }
 
-/** What is told of answers to the one who put the question; the asker's side of `Asking`. None of it may throw. */
-export interface Replies {
-  answered(value: unknown): void;
-  part(value: unknown): void | Promise<void>;
-  ended(): void;
-  failed(error: unknown): void;
-  refused(error: TelltaleError): void;
-  dropped(): void;
-  shared(more: number): readonly Asking[];
+/** The asker's side of `Asking`. */
+export interface Replies extends Answering {
   /** An answer, or what the answerer threw in place of one, after the asker had given up. */
   late(outcome: LateOutcome): void;
 }
