@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { matchesPattern, parsePattern } from '../../lib/event/pattern.ts';
 import { TopicTrie } from '../../lib/event/topic-trie.ts';
+import { leastMs } from '../support/least-ms.ts';
 import { arbitraryPattern, arbitraryType } from '../support/pattern-oracle.ts';
 
 function cost(others: number): number {
@@ -94,9 +95,10 @@ describe('TopicTrie', () => {
   it('walks patterns full of ** without going through every combination', () => {
     const trie = new TopicTrie<number>();
     trie.add('**.a.**.a.**.a.**.a.**.a.**.a.**.a.**.b', 1);
-    const started = performance.now();
-    expect(trie.match(Array(10_000).fill('a').join('.'))).to.deep.equal([]);
-    expect(performance.now() - started).to.be.below(500);
+    // The answer to a type is kept, so that each attempt has one of its own.
+    let length = 10_000;
+    const walk = (): void => expect(trie.match(Array(length++).fill('a').join('.'))).to.deep.equal([]);
+    expect(leastMs(walk, 500)).to.be.below(500);
   });
 
   it('lets one pattern come and go at the same cost among 100,000 others', () => {
