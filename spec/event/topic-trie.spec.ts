@@ -97,7 +97,7 @@ describe('TopicTrie', () => {
     trie.add('**.a.**.a.**.a.**.a.**.a.**.a.**.a.**.b', 1);
     // The answer to a type is kept, so that each attempt has one of its own.
     let length = 10_000;
-    const walk = (): void => expect(trie.match(Array(length++).fill('a').join('.'))).to.deep.equal([]);
+    const walk = (): void => void expect(trie.match(Array(length++).fill('a').join('.'))).to.deep.equal([]);
     expect(leastMs(walk, 500)).to.be.below(500);
   });
 

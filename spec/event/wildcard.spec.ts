@@ -108,6 +108,6 @@ describe('wildcard', () => {
 });
 
 function expectWithin(ms: number, pattern: string, text: string): void {
-  const match = (): void => expect(matchWildcard(pattern, text)).to.equal(false);
+  const match = (): void => void expect(matchWildcard(pattern, text)).to.equal(false);
   expect(leastMs(match, ms)).to.be.below(ms);
 }
