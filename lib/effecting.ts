@@ -6,8 +6,8 @@ import { Effects, EFFECT_DONE, type EffectName } from './effect/effects.ts';
 import type { EffectDone } from './effect/results.ts';
 import { TelltaleError } from './errors.ts';
 import type { Admitted } from './event/admission.ts';
+import { deepFrozen } from './event/deep-frozen.ts';
 import type { Envelope } from './event/envelope.ts';
-import { deepFrozen } from './replay/retold.ts';
 import type { Store } from './store/port.ts';
 
 /** What the envelope of `$effect.done` takes of the largest event. */

@@ -1,12 +1,12 @@
 import { NO_CHAIN, type Chain } from '../context.ts';
 import { isTelltaleError } from '../errors.ts';
 import { errorToPlain } from '../event/crossing-error.ts';
+import { deepFrozen } from '../event/deep-frozen.ts';
 import { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import { Fifo } from '../mailbox/fifo.ts';
 import type { Durability } from '../store/port.ts';
 import type { BusPort, Settled } from './bus-port.ts';
-import { freezeDeep } from './freeze.ts';
 import type { AppendTerms, Message, ReceiptFrame } from './frames.ts';
 
 export interface IncomingPort {
@@ -89,7 +89,7 @@ export class Incoming {
 
   #envelope(event: TelltaleEvent, bytes: number, transient: boolean, chain: Chain | undefined): Envelope {
     // What is parsed is this side's own, and many will see it.
-    freezeDeep(event);
+    deepFrozen(event);
     const envelope = new Envelope(event, bytes, transient, true, chain ?? NO_CHAIN, this.#port.bus.owner);
     envelope.origin = this.#port.origin;
     return envelope;

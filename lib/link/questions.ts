@@ -2,10 +2,10 @@ import { NO_CHAIN, type Asking, type Chain } from '../context.ts';
 import { TelltaleError, toError } from '../errors.ts';
 import type { Answerer } from '../event/asking.ts';
 import { errorFromPlain, errorToPlain } from '../event/crossing-error.ts';
+import { deepFrozen } from '../event/deep-frozen.ts';
 import { Envelope } from '../event/envelope.ts';
 import type { Plain } from '../event/event.ts';
 import type { BusPort, QuestionReplies } from './bus-port.ts';
-import { freezeDeep } from './freeze.ts';
 import type { AnswerKind, AskTerms, Message } from './frames.ts';
 
 export interface QuestionsPort {
@@ -69,7 +69,7 @@ export class Questions implements Answerer {
 
   /** The other side asks. */
   asked([, id, event, terms, transient, bytes, chain]: Extract<Message, readonly ['ask', ...unknown[]]>): void {
-    freezeDeep(event);
+    deepFrozen(event);
     const bus = this.#port.bus();
     const above: Chain = chain ?? NO_CHAIN;
     const envelope = new Envelope(event, bytes, transient === 1, true, above, bus.owner);

@@ -2,12 +2,12 @@ import type { Clock } from '../clock.ts';
 import { NO_CHAIN, runWithCause, type Retelling } from '../context.ts';
 import { expected, type TelltaleError } from '../errors.ts';
 import { errorFromPlain, errorToPlain } from '../event/crossing-error.ts';
+import { deepFrozen } from '../event/deep-frozen.ts';
 import { Envelope } from '../event/envelope.ts';
 import type { Failure } from '../invoke/invoke.ts';
 import type { PendingAppend } from '../store/port.ts';
 import type { BusPort, Local } from './bus-port.ts';
 import { Calls } from './calls.ts';
-import { freezeDeep } from './freeze.ts';
 import {
   CREDIT_BYTES,
   PROTOCOL,
@@ -186,7 +186,7 @@ export class Uplink {
     const locals = all.every(isLive) ? all : all.filter(isLive);
     if (locals.length === 0) return this.decline(seq);
     // An event that only one subscription sees is its own.
-    if (locals.length > 1) freezeDeep(event);
+    if (locals.length > 1) deepFrozen(event);
     const delivery = new Delivery(this, seq, locals.length);
     const envelope = new Envelope(event, bytes, transient === 1, true, chain ?? NO_CHAIN, this.#bus!.owner);
     envelope.position = position;

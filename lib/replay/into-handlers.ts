@@ -1,10 +1,11 @@
 import { runWithCause } from '../context.ts';
+import { deepFrozen } from '../event/deep-frozen.ts';
 import type { StoredEvent } from '../event/event.ts';
 import { TopicTrie } from '../event/topic-trie.ts';
 import { invoke } from '../invoke/invoke.ts';
 import { Lanes, type ReplayHandler } from './lanes.ts';
 import type { Recipient, RecipientParts } from './recipient.ts';
-import { deepFrozen, Retold } from './retold.ts';
+import { Retold } from './retold.ts';
 
 /** One handler for every event. */
 export function intoHandler(handler: ReplayHandler, parts: RecipientParts): Recipient {

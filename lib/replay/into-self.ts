@@ -1,9 +1,10 @@
 import { runWithCause } from '../context.ts';
 import { TelltaleError } from '../errors.ts';
+import { deepFrozen } from '../event/deep-frozen.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import type { Recipient, RecipientParts } from './recipient.ts';
-import { deepFrozen, Retold } from './retold.ts';
+import { Retold } from './retold.ts';
 
 /** A subscription of this bus that hears events told again. */
 export interface Listener {

@@ -71,11 +71,3 @@ export class Retold implements Envelope {
     return this.retelling.capture === undefined ? { ...inherited, $replay: this.retelling.id } : inherited;
   }
 }
-
-/** Makes one event safe to hand to several handlers: none changes it for another. Depth is bounded by admission. */
-export function deepFrozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  Object.freeze(value);
-  for (const member of Object.values(value)) deepFrozen(member);
-  return value;
-}
