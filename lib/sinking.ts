@@ -3,6 +3,7 @@ import type { Core } from './core.ts';
 import { isStore, type ParsedSink } from './delivery/sink-options.ts';
 import { SinkRunner } from './delivery/sink-runner.ts';
 import { storeSink } from './delivery/store-sink.ts';
+import { toError } from './errors.ts';
 import type { StoredEvent } from './event/event.ts';
 import { toEnvelope } from './following.ts';
 import type { Sink, Store } from './store/port.ts';
@@ -51,6 +52,7 @@ function startSink(core: Core, store: Store, terms: ParsedSink): Running {
       missed: (positions) => core.reports.say('$bus.sink.missed', name, { name, positions }),
       unavailable: ({ code, message }, attempt, retryMs) =>
         core.reports.say('$bus.store.failed', `sink ${name}`, { store: store.name, code, message, attempt, retryMs }),
+      unclosed: (error) => warn('SINK_NOT_CLOSED', `sink \`${name}\` did not close: ${toError(error).message}`),
     },
     terms,
   );
@@ -77,5 +79,9 @@ function noticeOf({ name, status, lag, lastError }: SinkFigures): readonly strin
 function warnOfRest({ name, lag, position }: SinkFigures): void {
   if (lag.events === 0) return;
   const text = `sink \`${name}\` is ${lag.events} positions behind; at the next start it goes on behind position ${position}`;
-  process.emitWarning(text, { type: 'TelltaleWarning', code: 'SINK_BEHIND' });
+  warn('SINK_BEHIND', text);
+}
+
+function warn(code: string, text: string): void {
+  process.emitWarning(text, { type: 'TelltaleWarning', code });
 }

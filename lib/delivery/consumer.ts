@@ -1,4 +1,5 @@
 import { currentCause } from '../context.ts';
+import { endsWithin } from '../ends-within.ts';
 import { isTelltaleError, TelltaleError, toError } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { StoredEvent } from '../event/event.ts';
@@ -6,7 +7,6 @@ import type { Place } from '../event/place.ts';
 import { checkPlace } from '../store/read/resolve-place.ts';
 import { Arrivals } from './arrivals.ts';
 import { beginningOf, startOf } from './beginning.ts';
-import { endsWithin } from './ends-within.ts';
 import { keyOf, keysOf, ledgerTermsOf, type Seat } from './ledger.ts';
 import { recipientOf } from './letters.ts';
 import { Partition } from './partition.ts';

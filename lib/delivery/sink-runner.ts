@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { endsWithin } from '../ends-within.ts';
 import { isTelltaleError, TelltaleError } from '../errors.ts';
 import { describeError } from '../event/describe-error.ts';
 import type { StoredEvent } from '../event/event.ts';
@@ -20,6 +21,8 @@ export interface SinkPort {
   /** Positions that were removed before the sink got them. */
   missed(positions: number): void;
   readonly unavailable: RetryReadOptions['unavailable'];
+  /** It has failed to close, when the bus tells nothing any more. */
+  unclosed(error: unknown): void;
 }
 
 /** A checkpoint is written at most this often; after a crash the sink gets so much once more. */
@@ -92,7 +95,7 @@ export class SinkRunner {
     await this.#within(timeoutMs / 4, this.#ended);
     this.#cancelSave?.();
     await this.#within(timeoutMs / 8, this.#save());
-    await this.#within(timeoutMs / 8, this.#port.sink.close());
+    await this.#within(timeoutMs / 8, this.#close());
     if (this.#status !== 'failed') this.#status = 'closed';
   }
 
@@ -160,6 +163,7 @@ export class SinkRunner {
 
   async #reopen(): Promise<void> {
     const { sink, clock } = this.#port;
+    // What it failed of was told when its write failed.
     await sink.close().catch(() => undefined);
     await sink.open({ clock });
   }
@@ -244,11 +248,17 @@ export class SinkRunner {
       await new Promise<void>((resolve) => (this.#moved = resolve));
   }
 
+  async #close(): Promise<void> {
+    try {
+      await this.#port.sink.close();
+    } catch (error) {
+      this.#port.unclosed(error);
+    }
+  }
+
+  // What a store fails of here leaves the sink behind, which is told.
   async #within(ms: number, work: Promise<unknown>): Promise<void> {
-    let cancel: (() => void) | undefined;
-    const timeout = new Promise<void>((resolve) => (cancel = this.#port.clock.wait(ms, resolve)));
-    await Promise.race([work.catch(() => undefined), timeout]);
-    cancel?.();
+    await endsWithin(this.#port.clock, ms, work).catch(() => undefined);
   }
 }
 

@@ -297,6 +297,14 @@ describe('sinks', () => {
     expect(payloadsOf(sink.taken)).to.deep.equal(upTo(2_000));
   });
 
+  it('that fail to close do not make closing fail: a warning says so', async () => {
+    const sink = new TestSink();
+    sink.close = () => Promise.reject(new Error('port busy'));
+    const { bus } = await open({ sinks: [{ sink, name: 'x' }] });
+    const warnings = await warningsOf(() => bus.close());
+    expect(warnings.map(({ message }) => message)).to.deep.equal(['sink `x` did not close: port busy']);
+  });
+
   it('that hang do not make closing fail', async () => {
     const sink = new TestSink();
     sink.answer = () => new Promise(() => undefined);

@@ -15,9 +15,19 @@ interface Edge {
 
 /** Imports point from a higher layer to a lower one. A key is a file, or the folder of a unit. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['errors', 'clock', 'duration', 'ids', 'lifecycle', 'context', 'retry', 'on-abort', 'ends-within', 'serial', 'parse-options'].map(
-    (name) => `lib/${name}.ts`,
-  ),
+  [
+    'errors',
+    'clock',
+    'duration',
+    'ids',
+    'lifecycle',
+    'context',
+    'retry',
+    'on-abort',
+    'ends-within',
+    'serial',
+    'parse-options',
+  ].map((name) => `lib/${name}.ts`),
   ['lib/event'],
   ['lib/filter', 'lib/mailbox', 'lib/invoke', 'lib/rx'],
   ['lib/store'],

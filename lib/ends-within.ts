@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from './clock.ts';
 
 /** Waits for a promise, but no longer than this; answers whether it ended. Rejects with what it rejects with by then. */
 export async function endsWithin(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
