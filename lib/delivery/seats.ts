@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { isTelltaleError, TelltaleError } from '../errors.ts';
+import { Serial } from '../serial.ts';
 import type { Store } from '../store/port.ts';
 import { CHECKPOINTS } from '../store/read/resolve-place.ts';
 import { retryRead, type RetryReadOptions } from '../store/read/retry-read.ts';
@@ -70,7 +71,7 @@ export class Seats {
   readonly #seen = new Map<string, { readonly figure: number; readonly since: number }>();
   #ledger: Ledger | undefined;
   #etag: string | null = null;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Serial();
   /** A turn that has not begun. */
   #next: Promise<void> | undefined;
   #isDue = false;
@@ -109,7 +110,7 @@ export class Seats {
     try {
       await this.#read();
       if (this.#ledger === undefined) this.#start = await this.#terms.start();
-      await this.#exclusively(() => this.#write());
+      await this.#turns.run(() => this.#write());
       if (this.#ending.signal.aborted) return;
       this.#status = 'member';
       this.#beat();
@@ -143,12 +144,14 @@ export class Seats {
   /** A turn now: writes how far it has come, takes and gives what is due. Never rejects. */
   async look(): Promise<void> {
     if (this.#status !== 'member') return;
-    this.#next ??= this.#exclusively(async () => {
-      this.#next = undefined;
-      this.#cancelDue?.();
-      this.#isDue = false;
-      if (this.#status === 'member') await this.#write();
-    }).catch((error: unknown) => this.#fail(error));
+    this.#next ??= this.#turns
+      .run(async () => {
+        this.#next = undefined;
+        this.#cancelDue?.();
+        this.#isDue = false;
+        if (this.#status === 'member') await this.#write();
+      })
+      .catch((error: unknown) => this.#fail(error));
     await this.#next;
   }
 
@@ -157,7 +160,7 @@ export class Seats {
    * out of the target whoever does not know of it yet.
    */
   async rewind(after: number, reset: (epoch: number) => Promise<void>): Promise<void> {
-    await this.#exclusively(async () => {
+    await this.#turns.run(async () => {
       while (!(await this.#rewound(after, reset)));
       await this.#write();
     });
@@ -171,7 +174,7 @@ export class Seats {
     const isMember = this.#status === 'member';
     this.#status = 'leaving';
     try {
-      if (isMember) await this.#exclusively(() => this.#write());
+      if (isMember) await this.#turns.run(() => this.#write());
     } finally {
       this.#leave();
     }
@@ -228,13 +231,6 @@ export class Seats {
     this.#cancelBeat?.();
     this.#cancelDue?.();
     this.#isDue = false;
-  }
-
-  #exclusively<T>(step: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(step);
-    // Whoever asked for it is told.
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 
   async #write(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { expected, TelltaleError } from '../errors.ts';
+import { Serial } from '../serial.ts';
 import { Lease } from '../store/leases.ts';
 import type { Fence, Store } from '../store/port.ts';
 import { Archive } from './archive.ts';
@@ -53,7 +54,8 @@ export class Retention {
   readonly stats = new RetentionStats();
   readonly #port: RetentionPort;
   readonly #watch: ClockWatch;
-  #turn: Promise<unknown> = Promise.resolve();
+  /** What changes the log goes behind what does so already. */
+  readonly #turns = new Serial();
   /** The share of the log the next sweep may remove. */
   #share: number;
   #floors: readonly HeldByFloor[] = [];
@@ -89,7 +91,7 @@ export class Retention {
     if (given !== undefined && !this.#isOwn(given))
       throw expected('INVALID_OPTION', 'the argument of `retention.enforce`', OWN_PLAN, given);
     await this.#port.written();
-    return this.#inTurn(() =>
+    return this.#turns.run(() =>
       this.#leased(async (fence) => {
         const { signal } = this.#closing;
         const carryOut = (plan: MadePlan): Promise<EnforceReport> =>
@@ -108,13 +110,13 @@ export class Retention {
     const { store, clock } = this.#port;
     await this.#port.written();
     const port = { store, clock, pacer: this.#pacer(), closing: this.#closing.signal };
-    return this.#inTurn(() => this.#leased((fence) => clear({ ...port, fence }, options)));
+    return this.#turns.run(() => this.#leased((fence) => clear({ ...port, fence }, options)));
   }
 
   /** One sweep of the background; what it reports is also in `stats`. */
   async sweep(signal: AbortSignal): Promise<SweepReport> {
     const jumpMs = this.#watch.jumpMs();
-    const report = await this.#inTurn(() => this.#sweep(jumpMs, signal));
+    const report = await this.#turns.run(() => this.#sweep(jumpMs, signal));
     this.stats.noteSweep(report);
     return report;
   }
@@ -123,7 +125,7 @@ export class Retention {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#archive?.hurry();
-    await this.#turn;
+    await this.#turns.idle();
     this.#unlisten();
     await this.#archive?.close();
   }
@@ -237,14 +239,6 @@ export class Retention {
         'STORE_READ_ONLY',
         `store ${store.name} was opened for reading only; nothing can be removed`,
       );
-  }
-
-  /** Runs what changes the log behind what does so already. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work);
-    // Whoever asked is told; what waits behind it has its turn all the same.
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 
   /** On a shared store, with the lease; rejects with `LEASE_LOST` where another process has it. */

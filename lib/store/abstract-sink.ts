@@ -3,6 +3,7 @@ import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { expected } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
+import { Serial } from '../serial.ts';
 import type { Sink, StoreEnvironment } from './port.ts';
 import { StoreStatus } from './store-status.ts';
 
@@ -19,7 +20,7 @@ export abstract class AbstractSink implements Sink {
   abstract readonly name: string;
   readonly #state = new StoreStatus(() => this.name);
   #clock: Clock = systemClock;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #writes = new Serial();
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -45,10 +46,7 @@ export abstract class AbstractSink implements Sink {
     this.#state.mustWrite();
     checkOrder(events);
     if (events.length === 0) return;
-    const turn = this.#turn.then(() => this.#state.call(() => this._write(events)));
-    // The caller of this write is told; the next one has its turn all the same.
-    this.#turn = turn.catch(() => undefined);
-    return turn;
+    return this.#writes.run(() => this.#state.call(() => this._write(events)));
   }
 
   close(): Promise<void> {
@@ -71,7 +69,7 @@ export abstract class AbstractSink implements Sink {
     await this.#opening?.catch(() => undefined);
     if (this.#state.is('closed')) return;
     this.#state.become('closing');
-    await this.#turn;
+    await this.#writes.idle();
     try {
       await this.#state.call(() => this._close());
     } finally {

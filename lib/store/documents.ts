@@ -2,6 +2,7 @@ import { expected } from '../errors.ts';
 import type { TelltaleError } from '../errors.ts';
 import { admit } from '../event/admission.ts';
 import { checkId } from '../event/identity.ts';
+import { Serial } from '../serial.ts';
 import type { Fence, PutOptions, StoredDocument } from './port.ts';
 
 /** The collection in which leases live, see leases.ts. */
@@ -32,7 +33,7 @@ export interface DocumentPort {
  */
 export class Documents {
   readonly #port: DocumentPort;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Serial();
 
   constructor(port: DocumentPort) {
     this.#port = port;
@@ -79,9 +80,7 @@ export class Documents {
 
   /** Runs `change` after all changes before it. */
   inTurn<T>(change: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(change);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
+    return this.#turns.run(change);
   }
 
   async #conflict(collection: string, key: string, etag: string | null | undefined): Promise<TelltaleError> {

@@ -1,6 +1,7 @@
 import { toError } from '../errors.ts';
 import type { TelltaleError } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
+import { Serial } from '../serial.ts';
 import type { Documents } from './documents.ts';
 import type { Fence, Head, RemovalListener, RemovedRange } from './port.ts';
 import { mergeRanges, subtractRanges } from './ranges.ts';
@@ -39,7 +40,7 @@ const CHECK = 1_024;
 export class LogChanges {
   readonly #port: LogChangePort;
   readonly #listeners = new Set<RemovalListener>();
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Serial();
 
   constructor(port: LogChangePort) {
     this.#port = port;
@@ -90,8 +91,8 @@ export class LogChanges {
   }
 
   /** Resolves when every change called so far has ended. */
-  async idle(): Promise<void> {
-    await this.#turn;
+  idle(): Promise<void> {
+    return this.#turns.idle();
   }
 
   async #telling<T>(ranges: readonly Range[], change: () => Promise<T>): Promise<T> {
@@ -110,11 +111,13 @@ export class LogChanges {
   }
 
   #inTurn<T>(change: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(change).catch((thrown: unknown) => {
-      throw this.#port.toFailure(thrown);
+    return this.#turns.run(async () => {
+      try {
+        return await change();
+      } catch (thrown) {
+        throw this.#port.toFailure(thrown);
+      }
     });
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 }
 

@@ -1,43 +1,27 @@
+import type { StoredEvent } from '../event/event.ts';
 import { LETTER_OPENED, SETTLED, readLetter, readStep } from './letter.ts';
+import { LogIndex } from './log-index.ts';
 import type { Store } from './port.ts';
 import type { Range } from './ranges.ts';
 import { Slice } from './slice.ts';
-
-const PAGE_EVENTS = 500;
-const TYPES = [LETTER_OPENED, ...SETTLED.keys()];
 
 /**
  * Which letters of a log are open: two numbers for each, read from the log at first use and caught up with it at every
  * later one, so that nobody who wants the open ones goes through those that were settled. Letters that are not in the
  * log are not here.
  */
-export class OpenLetters {
-  readonly #store: Store;
+export class OpenLetters extends LogIndex {
   /** Where each was opened, ascending. */
   readonly #letters: number[] = [];
   /** Where the event of each is; 0 for one that is not in the log. */
   readonly #events: number[] = [];
-  #looked = 0;
-  #removals: Range[] = [];
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(store: Store) {
-    this.#store = store;
-    store.onRemove((ranges) => {
-      // Before the first look there is nothing to forget.
-      if (this.#looked > 0) this.#removals.push(...ranges);
-    });
+    super(store, [LETTER_OPENED, ...SETTLED.keys()]);
   }
 
   get size(): number {
     return this.#letters.length;
-  }
-
-  /** Takes in what the log has got since the last call. */
-  catchUp(): Promise<void> {
-    const caughtUp = this.#turn.then(() => this.#catchUp());
-    this.#turn = caughtUp.catch(() => undefined);
-    return caughtUp;
   }
 
   has(position: number): boolean {
@@ -65,32 +49,23 @@ export class OpenLetters {
     return [...this.#letters];
   }
 
-  async #catchUp(): Promise<void> {
-    const { position: head } = await this.#store.head();
-    const slice = new Slice();
-    while (this.#looked < head) {
-      if (slice.isOver) await slice.rest();
-      const range = { after: this.#looked, through: head, descending: false, limit: PAGE_EVENTS };
-      const page = await this.#store.page({ ...range, types: TYPES });
-      const settled: number[] = [];
-      for (const event of page.events) {
-        if (event.type === LETTER_OPENED) this.#open(event.position, readLetter(event).position ?? 0);
-        else settled.push(readStep(event).opened);
-      }
-      this.#settle(settled);
-      this.#looked = page.done ? head : page.looked;
+  protected take(events: readonly StoredEvent[]): void {
+    const settled: number[] = [];
+    for (const event of events) {
+      if (event.type === LETTER_OPENED) this.#open(event.position, readLetter(event).position ?? 0);
+      else settled.push(readStep(event).opened);
     }
-    await this.#forgetRemoved();
+    this.#settle(settled);
   }
 
-  // A rewrite is told as a removal is; only what the store calls removed is gone.
-  async #forgetRemoved(): Promise<void> {
+  // Only what the store calls removed is gone.
+  protected async forget(ranges: readonly Range[]): Promise<void> {
     const slice = new Slice();
-    for (const range of this.#removals.splice(0)) {
+    for (const range of ranges) {
       if (slice.isOver) await slice.rest();
       // Asking the store costs more than looking here, and a sweep removes many ranges.
       if (this.#indexOf(range.from) === this.#indexOf(range.to + 1)) continue;
-      for (const { from, to } of await this.#store.removed(range)) {
+      for (const { from, to } of await this.store.removed(range)) {
         const start = this.#indexOf(from);
         const count = this.#indexOf(to + 1) - start;
         this.#letters.splice(start, count);

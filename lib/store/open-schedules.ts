@@ -1,8 +1,8 @@
 import type { StoredEvent } from '../event/event.ts';
 import { DueQueue } from './due-queue.ts';
+import { LogIndex } from './log-index.ts';
 import type { Store } from './port.ts';
-import { mergeRanges, type Range } from './ranges.ts';
-import { Slice } from './slice.ts';
+import type { Range } from './ranges.ts';
 
 export const SCHEDULE_SET = '$schedule.set';
 export const SCHEDULE_CLOSED = '$schedule.closed';
@@ -43,28 +43,18 @@ export interface OpenSchedule {
   readonly event?: StoredEvent;
 }
 
-const PAGE_EVENTS = 500;
-const TYPES = [SCHEDULE_SET, SCHEDULE_CLOSED];
-
 export const scheduleEntity = (key: string): string => `$schedules/${key}`;
 
 /**
  * Which schedules of a log are open: read from the log at first use and caught up with it at every later one. A key has
  * one open schedule at most: a new one replaces it.
  */
-export class OpenSchedules {
+export class OpenSchedules extends LogIndex {
   readonly due = new DueQueue<OpenSchedule>();
-  readonly #store: Store;
   readonly #byKey = new Map<string, OpenSchedule>();
-  #looked = 0;
-  #removals: Range[] = [];
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(store: Store) {
-    this.#store = store;
-    store.onRemove((ranges) => {
-      if (this.#byKey.size > 0) this.#removals.push(...ranges);
-    });
+    super(store, [SCHEDULE_SET, SCHEDULE_CLOSED]);
   }
 
   get size(): number {
@@ -86,28 +76,12 @@ export class OpenSchedules {
   /** Takes in what was stored just now, before a look at the log finds it. */
   note(set: StoredEvent): OpenSchedule {
     const schedule = this.#scheduleOf(set);
-    if (schedule.position > this.#looked) this.#open(schedule);
+    if (schedule.position > this.looked) this.#open(schedule);
     return schedule;
   }
 
-  /** Takes in what the log has got since the last call. */
-  catchUp(): Promise<void> {
-    const caughtUp = this.#turn.then(() => this.#catchUp());
-    this.#turn = caughtUp.catch(() => undefined);
-    return caughtUp;
-  }
-
-  async #catchUp(): Promise<void> {
-    const { position: head } = await this.#store.head();
-    const slice = new Slice();
-    while (this.#looked < head) {
-      if (slice.isOver) await slice.rest();
-      const range = { after: this.#looked, through: head, descending: false, limit: PAGE_EVENTS };
-      const page = await this.#store.page({ ...range, types: TYPES });
-      for (const event of page.events) this.#take(event);
-      this.#looked = page.done ? head : page.looked;
-    }
-    await this.#forgetRemoved();
+  protected take(events: readonly StoredEvent[]): void {
+    for (const event of events) this.#take(event);
   }
 
   #take(event: StoredEvent): void {
@@ -127,18 +101,16 @@ export class OpenSchedules {
   #scheduleOf(event: StoredEvent): OpenSchedule {
     const { position, revision } = event;
     const { key, at, type, id } = markOf(event);
-    const dropsOld = this.#store.supports.durability === 'memory';
+    const dropsOld = this.store.supports.durability === 'memory';
     return { key, at, type, id, position, revision, ...(dropsOld && { event }) };
   }
 
-  // What was cleared away on purpose is not emitted any more; a rewrite is told as a removal is.
-  async #forgetRemoved(): Promise<void> {
-    const ranges = mergeRanges(this.#removals.splice(0));
-    if (ranges.length === 0) return;
+  // What was cleared away on purpose is not emitted any more.
+  protected async forget(ranges: readonly Range[]): Promise<void> {
     for (const schedule of this.#byKey.values()) {
       const { key, position } = schedule;
       if (!ranges.some(({ from, to }) => from <= position && position <= to)) continue;
-      const [removed] = await this.#store.removed({ from: position, to: position });
+      const [removed] = await this.store.removed({ from: position, to: position });
       const isLost = removed !== undefined && !(schedule.event && removed.reason === 'bound');
       if (isLost && this.isOpen(schedule)) this.#byKey.delete(key);
     }
