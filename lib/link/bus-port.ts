@@ -42,7 +42,6 @@ export interface Local {
     readonly group?: string;
     readonly keyPath?: string;
     readonly stream?: boolean;
-    readonly mailbox: MailboxLimits;
   };
   take(envelope: Envelope): void;
 }
@@ -135,7 +134,7 @@ export interface BusPort {
   linkTo(link: {
     readonly room: { max: number; maxBytes: number };
     mustTell(options: Telling): void;
-    announce(local: Local): () => void;
+    announce(local: Local, mailbox: MailboxLimits): () => void;
     nameOf(recipient: string, kind: 'on' | 'group' | 'answer'): string;
   }): void;
   uplink(tell: (envelope: Envelope) => void): void;

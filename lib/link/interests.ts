@@ -1,4 +1,5 @@
 import { TelltaleError } from '../errors.ts';
+import type { MailboxLimits } from '../mailbox/overflow.ts';
 import type { Local, Telling } from './bus-port.ts';
 import type { Interest, Message } from './frames.ts';
 
@@ -24,8 +25,8 @@ export class Interests {
   }
 
   /** Announces a subscription; returns the undo. */
-  add(local: Local, room: { readonly max: number; readonly maxBytes: number }): () => void {
-    const interest = toInterest(local, room);
+  add(local: Local, mailbox: MailboxLimits): () => void {
+    const interest = toInterest(local, mailbox);
     const key = this.#keyFor(interest);
     const listeners = this.#byKey.get(key) ?? this.#announce(key, interest);
     listeners.locals = [...listeners.locals, local];
@@ -80,15 +81,14 @@ export function sameFor({ pattern, where, group, key, stream }: Omit<Interest, '
   return JSON.stringify([pattern, where ?? null, group ?? null, key ?? null, stream === true]);
 }
 
-function toInterest({ options }: Local, room: { max: number; maxBytes: number }): Omit<Interest, 'id'> {
-  const { pattern, filter: where, group, keyPath: key, stream, mailbox } = options;
-  const { max, maxBytes, overflow } = mailbox;
+function toInterest({ options }: Local, mailbox: MailboxLimits): Omit<Interest, 'id'> {
+  const { pattern, filter: where, group, keyPath: key, stream } = options;
   return {
     pattern,
     ...(where !== undefined && { where }),
     ...(group !== undefined && { group }),
     ...(key !== undefined && { key }),
     ...(stream && { stream }),
-    mailbox: { max: max - room.max, maxBytes: maxBytes - room.maxBytes, overflow },
+    mailbox,
   };
 }

@@ -114,11 +114,10 @@ export class Uplink {
     const { credits, maxEventBytes, seat } = await this.offer;
     this.#bus = bus;
     this.#store = store;
-    const room = { max: credits, maxBytes: CREDIT_BYTES + maxEventBytes };
     bus.linkTo({
-      room,
+      room: { max: credits, maxBytes: CREDIT_BYTES + maxEventBytes },
       mustTell,
-      announce: (local) => this.#interests.add(local, room),
+      announce: (local, mailbox) => this.#interests.add(local, mailbox),
       nameOf: (recipient, kind) =>
         kind === 'group' ? recipient : `${kind === 'answer' ? seat.own : seat.shared} ${recipient}`,
     });

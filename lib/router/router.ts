@@ -1,5 +1,6 @@
 import type { Envelope } from '../event/envelope.ts';
 import { TopicTrie } from '../event/topic-trie.ts';
+import type { MailboxLimits } from '../mailbox/overflow.ts';
 import { Group } from './group.ts';
 import { Places } from './places.ts';
 import { isTold, kindOf, nameOf, type RecipientKind } from './recipient-name.ts';
@@ -19,8 +20,8 @@ export interface RouterLink {
   readonly room: { readonly max: number; readonly maxBytes: number };
   /** Throws what cannot be told to the other bus. */
   mustTell(options: SubscriptionOptions): void;
-  /** Returns the undo. */
-  announce(listener: Announced): () => void;
+  /** `mailbox` is the listener's, without that room. Returns the undo. */
+  announce(listener: Announced, mailbox: MailboxLimits): () => void;
   /** Who it is that handles events here, among all threads: `recipient` is one of this bus. */
   nameOf(recipient: string, kind: RecipientKind): string;
 }
@@ -28,11 +29,9 @@ export interface RouterLink {
 /** Who is announced: a subscription, or somebody who joined. */
 interface Announced {
   readonly live: boolean;
-  readonly options: Joining & Pick<SubscriptionOptions, 'pattern' | 'filter' | 'group' | 'stream'>;
+  readonly options: Pick<SubscriptionOptions, 'pattern' | 'filter' | 'group' | 'keyPath' | 'stream'>;
   take(envelope: Envelope): void;
 }
-
-type Joining = Pick<SubscriptionOptions, 'mailbox' | 'keyPath'>;
 
 /**
  * Who hears what. Ordering: targets in the order they subscribed. A subscription added while an event is being
@@ -121,7 +120,7 @@ export class Router {
     if (isTold(options)) this.#placeOf.set(subscription, place);
     const leave = joined
       ? this.#join(joined, subscription)
-      : (source?.(subscription) ?? this.#reach(subscription, link));
+      : (source?.(subscription) ?? this.#reach(subscription, link, options.mailbox));
     this.#subscriptions.add(subscription);
     if (options.mailbox.overflow === 'wait') this.#waiters++;
     this.#joined();
@@ -129,17 +128,17 @@ export class Router {
   }
 
   /** Hands events of a pattern to somebody who is no subscription; returns the undo. */
-  join(pattern: string, target: Target, { mailbox, keyPath }: Joining): () => void {
+  join(
+    pattern: string,
+    target: Target,
+    { mailbox, keyPath }: Pick<SubscriptionOptions, 'mailbox' | 'keyPath'>,
+  ): () => void {
     const leave = this.#trie.add(pattern, target);
     const link = pattern.startsWith('$') ? undefined : this.#link;
-    const options = link && {
-      pattern,
-      mailbox: withRoom(mailbox, link.room),
-      ...(keyPath !== undefined && { keyPath }),
-    };
+    const options = { pattern, ...(keyPath !== undefined && { keyPath }) };
     const take = (envelope: Envelope): void =>
       target.wants(envelope.event) ? target.again(envelope) : envelope.retelling?.dropped(envelope);
-    const withdraw = options && link.announce({ live: true, options, take });
+    const withdraw = link?.announce({ live: true, options, take }, mailbox);
     this.#joined();
     return () => {
       leave();
@@ -184,10 +183,10 @@ export class Router {
   }
 
   // A group is shared by all threads, so that only the other side can say whose an event is.
-  #reach(subscription: Subscription, link: RouterLink | undefined): () => void {
+  #reach(subscription: Subscription, link: RouterLink | undefined, mailbox: MailboxLimits): () => void {
     if (!link) return this.#listen(subscription);
     const leave = subscription.options.group === undefined ? this.#listen(subscription) : undefined;
-    const withdraw = link.announce(subscription);
+    const withdraw = link.announce(subscription, mailbox);
     return () => {
       leave?.();
       withdraw();
@@ -241,6 +240,6 @@ export class Router {
   }
 }
 
-function withRoom(mailbox: SubscriptionOptions['mailbox'], room: RouterLink['room']): SubscriptionOptions['mailbox'] {
+function withRoom(mailbox: MailboxLimits, room: RouterLink['room']): MailboxLimits {
   return { ...mailbox, max: mailbox.max + room.max, maxBytes: mailbox.maxBytes + room.maxBytes };
 }
