@@ -68,7 +68,7 @@ export class Hearing implements Heard, LinkEnd {
     });
   }
 
-  /** Was an event that comes from this worker dealt with there? A group's members are chosen here alone. */
+  /** Was an event that comes from this slot, if it is one, dealt with there? A group's members are chosen here alone. */
   serves(origin: object): boolean {
     if (this.interest.group !== undefined) return false;
     return this.only === undefined ? this.holders.get(origin)?.status === 'live' : this.only === origin;
@@ -140,17 +140,11 @@ export class Hearing implements Heard, LinkEnd {
   take(handed: Handed): void {
     const { envelope } = handed;
     if (this.#failure) return handed.ended({ error: this.#failure, attempts: 0 });
-    const origin = envelope.origin && slotOf(envelope.origin);
-    if (origin && this.serves(origin)) return handed.ended(undefined);
+    if (envelope.origin && this.serves(envelope.origin)) return handed.ended(undefined);
     const key = this.#keyOf?.(envelope);
     this.#port.assign({ hearing: this, handed, envelope, key, deaths: 0 });
   }
 }
-
-/** Which slot a member belongs to; undefined for events of other links. */
-const slots = new WeakMap<object, object>();
-export const belongsTo = (member: object, slot: object): void => void slots.set(member, slot);
-const slotOf = (origin: object): object | undefined => slots.get(origin);
 
 // What cannot be read has no order to keep.
 const toKey = (key: string | KeyFailure): string | undefined => (key instanceof KeyFailure ? undefined : key);

@@ -17,6 +17,8 @@ import { Wire } from './wire.ts';
 /** What a worker's end of a link tells its pool. */
 export interface MemberPort {
   readonly bus: BusPort;
+  /** Its place in the pool: what its events have come in through, whichever worker is there. */
+  readonly origin: object;
   readonly offer: Offer;
   /** The worker's script has set up what it does at first. */
   ready(): void;
@@ -100,7 +102,7 @@ export class Member {
     this.#port = port;
     this.#incoming = new Incoming({
       bus: port.bus,
-      origin: this,
+      origin: port.origin,
       send: (message) => this.#wire.send(message),
       touch: () => this.#wire.touch(),
       isWanted: (type) => this.#isWanted(type),

@@ -4,7 +4,6 @@ import type { BusPort } from './bus-port.ts';
 import { Hearings } from './hearings.ts';
 import type { Delivery } from './delivery.ts';
 import { PROTOCOL } from './frames.ts';
-import { belongsTo } from './hearing.ts';
 import { Member } from './member.ts';
 import { claimName } from './seat-names.ts';
 import { Slot, type SlotStatus } from './slot.ts';
@@ -33,7 +32,7 @@ export interface PoolTerms {
   /** What is started, for error texts. */
   readonly what: string;
   /** Starts the worker at a place, from 0. May throw. */
-  start(place: number): Started;
+  start(place: number, name: string): Started;
 }
 
 /** How one worker of a pool does. */
@@ -212,7 +211,7 @@ export class Pool {
     const place = this.#slots.indexOf(slot);
     let started: Started;
     try {
-      started = this.#terms.start(place);
+      started = this.#terms.start(place, slot.name);
     } catch (error) {
       return this.#died(slot, diedError(slot.name, `could not be started: ${toError(error).message}`, error));
     }
@@ -228,6 +227,7 @@ export class Pool {
     const offer = { protocol: PROTOCOL, source, name: slot.name, credits, upCredits: UP_CREDITS, maxEventBytes, seat };
     const member: Member = new Member(started.transport, {
       bus: this.#bus,
+      origin: slot,
       offer: { ...offer, ...(store && { store: store.supports }) },
       ready: () => this.#isReady(slot),
       hear: (interest) => this.#hearings.hear(slot, interest),
@@ -243,7 +243,6 @@ export class Pool {
       isWanted: (type) => this.#bus.heard(type, (link) => this.#hearings.serves(link, slot)),
       ended: (reason, said) => this.#ended(slot, reason, said),
     });
-    belongsTo(member, slot);
     slot.member = member;
     const about = { restarts: slot.restarts };
     this.#say(slot.restarts > 0 ? '$worker.restarted' : '$worker.started', slot, about);

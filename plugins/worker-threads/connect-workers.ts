@@ -35,8 +35,7 @@ export function connectWorkers(bus: LinkedBus, options: ConnectWorkersOptions): 
     { of: 'connectWorkers', own },
   );
   const { script, workerData, resourceLimits } = options;
-  const start = (place: number): Started => {
-    const name = parsed.size === 1 ? parsed.name : `${parsed.name}-${place + 1}`;
+  const start = (_: number, name: string): Started => {
     const worker = new Worker(script, { name, workerData, ...(resourceLimits && { resourceLimits }) });
     return { transport: link(worker, true).transport, kill: () => void worker.terminate() };
   };
