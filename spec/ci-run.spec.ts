@@ -55,6 +55,13 @@ describe('.ci/run', () => {
     expect(status).to.equal(1);
   });
 
+  it('shows of a failed suite its summary, and not what was printed while it ran', () => {
+    const test = 'echo "a warning"; echo "  9 passing (3s)"; echo "  1 failing"; echo; echo "  1) x is wrong"; exit 1';
+    const { output } = runChecks(folder, { test });
+    expect(output).to.contain('1) x is wrong');
+    expect(output).not.to.contain('a warning');
+  });
+
   it('counts a suite that crashed, or in which nothing ran, as a failure', () => {
     expect(lastLine(runChecks(folder, { test: 'echo boom >&2; exit 134' }).output)).to.equal('0 passed, 1 failed');
     expect(lastLine(runChecks(folder, { test: ':' }).output)).to.equal('0 passed, 1 failed');
