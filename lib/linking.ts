@@ -8,7 +8,6 @@ import type { BusPort } from './link/bus-port.ts';
 import type { TypeInfo } from './link/frames.ts';
 import { describeSchema } from './schemas/kept-schemas.ts';
 import { Subscription } from './router/subscription.ts';
-import { untilSettled } from './shutdown.ts';
 
 const cores = new WeakMap<object, Core>();
 let told = 0;
@@ -60,7 +59,6 @@ export function linkPortOf(bus: unknown): BusPort {
     report: (type, about) => runWithoutCause(() => reports.say(type, String(++told), { ...about })),
     notice: (say) => life.notice(say),
     fault: (fails) => life.fault(fails),
-    settled: (timeoutMs) => untilSettled(core, timeoutMs),
     onClose: (drain, end) => {
       const undo = [life.onSettled(drain), life.onStored(end)];
       return () => {

@@ -1,7 +1,7 @@
 import type { Cause } from '../context.ts';
 import { mustNotBeCaptured } from '../context.ts';
 import { TelltaleError, expected } from '../errors.ts';
-import type { Addressee, Answerer, LateOutcome } from '../event/asking.ts';
+import type { Addressee, Answerer, LateOutcome, QuestionTerms, RemoteReplies } from '../event/asking.ts';
 import type { Envelope, Recipient } from '../event/envelope.ts';
 import type { Metadata, TelltaleEvent } from '../event/event.ts';
 import { checkType, isReserved } from '../event/type-name.ts';
@@ -9,9 +9,8 @@ import { Answerers, alone, besides, type Candidates } from './answerers.ts';
 import type { Answer, Call, CallPort, CallTerms, Pending } from './call.ts';
 import { Deadlines } from './deadlines.ts';
 import { Each, type EachAnswer, type OneOfMany } from './each.ts';
-import { Incoming, type IncomingReplies } from './incoming.ts';
+import { Incoming } from './incoming.ts';
 import { parseAsk, type AskTerms } from './options.ts';
-import type { QuestionTerms } from './question.ts';
 import { busClosed, cycle, noAnswerer, timedOut } from './refusals.ts';
 import { StreamCall } from './stream-call.ts';
 import { WholeCall, type Settle } from './whole-call.ts';
@@ -150,7 +149,7 @@ export class Asks {
    * A question that came over the link `from`: hands it to whoever answers its type, that link apart. `replies` are told
    * what becomes of it.
    */
-  receive(request: Envelope, terms: QuestionTerms, replies: IncomingReplies, from: Answerer): void {
+  receive(request: Envelope, terms: QuestionTerms, replies: RemoteReplies, from: Answerer): void {
     this.#watchClosing();
     const incoming = new Incoming(request, terms, replies, {
       clock: this.#port.clock,

@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.ts';
 import type { TelltaleError } from '../errors.ts';
-import type { Answerer, LateOutcome } from '../event/asking.ts';
+import type { Answerer, LateOutcome, QuestionTerms } from '../event/asking.ts';
 import type { Envelope, Recipient } from '../event/envelope.ts';
 import { onAbort } from '../on-abort.ts';
 import type { Candidates } from './answerers.ts';
 import type { Deadlines, Due } from './deadlines.ts';
-import { hand, type Question, type QuestionTerms } from './question.ts';
+import { hand, type Question } from './question.ts';
 import { aborted, timedOut } from './refusals.ts';
 
 /** How one answerer's answer ended. */

@@ -1,20 +1,12 @@
 import type { Clock } from '../clock.ts';
 import type { TelltaleError } from '../errors.ts';
-import type { Answerer, LateOutcome, Replies } from '../event/asking.ts';
+import type { Answerer, LateOutcome, QuestionTerms, RemoteReplies, Replies } from '../event/asking.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { Candidates } from './answerers.ts';
 import type { Pending } from './call.ts';
 import type { Deadlines } from './deadlines.ts';
-import { Question, hand, type QuestionTerms } from './question.ts';
+import { Question, hand } from './question.ts';
 import { timedOut } from './refusals.ts';
-
-/** What goes back over the link. */
-export interface IncomingReplies extends Omit<Replies, 'shared'> {
-  /** Said first: cancel it when the asker has given up, or the link has ended. */
-  begun(incoming: Pick<Pending, 'cancel'>): void;
-  /** So many more answer it: what each of them says goes back through one of these. */
-  shared(more: number): readonly IncomingReplies[];
-}
 
 export interface IncomingPort {
   readonly clock: Clock;
@@ -33,14 +25,14 @@ export class Incoming implements Pending, Replies {
   #dueMs: number;
   readonly #request: Envelope;
   readonly #port: IncomingPort;
-  readonly #replies: IncomingReplies;
+  readonly #replies: RemoteReplies;
   readonly #passed = new Set<Answerer>();
   #candidates: Candidates | undefined;
   #answerer: Answerer | undefined;
   #question: Question | undefined;
   #status: 'open' | 'ended' = 'open';
 
-  constructor(request: Envelope, terms: QuestionTerms, replies: IncomingReplies, port: IncomingPort) {
+  constructor(request: Envelope, terms: QuestionTerms, replies: RemoteReplies, port: IncomingPort) {
     const { path, streams, everybody, remainingMs } = terms;
     this.#request = request;
     this.#replies = replies;

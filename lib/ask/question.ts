@@ -1,11 +1,8 @@
 import { runWithCause, type Asking } from '../context.ts';
 import { isTelltaleError, type TelltaleError } from '../errors.ts';
-import type { Answerer, LateOutcome, Replies } from '../event/asking.ts';
+import type { Answerer, LateOutcome, QuestionTerms, Replies } from '../event/asking.ts';
 import { Envelope } from '../event/envelope.ts';
 import { onAbort } from '../on-abort.ts';
-
-/** What all questions of one ask have in common, and what of them crosses a link beside the event. Plain data there. */
-export type QuestionTerms = Pick<Asking, 'path' | 'streams' | 'everybody' | 'remainingMs'>;
 
 /** One question to one answerer: whoever put it may give up, whoever has it may answer, and the first of the two counts. */
 export class Question implements Asking {

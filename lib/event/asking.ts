@@ -1,4 +1,5 @@
-import type { Answering } from '../context.ts';
+import type { Answering, Asking } from '../context.ts';
+import type { TelltaleError } from '../errors.ts';
 import type { Envelope } from './envelope.ts';
 import type { Metadata, TelltaleEvent } from './event.ts';
 
@@ -17,6 +18,17 @@ export interface Answerer {
 export interface Replies extends Answering {
   /** An answer, or what the answerer threw in place of one, after the asker had given up. */
   late(outcome: LateOutcome): void;
+}
+
+/** What all questions of one ask have in common, and what of them crosses a link beside the event. Plain data there. */
+export type QuestionTerms = Pick<Asking, 'path' | 'streams' | 'everybody' | 'remainingMs'>;
+
+/** What becomes of a question that came over a link, for the other side. */
+export interface RemoteReplies extends Omit<Replies, 'shared'> {
+  /** Said first: cancel it when the asker has given up, or the link has ended. */
+  begun(incoming: { cancel(reason: TelltaleError): void }): void;
+  /** So many more answer it: what each of them says goes back through one of these. */
+  shared(more: number): readonly RemoteReplies[];
 }
 
 export type LateOutcome = { readonly value: unknown } | { readonly error: unknown };

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { TelltaleError } from '../errors.ts';
-import type { Answerer, LateOutcome } from '../event/asking.ts';
+import type { Answerer, QuestionTerms, RemoteReplies } from '../event/asking.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import type { Filter } from '../filter/language.ts';
@@ -44,30 +44,6 @@ export interface Local {
     readonly stream?: boolean;
   };
   take(envelope: Envelope): void;
-}
-
-/** What came with a question of another bus. */
-export interface IncomingQuestion {
-  readonly path: readonly string[];
-  readonly streams: boolean;
-  readonly everybody: boolean;
-  readonly remainingMs: number;
-}
-
-/** What becomes of one, for the other side. None of it may throw. */
-export interface QuestionReplies {
-  /** Said first: how to give it up. */
-  begun(incoming: { cancel(reason: TelltaleError): void }): void;
-  answered(value: unknown): void;
-  part(value: unknown): void | Promise<void>;
-  ended(): void;
-  failed(error: unknown): void;
-  refused(error: TelltaleError): void;
-  /** Nobody here takes it. */
-  dropped(): void;
-  late(outcome: LateOutcome): void;
-  /** So many more answer it, each through one of these. */
-  shared(more: number): readonly QuestionReplies[];
 }
 
 /** As much of a bus as its links need, as functions. */
@@ -117,7 +93,7 @@ export interface BusPort {
   /** Asks `answerer` what nobody here takes, and whenever everybody is asked. */
   askElsewhere(answerer: Answerer): void;
   /** Hands a question of another bus to whoever answers its type, the link it came over apart. */
-  receive(request: Envelope, terms: IncomingQuestion, replies: QuestionReplies, from: Answerer): void;
+  receive(request: Envelope, terms: QuestionTerms, replies: RemoteReplies, from: Answerer): void;
 
   /** A `$worker.*` event. */
   report(type: string, about: Readonly<Record<string, unknown>>): void;
@@ -125,8 +101,6 @@ export interface BusPort {
   notice(say: () => readonly string[]): () => void;
   /** Its health is degraded while `fails` says so; returns the undo. */
   fault(fails: () => boolean): () => void;
-  /** Resolves when no handler runs and nothing waits, or when the time is over. */
-  settled(timeoutMs: number): Promise<boolean>;
   /** The bus closes: `drain` when its handlers have ended, `end` at the latest when all is stored. Both are awaited. */
   onClose(drain: () => Promise<void>, end: () => Promise<void>): () => void;
 

@@ -1,5 +1,6 @@
 import type { Chain } from '../context.ts';
 import { TelltaleError } from '../errors.ts';
+import type { QuestionTerms } from '../event/asking.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
 import type { Plain } from '../event/event.ts';
 import type { Filter } from '../filter/language.ts';
@@ -60,11 +61,7 @@ export interface AppendTerms {
 }
 
 /** What goes with a question. */
-export interface AskTerms {
-  /** Whom the questions above, and this one, went to. */
-  readonly path: readonly string[];
-  readonly streams: boolean;
-  readonly everybody: boolean;
+export interface AskTerms extends Omit<QuestionTerms, 'remainingMs'> {
   /** Null: for ever. */
   readonly remainingMs: number | null;
 }

@@ -56,11 +56,6 @@ export class Incoming {
     this.#port = port;
   }
 
-  /** Events that wait for room. */
-  get waiting(): number {
-    return this.#waiting.length;
-  }
-
   append(serial: number, events: readonly TelltaleEvent[], sizes: readonly number[], terms: AppendTerms): void {
     const { chains } = terms;
     const envelopes = events.map((event, i) => this.#envelope(event, sizes[i]!, false, chains?.[i] ?? undefined));
@@ -80,11 +75,6 @@ export class Incoming {
     this.#taken = 0;
     this.#takenBytes = 0;
     return messages;
-  }
-
-  /** The worker is gone: what it has sent is still taken, and nobody is told. */
-  get isEmpty(): boolean {
-    return this.#waiting.length === 0;
   }
 
   #envelope(event: TelltaleEvent, bytes: number, transient: boolean, chain: Chain | undefined): Envelope {

@@ -1,11 +1,11 @@
 import { NO_CHAIN, type Asking, type Chain } from '../context.ts';
 import { TelltaleError, toError } from '../errors.ts';
-import type { Answerer } from '../event/asking.ts';
+import type { Answerer, RemoteReplies } from '../event/asking.ts';
 import { errorFromPlain, errorToPlain } from '../event/crossing-error.ts';
 import { deepFrozen } from '../event/deep-frozen.ts';
 import { Envelope } from '../event/envelope.ts';
 import type { Plain } from '../event/event.ts';
-import type { BusPort, QuestionReplies } from './bus-port.ts';
+import type { BusPort } from './bus-port.ts';
 import type { AnswerKind, AskTerms, Message } from './frames.ts';
 
 export interface QuestionsPort {
@@ -157,7 +157,7 @@ interface AnsweringPort {
 }
 
 /** One question of the other side, on its way to an answer here. */
-class Answering implements QuestionReplies {
+class Answering implements RemoteReplies {
   readonly id: number;
   readonly #port: AnsweringPort;
   #incoming: { cancel(reason: TelltaleError): void } | undefined;

@@ -4,7 +4,7 @@ import { Asks, type AskPort } from '../../lib/ask/asks.ts';
 import { createVirtualClock } from '../../lib/clock.ts';
 import { NO_CHAIN, type Asking } from '../../lib/context.ts';
 import { TelltaleError } from '../../lib/errors.ts';
-import type { IncomingReplies } from '../../lib/ask/incoming.ts';
+import type { RemoteReplies } from '../../lib/event/asking.ts';
 import type { Answerer } from '../../lib/event/asking.ts';
 import { Envelope } from '../../lib/event/envelope.ts';
 import { buildEvent } from '../support/event-builder.ts';
@@ -33,7 +33,7 @@ function createAnswerer(): Answerer & { readonly taken: Asking[] } {
 }
 
 /** Writes down what would go back over the link. */
-function createReplies(): IncomingReplies & { readonly said: unknown[]; cancel(reason: TelltaleError): void } {
+function createReplies(): RemoteReplies & { readonly said: unknown[]; cancel(reason: TelltaleError): void } {
   const said: unknown[] = [];
   let cancel: ((reason: TelltaleError) => void) | undefined;
   return {
