@@ -1,22 +1,10 @@
-import { addEnded, NONE_ENDED, type EndedCounts } from '../mailbox/counts.ts';
+import { addEnded, NONE_ENDED, type EndedCounts, type MailboxFigures } from '../mailbox/counts.ts';
 
-/** The books of one actor, all instances: routed = handled + failed + running + queued + dropped + cancelled. */
-export interface ActorFigures {
+/** The books of one actor, all instances; what is stashed counts as queued. */
+export interface ActorFigures extends MailboxFigures {
   /** A child has the place of its parent before its name: `team/main/worker`. */
   readonly name: string;
   readonly instances: number;
-  readonly routed: number;
-  readonly handled: number;
-  /** Failed for good: the events are dead letters. */
-  readonly failed: number;
-  /** Being handled, or tried again after a restart. */
-  readonly running: number;
-  /** Waiting in the mailbox, or stashed. */
-  readonly queued: number;
-  readonly queuedBytes: number;
-  readonly dropped: number;
-  /** Were queued when the actor ended. */
-  readonly cancelled: number;
   readonly restarts: number;
 }
 

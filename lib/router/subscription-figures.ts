@@ -1,19 +1,11 @@
-import { addEnded, NONE_ENDED, type EndedCounts } from '../mailbox/counts.ts';
+import { addEnded, NONE_ENDED, type EndedCounts, type MailboxFigures } from '../mailbox/counts.ts';
 
-/** The books of one subscription: routed = handled + failed + running + queued + dropped + cancelled. */
-export interface SubscriptionFigures {
+/** The books of one subscription. */
+export interface SubscriptionFigures extends MailboxFigures {
   readonly pattern: string;
   readonly group?: string;
   /** What is kept: dispatch order, with `from` that of the log, that within a key, or none (`concurrency` without `key` gives it up). */
   readonly order: 'dispatch' | 'position' | 'key' | 'none';
-  readonly routed: number;
-  readonly handled: number;
-  readonly failed: number;
-  readonly running: number;
-  readonly queued: number;
-  readonly queuedBytes: number;
-  readonly dropped: number;
-  readonly cancelled: number;
 }
 
 /** The books of all subscriptions that were removed and have ended: routed = handled + failed + dropped + cancelled. */
