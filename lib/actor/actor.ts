@@ -12,7 +12,6 @@ import { Inbox } from './inbox.ts';
 import { Instance, type Work } from './instance.ts';
 import { Instances } from './instances.ts';
 import { checkKey, instanceFor, stoppedError } from './keys.ts';
-import { StashRoom } from './stash-room.ts';
 import type { ActorPort, ActorRef, Owner } from './port.ts';
 import { errorOf, type Verdict } from './supervision.ts';
 
@@ -30,12 +29,10 @@ export class Actor implements ActorRef {
   readonly #books: Books;
   readonly #inbox: Inbox;
   readonly #instances: Instances;
-  readonly #stashRoom: StashRoom;
   readonly #leave: () => void;
   #status: 'live' | 'stopping' | 'stopped' = 'live';
   /** An event of several of its patterns is one event. */
   #last: Envelope | undefined;
-  #unstashed = 0;
 
   constructor(address: string, behaviour: Behaviour, port: ActorPort, owner: Owner) {
     this.address = address;
@@ -46,7 +43,6 @@ export class Actor implements ActorRef {
     this.#inbox = new Inbox(behaviour.mailbox, behaviour.keyOf !== undefined);
     const passivated = (instance: Instance): void => this.#report(instance, '$actor.passivated');
     this.#instances = new Instances({ behaviour, clock: port.clock, passivated });
-    this.#stashRoom = new StashRoom(behaviour.mailbox);
     this.#leave = port.enlist(this);
     if (!behaviour.keyOf) this.#create(checkKey(this, undefined));
   }
@@ -56,7 +52,7 @@ export class Actor implements ActorRef {
   }
 
   get load(): number {
-    return this.#books.counts.running + this.#inbox.length + this.#unstashed;
+    return this.#books.counts.running + this.#inbox.length;
   }
 
   offer(envelope: Envelope): void {
@@ -74,7 +70,7 @@ export class Actor implements ActorRef {
     const instance = this.#instances.get(key) ?? this.#create(key);
     if (instance.status === 'stopped') return this.#books.cancel([envelope], instance.error ?? stoppedError(this, key));
     if (instance.status !== 'idle' || !this.#inbox.acquire(key))
-      return brought ? this.#ahead(instance, envelope) : this.#books.drop(this.#inbox.push(envelope, key));
+      return brought ? this.#inbox.bring(instance, envelope) : this.#books.drop(this.#inbox.push(envelope, key));
     if (this.#start(instance, envelope)) this.#goOn(instance);
   }
 
@@ -91,9 +87,8 @@ export class Actor implements ActorRef {
   }
 
   figures(): ActorFigures {
-    const { live: instances, stashed } = this.#instances;
-    const queued = this.#inbox.length + this.#unstashed + stashed;
-    const queuedBytes = this.#inbox.bytes + this.#stashRoom.bytes;
+    const { live: instances } = this.#instances;
+    const { queued, queuedBytes } = this.#inbox;
     return { name: this.address, instances, ...this.#books.counts, queued, queuedBytes };
   }
 
@@ -179,7 +174,7 @@ export class Actor implements ActorRef {
       behaviour: this.behaviour,
       port: this.#port,
       actor: this,
-      stashRoom: this.#stashRoom,
+      stashRoom: this.#inbox.stashRoom,
       spawn: (parent, name, behaviour) => this.#spawn(parent, name, behaviour),
       snapshotFailed: (_, error) => this.#port.broken(this, { key, action: 'snapshot' }, error),
     });
@@ -239,25 +234,14 @@ export class Actor implements ActorRef {
     instance.status = 'idle';
     this.#instances.used(instance);
     const { unstashes, wish } = instance.ended!;
-    if (unstashes) for (const one of instance.stashed.splice(0)) this.#ahead(instance, one);
+    if (unstashes) this.#inbox.unstash(instance);
     if (wish === 'stop') instance.wanted = 'stop';
     if (wish !== 'stash') this.#finishWork(instance).done(work, 'handled');
     else {
       this.#finishWork(instance).leave(work);
-      instance.stashed.push(work.envelope);
-      this.#stashRoom.take(work.envelope);
+      this.#inbox.stash(instance, work.envelope);
     }
     return true;
-  }
-
-  #ahead(instance: Instance, envelope: Envelope): void {
-    this.#unstashed++;
-    instance.front.push(envelope);
-  }
-
-  // A durable actor puts nothing off: what is in front was brought there.
-  #unstash(envelope: Envelope): void {
-    if (!this.behaviour.durable) this.#stashRoom.leave(envelope);
   }
 
   #goOn(instance: Instance): void {
@@ -270,10 +254,8 @@ export class Actor implements ActorRef {
     while (instance.status === 'idle') {
       if (instance.wanted === 'stop') return void this.#quit(instance, 'stopped', instance.error);
       if (instance.wanted === 'restart') return this.#restart(instance, instance.restartMs);
-      const next = instance.front.shift();
+      const next = this.#inbox.next(instance);
       if (!next) return this.#inbox.release(instance.key);
-      this.#unstashed--;
-      this.#unstash(next);
       if (!this.#start(instance, next)) return;
     }
   }
@@ -384,10 +366,7 @@ export class Actor implements ActorRef {
   }
 
   #cancelQueued(instance: Instance, error: unknown): number {
-    this.#unstashed -= instance.front.length;
-    const stashed = instance.empty();
-    for (const one of stashed) this.#unstash(one);
-    const queued = [...stashed, ...this.#inbox.empty(instance.key)];
+    const queued = this.#inbox.empty(instance);
     this.#books.cancel(queued, error);
     return queued.length;
   }

@@ -1,12 +1,23 @@
 import type { Envelope } from '../event/envelope.ts';
+import type { Fifo } from '../mailbox/fifo.ts';
 import { createKeyedMailbox } from '../mailbox/keyed-mailbox.ts';
 import type { Mailbox } from '../mailbox/mailbox.ts';
 import { isFull, offer, type MailboxLimits } from '../mailbox/overflow.ts';
 import { createPlainMailbox } from '../mailbox/plain-mailbox.ts';
+import { StashRoom } from './stash-room.ts';
+
+/** What waits for one instance beside the mailbox. */
+export interface Aside {
+  readonly key: string;
+  readonly stashed: Envelope[];
+  /** Unstashed, or brought by a consumer: comes before what waits in the mailbox. */
+  readonly front: Fifo<Envelope>;
+}
 
 /**
- * The mailbox of an actor, with a lane for each instance. A lane is taken while its instance has something to do, or
- * cannot do anything yet. With overflow `wait` publishers wait for room, until that was in vain once.
+ * Everything that waits for the instances of an actor: its mailbox, with a lane for each of them, and what they have put
+ * off. A lane is taken while its instance has something to do, or cannot do anything yet. With overflow `wait` publishers
+ * wait for room, until that was in vain once.
  */
 export class Inbox {
   readonly #limits: MailboxLimits;
@@ -14,23 +25,57 @@ export class Inbox {
   /** The only one of an actor without keys, which needs no list of lanes. */
   #lane: 'free' | 'taken' | undefined;
   #patience: 'left' | 'spent' = 'left';
+  #ahead = 0;
+  /** For what was put off. */
+  readonly stashRoom: StashRoom;
 
   constructor(limits: MailboxLimits, keyed: boolean) {
     this.#limits = limits;
+    this.stashRoom = new StashRoom(limits);
     this.#mailbox = keyed ? createKeyedMailbox({ evicts: limits.overflow === 'drop-oldest' }) : createPlainMailbox();
     this.#lane = keyed ? undefined : 'free';
   }
 
+  /** What is to be handled as soon as its instance is free. */
   get length(): number {
-    return this.#mailbox.length;
+    return this.#mailbox.length + this.#ahead;
   }
 
-  get bytes(): number {
-    return this.#mailbox.bytes;
+  get queued(): number {
+    return this.#mailbox.length + this.stashRoom.length;
   }
 
-  lengthOf(key: string): number {
-    return this.#mailbox.lengthOf(key);
+  get queuedBytes(): number {
+    return this.#mailbox.bytes + this.stashRoom.bytes;
+  }
+
+  queuedOf({ key, front, stashed }: Aside): number {
+    return this.#mailbox.lengthOf(key) + front.length + stashed.length;
+  }
+
+  /** A consumer has brought it. */
+  bring(aside: Aside, envelope: Envelope): void {
+    this.stash(aside, envelope);
+    this.unstash(aside);
+  }
+
+  stash({ stashed }: Aside, envelope: Envelope): void {
+    stashed.push(envelope);
+    this.stashRoom.take(envelope);
+  }
+
+  unstash({ stashed, front }: Aside): void {
+    this.#ahead += stashed.length;
+    for (const one of stashed.splice(0)) front.push(one);
+  }
+
+  /** The next of those in front. */
+  next({ front }: Aside): Envelope | undefined {
+    const next = front.shift();
+    if (next === undefined) return undefined;
+    this.#ahead--;
+    this.stashRoom.leave(next);
+    return next;
   }
 
   /** Takes the lane of an instance; false where it is taken, or something waits. */
@@ -61,10 +106,14 @@ export class Inbox {
   }
 
   /** Takes out what waits for an instance, and gives its lane back. */
-  empty(key: string): readonly Envelope[] {
+  empty(aside: Aside): readonly Envelope[] {
+    const { key } = aside;
+    this.unstash(aside);
+    const put: Envelope[] = [];
+    for (let next = this.next(aside); next; next = this.next(aside)) put.push(next);
     const waiting = this.#lane ? this.#mailbox.clear() : this.#mailbox.evictKey(key);
     this.release(key);
-    return waiting;
+    return [...put, ...waiting];
   }
 
   /** Would `acquire` succeed? */

@@ -35,10 +35,6 @@ export class Instances {
     return this.all.filter(({ status }) => status !== 'stopped').length;
   }
 
-  get stashed(): number {
-    return this.all.reduce((sum, { stashed }) => sum + stashed.length, 0);
-  }
-
   get(key: string): Instance | undefined {
     return this.#byKey.get(key);
   }
@@ -59,9 +55,9 @@ export class Instances {
   }
 
   list(inbox: Inbox): readonly InstanceInfo[] {
-    return this.all.map(({ key, status, front, stashed, supervisor: { restarts } }) => {
-      const queued = inbox.lengthOf(key) + front.length + stashed.length;
-      return { key, status, queued, restarts };
+    return this.all.map((instance) => {
+      const { key, status, supervisor } = instance;
+      return { key, status, queued: inbox.queuedOf(instance), restarts: supervisor.restarts };
     });
   }
 

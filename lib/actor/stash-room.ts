@@ -3,7 +3,7 @@ import type { MailboxLimits } from '../mailbox/overflow.ts';
 
 /**
  * Room for what all instances of an actor put off: once more what the limits of its mailbox say, in events and in bytes.
- * What was put off takes it up until it is handled again, or cancelled.
+ * What was put off takes it up until it is handled again, or cancelled. What consumers bring is counted, not bounded.
  */
 export class StashRoom {
   readonly limits: MailboxLimits;
