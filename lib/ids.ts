@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto';
+import { createHash, randomFillSync } from 'node:crypto';
 
 export interface IdSourceOptions {
   /** Epoch ms; fractions are dropped. Default `Date.now`. */
@@ -51,6 +51,11 @@ export function createIdSource(options: IdSourceOptions = {}): IdSource {
     else if (counter >= TAIL_SIZE) overflow();
     return stem + HEX4[counter++]!;
   };
+}
+
+/** The same for the same parts in every process: whoever stores what it names a second time finds the first. */
+export function derivedId(prefix: string, ...parts: readonly (string | number)[]): string {
+  return `${prefix}-${createHash('sha256').update(JSON.stringify(parts)).digest('base64url')}`;
 }
 
 /** The time inside an id made here, epoch ms. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Bus } from './api.ts';
 import {
   captured,
@@ -17,6 +16,7 @@ import { contentHash } from './event/content-hash.ts';
 import { deepFrozen } from './event/deep-frozen.ts';
 import type { StoredEvent, TelltaleEvent } from './event/event.ts';
 import { isId, toTime } from './event/identity.ts';
+import { derivedId } from './ids.ts';
 import { EVENT_OPTIONS } from './intake/emit-options.ts';
 import { mustKnow } from './parse-options.ts';
 import { presenterOf } from './presenting.ts';
@@ -199,8 +199,8 @@ function dueEnvelope(core: Core, event: StoredEvent): Envelope {
 function closedEnvelope(core: Core, closed: ClosedSchedule, due: Envelope | undefined): Envelope {
   const { key, set, as, eventId } = closed;
   // The same for all who try, so that a second one is a duplicate.
-  const hash = createHash('sha256').update(JSON.stringify([eventId, set, as]));
+  const id = derivedId('schedule', eventId, set, as);
   const chain = due && { correlationId: due.event.correlationId };
-  const about = { id: `schedule-${hash.digest('base64url')}`, entity: scheduleEntity(key), ...chain };
+  const about = { id, entity: scheduleEntity(key), ...chain };
   return core.makeOwn(undefined, SCHEDULE_CLOSED, closed, about);
 }

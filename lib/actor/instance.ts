@@ -1,15 +1,16 @@
-import { createHash } from 'node:crypto';
 import { runWithCause, type Cause } from '../context.ts';
 import { TelltaleError } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import type { Receiving } from '../event/receiving.ts';
+import { derivedId } from '../ids.ts';
 import { invoke, isThenable, type Failure } from '../invoke/invoke.ts';
 import { Fifo } from '../mailbox/fifo.ts';
 import { checkActorName, type Behaviour } from './behaviour.ts';
 import { ActorContext, type ActorSite, type Receive } from './context.ts';
 import { decide, type DecideTerms } from './decide.ts';
 import type { InstanceStatus } from './figures.ts';
+import type { Aside } from './inbox.ts';
 import { addressOf } from './keys.ts';
 import type { ActorPort, ActorRef, Log } from './port.ts';
 import { rebuild, saveSnapshot, type Standing } from './rebuild.ts';
@@ -41,14 +42,13 @@ export interface InstanceTerms {
  * One instance of an actor: its state, what it has stashed, its children. Its actor calls `run` for one event at a time.
  * Failure: what `initial`, `receive` and `apply` throw is answered, never thrown.
  */
-export class Instance implements ActorSite {
+export class Instance implements ActorSite, Aside {
   readonly terms: InstanceTerms;
   /** Whom questions name. */
   readonly address: string;
   readonly supervisor: Supervisor;
   readonly children = new Map<string, ActorRef>();
   readonly stashed: Envelope[] = [];
-  /** Unstashed: comes before what waits in the mailbox. */
   readonly front = new Fifo<Envelope>();
   status: InstanceStatus = 'starting';
   /** Is to stop, or to begin anew, when the event it handles is done with. */
@@ -139,13 +139,6 @@ export class Instance implements ActorSite {
     this.error = error;
     this.#cancelRestart?.();
     this.#abort?.abort();
-  }
-
-  /** Takes out what it has stashed. */
-  empty(): readonly Envelope[] {
-    const all = [...this.front, ...this.stashed.splice(0)];
-    while (this.front.shift());
-    return all;
   }
 
   /** Stops its children, which may take as long as they handle something, and waits for its snapshots. */
@@ -293,6 +286,5 @@ async function isHandled({ store }: Log, entity: string, event: TelltaleEvent): 
 
 /** The same whenever the event comes again. */
 function factId(entity: string, { id }: TelltaleEvent, index: number): string {
-  const hash = createHash('sha256').update(JSON.stringify([entity, id, index]));
-  return `fact-${hash.digest('base64url')}`;
+  return derivedId('fact', entity, id, index);
 }

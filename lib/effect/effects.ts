@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { currentCause, runWithCause, type Cause } from '../context.ts';
 import { expected, TelltaleError } from '../errors.ts';
 import type { Admitted } from '../event/admission.ts';
 import type { Envelope } from '../event/envelope.ts';
 import { isId } from '../event/identity.ts';
+import { derivedId } from '../ids.ts';
 import { HeedfulPromise } from './heedful-promise.ts';
 import { admitDone, type EffectDone } from './results.ts';
 import { Running } from './running.ts';
@@ -171,8 +171,7 @@ export class Effects {
 
 /** The same for the same effect in every process. */
 export function effectId(recipient: string, eventId: string, name: string): string {
-  const hash = createHash('sha256').update(JSON.stringify([recipient, eventId, name]));
-  return `effect-${hash.digest('base64url')}`;
+  return derivedId('effect', recipient, eventId, name);
 }
 
 function withinEffects(): readonly string[] {
