@@ -26,7 +26,7 @@ import { contextPort } from './wiring.ts';
 const known = new WeakMap<Core, Actors>();
 
 /** The actors of a bus. */
-export function actorsOf(core: Core): Actors {
+function actorsOf(core: Core): Actors {
   let actors = known.get(core);
   if (!actors)
     known.set(core, (actors = { live: new Set(), roots: new Map(), gone: NONE_GONE, deliveries: new Map() }));
@@ -57,7 +57,7 @@ export function createActing(core: Core) {
     },
     load: async (entity: string, given: unknown) => {
       const { behaviour, log } = parseFor(core, entity, given, 'load');
-      await Promise.allSettled([core.writer?.flush()]);
+      await core.written();
       const { state, revision } = await load(core, entity, behaviour, log);
       return { state, revision };
     },
@@ -76,7 +76,7 @@ function startActor(core: Core, port: ActorPort, name: string, given: unknown): 
   const behaviour = parseBehaviour(given, `actor ${name}`, core.options.mailbox);
   if (roots.get(name)?.live) throw new TelltaleError('INVALID_OPTION', `an actor \`${name}\` already runs on this bus`);
   const what = behaviour.persist ? '`persist`' : behaviour.durable ? '`durable`' : undefined;
-  if (what !== undefined) mustHaveStore(core, `${what} of actor ${name}`);
+  if (what !== undefined) core.storeFor(`${what} of actor ${name}`);
   stopWithBus(core, roots);
   const take = (envelope: Envelope): void => actor.take(envelope, true);
   const failed = (error: unknown): void => {
@@ -210,7 +210,7 @@ function parseFor(core: Core, entity: unknown, given: unknown, of: string): Pick
   const behaviour = parseBehaviour(given, `\`${of}\``, core.options.mailbox);
   checkEntity(entity);
   core.mustAnswer();
-  mustHaveStore(core, `\`${of}\``);
+  core.storeFor(`\`${of}\``);
   if (behaviour.persist) return { behaviour, log: logOf(core) };
   throw new TelltaleError('INVALID_OPTION', `\`${of}\` needs a behaviour with \`apply\`, or with \`persist: 'state'\``);
 }
@@ -261,9 +261,4 @@ function siteOf(core: Core, entity: string): ActorSite {
     plain: (value) => (value === undefined ? undefined : admit(value, 'payload', maxEventBytes).value),
     answer: () => undefined,
   };
-}
-
-function mustHaveStore(core: Core, what: string): void {
-  if (core.options.store) return;
-  throw new TelltaleError('STORE_REQUIRED', `${what} needs a store, and this bus has none`);
 }

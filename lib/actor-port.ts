@@ -67,11 +67,7 @@ export function actorPort(core: Core, actors: Actors, more: Pick<ActorPort, 'han
     enlist: (actor) => enlist(core, actors, actor),
     parse: (given, address) => {
       const behaviour = parseBehaviour(given, `actor ${address}`, mailbox);
-      if (behaviour.persist && !store)
-        throw new TelltaleError(
-          'STORE_REQUIRED',
-          `\`persist\` of actor ${address} needs a store, and this bus has none`,
-        );
+      if (behaviour.persist) core.storeFor(`\`persist\` of actor ${address}`);
       if (!behaviour.durable) return behaviour;
       const text = `\`durable\` of actor ${address}: a child has no mailbox in the log, make it with \`bus.actor\``;
       throw new TelltaleError('INVALID_OPTION', text);

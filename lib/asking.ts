@@ -115,8 +115,7 @@ function portOf(core: Core): AskPort {
     eventOptions: EVENT_OPTIONS.filter((name) => name !== 'transient'),
     isInside: (cause): cause is Cause => core.isInside(cause),
     send: (cause, { type, payload, options, metadata }, call) => {
-      if (options['transient'] === false && !core.options.store)
-        throw new TelltaleError('STORE_REQUIRED', '`store: true` needs a store, and this bus has none');
+      if (options['transient'] === false) core.storeFor('`store: true`');
       const request = core.admit(cause, type, payload, options, metadata ? { ...SILENT, metadata } : SILENT);
       if ('dropped' in request) {
         const text = `the admit stage \`${request.dropped}\` dropped the request \`${type}\``;

@@ -111,10 +111,7 @@ function consumersOf(core: Core): Set<Consumer> {
   return all;
 }
 
-function mustConsume({ options: { store } }: Core): Store {
-  if (store) return store;
-  throw new TelltaleError('STORE_REQUIRED', 'a consumer reads the log, and this bus has no store');
-}
+const mustConsume = (core: Core): Store => core.storeFor('a consumer');
 
 function mustShare(other: Consumer, terms: ConsumerTerms): void {
   if (other.status === 'failed') return;
@@ -140,15 +137,14 @@ function portOf(core: Core, { name }: ConsumerTerms, changed: ConsumerPort['chan
     // A little is left for the last checkpoint.
     closeTimeoutMs: closeTimeoutMs * 0.8,
     envelopeOf: (event) => toEnvelope(core, present(event), false),
-    written: () => Promise.allSettled([core.writer?.flush()]),
+    written: () => core.written(),
     failed: (envelope, failure) => handlerFailed(core, name, envelope, failure),
     gaveUp: (envelope, failure) => openLetter(core, name, envelope, failure),
     heldBack: async (envelope, failure, wanted) => {
       if ((await hasLetter(core, store, name, envelope)) || !wanted()) return;
       openLetter(core, name, envelope, failure);
     },
-    unavailable: ({ code, message }, attempt, retryMs) =>
-      core.reports.say('$bus.store.failed', `consumer ${name}`, { store: store.name, code, message, attempt, retryMs }),
+    unavailable: core.unavailableTo(`consumer ${name}`),
     changed,
     eased: () => core.life.wake(),
   };

@@ -21,6 +21,8 @@ import type { ParsedBusOptions } from './options.ts';
 import { Publishing, type PublishTerms } from './publishing.ts';
 import { Dispatcher } from './router/dispatcher.ts';
 import { DeadLetters, type LetterEventOptions } from './store/dead-letters.ts';
+import type { Store } from './store/port.ts';
+import type { RetryReadOptions } from './store/read/retry-read.ts';
 import type { Writer } from './store/writer.ts';
 import type { Router } from './router/router.ts';
 
@@ -113,6 +115,24 @@ export class Core {
   /** Absent for a bus without store. */
   get writer(): Writer | undefined {
     return this.carrier.writer;
+  }
+
+  /** What was accepted so far is in the log, or never will be: it can be read all the same; whoever must know calls `flush`. */
+  async written(): Promise<void> {
+    await Promise.allSettled([this.writer?.flush()]);
+  }
+
+  /** Throws `STORE_REQUIRED`, naming what needs one. */
+  storeFor(what: string): Store {
+    const { store } = this.options;
+    if (store) return store;
+    throw new TelltaleError('STORE_REQUIRED', `${what} needs a store, and this bus has none`);
+  }
+
+  /** Tells that the store does not answer somebody, who asks it again. */
+  unavailableTo(who: string): NonNullable<RetryReadOptions['unavailable']> {
+    return ({ code, message }, attempt, retryMs) =>
+      this.reports.say('$bus.store.failed', who, { store: this.options.store!.name, code, message, attempt, retryMs });
   }
 
   /** Is this the context of a handler of this bus that has not ended? */

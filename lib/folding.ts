@@ -11,7 +11,7 @@ export function createFolding(core: Core) {
     const parsed = parseFold(initial, reducer, options);
     core.mustAnswer();
     if (!view) throw new TelltaleError('STORE_REQUIRED', '`fold` needs a store, and this bus has none');
-    await Promise.allSettled([core.writer?.flush()]);
+    await core.written();
     return fold(view, parsed, clock);
   };
 }

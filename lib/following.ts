@@ -1,6 +1,5 @@
 import { NO_CHAIN, runWithoutCause } from './context.ts';
 import type { Core } from './core.ts';
-import { TelltaleError } from './errors.ts';
 import { Envelope } from './event/envelope.ts';
 import type { StoredEvent, TelltaleEvent } from './event/event.ts';
 import type { Place } from './event/place.ts';
@@ -24,10 +23,7 @@ export interface Following {
 }
 
 /** Throws `STORE_REQUIRED`. */
-export function mustHaveStore({ options: { store } }: Core): Store {
-  if (store) return store;
-  throw new TelltaleError('STORE_REQUIRED', '`from` needs a store, and this bus has none');
-}
+export const mustHaveStore = (core: Core): Store => core.storeFor('`from`');
 
 /**
  * A subscription that reads the log from a place on, and then lives off the commit feed for as long as it runs. `failed`
@@ -122,13 +118,9 @@ async function openFollower(
 ): Promise<Follower> {
   const { clock } = core.options;
   const store = mustHaveStore(core);
-  const unavailable = (error: TelltaleError, attempt: number, retryMs: number): void => {
-    const { code, message } = error;
-    core.reports.say('$bus.store.failed', 'reading', { store: store.name, code, message, attempt, retryMs });
-  };
-  const terms = { clock, signal, unavailable };
+  const terms = { clock, signal, unavailable: core.unavailableTo('reading') };
   // The event it names may still be on its way into the log.
-  if (typeof place === 'object' && 'eventId' in place) await Promise.allSettled([core.writer?.flush()]);
+  if (typeof place === 'object' && 'eventId' in place) await core.written();
   const { after, storedFrom } = await retryRead(() => resolveStart(place, 'from', { store, clock }), terms);
   const conditions: readonly Filter[] = [
     { type: pattern },

@@ -28,25 +28,23 @@ export function createReading(core: Core): Reading {
   const view = store && viewOf(store, present);
   const stats = store && createStats(store, (undo) => core.life.onClose(undo));
   const history: HistoryOptions = { clock, present, cache: core.cache };
-  // A store that takes nothing now can still be read; whoever must know calls `flush`.
-  const written = (): Promise<unknown> => Promise.allSettled([core.writer?.flush()]);
   /** The store, its events as they are stored: filters, searches and figures are about these. */
   const log = async (): Promise<Store> => {
     core.mustAnswer();
     const known = mustHaveStore(store);
-    await written();
+    await core.written();
     return known;
   };
   const ready = async (): Promise<Store> => {
     core.mustAnswer();
     const known = mustHaveStore(view);
-    await written();
+    await core.written();
     return known;
   };
   const joinPort: JoinPort = {
     clock,
     store: view,
-    written,
+    written: () => core.written(),
     subscribe: (pattern, listener) =>
       listen(core, parseSubscribe(pattern, undefined, core.options.mailbox), listener).undo,
     onClose: (listener) => core.life.onClose(listener),

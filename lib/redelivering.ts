@@ -33,7 +33,7 @@ export function createDeadLetters(core: Core): DeadLetterBox {
     );
   }
   // What is looked for may still be on its way into the log.
-  const written = (): Promise<unknown> => Promise.allSettled([core.writer?.flush()]);
+  const written = (): Promise<void> => core.written();
   const box = createLetters({ shelf, retrier, written });
   // Without a store a closed bus can still be asked: what it cut is told nowhere else.
   const openBox = (): DeadLetterBox => {

@@ -39,8 +39,7 @@ export function createReplaying(core: Core, isSelf: (into: object) => boolean) {
     core.mustAccept(currentCause());
     if (parsed.accept) mustNotBeCaptured('a replay with `accept: true`');
     if (into?.kind === 'bus') mustNotBeCaptured('a replay into another bus');
-    const { store } = core.options;
-    if (!store) throw new TelltaleError('STORE_REQUIRED', 'a replay needs a store, and this bus has none');
+    const store = core.storeFor('a replay');
     const replay = into ? replayInto(core, store, parsed, into) : dryRun(core, store, parsed);
     // A bus that replays nothing closes without waiting for anybody.
     if (!watching) core.life.onShutDown(stop);
@@ -123,14 +122,15 @@ function commonParts(core: Core, store: Store, parsed: ParsedReplay): Omit<Repla
 }
 
 // What is emitted behind the call is not told, even where it is stored before the replay begins.
-function endAtTheCall({ writer }: Core, store: Store): ReplayParts<unknown>['ready'] {
+function endAtTheCall(core: Core, store: Store): ReplayParts<unknown>['ready'] {
+  const { writer } = core;
   const mark = writer?.mark();
   const asked = store.head();
   // Looked at when it is its turn.
   asked.catch(() => undefined);
   return async () => {
     // What cannot be stored now is not there to be told.
-    await Promise.allSettled([writer?.flush()]);
+    await core.written();
     if (mark) writer?.unmark(mark);
     const { position } = await asked;
     return { store, head: mark?.end(position) ?? position };

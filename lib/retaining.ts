@@ -17,7 +17,7 @@ export function createRetention(core: Core): RetentionApi {
     clock,
     owner: source,
     options,
-    written: () => Promise.allSettled([core.writer?.flush()]),
+    written: () => core.written(),
     isBusy: () => (core.writer?.backlog.events ?? 0) > 0 || core.dispatcher.queued.events > 0,
   });
   const sweeper = options.schedule && startSweeping(core, retention, options.schedule);

@@ -50,8 +50,7 @@ function startSink(core: Core, store: Store, terms: ParsedSink): Running {
       sink,
       failed: (error) => runWithoutCause(() => core.reports.failed('$bus.sink.failed', part, error)),
       missed: (positions) => core.reports.say('$bus.sink.missed', name, { name, positions }),
-      unavailable: ({ code, message }, attempt, retryMs) =>
-        core.reports.say('$bus.store.failed', `sink ${name}`, { store: store.name, code, message, attempt, retryMs }),
+      unavailable: core.unavailableTo(`sink ${name}`),
       unclosed: (error) => warn('SINK_NOT_CLOSED', `sink \`${name}\` did not close: ${toError(error).message}`),
     },
     terms,
