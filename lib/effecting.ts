@@ -1,4 +1,3 @@
-import type { Settle } from './carrier.ts';
 import { runWithoutCause } from './context.ts';
 import type { Core } from './core.ts';
 import { readEvent } from './correlation/read.ts';
@@ -6,6 +5,7 @@ import { Effects, EFFECT_DONE, type EffectName } from './effect/effects.ts';
 import type { EffectDone } from './effect/results.ts';
 import { TelltaleError } from './errors.ts';
 import type { Admitted } from './event/admission.ts';
+import { carried } from './receipts.ts';
 import { deepFrozen } from './event/deep-frozen.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { Store } from './store/port.ts';
@@ -82,9 +82,7 @@ async function record(core: Core, id: string, admitted: Admitted, cause: Envelop
   const replay = cause.inherited?.['$replay'];
   const metadata = { $content: id, ...(replay !== undefined && { $replay: replay }) };
   const envelope = core.makeOwn(cause, EFFECT_DONE, done, { id, metadata }, admitted);
-  const outcome = await new Promise<Parameters<Settle>[0]>((settle) => {
-    core.carrier.carry(envelope, false, undefined, settle);
-  });
+  const outcome = await carried(core.carrier, envelope, { fresh: false });
   if ('error' in outcome) throw outcome.error;
   if (outcome.status === 'unstored') return done;
   const store = core.options.store!;

@@ -16,15 +16,29 @@ export function abortedError(signal: AbortSignal, when: string): TelltaleError {
   return new TelltaleError('ABORTED', `the publish was aborted ${when}`, { cause: signal.reason });
 }
 
+interface CarryTerms {
+  readonly fresh: boolean;
+  readonly expect?: Expectation;
+}
+
+/** Carries one of the bus's own events; answers what became of it. */
+export function carried(
+  carrier: Carrier,
+  envelope: Envelope,
+  { fresh, expect }: CarryTerms,
+): Promise<Parameters<Settle>[0]> {
+  return new Promise((settle) => {
+    carrier.carry(envelope, fresh, expect, settle);
+  });
+}
+
 /** Carries one of the bus's own events into the log. Rejects with what keeps it out of there. */
 export async function receiptOfCarried(
   carrier: Carrier,
   envelope: Envelope,
-  { fresh, expect }: { readonly fresh: boolean; readonly expect?: Expectation },
+  terms: CarryTerms,
 ): Promise<AppendReceipt> {
-  const outcome = await new Promise<Parameters<Settle>[0]>((settle) => {
-    carrier.carry(envelope, fresh, expect, settle);
-  });
+  const outcome = await carried(carrier, envelope, terms);
   if (outcome.status === 'stored') return outcome.receipt;
   throw 'error' in outcome ? outcome.error : new TelltaleError('STORE_FAILED', 'the store takes nothing now');
 }
