@@ -21,6 +21,8 @@ export function mustKnow(options: object, known: readonly string[], of: string, 
   for (const key of Object.keys(options)) if (!known.includes(key)) throw unknownOption(key, of, known, code);
 }
 
+export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 1;
+
 /** `undefined`, or what can end a call. Throws `code`. */
 export function checkSignal(signal: unknown, of: string, code: ErrorCode = 'INVALID_OPTION'): AbortSignal | undefined {
   if (signal === undefined || signal instanceof AbortSignal) return signal;

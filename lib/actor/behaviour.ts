@@ -4,14 +4,14 @@ import type { TelltaleEvent } from '../event/event.ts';
 import { parsePattern } from '../event/pattern.ts';
 import { parseField } from '../filter/field.ts';
 import type { MailboxLimits } from '../mailbox/overflow.ts';
-import { mustKnow } from '../parse-options.ts';
+import { isCount, mustKnow } from '../parse-options.ts';
 import type { Receive } from './context.ts';
 import { parseSupervise, type SuperviseOptions, type Supervision } from './supervision.ts';
 
 export type Apply = (state: unknown, event: TelltaleEvent) => unknown;
 
 /** A behaviour as it is given; `lib/acting-api.ts` has it with types. */
-export interface GivenBehaviour {
+interface GivenBehaviour {
   readonly initial?: unknown;
   readonly receive: Receive;
   readonly apply?: Apply;
@@ -111,8 +111,6 @@ function parseOn(on: unknown, thing: string): readonly string[] {
   if (!Array.isArray(patterns)) throw expected('INVALID_OPTION', thing, 'a pattern, or several', on);
   return patterns.map((pattern) => parsePattern(pattern).text);
 }
-
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 1;
 
 // Instances must not share what they change.
 function toInitial(initial: unknown, thing: string): (key: string) => unknown {

@@ -7,7 +7,7 @@ import type { Place } from '../event/place.ts';
 import { compileFilter } from '../filter/compile.ts';
 import { parseField } from '../filter/field.ts';
 import type { Filter } from '../filter/language.ts';
-import { checkSignal, mustKnow } from '../parse-options.ts';
+import { checkSignal, isCount, mustKnow } from '../parse-options.ts';
 import { parseRetry, type RetryOptions } from '../retry.ts';
 import { checkPlace, SINK_PREFIX } from '../store/read/resolve-place.ts';
 import type { CheckpointTarget } from './target.ts';
@@ -145,8 +145,6 @@ function keyOf(key: ConsumeOptions['key'], of: string): ConsumerTerms['key'] {
   const field = parseField(key, 'INVALID_OPTION', `\`key\` of ${of}`);
   return (event) => field.read(event);
 }
-
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 1;
 
 function isTarget(value: unknown): boolean {
   const { claim, commit } = (value ?? {}) as Partial<CheckpointTarget>;

@@ -2,6 +2,7 @@ import { TelltaleError, expected, show } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import { checkEntity, isId } from '../event/identity.ts';
 import { checkType, isReserved } from '../event/type-name.ts';
+import { isCount } from '../parse-options.ts';
 import { PROTOCOL, type Message, type TypeInfo } from './frames.ts';
 
 type Frame<Tag extends Message[0]> = Extract<Message, readonly [Tag, ...unknown[]]>;
@@ -98,5 +99,3 @@ function passes(check: (value: unknown) => unknown, value: unknown): boolean {
 }
 
 const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
-
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
