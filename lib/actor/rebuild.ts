@@ -5,6 +5,7 @@ import { admit } from '../event/admission.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
 import { isReserved } from '../event/type-name.ts';
 import { invoke, isThenable, type Failure } from '../invoke/invoke.ts';
+import { SNAPSHOTS } from '../store/documents.ts';
 import type { Store } from '../store/port.ts';
 import { retryRead } from '../store/read/retry-read.ts';
 import { Slice } from '../store/slice.ts';
@@ -31,7 +32,6 @@ export interface RebuildTerms {
 
 /** A whole state as it is stored where an actor has no `apply`. */
 export const STATE_STORED = '$actor.state';
-export const SNAPSHOTS = 'snapshots';
 
 const PAGE_EVENTS = 500;
 /** Events between two looks at the clock. */

@@ -1,11 +1,9 @@
+import { SNAPSHOTS } from '../store/documents.ts';
 import { openLetterPositions } from '../store/open-letters.ts';
 import { openSchedulePositions } from '../store/open-schedules.ts';
 import type { Store, StoredDocument } from '../store/port.ts';
 import { CHECKPOINTS } from '../store/read/resolve-place.ts';
 import type { ParsedRule } from './rules.ts';
-
-/** Documents of persisted entities: `{ position }`, or `{ entity, position }` under another key. */
-export const SNAPSHOTS = 'snapshots';
 
 /** A consumer or a sink with a checkpoint. */
 export interface Floor {

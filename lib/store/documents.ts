@@ -7,6 +7,8 @@ import type { Fence, PutOptions, StoredDocument } from './port.ts';
 
 /** The collection in which leases live, see leases.ts. */
 export const LEASES = 'leases';
+/** Where persisted entities stand: `{ position }`, or `{ entity, position }` under another key. */
+export const SNAPSHOTS = 'snapshots';
 
 const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
 
