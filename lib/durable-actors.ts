@@ -50,6 +50,7 @@ export function bringStored(core: Core, actors: Actors, actor: Addressed): Mailm
   };
   const end = async (): Promise<void> => {
     await before?.stop();
+    // A place that was not written down: it is brought again what it knows. Where the bus closes, `close` is told.
     await consumer?.stop().catch(() => undefined);
     if (all.get(address) === mailman) all.delete(address);
   };
@@ -140,6 +141,7 @@ function heardSince(core: Core, address: string): Hears {
     looking.catch(() => (known = undefined));
     return looking;
   };
+  // What it fails of now, the first event that is brought fails of.
   first(new AbortController().signal).catch(() => undefined);
   return async ({ event }, signal) => {
     const { position, storedAt } = event as StoredEvent;

@@ -70,6 +70,7 @@ export function fileTarget<State>(path: string, initial: State): FileTarget<Stat
 function inTurn<T>(file: string, step: () => Promise<T>): Promise<T> {
   const next = (turns.get(file) ?? Promise.resolve()).then(step);
   const ended = next
+    // Whoever asked for it is told; the next one has its turn all the same.
     .catch(() => undefined)
     .then(() => {
       if (turns.get(file) === ended) turns.delete(file);

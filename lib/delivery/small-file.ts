@@ -22,6 +22,7 @@ export async function replaceFile(file: string, text: string): Promise<void> {
     await rename(temporary, file);
     await syncedFolder(dirname(file));
   } catch (error) {
+    // What stays is written over the next time; what it failed of is told.
     await rm(temporary, { force: true }).catch(() => undefined);
     throw failed(file, 'written', error);
   }

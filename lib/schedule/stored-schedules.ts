@@ -92,6 +92,7 @@ export class StoredSchedules implements Ledger<OpenSchedule> {
     const same = this.#latest.get(event.id);
     if (same?.hash === hash && (await same.stored)) this.#stored.add(envelope);
     const emission = this.#emit(item, envelope);
+    // The scheduler is told below.
     const stored = emission.catch(() => false);
     this.#latest.set(event.id, { hash, stored });
     if (this.#latest.size > LATEST) this.#latest.delete(this.#latest.keys().next().value!);
