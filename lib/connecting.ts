@@ -2,7 +2,7 @@ import type * as Api from './api.ts';
 import { createBus } from './bus.ts';
 import { systemClock } from './clock.ts';
 import { toMs, type Duration } from './duration.ts';
-import { TelltaleError } from './errors.ts';
+import { TelltaleError, toError } from './errors.ts';
 import { defineEvents, type EventDeclarations, type PayloadsOf } from './event/define-events.ts';
 import { SchemaRegistry } from './event/schema-registry.ts';
 import { describeTypes, linkPortOf } from './linking.ts';
@@ -56,7 +56,8 @@ export async function connectBus(transport: Transport, options: ConnectOptions =
     closed: () => uplink.closed(),
   });
   const bus = await createBus({ source: `${offer.source}/${offer.name}`, ...given, store });
-  uplink.onDrain = () => void bus.close().catch(() => undefined);
+  // Nobody here has asked for it, so nobody else would hear of what is not stored.
+  uplink.onDrain = () => void bus.close().catch((error: unknown) => process.emitWarning(toError(error)));
   await uplink.attach(linkPortOf(bus), store);
   return bus;
 }

@@ -174,6 +174,7 @@ export class Uplink {
   async #leave(): Promise<void> {
     if (!this.#wire.isOpen) return;
     this.#interests.leave();
+    // It fails where the link ends meanwhile, and `#end` tells everybody.
     await this.#calls.call('leave', []).catch(() => undefined);
   }
 

@@ -54,6 +54,7 @@ function channelToParent(): Channel {
 }
 
 async function leave(bus: Bus): Promise<never> {
+  // Nothing can be stored without the parent: the exit code tells whoever watches this process.
   await bus.close().catch(() => undefined);
   process.exit(1);
 }

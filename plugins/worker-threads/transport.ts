@@ -52,8 +52,10 @@ export function linkWorker(port: MessagePort, worker: Worker, isOwn: boolean): W
     end();
     to?.ended(reason);
   };
+  let timer: NodeJS.Timeout | undefined;
   const end = (): void => {
     told = undefined;
+    clearTimeout(timer);
     port.close();
     if (!isOwn) worker.off('error', failed).off('exit', exited);
   };
@@ -61,7 +63,9 @@ export function linkWorker(port: MessagePort, worker: Worker, isOwn: boolean): W
   worker.on('error', failed);
   worker.once('exit', exited);
   // An `exit` comes as well where the thread has ended, and knows why.
-  const closed = (): void => void setTimeout(() => lose(new Error('it has closed its end')), LINGER_MS);
+  const closed = (): void => {
+    if (told) timer = setTimeout(() => lose(new Error('it has closed its end')), LINGER_MS).unref();
+  };
   const transport: Transport = {
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port between threads has no origin
     post: (frame) => port.postMessage(frame),

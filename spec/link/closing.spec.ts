@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { memory, TelltaleError } from '../../lib/index.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { rest, startTeam, type Team } from './team.ts';
 
@@ -129,5 +130,24 @@ describe('a link, closing', () => {
     expect(team.pool.workers()[0]!.status).to.equal('starting');
     await team.pool.close();
     expect(team.pool.workers()[0]).to.include({ status: 'closed', restarts: 1 });
+  });
+
+  it('a pool ends workers whose buses cannot store everything; each of them says so in a warning', async () => {
+    const store = memory();
+    const failure = new TelltaleError('STORE_FAILED', 'the disk is gone');
+    store.enqueue = (append) => append.failed(failure);
+    team = await startTeam(() => undefined, { bus: { store } });
+    await team.pool.ready;
+    team.worker().emit('a', 1);
+    await rest();
+    const warned = new Promise<Error>((resolve) => {
+      process.on('warning', function listen(warning) {
+        if (!warning.message.includes('the disk is gone')) return;
+        process.off('warning', listen);
+        resolve(warning);
+      });
+    });
+    await team.pool.close();
+    expect((await warned).message).to.contain('1 accepted events are not stored');
   });
 });
