@@ -74,7 +74,9 @@ export const ERRORS = {
   LINK_BROKEN:
     'there is no link to another thread or process, or it has ended: the other side is gone or sent something else',
   WORKER_FAILED: 'a worker could not start, or died with the event in its hands, or died too often',
-  IMPORT_REFUSED: 'a line of a recorded log is not an event',
+  IMPORT_REFUSED:
+    'a line of a recorded log is not an event, or a stretch of another log does not fit the one to take it',
+  STORE_OCCUPIED: 'the store holds events already that it would be mixed with; choose an empty one',
 } as const satisfies Record<string, string>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -6,6 +6,7 @@ import type { TelltaleError } from '../errors.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
 import { AppendQueue } from './append-queue.ts';
 import type { Commit } from './append-queue.ts';
+import { checkImport } from './check-import.ts';
 import { checkEvents, prepareAppends } from './check-events.ts';
 import { CommitFeed } from './commit-feed.ts';
 import { countSize } from './count-size.ts';
@@ -193,6 +194,23 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     return this.#changes.rewrite(events, fence);
   }
 
+  async import(slice: Port.ImportSlice): Promise<void> {
+    this.#state.mustWrite();
+    this.#mustHave('_import');
+    await this.#queue.exclusive(() => this.#write(() => this.#import(slice)));
+  }
+
+  async tombstones(range: Range, limit: number): Promise<readonly Port.Tombstone[]> {
+    this.#state.mustRead();
+    return this.#state.call(async () => (await this._tombstones?.(range, limit)) ?? []);
+  }
+
+  async collections(): Promise<readonly string[]> {
+    this.#state.mustRead();
+    this.#mustHave('_collections');
+    return this.#state.call(() => this._collections!());
+  }
+
   async document(collection: string, key: string): Promise<Port.StoredDocument | undefined> {
     this.#state.mustRead();
     return this.#documents.read(collection, key);
@@ -278,6 +296,22 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
   #page(query: Port.PageQuery): Promise<Port.Page> {
     const hinted = withHints(checkPageQuery(query));
     return fillPage((raw) => this.#state.call(() => this._read(raw)), hinted, compileHints(query));
+  }
+
+  #mustHave(operation: '_import' | '_collections'): void {
+    if (this[operation] === undefined)
+      throw expected('NOT_SUPPORTED', `store ${this.name}`, 'one that can be copied', `no ${operation}`);
+  }
+
+  async #import(slice: Port.ImportSlice): Promise<void> {
+    await checkImport(slice, await this._head(), {
+      find: (ids) => this._find(ids),
+      revision: (entities) => this._revision(entities),
+    });
+    this.#head = undefined;
+    await this._import!(slice);
+    const head = { position: slice.to, storedAt: slice.storedAt };
+    await this.#publish({ outcomes: [], records: slice.events, head });
   }
 
   async #rewritten(event: StoredEvent): Promise<StoredEvent> {

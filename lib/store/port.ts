@@ -66,6 +66,30 @@ export interface KnownId {
   readonly hash: string;
 }
 
+/**
+ * What stays of a removed event: its id is known for ever. `entity` is there at least where this was the entity's newest
+ * event, because its revisions must never restart.
+ */
+export interface Tombstone extends KnownId {
+  readonly entity?: string;
+}
+
+/** A stretch of another log, to be taken over as it is. */
+export interface ImportSlice {
+  /** Follows the head of the log that takes it. */
+  readonly from: number;
+  /** The head from then on. */
+  readonly to: number;
+  /** The head's `storedAt` from then on; no record of the slice has a later one. */
+  readonly storedAt: number;
+  /** In position order. */
+  readonly events: readonly StoredEvent[];
+  /** Sorted, within the slice: they cover every position that has no event, and no other. */
+  readonly removed: readonly RemovedRange[];
+  /** In position order, each within a removed range; of older removals there may be none left. */
+  readonly tombstones: readonly Tombstone[];
+}
+
 export interface Head {
   /** The highest position ever given; 0 before the first. */
   readonly position: number;
@@ -197,6 +221,16 @@ export interface Store {
   ): Promise<number>;
   removed(range?: { readonly from: number; readonly to: number }): Promise<readonly RemovedRange[]>;
   rewrite(events: readonly StoredEvent[], fence?: Fence): Promise<void>;
+  /**
+   * Takes over a stretch of another log with its positions, revisions and times, behind the head. A crash may leave a
+   * first part of it. Throws `NOT_SUPPORTED`, `IMPORT_REFUSED` when it does not follow the head, is not whole, or names
+   * an id or a revision again.
+   */
+  import(slice: ImportSlice): Promise<void>;
+  /** What is left of the removed events between two positions, the first `limit` of them. */
+  tombstones(range: { readonly from: number; readonly to: number }, limit: number): Promise<readonly Tombstone[]>;
+  /** The collections that hold a document. Throws `NOT_SUPPORTED`. */
+  collections(): Promise<readonly string[]>;
   document(collection: string, key: string): Promise<StoredDocument | undefined>;
   /** Compare-and-set; answers the new etag. Throws `DOCUMENT_CONFLICT`. */
   putDocument(collection: string, key: string, value: unknown, options?: PutOptions): Promise<string>;

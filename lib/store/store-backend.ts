@@ -33,6 +33,24 @@ export abstract class StoreBackend {
   protected abstract _removed(range: Range): Promise<readonly Port.RemovedRange[]>;
   /** Replaces payload, metadata and schemaVersion of events that exist; `between` as for `_remove`. */
   protected abstract _rewrite(events: readonly StoredEvent[], between: Between): Promise<void>;
+  /**
+   * Takes over a stretch of another log: declared as `import` in `supports.operations`, together with `_tombstones` and
+   * `_collections`. It follows the head, never overlaps a commit, and has been checked: events and removed ranges cover
+   * its positions, no id is known, revisions rise. From then on `_head` answers `{ position: slice.to, storedAt:
+   * slice.storedAt }`, `_find` knows the ids of its events (by `contentHash`) and tombstones (by their `hash`),
+   * `_revision` the highest revision among an entity's events and tombstones, `_removed` its ranges with their reasons
+   * and times (neighbours of one reason and time joined, see `recordRemoval`). As durable as an append. A crash may
+   * leave a first part of the slice, never a hole that is not recorded: the head is then the last position of that part.
+   */
+  protected _import?(slice: Port.ImportSlice): Promise<void>;
+  /**
+   * The first `limit` of the removed events within a range that are still known, in position order. `entity` may be
+   * left out except where the removed event was the newest of its entity: a store that keeps ids and revisions apart
+   * notes the entity beside the id when it removes that one.
+   */
+  protected _tombstones?(range: Range, limit: number): Promise<readonly Port.Tombstone[]>;
+  /** Names of the collections that hold a document. */
+  protected _collections?(): Promise<readonly string[]>;
   protected abstract _document(collection: string, key: string): Promise<Port.StoredDocument | undefined>;
   /**
    * Compares and sets in one step (see `PutOptions.etag`); answers the new etag, `undefined` if the comparison failed.
