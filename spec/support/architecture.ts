@@ -34,7 +34,7 @@ const LAYERS: readonly (readonly string[])[] = [
   [
     ['lib/intake', 'lib/router', 'lib/ask', 'lib/correlation', 'lib/history', 'lib/replay', 'lib/retention'],
     ['lib/delivery', 'lib/effect', 'lib/schedule', 'lib/actor', 'lib/link'],
-    ['lib/privacy', 'lib/observe', 'lib/letters', 'lib/schemas'],
+    ['lib/privacy', 'lib/observe', 'lib/letters', 'lib/schemas', 'lib/sql'],
   ].flat(),
   [
     'bus',
@@ -102,6 +102,8 @@ const PLACES: Readonly<Record<string, RegExp>> = {
   zod: /^lib\/options\.ts$|^lib\/event\/json-schema\.ts$|^plugins\/[^/]+\/options\.ts$/,
   lowdb: /^plugins\/json-file\//,
   croner: /^lib\/retention\//,
+  libsql: /^plugins\/sqlite\//,
+  'better-sqlite3': /^plugins\/sqlite\//,
   commander: /^plugins\/cli\//,
 };
 

@@ -1,0 +1,200 @@
+import type { FilterHints } from '../filter/hints.ts';
+import { parseFilter } from '../filter/parse.ts';
+import type { Condition } from '../filter/parse.ts';
+import type { PageHints } from '../store/port.ts';
+
+/** Takes a value and answers its placeholder. Text never gets into a statement otherwise. */
+export type Bind = (value: unknown) => string;
+
+/** How a database says what all of them can. Columns are those of `EventRow`. */
+export interface Dialect {
+  /** The placeholder of the parameter with this number, from 1: `?` or `$1`. */
+  parameter(number: number): string;
+  /** Whether the column has one of these, at least one: `type IN (?, ?)` or `type = ANY($1)`. */
+  anyOf(column: string, values: readonly unknown[], bind: Bind): string;
+  /** A text column as it is compared by bytes: `entity COLLATE "C"`. */
+  bytes(column: string): string;
+  /** Holds for every event with one of these at a path into payload or metadata; `undefined`: no such condition. */
+  path?(path: string, values: readonly unknown[], bind: Bind): string | undefined;
+}
+
+/** A condition in SQL. It is a superset: every event that satisfies the query satisfies it. */
+export interface Conditions {
+  /** Without `WHERE`; empty where nothing narrows. */
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+  /** The field that narrows most, as `Page.index` names it: `id`, `entity`, `payload.total` …; absent: none does. */
+  readonly index?: string;
+}
+
+/** Part of a condition, and whether it holds for exactly those events that satisfy the filter. */
+interface Part {
+  readonly sql: string;
+  readonly exact: boolean;
+}
+
+type FieldCondition = Extract<Condition, { readonly kind: 'field' }>;
+
+const TEXTS: Readonly<Record<string, string>> = {
+  id: 'id',
+  type: 'type',
+  source: 'source',
+  entity: 'entity',
+  correlationId: 'correlation_id',
+  causationId: 'causation_id',
+};
+const NUMBERS: Readonly<Record<string, string>> = {
+  time: 'time',
+  position: 'position',
+  revision: 'revision',
+  storedAt: 'stored_at',
+  schemaVersion: 'schema_version',
+};
+const NULLABLE: ReadonlySet<string> = new Set(['entity', 'causation_id']);
+const ORDERS: Readonly<Record<string, string>> = { $gt: '>', $gte: '>=', $lt: '<', $lte: '<=' };
+const NOTHING = '1 = 0';
+/** Past this many values in one condition the database spends longer on the list than on the events. */
+const MAX_VALUES = 1_000;
+
+/**
+ * What of a query the database can decide by itself; the range of positions is the store's own matter. The hints are
+ * those of `withHints`. `number` is that of the first parameter, from 1.
+ */
+export function conditionsOf(query: PageHints, dialect: Dialect, number = 1): Conditions {
+  const parameters: unknown[] = [];
+  const bind: Bind = (value) => dialect.parameter(number - 1 + parameters.push(value));
+  const translation = new Translation(dialect, bind);
+  const parts = translation.hints(query);
+  const where = query.where === undefined ? undefined : translation.filter(parseFilter(query.where));
+  if (where !== undefined) parts.push(where.sql);
+  const index = indexOf(query);
+  return { sql: parts.join(' AND '), parameters, ...(index !== undefined && { index }) };
+}
+
+class Translation {
+  readonly #dialect: Dialect;
+  readonly #bind: Bind;
+
+  constructor(dialect: Dialect, bind: Bind) {
+    this.#dialect = dialect;
+    this.#bind = bind;
+  }
+
+  hints(hints: PageHints): string[] {
+    const { ids, types, entity, correlationId, causationId, time } = hints;
+    const parts: (string | undefined)[] = [
+      this.#among('id', ids),
+      this.#among('correlation_id', one(correlationId)),
+      this.#among('causation_id', one(causationId)),
+      this.#among('entity', one(entity)),
+      hints.entityKind === undefined ? undefined : this.#beginsWith('entity', `${hints.entityKind}/`),
+      this.#among('type', types),
+      time?.from === undefined ? undefined : `time >= ${this.#bind(time.from)}`,
+      time?.to === undefined ? undefined : `time <= ${this.#bind(time.to)}`,
+      ...(hints.equals ?? []).map((equality) => this.#equality(equality)),
+    ];
+    return parts.filter((part) => part !== undefined);
+  }
+
+  /** `undefined` where the database cannot tell anything. */
+  filter(condition: Condition): Part | undefined {
+    if (condition.kind === 'field') return this.#field(condition);
+    if (condition.kind === 'not') {
+      const part = this.filter(condition.condition);
+      // What is only a superset says nothing about its opposite.
+      return part?.exact === true ? { sql: `NOT (${part.sql})`, exact: true } : undefined;
+    }
+    const parts = condition.conditions.map((member) => this.filter(member));
+    const known = parts.filter((part) => part !== undefined);
+    const isWhole = known.length === parts.length;
+    const exact = isWhole && known.every((part) => part.exact);
+    if (condition.kind === 'all') {
+      if (known.length === 0) return undefined;
+      return { sql: known.map(({ sql }) => `(${sql})`).join(' AND '), exact };
+    }
+    if (!isWhole) return undefined;
+    if (known.length === 0) return { sql: NOTHING, exact };
+    return { sql: `(${known.map(({ sql }) => sql).join(' OR ')})`, exact };
+  }
+
+  #field({ field, operator, operand, wild }: FieldCondition): Part | undefined {
+    const text = TEXTS[field.path];
+    const column = text ?? NUMBERS[field.path];
+    if (column === undefined) return undefined;
+    const isOfColumn = (value: unknown): boolean => typeof value === (text === undefined ? 'number' : 'string');
+    if (wild) return this.#wild(field.path, operator, operand);
+    if (operator === '$exists') return existence(column, operand as boolean);
+    if (operator in ORDERS && isOfColumn(operand)) return this.#ordered(column, operator, operand);
+    const values = operator === '$eq' || operator === '$ne' ? [operand] : operand;
+    if (!['$eq', '$ne', '$in', '$nin'].includes(operator) || !Array.isArray(values)) return undefined;
+    // Nothing of another type is ever equal.
+    const fitting = values.filter(isOfColumn);
+    if (fitting.length > MAX_VALUES) return undefined;
+    const sql = fitting.length === 0 ? NOTHING : `(${this.#present(column)}${this.#anyOf(column, fitting)})`;
+    return { sql: operator === '$eq' || operator === '$in' ? sql : `NOT ${sql}`, exact: true };
+  }
+
+  #ordered(column: string, operator: string, operand: unknown): Part {
+    const side = typeof operand === 'string' ? this.#dialect.bytes(column) : column;
+    return { sql: `(${this.#present(column)}${side} ${ORDERS[operator]} ${this.#bind(operand)})`, exact: true };
+  }
+
+  /** A pattern's text before its first wildcard. `a.**` is for `a` too, so the dot before it does not count. */
+  #wild(path: string, operator: string, operand: unknown): Part | undefined {
+    if (operator !== '$eq' || typeof operand !== 'string') return undefined;
+    if (path === 'entity') return { sql: this.#beginsWith('entity', operand.slice(0, -1)), exact: true };
+    const prefix = operand.slice(0, operand.indexOf('*')).replace(/\.$/, '');
+    return prefix === '' || path !== 'type' ? undefined : { sql: this.#beginsWith('type', prefix), exact: false };
+  }
+
+  #among(column: string, values: readonly unknown[] | undefined): string | undefined {
+    if (values === undefined || values.length > MAX_VALUES) return undefined;
+    return values.length === 0 ? NOTHING : this.#anyOf(column, values);
+  }
+
+  #anyOf(column: string, values: readonly unknown[]): string {
+    if (values.length === 1) return `${column} = ${this.#bind(values[0])}`;
+    return this.#dialect.anyOf(column, values, this.#bind);
+  }
+
+  /** `prefix` ends with an ASCII character, so that its successor is the end of the range. */
+  #beginsWith(column: string, prefix: string): string {
+    const last = prefix.charCodeAt(prefix.length - 1);
+    if (last >= 0x7f) return `${column} IS NOT NULL`;
+    const end = prefix.slice(0, -1) + String.fromCharCode(last + 1);
+    const bytes = this.#dialect.bytes(column);
+    return `(${this.#present(column)}${bytes} >= ${this.#bind(prefix)} AND ${bytes} < ${this.#bind(end)})`;
+  }
+
+  #equality({ path, values }: NonNullable<FilterHints['equals']>[number]): string | undefined {
+    if (values.length > MAX_VALUES) return undefined;
+    if (path !== 'source') return this.#dialect.path?.(path, values, this.#bind);
+    return this.#among(
+      'source',
+      values.filter((value) => typeof value === 'string'),
+    );
+  }
+
+  // Two-valued, so that a negation holds for what is missing.
+  #present(column: string): string {
+    return NULLABLE.has(column) ? `${column} IS NOT NULL AND ` : '';
+  }
+}
+
+function existence(column: string, wanted: boolean): Part {
+  if (NULLABLE.has(column)) return { sql: `${column} IS ${wanted ? 'NOT ' : ''}NULL`, exact: true };
+  return { sql: wanted ? '1 = 1' : NOTHING, exact: true };
+}
+
+function indexOf(hints: PageHints): string | undefined {
+  if (hints.ids !== undefined) return 'id';
+  if (hints.correlationId !== undefined) return 'correlationId';
+  if (hints.causationId !== undefined) return 'causationId';
+  if (hints.entity !== undefined) return 'entity';
+  if (hints.types !== undefined) return 'type';
+  return hints.time === undefined ? undefined : 'time';
+}
+
+function one(value: string | undefined): readonly string[] | undefined {
+  return value === undefined ? undefined : [value];
+}
