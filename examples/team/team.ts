@@ -7,6 +7,7 @@ import { startReporter } from './reporter.ts';
 import type { Reporter } from './reporter.ts';
 import { startReviewer } from './reviewer.ts';
 import { scout } from './scout.ts';
+import { unlessStuck } from './unless-stuck.ts';
 import type { WalkOptions } from './walk.ts';
 
 export interface TeamOptions extends WalkOptions {
@@ -14,7 +15,10 @@ export interface TeamOptions extends WalkOptions {
   readonly log: string;
   /** How many reader threads. */
   readonly readers: number;
-  /** Abort it to stop early: what is being read is finished, the rest is left for the next run. */
+  /**
+   * Abort it to stop early: what is being read is finished, the rest is left for the next run. Where that cannot be
+   * finished, because the log takes nothing, the team rejects with the reason.
+   */
   readonly signal: AbortSignal;
   /** Other readers than usual. */
   readonly pool?: Partial<ConnectWorkersOptions>;
@@ -63,8 +67,9 @@ export async function startTeam(bus: TeamBus, options: TeamOptions): Promise<Tea
   const script = new URL(`reader${import.meta.url.slice(-3)}`, import.meta.url);
   const readers = connectWorkers(bus, { name: 'reader', script, size, credits: CREDITS, ...pool });
   startReviewer(bus);
-  const reporter = startReporter(bus, log);
-  const [known] = await Promise.all([reporter.entries(), readers.ready, bus.settled()]);
+  const reporter = startReporter(bus, log, signal);
+  const ready = Promise.all([reporter.entries(), readers.ready, bus.settled()]);
+  const [known] = await unlessStuck(bus, signal, ready);
 
   const seen = { found: 0, earlier: 0 };
   const count = { 'file.found': 0, 'file.parsed': 0, 'file.failed': 0, 'file.flagged': 0, deaths: 0 };
@@ -83,7 +88,7 @@ export async function startTeam(bus: TeamBus, options: TeamOptions): Promise<Tea
     const { found, earlier } = seen;
     return { found, done: earlier + handled(), failed: count['file.failed'], waiting: waiting() };
   };
-  const run = async (): Promise<TeamResult> => {
+  const read = async (): Promise<TeamResult> => {
     const scan = await scout(bus, { ...options, known, seen, room });
     // First every file that was announced has been read, and is stored; then it has been reviewed, too.
     await bus.settled();
@@ -100,7 +105,7 @@ export async function startTeam(bus: TeamBus, options: TeamOptions): Promise<Tea
     const { earlier } = seen;
     return { report, progress: progress(), earlier, handled: handled(), interrupted, deaths: count.deaths };
   };
-  return { known: known.size, readers, progress, run };
+  return { known: known.size, readers, progress, run: () => unlessStuck(bus, signal, read()) };
 }
 
 // To bring a long log up to date takes its time.

@@ -37,6 +37,8 @@ const SKIPPED = ['node_modules', '.git', '.telltale'];
 const STORY_LINES = 12;
 /** A reader that dies takes up to eight files with it: none is given up for that. */
 const PATIENCE = 100;
+/** Several phases of closing may need it, each for itself, where the log takes nothing. */
+const CLOSE_TIMEOUT = '3s';
 const MEANING = {
   memory: 'gone with the process',
   os: 'survives a killed process',
@@ -47,12 +49,29 @@ const MEANING = {
 export async function runTeam(assignment: Assignment): Promise<number> {
   const { jsonFile } = await import('../json-file/index.ts');
   const store = jsonFile(assignment.folder);
-  const bus = await createBus({ source: 'team', store, events: teamEvents });
+  const bus = await createBus({ source: 'team', store, events: teamEvents, closeTimeout: CLOSE_TIMEOUT });
+  sayTrouble(bus);
+  let code: number;
   try {
-    return await run({ ...assignment, bus, store, look: lookOf(process.stdout) });
-  } finally {
-    await bus.close();
+    code = await run({ ...assignment, bus, store, look: lookOf(process.stdout) });
+  } catch (error) {
+    // What went wrong first is told, not what followed from it.
+    await bus.close().catch(() => undefined);
+    throw error;
   }
+  await bus.close();
+  return code;
+}
+
+/** Says once what keeps the team from getting on. */
+function sayTrouble(bus: TeamBus): void {
+  let isSaid = false;
+  const tell = (why: string): void => {
+    if (!isSaid) say(`\n${why}\nit is tried again until that is possible; Ctrl-C ends it`);
+    isSaid = true;
+  };
+  bus.on('$bus.store.failed', ({ payload }) => tell((payload as { readonly message: string }).message));
+  bus.on('$bus.consumer.paused', ({ payload }) => tell((payload as { readonly error: Error }).error.message));
 }
 
 async function run(scene: Scene): Promise<number> {
