@@ -7,14 +7,13 @@ import { NONE_GONE, type ActorFigures, type ActorsGone } from './actor/figures.t
 import { addressOf, checkKey, instanceFor } from './actor/keys.ts';
 import type { ActorPort, ActorRef, Log } from './actor/port.ts';
 import { rebuild, type Standing } from './actor/rebuild.ts';
-import { actorPort, logOf, recipientOf, type Actors } from './actor-port.ts';
+import { actorPort, logOf, plainOf, recipientOf, type Actors } from './actor-port.ts';
 import { cycle } from './ask/refusals.ts';
 import { asksOf } from './asking.ts';
 import { currentCause, mustNotBeCaptured, mustNotBeHeld, runWithCause, type Cause } from './context.ts';
 import type { Core } from './core.ts';
 import { bringStored, type Mailman } from './durable-actors.ts';
 import { TelltaleError, expected } from './errors.ts';
-import { admit } from './event/admission.ts';
 import type { Addressee } from './event/asking.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { Metadata, TelltaleEvent } from './event/event.ts';
@@ -248,7 +247,6 @@ function siteOf(core: Core, entity: string): ActorSite {
   const refuse = (what: string): never => {
     throw new TelltaleError('NOT_SUPPORTED', `\`${what}\` needs an actor; \`decide\` of ${entity} has none`);
   };
-  const { maxEventBytes } = core.options;
   return {
     key: entity.slice(entity.indexOf('/') + 1),
     recipient: `actor:${entity}`,
@@ -258,7 +256,6 @@ function siteOf(core: Core, entity: string): ActorSite {
     },
     spawn: () => refuse('spawn'),
     mustStash: () => refuse('stash'),
-    plain: (value) => (value === undefined ? undefined : admit(value, 'payload', maxEventBytes).value),
-    answer: () => undefined,
+    plain: plainOf(core),
   };
 }

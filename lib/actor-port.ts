@@ -37,7 +37,7 @@ export const recipientOf = ({ address }: ActorRef): string => `actor:${address}`
 
 /** What actors reach of their bus. */
 export function actorPort(core: Core, actors: Actors, more: Pick<ActorPort, 'handleOf'>): ActorPort {
-  const { clock, store, mailbox, maxEventBytes } = core.options;
+  const { clock, store, mailbox } = core.options;
   return {
     clock,
     context: contextPort(core),
@@ -49,8 +49,7 @@ export function actorPort(core: Core, actors: Actors, more: Pick<ActorPort, 'han
     cut: (actor, envelopes, error) => {
       for (const envelope of envelopes) cutOff(core, actors, actor, envelope, error);
     },
-    plain: (value) => (value === undefined ? undefined : admit(value, 'payload', maxEventBytes).value),
-    answer: (envelope, value) => envelope.asking?.answered(value),
+    plain: plainOf(core),
     report: (type, about) => {
       if (core.router.targets(type).length === 0) return;
       runWithoutCause(() => core.carrier.carry(core.makeOwn(undefined, type, about, { transient: true }), true));
@@ -73,6 +72,11 @@ export function actorPort(core: Core, actors: Actors, more: Pick<ActorPort, 'han
       throw new TelltaleError('INVALID_OPTION', text);
     },
   };
+}
+
+/** Checks and copies what may be an answer. Throws `PAYLOAD_*`. */
+export function plainOf({ options: { maxEventBytes } }: Core): ActorPort['plain'] {
+  return (value) => (value === undefined ? undefined : admit(value, 'payload', maxEventBytes).value);
 }
 
 /** The log as actors use it; for a bus with a store. */

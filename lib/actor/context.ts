@@ -15,7 +15,6 @@ export interface ActorSite extends HandlerSite {
   mustStash(envelope: Envelope): void;
   /** A value that may be an answer. Throws `PAYLOAD_*`. */
   plain(value: unknown): unknown;
-  answer(envelope: Envelope, value: unknown): void;
 }
 
 /**
@@ -47,11 +46,12 @@ export class ActorContext extends HandlerContext {
     return this.actor.self;
   }
 
+  /** Answers whoever asked; nothing where nobody did. */
   get answer(): (value: unknown) => void {
     return (value) => {
       const plain = this.actor.plain(value);
       if (this.held) this.held.answers.push(plain);
-      else this.actor.answer(this.envelope, plain);
+      else this.envelope.asking?.answered(plain);
     };
   }
 

@@ -129,10 +129,6 @@ export class Instance implements ActorSite, Aside {
     return this.terms.port.plain(value);
   }
 
-  answer(envelope: Envelope, value: unknown): void {
-    this.terms.port.answer(envelope, value);
-  }
-
   /** Nothing more is handled, and what waits for a restart waits no longer. */
   halt(error?: unknown): void {
     this.status = 'stopped';
@@ -227,7 +223,7 @@ export class Instance implements ActorSite, Aside {
   }
 
   async #decide(log: Log): Promise<void> {
-    const { behaviour, entity, port } = this.terms;
+    const { behaviour, entity } = this.terms;
     const work = this.work!;
     const { envelope, cause } = work;
     const comesAgain = behaviour.durable && envelope.position > 0;
@@ -248,7 +244,7 @@ export class Instance implements ActorSite, Aside {
     const decided = await runWithCause(cause, () => decide(terms, this.standing), undefined);
     this.standing = decided.standing;
     this.#conclude(decided.context);
-    for (const answer of decided.answers) port.answer(envelope, answer);
+    for (const answer of decided.answers) envelope.asking?.answered(answer);
     const { snapshotEvery } = behaviour;
     if (snapshotEvery !== undefined && this.standing.unsaved >= snapshotEvery)
       this.snapshot().catch((error: unknown) => this.terms.snapshotFailed(this, error));

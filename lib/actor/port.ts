@@ -50,8 +50,6 @@ export interface ActorPort {
   cut(actor: ActorRef, envelopes: readonly Envelope[], error: unknown): void;
   /** A value that may be an answer. Throws `PAYLOAD_*`. */
   plain(value: unknown): unknown;
-  /** Answers whoever asked; nothing where nobody did. */
-  answer(envelope: Envelope, value: unknown): void;
   /** Emits a transient `$actor.*` event where anybody listens. */
   report(type: string, about: Readonly<Record<string, unknown>>): void;
   /** As `report`, for what failed: without a listener a warning of the process, unless somebody is told of it anyway. */
