@@ -1,5 +1,6 @@
 import type { CloseReport } from './api.ts';
 import type { Core } from './core.ts';
+import { endsWithin } from './ends-within.ts';
 import { TelltaleError, toError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { RunningPipeline } from './pipelines.ts';
@@ -73,10 +74,7 @@ async function endPipelines(core: Core, pipelines: readonly RunningPipeline[]): 
   if (pipelines.length === 0) return true;
   const { clock, closeTimeoutMs } = core.options;
   for (const pipeline of pipelines) pipeline.complete();
-  let stop: (() => void) | undefined;
-  const timeout = new Promise<void>((resolve) => (stop = clock.wait(closeTimeoutMs, resolve)));
-  await Promise.race([Promise.all(pipelines.map(({ ended }) => ended)), timeout]);
-  stop?.();
+  await endsWithin(clock, closeTimeoutMs, Promise.all(pipelines.map(({ ended }) => ended)));
   for (const pipeline of pipelines) pipeline.stop();
   return untilSettled(core, closeTimeoutMs);
 }
@@ -131,17 +129,11 @@ async function attempt(
   phase: () => Promise<void> | undefined,
 ): Promise<void> {
   const { clock, closeTimeoutMs } = core.options;
-  let stop: (() => void) | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    const late = (): void => reject(new TelltaleError('TIMEOUT', `${text} within ${closeTimeoutMs} ms`));
-    stop = clock.wait(closeTimeoutMs, late);
-  });
   try {
-    await Promise.race([phase(), timeout]);
+    if (await endsWithin(clock, closeTimeoutMs, phase())) return;
+    errors.push(new TelltaleError('TIMEOUT', `${text} within ${closeTimeoutMs} ms`));
   } catch (error) {
     errors.push(error);
-  } finally {
-    stop?.();
   }
 }
 
