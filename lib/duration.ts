@@ -13,3 +13,10 @@ export function toMs(duration: Duration, name = 'the duration'): number {
     throw expected('INVALID_DURATION', `\`${name}\``, `milliseconds from 0 or a string such as '30s'`, duration);
   return Number(match[1]) * UNIT_MS[match[2]!]!;
 }
+
+/** As `toMs`. Throws `INVALID_OPTION` where it is 0, naming the `thing`. */
+export function toPositiveMs(duration: Duration, name: string, thing: string): number {
+  const ms = toMs(duration, name);
+  if (ms > 0) return ms;
+  throw expected('INVALID_OPTION', thing, 'a duration above 0', duration);
+}

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
 import { parseSinks, type ParsedSink, type SinkOptions } from './delivery/sink-options.ts';
-import { toMs, type Duration } from './duration.ts';
+import { toMs, toPositiveMs, type Duration } from './duration.ts';
 import { expected, TelltaleError } from './errors.ts';
 import type { PayloadMode } from './event/define-events.ts';
 import { isId } from './event/identity.ts';
@@ -352,8 +352,7 @@ function cacheLimits(
 ): CacheLimits | undefined {
   if (given === undefined) return undefined;
   const { entries = 1_000, bytes = 16 * MIB, ttl = '5m' } = given;
-  const ttlMs = toMs(ttl, 'cache.ttl');
-  if (ttlMs <= 0) throw expected('INVALID_OPTION', '`cache.ttl` of createBus', 'a duration above 0', ttl);
+  const ttlMs = toPositiveMs(ttl, 'cache.ttl', '`cache.ttl` of createBus');
   return { entries, bytes, ttlMs };
 }
 

@@ -1,4 +1,4 @@
-import { toMs, type Duration } from '../duration.ts';
+import { toMs, toPositiveMs, type Duration } from '../duration.ts';
 import { expected, TelltaleError } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import { parsePattern } from '../event/pattern.ts';
@@ -149,8 +149,7 @@ function parseMailbox(given: Partial<MailboxLimits> | undefined, defaults: Mailb
 // What is not persisted would be lost with the instance: then it is put aside only where somebody asks for it.
 function parseIdle(idle: Duration | undefined, keyed: boolean, persisted: boolean, thing: string): number | undefined {
   if (idle === undefined) return keyed && persisted ? toMs(DEFAULT_IDLE) : undefined;
-  const ms = toMs(idle, 'idle');
-  if (ms <= 0) throw expected('INVALID_OPTION', thing, 'a duration above 0', idle);
+  const ms = toPositiveMs(idle, 'idle', thing);
   if (keyed) return ms;
   throw new TelltaleError('INVALID_OPTION', `${thing} needs \`key\`: only instances with a key are put aside`);
 }

@@ -1,6 +1,6 @@
-import { toMs, type Duration } from '../duration.ts';
+import { toPositiveMs, type Duration } from '../duration.ts';
 import { expected } from '../errors.ts';
-import { checkSignal, unknownOption } from '../parse-options.ts';
+import { checkSignal, isCount, unknownOption } from '../parse-options.ts';
 import type { To } from './whole-call.ts';
 
 export interface AskTerms {
@@ -53,9 +53,7 @@ export function parseAsk(of: Asks, options: unknown, ofEvents: readonly string[]
 }
 
 function parseTimeout(timeout: unknown, of: Asks): number {
-  const ms = toMs(timeout as Duration, 'timeout');
-  if (ms > 0) return ms;
-  throw expected('INVALID_OPTION', `\`timeout\` of ${of}`, 'above 0', timeout);
+  return toPositiveMs(timeout as Duration, 'timeout', `\`timeout\` of ${of}`);
 }
 
 function parseTo(to: unknown): To {
@@ -66,6 +64,6 @@ function parseTo(to: unknown): To {
 }
 
 function parseCount(count: unknown, thing: string): number {
-  if (Number.isSafeInteger(count) && (count as number) >= 1) return count as number;
+  if (isCount(count)) return count;
   throw expected('INVALID_OPTION', thing, 'an integer from 1', count);
 }

@@ -1,4 +1,4 @@
-import { toMs, type Duration } from '../duration.ts';
+import { toMs, toPositiveMs, type Duration } from '../duration.ts';
 import { expected } from '../errors.ts';
 import { mustKnow } from '../parse-options.ts';
 import type { BusPort } from './bus-port.ts';
@@ -106,7 +106,5 @@ function count(value: unknown, most: number, thing: string): number {
 }
 
 function positive(value: Duration, name: string, of: string): number {
-  const ms = toMs(value, name);
-  if (ms > 0) return ms;
-  throw expected('INVALID_OPTION', `\`${name}\` of ${of}`, 'a duration above 0', value);
+  return toPositiveMs(value, name, `\`${name}\` of ${of}`);
 }
