@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { runWithCause } from '../context.ts';
 import { TelltaleError } from '../errors.ts';
-import type { Envelope } from '../event/envelope.ts';
+import type { Envelope, Recipient } from '../event/envelope.ts';
 import { Fifo } from '../mailbox/fifo.ts';
 import type { Target } from './target.ts';
 
@@ -38,7 +38,7 @@ export class Dispatcher {
   #bytes = 0;
   #count = 0;
   #status: 'idle' | 'dispatching' | 'yielding' | 'waiting' = 'idle';
-  #matched: readonly Target[] = [];
+  #matched: readonly Recipient[] = [];
   #stopWaiting: (() => void) | undefined;
 
   constructor(port: DispatcherPort) {
@@ -143,11 +143,10 @@ export class Dispatcher {
   }
 
   #dispatch(envelope: Envelope): void {
-    const targets = this.#port.targets(envelope.event.type);
-    const reached = envelope.to === undefined ? targets.length : targets.length + 1;
-    this.#port.dispatched(envelope, reached);
-    if (reached === 0) return;
-    this.#matched = targets;
+    const recipients = this.#recipients(envelope);
+    this.#port.dispatched(envelope, recipients.length);
+    if (recipients.length === 0) return;
+    this.#matched = recipients;
     if (this.#count++ % TIMED_DISPATCHES !== 0) return runWithCause(envelope, this.#deliver, envelope);
     const started = this.#port.clock.monotonic();
     runWithCause(envelope, this.#deliver, envelope);
@@ -156,10 +155,15 @@ export class Dispatcher {
 
   // One context for all targets of an event: entering it is the dearest step of a delivery.
   readonly #deliver = (envelope: Envelope): void => {
-    const targets = this.#matched;
-    for (let i = 0; i < targets.length; i++) targets[i]!.offer(envelope);
-    if (envelope.to !== undefined) envelope.to.offer(envelope);
+    const recipients = this.#matched;
+    for (let i = 0; i < recipients.length; i++) recipients[i]!.offer(envelope);
   };
+
+  /** Those who hear its type, then whom it is told to. */
+  #recipients(envelope: Envelope): readonly Recipient[] {
+    const targets = this.#port.targets(envelope.event.type);
+    return envelope.to === undefined ? targets : [...targets, envelope.to];
+  }
 
   #rest(): void {
     this.#status = 'idle';
@@ -172,15 +176,13 @@ export class Dispatcher {
   }
 
   #mustWait(envelope: Envelope): boolean {
-    if (envelope.to?.congested(envelope)) return true;
-    return this.#port.targets(envelope.event.type).some((target) => target.congested(envelope));
+    return this.#recipients(envelope).some((recipient) => recipient.congested(envelope));
   }
 
   #waitFor(envelope: Envelope): void {
     this.#status = 'waiting';
     this.#stopWaiting = this.#port.clock.after(WAIT_MS, () => {
-      for (const target of this.#port.targets(envelope.event.type)) target.giveUp(envelope);
-      envelope.to?.giveUp(envelope);
+      for (const recipient of this.#recipients(envelope)) recipient.giveUp(envelope);
       this.#drain();
     });
   }
