@@ -120,8 +120,11 @@ function heardSince(core: Core, address: string): Hears {
   const store = core.options.store!;
   const at = clock.now();
   let known: Promise<FirstStart> | undefined;
+  // What is stored from now on is heard, also where the process dies at once: its first start is written down before.
+  // Only a store that does not take it now does not keep the bus waiting.
+  const clear = core.writer?.obstruct();
   const look = async (signal: AbortSignal): Promise<FirstStart> => {
-    const read = <T>(fn: () => Promise<T>): Promise<T> => retryRead(fn, { clock, signal });
+    const read = <T>(fn: () => Promise<T>): Promise<T> => retryRead(fn, { clock, signal, unavailable: clear });
     const { position } = await read(() => store.head());
     for (;;) {
       const document = await read(() => store.document(ACTORS, address));
@@ -142,7 +145,9 @@ function heardSince(core: Core, address: string): Hears {
     return looking;
   };
   // What it fails of now, the first event that is brought fails of.
-  first(new AbortController().signal).catch(() => undefined);
+  void first(new AbortController().signal)
+    .catch(() => undefined)
+    .finally(clear);
   return async ({ event }, signal) => {
     const { position, storedAt } = event as StoredEvent;
     const since = await first(signal);

@@ -139,6 +139,10 @@ export class Writer {
   #newest: Write | undefined;
   #writes = 0;
   readonly #flushes = new Set<Flush>();
+  /** What must be known to the store before anything more is in the log. */
+  readonly #obstacles = new Set<() => void>();
+  /** Written behind an obstacle, in order: the store has not been given it. */
+  readonly #behind = new Set<Write>();
   readonly #marks = new Set<Mark>();
 
   constructor(port: WriterPort) {
@@ -191,7 +195,20 @@ export class Writer {
     this.#bytes += write.bytes;
     for (const envelope of envelopes) envelope.writing = true;
     if (this.#stopped) return this.end(write, { status: 'failed', error: stoppedError(this.#stopped) });
-    if (!this.#holding) this.#port.store.enqueue(write);
+    if (this.#obstacles.size > 0) this.#behind.add(write);
+    else if (!this.#holding) this.#port.store.enqueue(write);
+  }
+
+  /** The store is given nothing that is written from now on before the function that this returns is called. */
+  obstruct(): () => void {
+    const clear = (): void => {
+      if (!this.#obstacles.delete(clear) || this.#obstacles.size > 0) return;
+      const writes = [...this.#behind];
+      this.#behind.clear();
+      if (!this.#holding) for (const write of writes) if (!write.ended) this.#port.store.enqueue(write);
+    };
+    this.#obstacles.add(clear);
+    return clear;
   }
 
   /** Resolves when everything written so far is in the log; rejects with what is not when the store does not take it. */
@@ -273,7 +290,7 @@ export class Writer {
     this.#holding = false;
     // A copy: what ends on the way leaves the queue.
     const writes = Array.from(this.#pending);
-    for (const write of writes) if (!write.ended) this.#port.store.enqueue(write);
+    for (const write of writes) if (!write.ended && !this.#behind.has(write)) this.#port.store.enqueue(write);
   }
 
   #stop(write: Write, error: TelltaleError): void {

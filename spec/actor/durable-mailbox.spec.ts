@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import type { Behaviour } from '../../lib/acting-api.ts';
 import { codeOf } from '../support/code-of.ts';
-import { turn, turnsUntil } from '../support/turns.ts';
+import { FlakyStore } from '../support/flaky-store.ts';
+import { createGate, turn, turnsUntil } from '../support/turns.ts';
 import { refuseUnhandledRejections } from '../support/unhandled.ts';
 import { booksOf, createActorBus } from './actor-bus.ts';
 
@@ -97,4 +98,47 @@ describe('the mailbox of a durable actor', () => {
     await bus.settled();
     expect(heard).to.deep.equal(['heard.between', 'heard.since']);
   });
+
+  // Otherwise whoever dies in between starts for the first time again, and what was stored for it is not heard.
+  it('has its first start written down before anything that it hears is in the log', async () => {
+    const { store, gate, heard, bus } = await createSlowStart();
+    bus.emit('heard.a', 1);
+    for (let i = 0; i < 20; i++) await turn();
+    expect(store.commits).to.deep.equal([]);
+    gate.open();
+    await bus.settled();
+    expect(store.commits).to.have.length(1);
+    expect(heard).to.deep.equal(['heard.a']);
+  });
+
+  it('does not keep the log waiting where its first start cannot be written down now', async () => {
+    const { store, gate, heard, bus, clock } = await createSlowStart();
+    bus.emit('heard.a', 1);
+    gate.fail(new Error('no room'));
+    await turnsUntil(() => store.commits.length > 0);
+    await clock.advance(1_000);
+    await bus.settled();
+    expect(heard).to.deep.equal(['heard.a']);
+  });
 });
+
+/** A durable actor whose first start is being written down until the gate opens; where it fails, only the first time. */
+async function createSlowStart() {
+  const gate = createGate();
+  const store = new FlakyStore();
+  const put = Reflect.get(store, '_putDocument') as (...given: unknown[]) => Promise<unknown>;
+  let tries = 0;
+  Reflect.set(store, '_putDocument', async (collection: string, ...rest: unknown[]) => {
+    if (collection === 'actors' && tries++ === 0) await gate.promise;
+    return put.call(store, collection, ...rest);
+  });
+  const heard: string[] = [];
+  const { bus, clock } = await createActorBus({ store });
+  bus.actor('a', {
+    initial: null,
+    durable: true,
+    on: 'heard.*',
+    receive: (_, { type }) => void heard.push(type),
+  });
+  return { store, gate, heard, bus, clock };
+}
