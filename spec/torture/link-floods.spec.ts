@@ -9,6 +9,11 @@ const EVENTS = Math.round(300_000 * Number(process.env['TORTURE'] ?? 1));
 /** What a process may need more than before: garbage that was not collected yet. */
 const MORE_BYTES = 150 * 1024 * 1024;
 
+const MIB = 1024 * 1024;
+const ROUNDS = 3;
+/** What is on its way, as text and as events, on both sides, and garbage: 150 to 190; without credits in bytes it is 820. */
+const BIG_MIB = 400;
+
 /** Fails where memory grew, or a timer was late. */
 async function expectCalm(flood: () => Promise<unknown>): Promise<void> {
   const before = process.memoryUsage().rss;
@@ -49,4 +54,20 @@ describe('links: floods', () => {
       await bus.settled();
       expect(heard).to.equal(EVENTS);
     }));
+
+  it('of big events, each way, are bounded in bytes: memory stays', async () => {
+    const text = 'x'.repeat(MIB);
+    const before = process.memoryUsage.rss();
+    let most = before;
+    const timer = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 5).unref();
+    bus.on('big.up', () => undefined);
+    for (let round = 0; round < ROUNDS; round++) {
+      // More than the worker takes at once: the rest is dropped, and counted.
+      for (let n = 0; n < 600; n++) bus.emit('big.down', { n, text }, { transient: true });
+      expect(await bus.ask('big.wanted', 40, { timeout: '1m' })).to.equal(40);
+      await bus.settled();
+    }
+    clearInterval(timer);
+    expect((most - before) / MIB).to.be.below(BIG_MIB);
+  });
 });

@@ -41,6 +41,12 @@ bus.on('job.given', async ({ payload }, { emit }) => {
   if (end !== undefined && when === 'after') await go(end);
 });
 bus.on('flood.down', () => void counted++);
+bus.on('big.down', () => new Promise((resolve) => setTimeout(resolve, 5)));
+bus.answer('big.wanted', async ({ payload }) => {
+  const text = 'x'.repeat(1024 * 1024);
+  for (let n = 0; n < (payload as number); n++) await bus.publish('big.up', text);
+  return payload;
+});
 bus.answer('counted', () => counted);
 bus.answer('flood.wanted', async ({ payload }) => {
   const count = payload as number;
