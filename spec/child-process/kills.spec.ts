@@ -38,7 +38,7 @@ describe('a child process that is killed in the middle', function () {
   });
 
   it('because it does not respond, or sends what is no frame, is started again', async () => {
-    const { bus, pool, ofType, until } = await startPool({ restart: { delay: 1 }, unresponsive: '600ms' });
+    const { bus, pool, ofType, until } = await startPool({ restart: { delay: 1 }, unresponsive: '2s' });
     await pool.ready;
     bus.emit('die', 'babble');
     await until(() => ofType('$worker.died').length === 2);

@@ -25,6 +25,16 @@ export async function longestHoldMs(work: () => Promise<unknown>): Promise<numbe
   return longest;
 }
 
+/**
+ * The same of the best of up to five attempts, the first that is below `enoughMs` will do: a collection of the garbage
+ * of other specs, and what is compiled while it runs, are not the work's.
+ */
+export async function leastHoldMs(work: () => Promise<unknown>, enoughMs: number): Promise<number> {
+  let least = Infinity;
+  for (let attempt = 0; attempt < 5 && least >= enoughMs; attempt++) least = Math.min(least, await longestHoldMs(work));
+  return least;
+}
+
 /** Time for which this thread has run; that of the wall where the system does not tell. For differences. */
 export function busyMs(): number {
   try {
