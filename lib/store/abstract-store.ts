@@ -12,9 +12,11 @@ import { CommitFeed } from './commit-feed.ts';
 import { countSize } from './count-size.ts';
 import { decideCommit } from './decide-commit.ts';
 import { Documents } from './documents.ts';
+import { FeedTail } from './feed-tail.ts';
 import { gatherFacts } from './gather-facts.ts';
+import type { LookUps } from './gather-facts.ts';
 import { LogChanges } from './log-changes.ts';
-import { behind, checkPageQuery, compileHints, fillPage, MAX_PAGE_EVENTS, withHints } from './page-reader.ts';
+import { behind, checkPageQuery, compileHints, fillPage, withHints } from './page-reader.ts';
 import type * as Port from './port.ts';
 import { checkRanges, intersects } from './ranges.ts';
 import type { Range } from './ranges.ts';
@@ -40,6 +42,11 @@ const READ_EVENTS = 1_000;
  */
 export abstract class AbstractStore extends StoreBackend implements Port.Store {
   readonly #feed = new CommitFeed();
+  readonly #tail = new FeedTail(this.#feed, {
+    head: () => this._head(),
+    page: (query) => this.#page(query),
+    note: (thrown) => void this.#state.note(thrown),
+  });
   readonly #queue = new AppendQueue({
     commit: (appends) => this._commit(appends),
     answered: (commit) => this.#publish(commit),
@@ -62,6 +69,11 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     exclusive: (step) => this.#queue.exclusive(() => this.#write(step)),
     toFailure: (thrown) => this.#writeFailure(thrown),
   });
+  readonly #lookUps: LookUps = {
+    find: (ids) => this._find(ids),
+    revision: (entities) => this._revision(entities),
+    page: (query) => this.#page(query),
+  };
   #clock: Clock = systemClock;
   readonly #state = new StoreStatus(() => this.name);
   #opening: Promise<void> | undefined;
@@ -70,8 +82,6 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
   #head: Port.Head | undefined;
   #syncedTo = 0;
   #unwatch: (() => void) | undefined;
-  #tailing: Promise<void> | undefined;
-  #wokenAgain = false;
 
   /** Wall and monotonic time, injected by `open`. */
   protected get clock(): Clock {
@@ -85,11 +95,7 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
   protected async _commit(appends: readonly Port.PendingAppend[]): Promise<Commit> {
     const head = (this.#head ??= await this._head());
     const prepared = prepareAppends(appends, this.supports.maxEventBytes);
-    const facts = await gatherFacts(prepared.appends, head, {
-      find: (ids) => this._find(ids),
-      revision: (entities) => this._revision(entities),
-      page: (query) => this.#page(query),
-    });
+    const facts = await gatherFacts(prepared.appends, head, this.#lookUps);
     const now = this.#clock.now();
     const { durability } = this.supports;
     const decision = decideCommit(prepared.appends, { ...facts, head, now, durability, refused: prepared.refused });
@@ -126,20 +132,12 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
   async append(events: readonly TelltaleEvent[], options: Port.AppendOptions = {}): Promise<Port.AppendReceipt> {
     const { expect, signal } = options;
     this.#state.mustWrite();
-    const checked = checkEvents(events, this.supports.maxEventBytes);
+    const { events: taken, bytes } = checkEvents(events, this.supports.maxEventBytes);
     if (signal?.aborted) throw aborted(signal);
     const appended = new Promise<Port.AppendReceipt>((acknowledged, failed) => {
       // Every append has the same shape: `'any'` is what no expectation means.
-      const { events: admitted, bytes } = checked;
-      this.enqueue({
-        events: admitted,
-        bytes,
-        expect: expect ?? 'any',
-        fresh: false,
-        admitted: true,
-        acknowledged,
-        failed,
-      });
+      const asked = { events: taken, bytes, expect: expect ?? 'any', fresh: false, admitted: true };
+      this.enqueue({ ...asked, acknowledged, failed });
     });
     return signal === undefined ? appended : unlessAborted(appended, signal);
   }
@@ -194,10 +192,10 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     return this.#changes.rewrite(events, fence);
   }
 
-  async import(slice: Port.ImportSlice): Promise<void> {
+  async takeOver(slice: Port.ImportSlice): Promise<void> {
     this.#state.mustWrite();
-    this.#mustHave('_import');
-    await this.#queue.exclusive(() => this.#write(() => this.#import(slice)));
+    this.#state.mustHave('_import', '_import' in this);
+    await this.#queue.exclusive(() => this.#write(() => this.#takeOver(slice)));
   }
 
   async tombstones(range: Range, limit: number): Promise<readonly Port.Tombstone[]> {
@@ -207,7 +205,7 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
 
   async collections(): Promise<readonly string[]> {
     this.#state.mustRead();
-    this.#mustHave('_collections');
+    this.#state.mustHave('_collections', '_collections' in this);
     return this.#state.call(() => this._collections!());
   }
 
@@ -274,7 +272,7 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     this.#head = undefined;
     this.#syncedTo = 0;
     this.#state.become('open');
-    if (this.supports.operations.includes('watch')) this.#unwatch = this._watch?.(() => this.#wake());
+    if (this.supports.operations.includes('watch')) this.#unwatch = this._watch?.(() => this.#tail.wake());
   }
 
   async #close(): Promise<void> {
@@ -285,7 +283,7 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     this.#unwatch?.();
     await this.#changes.idle();
     await this.#documents.inTurn(() => this.#queue.idle());
-    await this.#tailing;
+    await this.#tail.idle();
     try {
       await this.#state.call(() => this._close());
     } finally {
@@ -298,20 +296,11 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     return fillPage((raw) => this.#state.call(() => this._read(raw)), hinted, compileHints(query));
   }
 
-  #mustHave(operation: '_import' | '_collections'): void {
-    if (this[operation] === undefined)
-      throw expected('NOT_SUPPORTED', `store ${this.name}`, 'one that can be copied', `no ${operation}`);
-  }
-
-  async #import(slice: Port.ImportSlice): Promise<void> {
-    await checkImport(slice, await this._head(), {
-      find: (ids) => this._find(ids),
-      revision: (entities) => this._revision(entities),
-    });
+  async #takeOver(slice: Port.ImportSlice): Promise<void> {
+    await checkImport(slice, await this._head(), this.#lookUps);
     this.#head = undefined;
     await this._import!(slice);
-    const head = { position: slice.to, storedAt: slice.storedAt };
-    await this.#publish({ outcomes: [], records: slice.events, head });
+    await this.#publish({ records: slice.events, head: { position: slice.to, storedAt: slice.storedAt } });
   }
 
   async #rewritten(event: StoredEvent): Promise<StoredEvent> {
@@ -337,35 +326,9 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     throw expected('INVALID_OPTION', '`position`', `at most the head, ${this.#syncedTo}`, position);
   }
 
-  async #publish(commit: Commit): Promise<void> {
-    if (this.#unwatch !== undefined) return this.#wake();
-    if (commit.records[0]?.position === this.#feed.position + 1) this.#feed.publish(commit.records);
-    // Behind a commit whose end was not known the log may hold more than was ever handed out.
-    if (this.#feed.position < commit.head.position) await this.#catchUp(commit.head.position);
-  }
-
-  #wake(): void {
-    this.#wokenAgain = true;
-    this.#tailing ??= this.#tail().finally(() => (this.#tailing = undefined));
-  }
-
-  async #tail(): Promise<void> {
-    while (this.#wokenAgain) {
-      this.#wokenAgain = false;
-      await this.#catchUp();
-    }
-  }
-
-  /** Never rejects: what could not be read is published with the next commit. */
-  async #catchUp(through?: number): Promise<void> {
-    try {
-      const end = through ?? (await this._head()).position;
-      const read = (after: number, to: number, limit: number): Promise<Port.Page> =>
-        this.#page({ after, through: to, limit: Math.min(limit, MAX_PAGE_EVENTS), descending: false });
-      await this.#feed.catchUp(read, end);
-    } catch (thrown) {
-      this.#state.note(thrown);
-    }
+  async #publish(commit: Pick<Commit, 'records' | 'head'>): Promise<void> {
+    if (this.#unwatch === undefined) await this.#tail.publish(commit);
+    else this.#tail.wake();
   }
 
   async #write<T>(operation: () => Promise<T>): Promise<T> {

@@ -53,17 +53,18 @@ function checkTombstones(tombstones: readonly Tombstone[], removed: readonly Rem
   }
 }
 
-async function checkIds(entries: readonly Entry[], { find }: ImportLookUps): Promise<void> {
+async function checkIds(entries: readonly Entry[], lookUps: ImportLookUps): Promise<void> {
   const ids = new Set(entries.map(({ id }) => id));
   if (ids.size < entries.length) throw refused('each id', 'to occur once', `${entries.length - ids.size} again`);
   if (ids.size === 0) return;
-  for (const [id, { position }] of await find([...ids])) throw refused(`id ${id}`, 'to be new', `position ${position}`);
+  for (const [id, { position }] of await lookUps.find([...ids]))
+    throw refused(`id ${id}`, 'to be new', `position ${position}`);
 }
 
-async function checkRevisions(entries: readonly Entry[], { revision }: ImportLookUps): Promise<void> {
+async function checkRevisions(entries: readonly Entry[], lookUps: ImportLookUps): Promise<void> {
   const entities = new Set(entries.map(({ entity }) => entity).filter((entity) => entity !== undefined));
   if (entities.size === 0) return;
-  const now = new Map(await revision([...entities]));
+  const now = new Map(await lookUps.revision([...entities]));
   for (const { entity, revision: next, position } of entries) {
     if (entity === undefined) continue;
     const before = now.get(entity) ?? 0;

@@ -226,7 +226,7 @@ export interface Store {
    * first part of it. Throws `NOT_SUPPORTED`, `IMPORT_REFUSED` when it does not follow the head, is not whole, or names
    * an id or a revision again.
    */
-  import(slice: ImportSlice): Promise<void>;
+  takeOver(slice: ImportSlice): Promise<void>;
   /** What is left of the removed events between two positions, the first `limit` of them. */
   tombstones(range: { readonly from: number; readonly to: number }, limit: number): Promise<readonly Tombstone[]>;
   /** The collections that hold a document. Throws `NOT_SUPPORTED`. */

@@ -39,6 +39,11 @@ export class StoreStatus {
     if (this.#word === 'closed' || this.#word === 'opening') throw this.refusal();
   }
 
+  /** Throws `NOT_SUPPORTED` unless the store brings the operation. */
+  mustHave(name: string, isThere: boolean): void {
+    if (!isThere) throw expected('NOT_SUPPORTED', `\`${name}\` of store ${this.#name()}`, 'there', undefined);
+  }
+
   refusal(): TelltaleError {
     if (this.#word === 'failed') return this.#stopped();
     return expected('STORE_CLOSED', `store ${this.#name()}`, 'open', this.#word);

@@ -11,6 +11,7 @@ import { lifecycle } from './lifecycle.ts';
 import { reading } from './reading.ts';
 import { removing } from './removing.ts';
 import { sweeping } from './sweeping.ts';
+import { takingOver } from './taking-over.ts';
 
 export { buildEvent, buildEvents } from './build-event.ts';
 export type { ContractContext, ContractOptions, CreateStore, Runner } from './harness.ts';
@@ -22,6 +23,7 @@ const CHAPTERS = {
   reading,
   removing,
   sweeping,
+  takingOver,
   documents,
   leasing,
   feeding,

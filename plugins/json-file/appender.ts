@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { TelltaleError, toError } from '../../lib/plugin.ts';
-import type { Clock, RemovedRange, StoredEvent } from '../../lib/plugin.ts';
+import type { Clock, RemovedRange, StoredEvent, Tombstone } from '../../lib/plugin.ts';
 import type { OpenFile } from './file-system.ts';
 import { encodeHeader } from './header.ts';
 import { SyncFailure, mustSync, replaceFile, writeFully } from './io.ts';
 import type { Log } from './log.ts';
 import { MemoryIndex } from './memory-index.ts';
-import { CommitText, LineBuffer } from './record.ts';
+import { CommitText, LineBuffer, eventJson, isEvent, tombstoneJson } from './record.ts';
 import { Segment, segmentName } from './segment.ts';
 
 /** Fewer records are read again more quickly than their index is written. */
@@ -70,6 +70,22 @@ export class Appender {
   async append(records: readonly StoredEvent[], sizes: readonly number[]): Promise<void> {
     this.mustWork();
     this.#encode(records, sizes);
+    await this.#commit(records);
+  }
+
+  /** Records of another log, with their positions and times; each stands alone if the commit is cut. */
+  async take(records: readonly (StoredEvent | Tombstone)[]): Promise<void> {
+    this.mustWork();
+    this.#lines.reset();
+    const [commit, end] = [records[0]!.position, records[records.length - 1]!.position];
+    for (const record of records) {
+      const marks = { position: record.position, commit, end, rest: 0 };
+      this.#lines.add((isEvent(record) ? eventJson(record, marks) : tombstoneJson(record, marks)).slice(1));
+    }
+    await this.#commit(records);
+  }
+
+  async #commit(records: readonly (StoredEvent | Tombstone)[]): Promise<void> {
     if (this.#isFull(records.length)) await this.startSegment(this.#log.head.position + 1, []);
     const segment = this.#log.active!;
     const bytes = this.#lines.bytes();
@@ -84,22 +100,34 @@ export class Appender {
     if (segment !== undefined) await this.#sync(segment.path, this.#file!);
   }
 
-  /** Seals the active segment and begins the next one at `first`. `removed` says why positions are missing before it. */
-  async startSegment(first: number, removed: readonly RemovedRange[]): Promise<void> {
+  /**
+   * Seals the active segment and begins the next one at `first`; one that is still empty and begins there is replaced.
+   * `removed` says why positions are missing before it, or what else was removed from the records that come.
+   */
+  async startSegment(
+    first: number,
+    removed: readonly RemovedRange[],
+    storedAt = this.#log.head.storedAt,
+  ): Promise<void> {
     this.mustWork();
     const before = this.#log.active;
+    const empty = before?.first === first ? before : undefined;
     if (before !== undefined && this.#file !== undefined) await this.#sync(before.path, this.#file);
     // One index at a time: appends that outrun the indexes must not pile them up.
     await this.#sealing;
-    const { context, head } = this.#log;
-    const { storedAt } = head;
-    const header = { first, uid: newUid(), created: this.#clock.now(), storedAt, removed };
+    const { context } = this.#log;
+    const all = empty === undefined ? removed : [...(await empty.header()).removed, ...removed];
+    const header = { first, uid: newUid(), created: this.#clock.now(), storedAt, removed: all };
     const bytes = encodeHeader(header);
     const path = join(context.folder, segmentName(first));
     const file = await this.#create(path, bytes);
     await this.#file?.close().catch(() => undefined);
     this.#file = file;
-    this.#push({ first, uid: header.uid, removals: removed.length }, bytes.length, before);
+    this.#push(
+      { first, uid: header.uid, removals: all.length },
+      bytes.length,
+      empty === undefined ? before : undefined,
+    );
   }
 
   /** Waits for index files that are being written. */
@@ -193,7 +221,7 @@ export class Appender {
     return this.guard(() => mustSync(path, () => file.datasync()));
   }
 
-  #admit(segment: Segment, records: readonly StoredEvent[], bytes: Buffer): void {
+  #admit(segment: Segment, records: readonly (StoredEvent | Tombstone)[], bytes: Buffer): void {
     const index = this.#log.activeIndex;
     let at = 0;
     for (const record of records) {
@@ -210,7 +238,8 @@ export class Appender {
   #push(facts: { first: number; uid: string; removals: number }, start: number, before: Segment | undefined): void {
     const { context, activeIndex } = this.#log;
     const index = new MemoryIndex(context.paths, start);
-    this.#log.push(new Segment(context, { ...facts, count: 0, bytes: start, start }, index), index);
+    const segment = new Segment(context, { ...facts, count: 0, bytes: start, start }, index);
+    this.#log.push(segment, index);
     if (before === undefined) return;
     // The old index answers until the new one is beside the segment, so this may take its time; one at a time.
     this.#sealing = this.#sealing.then(() => this.#writeIndex(before, activeIndex));

@@ -73,6 +73,14 @@ export class DocumentFiles {
     return [...this.#byKey.values()].filter((document) => document.collection === collection).map(copyOf);
   }
 
+  /** Names of the collections that hold a document. */
+  async collections(): Promise<readonly string[]> {
+    if (this.#readOnly) await this.#load();
+    const names = new Set([...this.#byKey.values()].map(({ collection }) => collection));
+    const snapshots = await this.#snapshotNames(join(this.#folder, SNAPSHOTS));
+    return [...names, ...(snapshots.length > 0 ? [SNAPSHOTS] : [])];
+  }
+
   /** Answers the new etag; `undefined` when the expected one is not there. `named`: the position the value names. */
   async put(
     collection: string,

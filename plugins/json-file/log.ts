@@ -1,5 +1,15 @@
 import { contentHash, recordRemoval } from '../../lib/plugin.ts';
-import type { Head, KnownId, Page, PageQuery, Range, RemovedRange, StoreSize, StoredEvent } from '../../lib/plugin.ts';
+import type {
+  Head,
+  KnownId,
+  Page,
+  PageQuery,
+  Range,
+  RemovedRange,
+  StoreSize,
+  StoredEvent,
+  Tombstone,
+} from '../../lib/plugin.ts';
 import { Replaced, changesTooFast } from './handle-pool.ts';
 import { damagedHeader } from './header.ts';
 import { hashKey } from './key-index.ts';
@@ -8,6 +18,7 @@ import { PageBuilder, readSegment } from './paging.ts';
 import { hasNone, planRead, rulesOut } from './read-plan.ts';
 import { RecentRevisions } from './recent-revisions.ts';
 import type { Segment, SegmentContext } from './segment.ts';
+import { tombstonesIn } from './tombstones.ts';
 
 const RECENT_ENTITIES = 32_768;
 const ATTEMPTS = 5;
@@ -63,8 +74,11 @@ export class Log {
     this.#active = active;
   }
 
+  /** Begins the next segment; one that is still empty and begins at the same position is gone with that. */
   push(segment: Segment, index: MemoryIndex): void {
-    this.#segments = [...this.#segments, segment];
+    const before = this.#segments.filter(({ first }) => first < segment.first);
+    for (const gone of this.#segments.slice(before.length)) gone.release();
+    this.#segments = [...before, segment];
     this.#active = index;
   }
 
@@ -106,6 +120,10 @@ export class Log {
 
   removed(range: Range): Promise<readonly RemovedRange[]> {
     return this.#retrying(() => this.#removed(range));
+  }
+
+  tombstones(range: Range, limit: number): Promise<readonly Tombstone[]> {
+    return this.#retrying(() => tombstonesIn(this.#segments, range, limit));
   }
 
   size(): Promise<StoreSize> {

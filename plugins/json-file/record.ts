@@ -1,5 +1,7 @@
-import type { StoredEvent } from '../../lib/plugin.ts';
+import type { StoredEvent, Tombstone } from '../../lib/plugin.ts';
 import { NEWLINE, PREFIX_BYTES, isIntact, sealLine } from './line.ts';
+
+export type { Tombstone } from '../../lib/plugin.ts';
 
 /**
  * A record is an event, or what is left of a removed one, on its line. Behind the checksum come, in this order and
@@ -11,16 +13,6 @@ export interface Marks {
   readonly commit: number;
   readonly end: number;
   readonly rest: number;
-}
-
-/** What stays of a removed event: enough to know its id for ever and never to restart a revision. */
-export interface Tombstone {
-  readonly position: number;
-  readonly revision: number;
-  readonly storedAt: number;
-  readonly id: string;
-  readonly entity?: string;
-  readonly hash: string;
 }
 
 const NAMES = ['position', 'commit', 'end', 'rest', 'revision', 'storedAt'];

@@ -6,6 +6,7 @@ import type { FileSystem, OpenFile } from './file-system.ts';
 import { Replaced } from './handle-pool.ts';
 import type { HandlePool } from './handle-pool.ts';
 import { covering, decodeBlock } from './blocks.ts';
+import { clip } from './clip.ts';
 import { readHeader } from './header.ts';
 import type { FoundHeader, SegmentHeader } from './header.ts';
 import { readFully, removeIfThere } from './io.ts';
@@ -156,8 +157,12 @@ export class Segment {
     return this.summary?.gone ?? (this.summary !== undefined && this.summary.time === undefined ? all : [0, 0]);
   }
 
+  /** Without what it says of records that are not there: taking over a log may have been cut. */
   async header(): Promise<SegmentHeader> {
-    return (await this.#use((file) => readHeader(file, this.path)))!.header;
+    const { header } = (await this.#use((file) => readHeader(file, this.path)))!;
+    const { last } = this;
+    if (header.removed.every(({ to }) => to <= last)) return header;
+    return { ...header, removed: header.removed.flatMap((range) => clip(range, { from: 1, to: last })) };
   }
 
   /** The bytes between two offsets of the plain file, whichever form the segment has. Throws `STORE_CORRUPT`. */

@@ -3,6 +3,7 @@ import { AbstractStore, TelltaleError, expected } from '../../lib/plugin.ts';
 import type {
   Between,
   Head,
+  ImportSlice,
   KnownId,
   Page,
   PageQuery,
@@ -11,6 +12,7 @@ import type {
   StoreSupports,
   StoredDocument,
   StoredEvent,
+  Tombstone,
 } from '../../lib/plugin.ts';
 import { Appender } from './appender.ts';
 import { Compressor } from './compressor.ts';
@@ -30,6 +32,7 @@ import { recover } from './recovery.ts';
 import { removeRanges, rewriteEvents } from './rewrite.ts';
 import type { Change } from './rewrite.ts';
 import { SectionCache } from './section-cache.ts';
+import { takeOver } from './take-over.ts';
 import { Turns } from './turns.ts';
 
 const LOCK = 'lock';
@@ -38,6 +41,8 @@ const FREE_SPACE_EVERY_MS = 5_000;
 /** How long a writer may go on without asking whether the folder is still there and its own. */
 const LOOK_EVERY_MS = 1_000;
 const BUILT_IN_PATHS = ['metadata.conversationId', 'metadata.requestId', 'metadata.sessionId'];
+/** Taking over a log begins a segment wherever something was removed; so many are joined again. */
+const MANY_SEGMENTS = 32;
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 
 /** Memory for what is read of index files: sections come and go, filters stay. */
@@ -66,6 +71,7 @@ export class JsonFileStore extends AbstractStore {
   #follower: Follower | undefined;
   #documents!: DocumentFiles;
   #notices: string[] = [];
+  #begun = 0;
   #free: { bytes: number | undefined; at: number } = { bytes: undefined, at: -Infinity };
 
   constructor(folder: string, options: ParsedOptions, fs: FileSystem, opener: string, limits = LIMITS) {
@@ -82,7 +88,7 @@ export class JsonFileStore extends AbstractStore {
       maxEventBytes: MAX_EVENT_BYTES,
       readOnly: options.readOnly,
       pushdown: ['ids', 'types', 'entity', 'correlationId', 'causationId', 'time'],
-      operations: options.readOnly ? ['watch'] : ['sync'],
+      operations: options.readOnly ? ['watch', 'import'] : ['sync', 'import'],
     };
   }
 
@@ -162,6 +168,25 @@ export class JsonFileStore extends AbstractStore {
   protected async _rewrite(events: readonly StoredEvent[], between: Between): Promise<void> {
     await rewriteEvents(this.#change(between), events);
     await this.#tidy(between);
+  }
+
+  protected override async _import(slice: ImportSlice): Promise<void> {
+    await this.#mustOwn();
+    this.#begun += await takeOver(this.#log, this.#appender, slice);
+    if (this.#begun < MANY_SEGMENTS) return;
+    this.#begun = 0;
+    await this.#tidy((step) => step());
+  }
+
+  protected override _tombstones(
+    range: { readonly from: number; readonly to: number },
+    limit: number,
+  ): Promise<readonly Tombstone[]> {
+    return this.#log.tombstones(range, limit);
+  }
+
+  protected override _collections(): Promise<readonly string[]> {
+    return this.#documents.collections();
   }
 
   protected _document(collection: string, key: string): Promise<StoredDocument | undefined> {

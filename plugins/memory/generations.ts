@@ -36,6 +36,10 @@ export class Generations<V> {
     }
   }
 
+  *values(): Generator<V> {
+    for (const map of this.#maps) yield* map.values();
+  }
+
   #oldest(): Map<string, V> {
     return this.#maps[this.#maps.length - 1]!;
   }

@@ -2,6 +2,7 @@ import { AbstractStore, Slice, contentHash } from '../../lib/plugin.ts';
 import type {
   Between,
   Head,
+  ImportSlice,
   KnownId,
   Page,
   PageQuery,
@@ -11,6 +12,7 @@ import type {
   StoredEvent,
   StoreSize,
   StoreSupports,
+  Tombstone,
 } from '../../lib/plugin.ts';
 import { EventIndex, KIND, within } from './event-index.ts';
 import { EventLog } from './event-log.ts';
@@ -36,7 +38,7 @@ export class MemoryStore extends AbstractStore {
   readonly #log = new EventLog();
   readonly #index: EventIndex;
   /** Ids of removed events, and revisions of entities whose newest event was removed. */
-  readonly #removedIds: Generations<KnownId>;
+  readonly #removedIds: Generations<Tombstone>;
   readonly #removedRevisions: Generations<number>;
   readonly #removals: Removals;
   readonly #documents = new Map<string, Map<string, StoredDocument>>();
@@ -60,7 +62,7 @@ export class MemoryStore extends AbstractStore {
       shared: false,
       maxEventBytes: options.maxEventBytes,
       pushdown: ['ids', 'types', 'entity', 'entityKind', 'correlationId', 'causationId', 'time', 'equals'],
-      operations: [],
+      operations: ['import'],
     };
   }
 
@@ -96,8 +98,8 @@ export class MemoryStore extends AbstractStore {
     const found = new Map<string, KnownId>();
     for (const id of ids) {
       const event = this.#log.get(this.#index.last('id', id));
-      const known = event === undefined ? this.#removedIds.get(id) : toKnownId(event);
-      if (known !== undefined) found.set(id, known);
+      const known = event ?? this.#removedIds.get(id);
+      if (known !== undefined) found.set(id, toKnownId(known));
     }
     return found;
   }
@@ -139,6 +141,33 @@ export class MemoryStore extends AbstractStore {
       await between(async () => this.#replace(event));
       if (slice.isOver) await slice.rest();
     }
+  }
+
+  protected override async _import({ events, removed, tombstones, to, storedAt }: ImportSlice): Promise<void> {
+    for (const event of events) {
+      this.#log.set(event);
+      this.#index.add(event);
+    }
+    for (const tombstone of tombstones) this.#remember(tombstone);
+    this.#removals.add(removed);
+    this.#headNow = { position: to, storedAt };
+    if (this.#log.count > this.#capacity) this.#dropOldest(storedAt);
+  }
+
+  protected override async _tombstones(range: Range, limit: number): Promise<readonly Tombstone[]> {
+    const slice = new Slice();
+    const found: Tombstone[] = [];
+    for (const known of this.#removedIds.values()) {
+      // An id that was forgotten and came again may be there twice.
+      const isWithin = known.position >= range.from && known.position <= range.to;
+      if (isWithin && this.#removedIds.get(known.id) === known) found.push(known);
+      if (slice.isOver) await slice.rest();
+    }
+    return found.toSorted((a, b) => a.position - b.position).slice(0, limit);
+  }
+
+  protected override async _collections(): Promise<readonly string[]> {
+    return [...this.#documents].filter(([, documents]) => documents.size > 0).map(([name]) => name);
   }
 
   protected async _document(collection: string, key: string): Promise<StoredDocument | undefined> {
@@ -246,11 +275,17 @@ export class MemoryStore extends AbstractStore {
 
   /** Takes an event out of the log; what must outlive it is remembered. */
   #forget(event: StoredEvent): void {
-    const { id, entity, position, revision } = event;
-    this.#removedIds.set(id, toKnownId(event));
-    if (entity !== undefined && this.#index.last('entity', entity) === position)
-      this.#removedRevisions.set(entity, Math.max(revision, this.#removedRevisions.get(entity) ?? 0));
+    const { entity, position } = event;
+    const isNewest = entity !== undefined && this.#index.last('entity', entity) === position;
+    this.#remember(isNewest ? { ...toKnownId(event), entity } : toKnownId(event));
     this.#log.delete(position);
+  }
+
+  #remember(tombstone: Tombstone): void {
+    const { id, entity, revision } = tombstone;
+    this.#removedIds.set(id, tombstone);
+    if (entity === undefined) return;
+    this.#removedRevisions.set(entity, Math.max(revision, this.#removedRevisions.get(entity) ?? 0));
   }
 }
 
@@ -285,7 +320,7 @@ function kindOf(entity: string): string {
   return entity.slice(0, entity.indexOf('/'));
 }
 
-function toKnownId(event: StoredEvent): KnownId {
-  const { id, position, revision, storedAt } = event;
-  return { id, position, revision, storedAt, hash: contentHash(event) };
+function toKnownId(record: StoredEvent | Tombstone): KnownId {
+  const { id, position, revision, storedAt } = record;
+  return { id, position, revision, storedAt, hash: 'hash' in record ? record.hash : contentHash(record) };
 }

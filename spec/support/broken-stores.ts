@@ -4,6 +4,7 @@ import type {
   Commit,
   CommitListener,
   Head,
+  ImportSlice,
   KnownId,
   Page,
   PageQuery,
@@ -285,6 +286,18 @@ class IgnoresFences extends Healthy {
   }
 }
 
+class TakesOverWithoutIds extends Healthy {
+  protected override _import(slice: ImportSlice): Promise<void> {
+    return super._import({ ...slice, tombstones: [] });
+  }
+}
+
+class TakesOverWithoutReasons extends Healthy {
+  protected override _import(slice: ImportSlice): Promise<void> {
+    return super._import({ ...slice, removed: slice.removed.slice(0, 1) });
+  }
+}
+
 class DropsQueueOnClose extends Healthy {
   #closing = false;
 
@@ -350,6 +363,16 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
   broken(LastPutWins, 'no compare-and-set', 'puts only over the etag that was read'),
   broken(StaleEtags, 'etag reuse', 'gives a new etag with every put'),
   broken(IgnoresFences, 'ignored fence', 'refuses the changes of a holder that was superseded'),
+  broken(
+    TakesOverWithoutIds,
+    'ids lost in taking over',
+    'takes over removals, and knows the ids and revisions of what was removed',
+  ),
+  broken(
+    TakesOverWithoutReasons,
+    'holes made in taking over',
+    'takes over slice behind slice, and makes one log of them',
+  ),
   broken(
     DropsQueueOnClose,
     'acknowledged and lost at close',

@@ -1,0 +1,76 @@
+import type { ImportSlice, Range, RemovedRange, StoredEvent, Tombstone } from '../../lib/plugin.ts';
+import type { Appender } from './appender.ts';
+import { clip } from './clip.ts';
+import type { Log } from './log.ts';
+
+/** Records with consecutive positions, and what a header says of them and of the positions just before them. */
+export interface Run {
+  readonly first: number;
+  readonly records: readonly (StoredEvent | Tombstone)[];
+  readonly removed: readonly RemovedRange[];
+}
+
+const COMMIT_RECORDS = 1_024;
+
+/**
+ * Writes a stretch of another log behind the head. Removed events that are still known become tombstones; positions of
+ * which nothing is known have no record, and the segment behind them says why. A segment's header stands in front of
+ * its records: where something was removed, another one begins. Answers how many were begun.
+ */
+export async function takeOver(log: Log, appender: Appender, slice: ImportSlice): Promise<number> {
+  let begun = 0;
+  for (const { first, records, removed } of runsOf(slice)) {
+    if (removed.length > 0) {
+      begun++;
+      const before = records.length > 0 ? log.head.storedAt : slice.storedAt;
+      await appender.startSegment(first, removed, before);
+      log.moveHead({ position: first - 1, storedAt: before });
+    }
+    for (let i = 0; i < records.length; i += COMMIT_RECORDS) await appender.take(records.slice(i, i + COMMIT_RECORDS));
+  }
+  log.moveHead({ position: slice.to, storedAt: slice.storedAt });
+  return begun;
+}
+
+/** The last run may have no record: it stands behind positions of which nothing is known. */
+export function runsOf({ from, to, events, tombstones, removed }: ImportSlice): Run[] {
+  const runs: Run[] = [];
+  let records: (StoredEvent | Tombstone)[] = [];
+  let end = from - 1;
+  const close = (next: number): void => {
+    if (records.length > 0) {
+      const first = records[0]!.position;
+      runs.push({ first, records, removed: explained(removed, { from: end + 1, to: next }, first) });
+      end = next;
+    }
+    records = [];
+  };
+  for (const record of merged(events, tombstones)) {
+    const last = records.at(-1)?.position;
+    if (last !== undefined && record.position !== last + 1) close(last);
+    records.push(record);
+  }
+  close(records.at(-1)?.position ?? end);
+  if (end < to) runs.push({ first: to + 1, records, removed: explained(removed, { from: end + 1, to }, to + 1) });
+  return runs;
+}
+
+/** The parts of removed ranges within a span, cut at the first record: what lies before it is told apart. */
+function explained(removed: readonly RemovedRange[], span: Range, first: number): readonly RemovedRange[] {
+  return removed.flatMap((range) => [
+    ...clip(range, { from: span.from, to: Math.min(span.to, first - 1) }),
+    ...clip(range, { from: Math.max(span.from, first), to: span.to }),
+  ]);
+}
+
+function* merged(
+  events: readonly StoredEvent[],
+  tombstones: readonly Tombstone[],
+): Generator<StoredEvent | Tombstone, void, undefined> {
+  let next = 0;
+  for (const event of events) {
+    while (next < tombstones.length && tombstones[next]!.position < event.position) yield tombstones[next++]!;
+    yield event;
+  }
+  yield* tombstones.slice(next);
+}
