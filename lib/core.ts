@@ -173,7 +173,7 @@ export class Core {
 
   /** Sends an admitted event on its way: into the log, and to whoever hears it. Throws `INGRESS_FULL`. */
   send(cause: Cause | undefined, admitted: Envelope, fresh: boolean): void {
-    if (captured(cause, admitted) || held(cause, admitted, fresh)) return;
+    if (cause !== undefined && (captured(cause, admitted) || held(cause, admitted, fresh))) return;
     if (!this.dispatcher.room(admitted.bytes, this.isInside(cause))) throw this.#ingressFull();
     this.carrier.carry(admitted, fresh);
   }
