@@ -67,6 +67,11 @@ export function createChaos({ seed, every = 16, ways = ALL, script = SCRIPT }: C
     pool: { script, workerData: { order } satisfies ChaosData, restart: RESTART },
     unleash(bus, readers) {
       bus.on('$worker.died', ({ payload }) => void kills[causeOf(payload as { readonly message: string })]++);
+      // A small folder may be read before the first outcome is heard.
+      const undoFirst = bus.on('file.found', () => {
+        undoFirst();
+        strike(readers);
+      });
       let done = 0;
       let next = 1;
       const timers: NodeJS.Timeout[] = [];
@@ -76,6 +81,7 @@ export function createChaos({ seed, every = 16, ways = ALL, script = SCRIPT }: C
         timers.push(setTimeout(strike, random() * LATER_MS, readers));
       });
       return () => {
+        undoFirst();
         undo();
         timers.forEach(clearTimeout);
       };

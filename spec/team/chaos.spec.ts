@@ -47,6 +47,12 @@ describe('the team whose readers are killed', function () {
     expect(letters).to.equal(1);
   });
 
+  it('loses one of them also where there is little to read', async () => {
+    const { found, kills } = await run(3);
+    expect(total(kills)).to.be.at.least(1);
+    expect(found).to.deep.include({ files: 3, lost: [], twice: [], identical: true });
+  });
+
   it('is known to count twice where what is said again is not known by its id', async () => {
     const forgetful = new URL('./fixtures/forgetful-reader.js', import.meta.url);
     const { found, kills } = await run(40, ['exit after', 'throw after'], forgetful);
