@@ -63,7 +63,7 @@ const MAX_VALUES = 1_000;
 export function conditionsOf(query: PageHints, dialect: Dialect, number = 1): Conditions {
   const parameters: unknown[] = [];
   const bind: Bind = (value) => dialect.parameter(number - 1 + parameters.push(value));
-  const translation = new Translation(dialect, bind);
+  const translation = new Translation(dialect, bind, parameters);
   const parts = translation.hints(query);
   const where = query.where === undefined ? undefined : translation.filter(parseFilter(query.where));
   if (where !== undefined) parts.push(where.sql);
@@ -74,10 +74,12 @@ export function conditionsOf(query: PageHints, dialect: Dialect, number = 1): Co
 class Translation {
   readonly #dialect: Dialect;
   readonly #bind: Bind;
+  readonly #bound: unknown[];
 
-  constructor(dialect: Dialect, bind: Bind) {
+  constructor(dialect: Dialect, bind: Bind, bound: unknown[]) {
     this.#dialect = dialect;
     this.#bind = bind;
+    this.#bound = bound;
   }
 
   hints(hints: PageHints): string[] {
@@ -96,8 +98,15 @@ class Translation {
     return parts.filter((part) => part !== undefined);
   }
 
-  /** `undefined` where the database cannot tell anything. */
+  /** `undefined` where the database cannot tell anything; what was bound for it is given up. */
   filter(condition: Condition): Part | undefined {
+    const mark = this.#bound.length;
+    const part = this.#translate(condition);
+    if (part === undefined) this.#bound.length = mark;
+    return part;
+  }
+
+  #translate(condition: Condition): Part | undefined {
     if (condition.kind === 'field') return this.#field(condition);
     if (condition.kind === 'not') {
       const part = this.filter(condition.condition);

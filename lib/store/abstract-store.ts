@@ -327,7 +327,9 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
   }
 
   async #publish(commit: Pick<Commit, 'records' | 'head'>): Promise<void> {
-    if (this.#unwatch === undefined) await this.#tail.publish(commit);
+    // Where others write as well, what lies between is read while appends go on.
+    const follows = commit.records[0]?.position === this.#feed.position + 1;
+    if (follows || this.#unwatch === undefined) await this.#tail.publish(commit);
     else this.#tail.wake();
   }
 

@@ -1,0 +1,55 @@
+import type { StoredDocument } from '../../lib/plugin.ts';
+import type { Connection } from './connection.ts';
+import type { SqlRow } from './driver.ts';
+
+const FIELDS = 'key, value, etag';
+const WHICH = 'WHERE collection = ? AND key = ?';
+
+export interface Put {
+  readonly collection: string;
+  readonly key: string;
+  /** As JSON. */
+  readonly text: string;
+  readonly etag: string | null | undefined;
+  /** The position that the value names, 0 for none. */
+  readonly named: number;
+}
+
+export function readDocument(connection: Connection, collection: string, key: string): StoredDocument | undefined {
+  const row = connection.get(`SELECT ${FIELDS} FROM telltale_documents ${WHICH}`, [collection, key]);
+  return row && toDocument(row);
+}
+
+export function listDocuments(connection: Connection, collection: string): StoredDocument[] {
+  const sql = `SELECT ${FIELDS} FROM telltale_documents WHERE collection = ? ORDER BY rowid`;
+  return connection.all(sql, [collection]).map(toDocument);
+}
+
+export function listCollections(connection: Connection): string[] {
+  const rows = connection.all('SELECT DISTINCT collection FROM telltale_documents ORDER BY collection');
+  return rows.map((row) => row['collection'] as string);
+}
+
+/** Compares and sets within the caller's transaction; answers the new etag, `undefined` if the comparison failed. */
+export function putDocument(connection: Connection, { collection, key, text, etag, named }: Put): string | undefined {
+  const found = connection.get(`SELECT etag FROM telltale_documents ${WHICH}`, [collection, key]);
+  if (etag !== undefined && etag !== (found?.['etag'] ?? null)) return undefined;
+  connection.run('UPDATE telltale_log SET puts = puts + 1');
+  const next = String(connection.get('SELECT puts FROM telltale_log')!['puts']);
+  connection.run(
+    'INSERT INTO telltale_documents (collection, key, value, etag, named) VALUES (?, ?, ?, ?, ?) ' +
+      'ON CONFLICT (collection, key) DO UPDATE SET value = excluded.value, etag = excluded.etag, named = excluded.named',
+    [collection, key, text, next, named],
+  );
+  return next;
+}
+
+export function deleteDocument(connection: Connection, collection: string, key: string, etag?: string): boolean {
+  const sql = `DELETE FROM telltale_documents ${WHICH}${etag === undefined ? '' : ' AND etag = ?'}`;
+  return connection.run(sql, etag === undefined ? [collection, key] : [collection, key, etag]) > 0;
+}
+
+function toDocument(row: SqlRow): StoredDocument {
+  const { key, value, etag } = row as unknown as Readonly<Record<'key' | 'value' | 'etag', string>>;
+  return { key, value: JSON.parse(value) as unknown, etag };
+}

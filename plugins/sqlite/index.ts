@@ -1,0 +1,20 @@
+import type { Store } from '../../lib/plugin.ts';
+import { loadDriver } from './drivers.ts';
+import { parseOptions } from './options.ts';
+import type { SqliteOptions } from './options.ts';
+import { SqliteStore } from './store.ts';
+
+export type { DriverName } from './driver.ts';
+export type { SqliteOptions } from './options.ts';
+
+/**
+ * A log of events in an SQLite file that any number of processes on one machine write and read.
+ *
+ * @param path of the file; made when it is not there. `-wal` and `-shm` lie beside it while it is open
+ * @throws `INVALID_OPTION` at once; `NOT_SUPPORTED` where no driver is installed, `STORE_PATH`, `STORE_VERSION`,
+ * `STORE_CORRUPT`, `STORE_UNAVAILABLE` from `open`
+ */
+export function sqlite(path: string, options: SqliteOptions = {}): Store {
+  const parsed = parseOptions(path, options);
+  return new SqliteStore(path, parsed, () => loadDriver(parsed.driver));
+}

@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { indexKey, indexKeyReader } from '../../lib/plugin.ts';
+import type { StoredEvent } from '../../lib/plugin.ts';
+import type { Connection } from './connection.ts';
+
+/** Answered from an index in every store. */
+export const BUILT_IN_PATHS: readonly string[] = [
+  'metadata.conversationId',
+  'metadata.requestId',
+  'metadata.sessionId',
+];
+/** A longer text is kept as its hash. */
+const LONGEST_KEY = 200;
+
+const INSERT = 'INSERT OR IGNORE INTO telltale_keys (path, key, position) VALUES (?, ?, ?)';
+const DELETE = 'DELETE FROM telltale_keys WHERE path = ? AND key = ? AND position = ?';
+
+export interface KeyPath {
+  readonly number: number;
+  readonly path: string;
+  /** Events up to here were there before the path was, and those up to `indexedTo` have been added since. */
+  readonly indexedFrom: number;
+  readonly indexedTo: number;
+  readonly read: (event: StoredEvent) => string | undefined;
+}
+
+/** The text under which the index has a value; JSON's types apart, nothing for objects, arrays and what is missing. */
+export function keyText(value: unknown): string | undefined {
+  return toText(indexKey(value));
+}
+
+/** The paths that the file has an index of. */
+export function readPaths(connection: Connection): readonly KeyPath[] {
+  return connection.all('SELECT number, path, indexed_from, indexed_to FROM telltale_paths').map((row) => {
+    const path = row['path'] as string;
+    const read = indexKeyReader(path);
+    return {
+      number: row['number'] as number,
+      path,
+      indexedFrom: row['indexed_from'] as number,
+      indexedTo: row['indexed_to'] as number,
+      read: (event) => toText(read(event)),
+    };
+  });
+}
+
+/** The paths as of a version of the list (`LogRow.paths`), read anew where that has changed. */
+export class PathList {
+  #version = -1;
+  #paths: readonly KeyPath[] = [];
+
+  at(connection: Connection, version: number): readonly KeyPath[] {
+    if (version === this.#version) return this.#paths;
+    this.#paths = readPaths(connection);
+    this.#version = version;
+    return this.#paths;
+  }
+}
+
+/** Whether the index has every event. */
+export function isReady({ indexedFrom, indexedTo }: KeyPath): boolean {
+  return indexedTo >= indexedFrom;
+}
+
+/** Notes the paths that are new; from now on every process fills them. Within the caller's transaction. */
+export function addPaths(connection: Connection, wanted: readonly string[], head: number): void {
+  const known = new Set(readPaths(connection).map(({ path }) => path));
+  const added = [...new Set([...BUILT_IN_PATHS, ...wanted])].filter((path) => !known.has(path));
+  for (const path of added)
+    connection.run('INSERT INTO telltale_paths (path, indexed_to, indexed_from) VALUES (?, 0, ?)', [path, head]);
+  if (added.length > 0) connection.run('UPDATE telltale_log SET paths = paths + 1');
+}
+
+export function addKeys(connection: Connection, paths: readonly KeyPath[], event: StoredEvent): void {
+  for (const { number, read } of paths) {
+    const key = read(event);
+    if (key !== undefined) connection.run(INSERT, [number, key, event.position]);
+  }
+}
+
+export function removeKeys(connection: Connection, paths: readonly KeyPath[], event: StoredEvent): void {
+  for (const { number, read } of paths) {
+    const key = read(event);
+    if (key !== undefined) connection.run(DELETE, [number, key, event.position]);
+  }
+}
+
+// SQLite ends a text at NUL in places, and that is what keeps types apart elsewhere; no string of an event has one.
+function toText(key: string | undefined): string | undefined {
+  if (key === undefined) return undefined;
+  if (key.startsWith('\0')) return `=${key.slice(1)}`;
+  if (key.length <= LONGEST_KEY) return `'${key}`;
+  return `#${createHash('sha256').update(key).digest('base64url')}`;
+}

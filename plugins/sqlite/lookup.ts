@@ -1,0 +1,45 @@
+import { contentHash } from '../../lib/plugin.ts';
+import type { KnownId } from '../../lib/plugin.ts';
+import type { Connection } from './connection.ts';
+import { decode, WHOLE } from './records.ts';
+
+const CHUNK = 500;
+const AMONG = '(SELECT value FROM json_each(?))';
+
+/** The ids that were ever stored, those of removed events included. */
+export async function findIds(connection: Connection, ids: readonly string[]): Promise<Map<string, KnownId>> {
+  const found = new Map<string, KnownId>();
+  for (let at = 0; at < ids.length; at += CHUNK) {
+    const among = [JSON.stringify(ids.slice(at, at + CHUNK))];
+    for (const row of connection.all(`SELECT ${WHOLE} FROM telltale_events WHERE id IN ${AMONG}`, among)) {
+      const { event } = await decode(row, false);
+      const { id, position, revision, storedAt } = event;
+      found.set(id, { id, position, revision, storedAt, hash: contentHash(event) });
+    }
+    const gone = `SELECT id, position, revision, stored_at, hash FROM telltale_tombstones WHERE id IN ${AMONG}`;
+    for (const row of connection.all(gone, among)) {
+      const { id, position, revision, hash } = row as unknown as KnownId;
+      found.set(id, { id, position, revision, storedAt: row['stored_at'] as number, hash });
+    }
+  }
+  return found;
+}
+
+/** Of entities that were ever written. */
+export function findRevisions(connection: Connection, entities: readonly string[]): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const entity of entities) {
+    const revision = Math.max(last(connection, LIVING, entity), last(connection, REMOVED, entity));
+    if (revision > 0) found.set(entity, revision);
+  }
+  return found;
+}
+
+const LIVING =
+  'SELECT revision FROM telltale_events INDEXED BY telltale_events_entity WHERE entity = ? ORDER BY position DESC LIMIT 1';
+const REMOVED =
+  'SELECT revision FROM telltale_tombstones INDEXED BY telltale_tombstones_entity WHERE entity = ? ORDER BY position DESC LIMIT 1';
+
+function last(connection: Connection, sql: string, entity: string): number {
+  return (connection.get(sql, [entity])?.['revision'] as number | undefined) ?? 0;
+}

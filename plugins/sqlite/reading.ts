@@ -1,0 +1,252 @@
+import { Slice, conditionsOf } from '../../lib/plugin.ts';
+import type { Dialect, Page, PageQuery, StoredEvent } from '../../lib/plugin.ts';
+import type { Connection } from './connection.ts';
+import type { SqlRow, SqlValue } from './driver.ts';
+import { PathList, isReady, keyText } from './keys.ts';
+import type { KeyPath } from './keys.ts';
+import { readLog } from './log.ts';
+import { LISTED, WHOLE, damaged, decode } from './records.ts';
+
+/** Rows that are fetched in one go: each fetch holds the event loop. */
+const CHUNK = 128;
+/** Positions that are looked at in one go where a filter has no index. */
+const WINDOW = 4_096;
+/** A page without an index ends after this many positions, so that its caller has a say. */
+const MOST_POSITIONS = 65_536;
+/** Matches of a range (a span of time, a kind of entity) that are still put in order by hand. */
+const MOST_IN_RANGE = 20_000;
+/** Values of one field that are looked up one by one. */
+const MOST_VALUES = 64;
+/** Positions that are looked up at least where the rest of the filter may leave out some. */
+const LEAST_POSITIONS = 256;
+const END = Number.MAX_SAFE_INTEGER;
+
+/** Says which positions an index has: one statement for each value, each in the order of positions. */
+export interface Lookup {
+  /** As `Page.index` names it. */
+  readonly index: string;
+  /** Behind `SELECT position FROM`; the range of positions and a limit are put behind it. */
+  readonly from: string;
+  /** The parameters of each statement. */
+  readonly values: readonly (readonly SqlValue[])[];
+}
+
+interface Range {
+  readonly after: number;
+  readonly through: number;
+  readonly descending: boolean;
+}
+
+interface Found {
+  readonly positions: readonly number[];
+  /** All of the range has been looked at. */
+  readonly isWhole: boolean;
+}
+
+const DIALECT: Dialect = {
+  parameter: () => '?',
+  anyOf: (name, values, bind) => `${name} IN (${values.map(bind).join(', ')})`,
+  bytes: (name) => name,
+};
+
+/** What reading needs to know of the store. */
+export interface ReadContext {
+  readonly connection: Connection;
+  readonly path: string;
+  /** Compares checksums. */
+  readonly check: boolean;
+}
+
+/**
+ * Answers pages. One index leads, and what it finds is fetched by position; without an index the log is looked through
+ * in windows. Either way no statement takes long, and the event loop turns in between.
+ */
+export class Reading {
+  readonly #context: ReadContext;
+  readonly #slice = new Slice();
+  readonly #paths = new PathList();
+
+  constructor(context: ReadContext) {
+    this.#context = context;
+  }
+
+  async page(query: PageQuery): Promise<Page> {
+    if (this.#slice.isOver) await this.#slice.rest();
+    // The head comes first: what is committed later lies behind it, so that no position is passed over.
+    const log = readLog(this.#context.connection);
+    const through = Math.min(query.through, log.position);
+    if (query.after >= through) return { events: [], looked: query.descending ? query.after : through, done: true };
+    const bounded = { ...query, through };
+    const lookup = this.#lookupOf(query, this.#paths.at(this.#context.connection, log.paths));
+    return lookup === undefined ? this.#lookThrough(bounded) : this.#lookUp(bounded, lookup);
+  }
+
+  /** The index that leads; static, but for ranges, which lead only where they are small. */
+  #lookupOf(query: PageQuery, paths: readonly KeyPath[]): Lookup | undefined {
+    const { ids, correlationId, causationId, entity, entityKind, types, time } = query;
+    if (ids !== undefined) return idLookup(ids);
+    if (correlationId !== undefined) return column('correlationId', 'correlation_id', 'correlation', [correlationId]);
+    if (causationId !== undefined) return column('causationId', 'causation_id', 'causation', [causationId]);
+    if (entity !== undefined) return column('entity', 'entity', 'entity', [entity]);
+    const keyed = keyLookup(query, paths);
+    if (keyed !== undefined) return keyed;
+    const inTime = time === undefined ? undefined : this.#small(timeLookup(time));
+    if (inTime !== undefined) return inTime;
+    if (types !== undefined && types.length <= MOST_VALUES) return column('type', 'type', 'type', [...new Set(types)]);
+    return entityKind === undefined ? undefined : this.#small(kindLookup(entityKind));
+  }
+
+  /** A range is not in the order of positions, so it is used only where all of it can be sorted in no time. */
+  #small(lookup: Lookup): Lookup | undefined {
+    const sql = `SELECT count(*) AS count FROM (SELECT 1 FROM ${lookup.from} LIMIT ${MOST_IN_RANGE + 1})`;
+    const count = this.#context.connection.get(sql, lookup.values[0])!['count'] as number;
+    return count <= MOST_IN_RANGE ? lookup : undefined;
+  }
+
+  async #lookUp(query: PageQuery, lookup: Lookup): Promise<Page> {
+    const rest = restOf(query, lookup);
+    const limit = rest.sql === '' ? query.limit : Math.max(query.limit, LEAST_POSITIONS);
+    const { positions, isWhole } = this.#positions(query, lookup, limit);
+    const events: StoredEvent[] = [];
+    let looked = query.descending ? query.after : query.through;
+    let done = isWhole;
+    for (let at = 0; at < positions.length; at += CHUNK) {
+      const chunk = positions.slice(at, at + CHUNK);
+      await this.#take(this.#rowsAt(chunk, query.descending, rest), events);
+      if (events.length < query.limit && at + CHUNK < positions.length) continue;
+      // What was found beyond the limit is found again by the next page.
+      const left = at + CHUNK < positions.length || events.length > query.limit;
+      events.length = Math.min(events.length, query.limit);
+      if (left || !isWhole) {
+        done = false;
+        looked = left && events.length === query.limit ? events[events.length - 1]!.position : chunk[chunk.length - 1]!;
+      }
+      break;
+    }
+    if (positions.length === 0 && !isWhole) done = false;
+    return { events, looked, done, index: lookup.index, scanned: events.length };
+  }
+
+  /** The first positions of all values together, as far as every value's list reaches. */
+  #positions({ after, through, descending }: Range, { from, values }: Lookup, limit: number): Found {
+    const order = descending ? 'DESC' : 'ASC';
+    const sql = `SELECT position FROM ${from} AND position > ? AND position <= ? ORDER BY position ${order} LIMIT ?`;
+    const lists = values.map((value) =>
+      this.#context.connection.all(sql, [...value, after, through, limit]).map((row) => row['position'] as number),
+    );
+    if (lists.length === 1) return { positions: lists[0]!, isWhole: lists[0]!.length < limit };
+    const merged = lists.flat().toSorted((a, b) => (descending ? b - a : a - b));
+    return {
+      positions: merged.slice(0, limit),
+      isWhole: merged.length <= limit && lists.every((l) => l.length < limit),
+    };
+  }
+
+  #rowsAt(positions: readonly number[], descending: boolean, rest: Rest): readonly SqlRow[] {
+    const where = rest.sql === '' ? '' : ` WHERE ${rest.sql}`;
+    // CROSS JOIN keeps SQLite from beginning at another index.
+    const sql =
+      `SELECT ${LISTED} FROM (SELECT value AS at FROM json_each(?)) CROSS JOIN telltale_events ON position = at` +
+      `${where} ORDER BY position ${descending ? 'DESC' : 'ASC'}`;
+    return this.#context.connection.all(sql, [`[${positions.join(',')}]`, ...rest.parameters]);
+  }
+
+  async #lookThrough(query: PageQuery): Promise<Page> {
+    const { descending } = query;
+    const rest = restOf(query);
+    const events: StoredEvent[] = [];
+    let { after, through } = query;
+    let seen = 0;
+    while (after < through && events.length < query.limit && seen < MOST_POSITIONS) {
+      const width = rest.sql === '' ? END : WINDOW;
+      const window = descending
+        ? { after: Math.max(after, through - width), through }
+        : { after, through: Math.min(through, after + width) };
+      const wanted = Math.min(CHUNK, query.limit - events.length);
+      const rows = this.#rowsIn(window, descending, rest, wanted);
+      // With less than was asked for, the whole window has been looked at.
+      const end = rows.length === wanted ? (rows[wanted - 1]!['position'] as number) : undefined;
+      if (descending) through = end === undefined ? window.after : end - 1;
+      else after = end ?? window.through;
+      seen += rest.sql === '' ? rows.length : WINDOW;
+      await this.#take(rows, events);
+    }
+    const done = after >= through;
+    return { events, looked: descending ? (done ? query.after : through + 1) : after, done, scanned: seen };
+  }
+
+  #rowsIn(
+    { after, through }: Omit<Range, 'descending'>,
+    descending: boolean,
+    rest: Rest,
+    limit: number,
+  ): readonly SqlRow[] {
+    const where = rest.sql === '' ? '' : ` AND ${rest.sql}`;
+    const sql =
+      `SELECT ${LISTED} FROM telltale_events NOT INDEXED WHERE position > ? AND position <= ?${where} ` +
+      `ORDER BY position ${descending ? 'DESC' : 'ASC'} LIMIT ?`;
+    return this.#context.connection.all(sql, [after, through, ...rest.parameters, limit]);
+  }
+
+  async #take(rows: readonly SqlRow[], into: StoredEvent[]): Promise<void> {
+    const { connection, check, path } = this.#context;
+    for (const row of rows) {
+      if (this.#slice.isOver) await this.#slice.rest();
+      const whole = row['payload'] !== null ? row : connection.get(ONE, [row['position']!]);
+      // It was removed since.
+      if (whole === undefined) continue;
+      const decoded = decode(whole, check);
+      const { event, isIntact } = decoded instanceof Promise ? await decoded : decoded;
+      if (!isIntact) throw damaged(whole, path);
+      into.push(event);
+    }
+  }
+}
+
+interface Rest {
+  readonly sql: string;
+  readonly parameters: readonly SqlValue[];
+}
+
+const ONE = `SELECT ${WHOLE} FROM telltale_events WHERE position = ?`;
+const NO_REST: Rest = { sql: '', parameters: [] };
+
+/** What the lookup does not answer by itself. */
+function restOf(query: PageQuery, lookup?: Lookup): Rest {
+  const { where, after: _, through: __, descending: ___, limit: ____, ...hints } = query;
+  if (lookup !== undefined && where === undefined && Object.keys(hints).length === 1) return NO_REST;
+  const { sql, parameters } = conditionsOf(where === undefined ? hints : { ...hints, where }, DIALECT);
+  return { sql, parameters: parameters as readonly SqlValue[] };
+}
+
+function idLookup(ids: readonly string[]): Lookup {
+  const from = 'telltale_events INDEXED BY telltale_events_id WHERE id IN (SELECT value FROM json_each(?))';
+  return { index: 'id', from, values: [[JSON.stringify([...new Set(ids)])]] };
+}
+
+function column(index: string, name: string, suffix: string, values: readonly string[]): Lookup {
+  const from = `telltale_events INDEXED BY telltale_events_${suffix} WHERE ${name} = ?`;
+  return { index, from, values: values.map((value) => [value]) };
+}
+
+function keyLookup({ equals }: PageQuery, paths: readonly KeyPath[]): Lookup | undefined {
+  for (const { path, values } of equals ?? []) {
+    const known = paths.find((one) => one.path === path);
+    const keys = values.map(keyText).filter((key) => key !== undefined);
+    if (known === undefined || !isReady(known) || keys.length < values.length || keys.length > MOST_VALUES) continue;
+    const parameters = [...new Set(keys)].map((key) => [known.number, key]);
+    return { index: path, from: 'telltale_keys WHERE path = ? AND key = ?', values: parameters };
+  }
+  return undefined;
+}
+
+function timeLookup({ from = -1e300, to = 1e300 }: NonNullable<PageQuery['time']>): Lookup {
+  const range = 'telltale_events INDEXED BY telltale_events_time WHERE time >= ? AND time <= ?';
+  return { index: 'time', from: range, values: [[from, to]] };
+}
+
+/** `/` is followed by `0`. */
+function kindLookup(kind: string): Lookup {
+  const range = 'telltale_events INDEXED BY telltale_events_entity WHERE entity >= ? AND entity < ?';
+  return { index: 'entity', from: range, values: [[`${kind}/`, `${kind}0`]] };
+}

@@ -1,0 +1,362 @@
+import { existsSync, rmSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { AbstractStore, expected, prepareAppends } from '../../lib/plugin.ts';
+import type {
+  Between,
+  Commit,
+  Durability,
+  Head,
+  ImportSlice,
+  KnownId,
+  Page,
+  PageQuery,
+  PendingAppend,
+  PreparedAppends,
+  Range,
+  RemovedRange,
+  StoreSize,
+  StoreSupports,
+  StoredDocument,
+  StoredEvent,
+  Tombstone,
+} from '../../lib/plugin.ts';
+import { Appender } from './appender.ts';
+import type { Batch } from './appender.ts';
+import { removeRanges, rewriteEvents } from './changes.ts';
+import type { ChangeContext } from './changes.ts';
+import type { Connection } from './connection.ts';
+import { openConnections } from './connections.ts';
+import type { Connections } from './connections.ts';
+import { deleteDocument, listCollections, listDocuments, putDocument, readDocument } from './documents.ts';
+import { sqliteCode } from './driver.ts';
+import type { SqliteDriver } from './driver.ts';
+import { toFailure } from './failure.ts';
+import { bytesOf, checkPath, freeBytes } from './file.ts';
+import { importSlice, readTombstones } from './importing.ts';
+import { changesSince, lastChange, readLog } from './log.ts';
+import { findIds, findRevisions } from './lookup.ts';
+import type { ParsedOptions } from './options.ts';
+import { packAppends, packEvents } from './packing.ts';
+import { buildPaths } from './path-builder.ts';
+import { Reading } from './reading.ts';
+import { readRemovals } from './removals.ts';
+import type { Writer } from './writer.ts';
+
+type Prepared = Pick<Batch, 'prepared' | 'packed'>;
+
+const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+const FREE_SPACE_EVERY_MS = 5_000;
+
+/**
+ * The log of one SQLite file, shared with whatever other processes have it open.
+ *
+ * Order: whoever has the file's lock decides and writes; a group commit is one transaction.
+ * Failure: a failed sync and a damaged file stop the store for good; anything else can be tried again.
+ * Closing: gives both connections back; nothing is kept in memory.
+ */
+export class SqliteStore extends AbstractStore {
+  readonly name: string;
+  readonly #path: string;
+  readonly #options: ParsedOptions;
+  readonly #loadDriver: () => SqliteDriver;
+  #durability: Durability;
+  #connections: Connections | undefined;
+  #reading!: Reading;
+  #appender!: Appender;
+  #building: Promise<void> = Promise.resolve();
+  #isClosing = false;
+  #notices: string[] = [];
+  #seenChange = 0;
+  #free: { bytes: number | undefined; at: number } = { bytes: undefined, at: -Infinity };
+
+  constructor(path: string, options: ParsedOptions, loadDriver: () => SqliteDriver) {
+    super();
+    this.#path = resolve(path);
+    this.#options = options;
+    this.#loadDriver = loadDriver;
+    this.#durability = options.durability;
+    this.name = `sqlite ${path}`;
+  }
+
+  get supports(): StoreSupports {
+    return {
+      durability: this.#durability,
+      shared: true,
+      maxEventBytes: MAX_EVENT_BYTES,
+      readOnly: this.#options.readOnly,
+      pushdown: ['ids', 'types', 'entity', 'entityKind', 'correlationId', 'causationId', 'time', 'equals', 'where'],
+      operations: this.#options.readOnly ? ['watch'] : ['watch', 'import', 'sync', 'transaction'],
+    };
+  }
+
+  /** Resolves when new paths have their index. @internal */
+  idle(): Promise<void> {
+    return this.#building;
+  }
+
+  /**
+   * Runs `work` in a transaction of the log's file: what it writes there and what it appends stand or fall together.
+   * `append` answers what its appends come to once the transaction is committed. @internal
+   */
+  async transaction<T>(
+    work: (connection: Connection, append: (appends: readonly PendingAppend[]) => Promise<Commit>) => T | Promise<T>,
+  ): Promise<T> {
+    return this.#guard(() =>
+      this.#writer.transaction((connection) =>
+        work(connection, async (appends) => this.#decide(connection, await this.#prepare(appends))),
+      ),
+    );
+  }
+
+  protected async _open(): Promise<void> {
+    const { readOnly, create } = this.#options;
+    const driver = this.#loadDriver();
+    const isNew = !existsSync(this.#path);
+    checkPath(this.#path, create && !readOnly);
+    try {
+      this.#connections = await openConnections(driver, this.#path, this.#options);
+    } catch (error) {
+      if (isNew) removeEmpty(this.#path);
+      throw error;
+    }
+    const { reader, durability } = this.#connections;
+    this.#durability = readOnly ? this.#options.durability : durability;
+    this.#notices = this.#durability === this.#options.durability ? [] : ['SQLite does not sync as it was told to'];
+    this.#reading = new Reading({ connection: reader, path: this.#path, check: this.#options.checkOnRead });
+    this.#appender = new Appender(this.#path);
+    this.#seenChange = lastChange(reader);
+    this.#isClosing = false;
+    this.#building = readOnly ? Promise.resolve() : this.#build();
+    await this.#measureFreeSpace();
+  }
+
+  protected async _close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#building;
+    const { reader, writer } = this.#connections!;
+    this.#connections = undefined;
+    await this.#guard(async () => {
+      reader.close();
+      writer?.connection.close();
+    });
+  }
+
+  protected override async _commit(appends: readonly PendingAppend[]): Promise<Commit> {
+    return this.#guard(async () => {
+      const writer = this.#writer;
+      const batch = await this.#prepare(appends);
+      try {
+        return await writer.transaction((connection) => this.#decide(connection, batch));
+      } catch (error) {
+        if (sqliteCode(error) !== 'CONSTRAINT') throw error;
+        // An id that was said to be new is not: now all of them are looked up.
+        return writer.transaction((connection) =>
+          this.#decide(connection, { ...batch, prepared: lookingUp(batch.prepared) }),
+        );
+      }
+    });
+  }
+
+  protected async _append(): Promise<never> {
+    throw expected('NOT_SUPPORTED', 'an append', 'decided in its transaction', 'apart from it');
+  }
+
+  protected _read(query: PageQuery): Promise<Page> {
+    return this.#guard(() => this.#reading.page(query));
+  }
+
+  protected async _head(): Promise<Head> {
+    const { position, storedAt } = await this.#read(readLog);
+    return { position, storedAt };
+  }
+
+  protected _find(ids: readonly string[]): Promise<ReadonlyMap<string, KnownId>> {
+    return this.#read((reader) => findIds(reader, ids));
+  }
+
+  protected _revision(entities: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return this.#read((reader) => findRevisions(reader, entities));
+  }
+
+  protected _remove(ranges: readonly Range[], reason: string, at: number, between: Between): Promise<number> {
+    return this.#guard(() => removeRanges(this.#change(between), ranges, reason, at));
+  }
+
+  protected _removed(range: Range): Promise<readonly RemovedRange[]> {
+    return this.#read((reader) => readRemovals(reader, range));
+  }
+
+  protected _rewrite(events: readonly StoredEvent[], between: Between): Promise<void> {
+    return this.#guard(() => rewriteEvents(this.#change(between), events));
+  }
+
+  protected override async _import(slice: ImportSlice): Promise<void> {
+    await this.#guard(async () => {
+      const packed = await packEvents(slice.events, this.#options.compressAbove);
+      await this.#writer.transaction((connection) => importSlice(connection, this.#appender, slice, packed));
+    });
+  }
+
+  protected override _tombstones(range: Range, limit: number): Promise<readonly Tombstone[]> {
+    return this.#read((reader) => readTombstones(reader, range, limit));
+  }
+
+  protected override _collections(): Promise<readonly string[]> {
+    return this.#read(listCollections);
+  }
+
+  protected _document(collection: string, key: string): Promise<StoredDocument | undefined> {
+    return this.#read((reader) => readDocument(reader, collection, key));
+  }
+
+  protected _putDocument(
+    collection: string,
+    key: string,
+    value: unknown,
+    etag: string | null | undefined,
+    named: number,
+  ): Promise<string | undefined> {
+    const put = { collection, key, text: JSON.stringify(value), etag, named };
+    return this.#guard(() => this.#writer.transaction((connection) => putDocument(connection, put)));
+  }
+
+  protected _listDocuments(collection: string): Promise<readonly StoredDocument[]> {
+    return this.#read((reader) => listDocuments(reader, collection));
+  }
+
+  protected _deleteDocument(collection: string, key: string, etag: string | undefined): Promise<boolean> {
+    return this.#guard(() =>
+      this.#writer.transaction((connection) => deleteDocument(connection, collection, key, etag)),
+    );
+  }
+
+  protected override async _size(): Promise<StoreSize> {
+    const { events, bytes } = await this.#read(readLog);
+    return { events, storedBytes: await bytesOf(this.#path), originalBytes: bytes };
+  }
+
+  /** Syncs what was written without: a sync of the write-ahead log takes along all that is in it. */
+  protected override async _sync(): Promise<void> {
+    if (this.#options.durability === 'disk') return;
+    await this.#guard(async () => {
+      const writer = this.#writer;
+      await writer.between((connection) => connection.exec('PRAGMA synchronous = FULL'));
+      await writer.transaction((connection) => connection.run('UPDATE telltale_log SET puts = puts'));
+      await writer.between((connection) => connection.exec('PRAGMA synchronous = NORMAL'));
+    });
+  }
+
+  protected override _watch(wake: () => void): () => void {
+    let seen = this.#version();
+    let cancel: (() => void) | undefined;
+    const poll = (): void => {
+      cancel = this.clock.after(this.#options.pollMs, () => {
+        const version = this.#version();
+        if (version !== seen) this.#tellChanges();
+        if (version !== seen) wake();
+        seen = version;
+        poll();
+      });
+    };
+    poll();
+    return () => cancel?.();
+  }
+
+  protected override _health(): { diskFreeBytes?: number; notices: readonly string[] } {
+    void this.#measureFreeSpace();
+    const { bytes } = this.#free;
+    return { notices: this.#notices, ...(bytes === undefined ? {} : { diskFreeBytes: bytes }) };
+  }
+
+  get #writer(): Writer {
+    const writer = this.#connections?.writer;
+    if (writer === undefined) throw expected('STORE_READ_ONLY', this.#path, 'opened for writing', 'readOnly: true');
+    return writer.turns;
+  }
+
+  /** What need not be done while others wait for the lock. */
+  async #prepare(appends: readonly PendingAppend[]): Promise<Prepared> {
+    const prepared = prepareAppends(appends, MAX_EVENT_BYTES);
+    return { prepared, packed: await packAppends(prepared.appends, this.#options.compressAbove) };
+  }
+
+  #decide(connection: Connection, batch: Prepared): Promise<Commit> {
+    return this.#appender.commit(connection, { ...batch, now: this.clock.now(), durability: this.#durability });
+  }
+
+  #change(between: Between): ChangeContext {
+    return {
+      writer: this.#writer,
+      appender: this.#appender,
+      compressAbove: this.#options.compressAbove,
+      between,
+      // Those of other processes stay to be told.
+      noted: (serial) => {
+        if (serial === this.#seenChange + 1) this.#seenChange = serial;
+      },
+    };
+  }
+
+  /** Changes with every commit of whomever; `undefined` when it cannot be asked. */
+  #version(): unknown {
+    try {
+      return this.#connections?.reader.pragma('data_version');
+    } catch {
+      return undefined;
+    }
+  }
+
+  #tellChanges(): void {
+    const reader = this.#connections?.reader;
+    if (reader === undefined) return;
+    try {
+      const ranges = changesSince(reader, this.#seenChange);
+      this.#seenChange = lastChange(reader);
+      if (ranges.length > 0) this.tellRemoved(ranges.toSorted((a, b) => a.from - b.from));
+    } catch {
+      // Told at the next look.
+    }
+  }
+
+  /** Never rejects: what is not built is built after the next opening, and queries do without. */
+  async #build(): Promise<void> {
+    try {
+      await buildPaths(this.#writer, () => this.#isClosing);
+    } catch (error) {
+      this.#notices.push(`an index of \`index\` could not be built: ${String(error)}`);
+    }
+  }
+
+  async #measureFreeSpace(): Promise<void> {
+    const now = this.clock.monotonic();
+    if (now - this.#free.at < FREE_SPACE_EVERY_MS) return;
+    this.#free = { ...this.#free, at: now };
+    this.#free = { bytes: await freeBytes(this.#path), at: now };
+  }
+
+  #read<T>(work: (reader: Connection) => T | Promise<T>): Promise<T> {
+    return this.#guard(async () => work(this.#connections!.reader));
+  }
+
+  async #guard<T>(work: () => T | Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw toFailure(error, this.#path);
+    }
+  }
+}
+
+/** The same appends, none of which is taken to be new. */
+function lookingUp({ appends, refused }: PreparedAppends): PreparedAppends {
+  const again = new Map(appends.map((append) => [append, { ...append, fresh: false }]));
+  return {
+    appends: [...again.values()],
+    refused: new Map([...refused].map(([append, error]) => [again.get(append)!, error])),
+  };
+}
+
+function removeEmpty(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.size !== 0) return;
+  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+}

@@ -1,0 +1,84 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { TelltaleError } from '../../lib/plugin.ts';
+import type { Connection } from './connection.ts';
+import { isBusy } from './failure.ts';
+
+/** While another process has the lock, it is asked for again after this long at first, and after at most this long. */
+const FIRST_WAIT_MS = 1;
+const LONGEST_WAIT_MS = 20;
+
+/**
+ * The one connection that writes.
+ *
+ * Order: transactions run one after another, in the order they were asked for.
+ * Waiting: for another process's lock up to `busyTimeout`, by real time, and without holding the event loop.
+ * Failure: a transaction whose work throws is rolled back; one whose COMMIT throws is rolled back where it is still
+ * open, and nothing is known of it otherwise.
+ */
+export class Writer {
+  readonly #connection: Connection;
+  readonly #path: string;
+  readonly #busyTimeout: number;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(connection: Connection, path: string, busyTimeout: number) {
+    this.#connection = connection;
+    this.#path = path;
+    this.#busyTimeout = busyTimeout;
+  }
+
+  /** Runs `work` in a transaction of its own; what it answers is given when the transaction is committed. */
+  transaction<T>(work: (connection: Connection) => T | Promise<T>): Promise<T> {
+    const turn = this.#last.then(() => this.#carryOut(work));
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** Runs `look` on this connection while no transaction is open. */
+  between<T>(look: (connection: Connection) => T): Promise<T> {
+    const turn = this.#last.then(() => look(this.#connection));
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #carryOut<T>(work: (connection: Connection) => T | Promise<T>): Promise<T> {
+    const connection = this.#connection;
+    await this.#begin();
+    try {
+      const result = await work(connection);
+      connection.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
+  }
+
+  // The lock is never waited for within SQLite, which would hold the event loop.
+  async #begin(): Promise<void> {
+    const end = performance.now() + this.#busyTimeout;
+    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+      try {
+        this.#connection.exec('BEGIN IMMEDIATE');
+        return;
+      } catch (error) {
+        if (!isBusy(error)) throw error;
+        if (performance.now() >= end) throw this.#timedOut(error);
+      }
+      await wait(waitMs);
+    }
+  }
+
+  #rollBack(): void {
+    try {
+      if (this.#connection.inTransaction) this.#connection.exec('ROLLBACK');
+    } catch {
+      // What the work threw says more; a transaction that is still open refuses the next BEGIN.
+    }
+  }
+
+  #timedOut(cause: unknown): TelltaleError {
+    const text = `sqlite ${this.#path}: another process has had the lock for ${this.#busyTimeout} ms`;
+    return new TelltaleError('STORE_UNAVAILABLE', text, { cause, details: { path: this.#path, answer: 'BUSY' } });
+  }
+}
