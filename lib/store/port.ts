@@ -175,6 +175,8 @@ export interface StoreHealth {
   readonly lastError?: TelltaleError;
   /** Free bytes where the log lies; absent where that means nothing. */
   readonly diskFreeBytes?: number;
+  /** Of a store behind a network: connections open and idle, and calls that wait for one. */
+  readonly connections?: { readonly open: number; readonly idle: number; readonly waiting: number };
   /** What the store found at opening or could not do since: repaired tails, lost ranges, cleanup left over. */
   readonly notices: readonly string[];
 }

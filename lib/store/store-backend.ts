@@ -72,7 +72,7 @@ export abstract class StoreBackend {
   /** Calls `wake` when others may have committed; declared as `watch` in `supports.operations`. */
   protected _watch?(wake: () => void): () => void;
   /** What the store adds to its health. */
-  protected _health(): Partial<Pick<Port.StoreHealth, 'diskFreeBytes' | 'notices'>> {
+  protected _health(): Partial<Pick<Port.StoreHealth, 'diskFreeBytes' | 'connections' | 'notices'>> {
     return {};
   }
 }

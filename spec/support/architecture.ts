@@ -104,6 +104,7 @@ const PLACES: Readonly<Record<string, RegExp>> = {
   croner: /^lib\/retention\//,
   libsql: /^plugins\/sqlite\//,
   'better-sqlite3': /^plugins\/sqlite\//,
+  pg: /^plugins\/postgres\//,
   commander: /^plugins\/cli\//,
 };
 

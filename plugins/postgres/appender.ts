@@ -1,0 +1,154 @@
+import { TelltaleError, decideCommit, gatherFacts } from '../../lib/plugin.ts';
+import type {
+  Commit,
+  CommitFacts,
+  Durability,
+  Head,
+  LookUps,
+  PendingAppend,
+  PreparedAppends,
+} from '../../lib/plugin.ts';
+import { commitRows } from './commit-rows.ts';
+import type { CommitRows } from './commit-rows.ts';
+import type { Connections, Session } from './connections.ts';
+import { isTaken, lacksPartition } from './failures.ts';
+import type { Names } from './names.ts';
+import type { Partitions } from './partitions.ts';
+
+export interface AppenderPort {
+  readonly connections: Connections;
+  readonly names: Names;
+  readonly partitions: Partitions;
+  readonly now: () => number;
+  readonly durability: () => Durability;
+  /** The log as a session sees it. */
+  readonly lookUps: (session: Session) => LookUps;
+}
+
+/** What the log answered to a group commit. */
+interface Written {
+  readonly status: string;
+  readonly first: number;
+  readonly storedAt: number;
+  readonly bases: readonly number[];
+}
+
+/** How often a commit makes room for itself: somebody else may be as fast. */
+const ATTEMPTS = 5;
+
+/**
+ * Group commits. Nearly all of them are one call: the function checks, under the lock of the counter, that what the
+ * commit takes for granted holds, and writes all of it. Where it does not hold, and where an append has a condition,
+ * the commit is decided in a transaction that holds the same lock, by `decideCommit` as everywhere.
+ *
+ * Order: the counter's lock is the order of all writers' commits, and of positions.
+ * Failure: a call that broke off may have been carried out; its ids say so when it is tried again.
+ */
+export class Appender {
+  readonly #port: AppenderPort;
+  readonly #call: string;
+
+  constructor(port: AppenderPort) {
+    this.#port = port;
+    const numbers = Array.from({ length: 18 }, (_, i) => `$${i + 1}`);
+    this.#call = `SELECT status, first, stored, bases FROM ${port.names.append}(${numbers.join(', ')})`;
+  }
+
+  async commit(prepared: PreparedAppends): Promise<Commit> {
+    const rows = prepared.refused.size === 0 ? commitRows(prepared.appends) : undefined;
+    if (rows !== undefined) {
+      const commit = await this.#withRoom(() => this.#atOnce(prepared.appends, rows));
+      if (commit !== undefined) return commit;
+    }
+    return this.#withRoom(() => this.#port.connections.transaction((session) => this.decide(session, prepared)));
+  }
+
+  /**
+   * Decides and writes a commit in a transaction that is somebody else's to commit, at READ COMMITTED. From here until
+   * it ends, every other writer waits.
+   */
+  async decide(session: Session, { appends, refused }: PreparedAppends): Promise<Commit> {
+    const { names, partitions, lookUps, now, durability } = this.#port;
+    const head = await lockHead(session, names);
+    const looked = appends.map(lookedUp);
+    const origins = new Map(looked.map((append, i) => [append, refused.get(appends[i]!)] as const));
+    const facts: CommitFacts = {
+      ...(await gatherFacts(looked, head, lookUps(session))),
+      head,
+      now: now(),
+      durability: durability(),
+      refused: new Map([...origins].filter((entry): entry is [PendingAppend, TelltaleError] => entry[1] !== undefined)),
+    };
+    const decision = decideCommit(looked, facts);
+    if (decision.records.length === 0) return decision;
+    await partitions.upTo(decision.head.position);
+    await this.#write(session, decision);
+    return decision;
+  }
+
+  /** `undefined` where something does not hold. */
+  async #atOnce(appends: readonly PendingAppend[], rows: CommitRows): Promise<Commit | undefined> {
+    const { connections, durability, now } = this.#port;
+    let written: Written;
+    try {
+      written = await this.#ask(connections, rows, now());
+    } catch (error) {
+      if (isTaken(error)) return undefined;
+      throw error;
+    }
+    if (written.status !== 'stored') return undefined;
+    const { first, storedAt, bases } = written;
+    const revisions = new Map(rows.streams.map((entity, i) => [entity, bases[i]!]));
+    const head = { position: first - 1, storedAt };
+    const facts = { head, now: storedAt, durability: durability(), known: NONE, conditions: NONE, refused: NONE };
+    return decideCommit(appends, { ...facts, revisions });
+  }
+
+  async #write(session: Session, { records, head }: Commit): Promise<void> {
+    const appends = [{ events: records, bytes: 0, fresh: true, admitted: true, acknowledged: ignore, failed: ignore }];
+    const { status, first } = await this.#ask(session, commitRows(appends)!, head.storedAt);
+    if (status === 'stored' && first === records[0]!.position) return;
+    throw new TelltaleError('STORE_UNAVAILABLE', `the log did not take a commit at ${records[0]!.position}: ${status}`);
+  }
+
+  async #ask(session: Pick<Session, 'query'>, { parameters }: CommitRows, now: number): Promise<Written> {
+    const { rows } = await session.query(this.#call, [...parameters, now]);
+    const [status, first, stored, bases] = rows[0]!;
+    const list = bases === null || bases === '{}' ? [] : bases!.slice(1, -1).split(',').map(Number);
+    return { status: status!, first: Number(first), storedAt: Number(stored), bases: list };
+  }
+
+  async #withRoom<T>(write: () => Promise<T>): Promise<T> {
+    const { partitions, connections, names } = this.#port;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await write();
+      } catch (error) {
+        if (!lacksPartition(error) || attempt === ATTEMPTS) throw error;
+        partitions.forget();
+        const { rows } = await connections.query(`SELECT position FROM ${names.of('counter')}`);
+        await partitions.upTo(Number(rows[0]![0]) + MAX_COMMIT_EVENTS);
+      }
+    }
+  }
+}
+
+const NONE: ReadonlyMap<never, never> = new Map<never, never>();
+/** More than any commit has, but for an append that is larger by itself. */
+const MAX_COMMIT_EVENTS = 10_000;
+const ignore = (): void => undefined;
+
+/** The head behind the lock that all writers take. */
+async function lockHead(session: Session, names: Names): Promise<Head> {
+  const { rows } = await session.query(`SELECT position, stored_at FROM ${names.of('counter')} FOR UPDATE`);
+  const [position, storedAt] = rows[0]!;
+  return { position: Number(position), storedAt: Number(storedAt) };
+}
+
+/** Under the lock everything is looked up: an id that seemed fresh may be the reason for being here. */
+function lookedUp(append: PendingAppend): PendingAppend {
+  if (!append.fresh) return append;
+  const { events, bytes, admitted, expect } = append;
+  const settle = { acknowledged: append.acknowledged.bind(append), failed: append.failed.bind(append) };
+  return { events, bytes, admitted, fresh: false, ...(expect === undefined ? {} : { expect }), ...settle };
+}

@@ -1,0 +1,221 @@
+import { Slice, mergeRanges, metadataText, payloadText, subtractRanges } from '../../lib/plugin.ts';
+import type { Between, Range, RemovedRange, StoredEvent } from '../../lib/plugin.ts';
+import { bigintArray, intArray, textArray } from './arrays.ts';
+import type { Connections, Session } from './connections.ts';
+import { isHeld } from './failures.ts';
+import type { Names } from './names.ts';
+import type { Partition, Partitions } from './partitions.ts';
+
+export interface ChangePort {
+  readonly connections: Connections;
+  readonly names: Names;
+  readonly partitions: Partitions;
+}
+
+/** Positions, and ranges, of one step: a transaction of some milliseconds. */
+const STEP_POSITIONS = 2_000;
+const STEP_RANGES = 500;
+const STEP_REWRITES = 200;
+/** How long a partition may be waited for: whoever comes meanwhile waits as well. */
+const LOCK_MS = 250;
+const DROP_ATTEMPTS = 3;
+
+/** One step of a removal: some ranges, or the whole of a partition. */
+interface Step {
+  readonly ranges: readonly Range[];
+  readonly partition?: Partition;
+}
+
+/** Removals and rewrites, each step of which is one transaction: what goes and the record that it went. */
+export class Changes {
+  readonly #port: ChangePort;
+
+  constructor(port: ChangePort) {
+    this.#port = port;
+  }
+
+  /** Partitions of which nothing stays are dropped as a whole; the rest goes in steps. */
+  async remove(ranges: readonly Range[], reason: string, at: number, between: Between): Promise<number> {
+    let count = 0;
+    for (const step of await this.#plan(ranges)) count += await between(() => this.#carryOut(step, reason, at));
+    return count;
+  }
+
+  async removed({ from, to }: Range): Promise<readonly RemovedRange[]> {
+    return this.#removedIn(this.#port.connections, { from, to });
+  }
+
+  async rewrite(events: readonly StoredEvent[], between: Between): Promise<void> {
+    const { connections, names } = this.#port;
+    for (let start = 0; start < events.length; start += STEP_REWRITES) {
+      const some = events.slice(start, start + STEP_REWRITES);
+      await between(() =>
+        connections.query(
+          `UPDATE ${names.of('events')} e
+         SET payload = r.payload, metadata = r.metadata, schema_version = r.version
+         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[]) r (position, payload, metadata, version)
+         WHERE e.position = r.position AND e.position BETWEEN $5 AND $6`,
+          [
+            bigintArray(some.map(({ position }) => position)),
+            textArray(some.map(({ payload }) => payloadText(payload))),
+            textArray(some.map(({ metadata }) => metadataText(metadata))),
+            intArray(some.map(({ schemaVersion }) => schemaVersion)),
+            ...spanOf(some.map(({ position }) => ({ from: position, to: position }))),
+          ],
+        ),
+      );
+    }
+  }
+
+  /** What takes long is left until the end: whole partitions cost nothing. */
+  async #plan(ranges: readonly Range[]): Promise<Step[]> {
+    const { connections, partitions } = this.#port;
+    const [first, last] = spanOf(ranges);
+    const touched = (await partitions.list(connections)).filter(({ from, end }) => from <= last && end > first);
+    const gone = await this.#removedIn(connections, { from: touched[0]?.from ?? 1, to: touched.at(-1)?.end ?? 1 });
+    const empty = mergeRanges([...gone, ...ranges]);
+    const whole = touched.filter(({ from, end }) => subtractRanges([{ from, to: end - 1 }], empty).length === 0);
+    const dropped = whole.map(({ from, end }) => ({ from, to: end - 1 }));
+    const steps: Step[] = whole.map((partition, i) => ({ partition, ranges: intersection(ranges, dropped[i]!) }));
+    const slice = new Slice();
+    for (const part of stepsOf(subtractRanges(ranges, dropped))) {
+      steps.push({ ranges: part });
+      if (slice.isOver) await slice.rest();
+    }
+    return steps;
+  }
+
+  async #carryOut(step: Step, reason: string, at: number): Promise<number> {
+    if (step.partition === undefined) return this.#delete(step.ranges, reason, at);
+    for (let attempt = 0; attempt < DROP_ATTEMPTS; attempt++) {
+      const count = await this.#drop(step.partition, step.ranges, reason, at).catch((error: unknown) => {
+        if (isHeld(error)) return undefined;
+        throw error;
+      });
+      if (count !== undefined) return count;
+    }
+    // Somebody reads it all the time: its events go, and the empty partition stays.
+    let count = 0;
+    for (const ranges of stepsOf(step.ranges)) count += await this.#delete(ranges, reason, at);
+    return count;
+  }
+
+  async #drop({ name, from, end }: Partition, ranges: readonly Range[], reason: string, at: number): Promise<number> {
+    const { connections, names } = this.#port;
+    const table = `"${names.schema}"."${name}"`;
+    return connections.transaction(async (session) => {
+      await session.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
+      await this.#lock(session);
+      await session.query(`LOCK TABLE ${names.of('events')}, ${table} IN ACCESS EXCLUSIVE MODE`);
+      await this.#noteEntities(session, from, end - 1);
+      const { rows } = await session.query(`SELECT count(*) FROM ${table}`);
+      await session.query(`DROP TABLE ${table}`);
+      await this.#record(session, ranges, reason, at);
+      return Number(rows[0]![0]);
+    });
+  }
+
+  async #delete(ranges: readonly Range[], reason: string, at: number): Promise<number> {
+    const { connections, names } = this.#port;
+    return connections.transaction(async (session) => {
+      await this.#lock(session);
+      // Another process may have removed some of it meanwhile.
+      const [first, last] = spanOf(ranges);
+      const left = subtractRanges(ranges, mergeRanges(await this.#removedIn(session, { from: first, to: last })));
+      if (left.length === 0) return 0;
+      await this.#noteEntities(session, first, last, left);
+      const { rowCount } = await session.query(
+        `DELETE FROM ${names.of('events')} e USING unnest($1::bigint[], $2::bigint[]) r (first, last)
+         WHERE e.position BETWEEN r.first AND r.last AND e.position BETWEEN $3 AND $4`,
+        [...arraysOf(left), first, last],
+      );
+      await this.#record(session, left, reason, at);
+      return rowCount ?? 0;
+    });
+  }
+
+  /** One change of the log at a time, whichever process makes it. */
+  async #lock(session: Session): Promise<void> {
+    await session.query(`SELECT 1 FROM ${this.#port.names.of('meta')} FOR UPDATE`);
+  }
+
+  /** Whose newest event goes is noted beside its id: revisions never restart, in a copy neither. */
+  async #noteEntities(session: Session, first: number, last: number, ranges?: readonly Range[]): Promise<void> {
+    const { names } = this.#port;
+    const within = ranges ?? [{ from: first, to: last }];
+    await session.query(
+      `UPDATE ${names.of('event_ids')} i SET entity = e.entity
+       FROM ${names.of('events')} e, ${names.of('streams')} s, unnest($1::bigint[], $2::bigint[]) r (first, last)
+       WHERE e.position BETWEEN r.first AND r.last AND e.position BETWEEN $3 AND $4
+         AND s.entity = e.entity AND s.revision = e.revision AND i.id = e.id`,
+      [...arraysOf(within), first, last],
+    );
+  }
+
+  /** Joined to the left neighbour where reason and time are the same, as `recordRemoval` does. */
+  async #record(session: Session, ranges: readonly Range[], reason: string, at: number): Promise<void> {
+    const { names } = this.#port;
+    if (ranges.length === 0) return;
+    const [first, ...others] = mergeRanges(ranges);
+    const { rowCount } = await session.query(
+      `UPDATE ${names.of('removed')} SET to_position = $1 WHERE to_position = $2 AND reason = $3 AND at = $4`,
+      [first!.to, first!.from - 1, reason, at],
+    );
+    const added = rowCount === 0 ? [first!, ...others] : others;
+    await session.query(
+      `INSERT INTO ${names.of('removed')} SELECT r.first, r.last, $3, $4 FROM unnest($1::bigint[], $2::bigint[]) r (first, last)`,
+      [...arraysOf(added), reason, at],
+    );
+  }
+
+  async #removedIn(session: Pick<Session, 'query'>, { from, to }: Range): Promise<RemovedRange[]> {
+    // The range before the first may reach into it; ranges never overlap.
+    const table = this.#port.names.of('removed');
+    const { rows } = await session.query(
+      `SELECT from_position, to_position, reason, at FROM ${table}
+       WHERE to_position >= $1 AND from_position <= $2
+         AND from_position >= coalesce((SELECT max(from_position) FROM ${table} WHERE from_position <= $1), 0)
+       ORDER BY from_position`,
+      [from, Number.isFinite(to) ? to : Number.MAX_SAFE_INTEGER],
+    );
+    return rows.map(([first, last, reason, at]) => ({
+      from: Number(first),
+      to: Number(last),
+      reason: reason!,
+      at: Number(at),
+    }));
+  }
+}
+
+function arraysOf(ranges: readonly Range[]): [Buffer, Buffer] {
+  return [bigintArray(ranges.map(({ from }) => from)), bigintArray(ranges.map(({ to }) => to))];
+}
+
+function spanOf(ranges: readonly Range[]): [first: number, last: number] {
+  return [ranges[0]!.from, ranges[ranges.length - 1]!.to];
+}
+
+function intersection(ranges: readonly Range[], { from, to }: Range): Range[] {
+  return ranges
+    .filter((range) => range.from <= to && range.to >= from)
+    .map((range) => ({ from: Math.max(from, range.from), to: Math.min(to, range.to) }));
+}
+
+/** Sorted ranges in pieces that each take one short transaction. */
+function* stepsOf(ranges: readonly Range[]): Generator<Range[]> {
+  let step: Range[] = [];
+  let positions = 0;
+  for (const range of ranges) {
+    for (let { from } = range; from <= range.to;) {
+      const to = Math.min(range.to, from + STEP_POSITIONS - positions - 1);
+      step.push({ from, to });
+      positions += to - from + 1;
+      from = to + 1;
+      if (positions < STEP_POSITIONS && step.length < STEP_RANGES) continue;
+      yield step;
+      step = [];
+      positions = 0;
+    }
+  }
+  if (step.length > 0) yield step;
+}

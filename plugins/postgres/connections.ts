@@ -1,0 +1,195 @@
+import { TelltaleError, toError } from '../../lib/plugin.ts';
+import type { PgClient, PgPool, PgPoolClient, PgResult, PgSingleClient } from './driver.ts';
+import { loadDriver } from './driver.ts';
+import { isRefusal } from './failures.ts';
+import type { Place } from './options.ts';
+
+export type Rows = PgResult['rows'];
+
+/** One connection in somebody's hands. */
+export interface Session {
+  /** Rejects within the timeout; then nobody knows whether it was carried out. */
+  query(text: string, values?: readonly unknown[]): Promise<PgResult>;
+}
+
+export interface TransactionOptions {
+  /** Instead of the usual timeout, for what takes long: making tables and indexes. */
+  readonly timeoutMs?: number;
+}
+
+const RAW = { getTypeParser: () => (text: string) => text };
+const IGNORED = (): void => undefined;
+/** How much longer than the server a client waits, so that it hears why. */
+const GRACE = 1.1;
+
+/**
+ * Connections to one server, from a pool that is made here or was given.
+ *
+ * Timeouts: every call ends within the timeout, also where the server says nothing any more; its connection is thrown
+ * away then, because the answer may still come.
+ * Errors: no `error` event gets past here, neither of the pool nor of a client in use.
+ * Closing: a pool of its own is ended, and what does not end within the timeout is cut off.
+ */
+export class Connections {
+  readonly #place: Place;
+  readonly #poolSize: number;
+  readonly #timeoutMs: number;
+  readonly #sockets = new Set<PgClient>();
+  #pool: PgPool | undefined;
+  #end: (() => Promise<void>) | undefined;
+  #single: (() => PgSingleClient) | undefined;
+
+  constructor(place: Place, poolSize: number, timeoutMs: number) {
+    this.#place = place;
+    this.#poolSize = poolSize;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  get figures(): { readonly open: number; readonly idle: number; readonly waiting: number } {
+    const pool = this.#pool;
+    return { open: pool?.totalCount ?? 0, idle: pool?.idleCount ?? 0, waiting: pool?.waitingCount ?? 0 };
+  }
+
+  /** Connects nowhere yet. Throws `NOT_SUPPORTED` without the package `pg`. */
+  async open(): Promise<void> {
+    if ('pool' in this.#place) return this.#adopt(this.#place.pool);
+    const { Pool, Client } = await loadDriver();
+    const options = this.#ownOptions();
+    const pool = new Pool(options);
+    this.#pool = pool;
+    pool.on('error', IGNORED);
+    pool.on('connect', (client: PgClient) => {
+      client.on('error', IGNORED);
+      this.#sockets.add(client);
+    });
+    pool.on('remove', (client: PgClient) => this.#sockets.delete(client));
+    this.#end = () => pool.end();
+    this.#single = () => new Client(options);
+  }
+
+  async close(): Promise<void> {
+    const end = this.#end;
+    if ('pool' in this.#place) this.#pool?.removeListener('error', IGNORED);
+    this.#pool = undefined;
+    this.#end = undefined;
+    if (end === undefined) return;
+    await this.#within(end(), 'the pool to end').catch(() => this.#cut());
+  }
+
+  /** One statement on any connection. */
+  async query(text: string, values: readonly unknown[] = []): Promise<PgResult> {
+    return this.#with((session) => session.query(text, values));
+  }
+
+  /** At READ COMMITTED, whatever the database's default: each statement sees what was committed before it. */
+  async transaction<T>(work: (session: Session) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    const { timeoutMs = this.#timeoutMs } = options;
+    return this.#with(async (session) => {
+      await session.query(
+        `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}`,
+      );
+      try {
+        const result = await work(session);
+        await session.query('COMMIT');
+        return result;
+      } catch (error) {
+        // What follows a refusal must not stay open; a broken connection is thrown away, and the server rolls back.
+        if (isRefusal(error) || error instanceof TelltaleError) await session.query('ROLLBACK');
+        throw error;
+      }
+    }, timeoutMs);
+  }
+
+  /** A connection of its own, beside the pool; whoever asks for it ends it. */
+  single(): PgSingleClient {
+    const client = this.#single!();
+    client.on('error', IGNORED);
+    this.#sockets.add(client);
+    client.on('end', () => this.#sockets.delete(client));
+    return client;
+  }
+
+  /** What somebody else's client does for us; its errors are his. */
+  sessionOn(client: PgClient): Session {
+    return sessionOn(client, this.#timeoutMs);
+  }
+
+  async #with<T>(work: (session: Session) => Promise<T>, timeoutMs = this.#timeoutMs): Promise<T> {
+    const client = await this.#connect();
+    let broken: Error | undefined;
+    const noted = (error: Error): void => void (broken = error);
+    client.on('error', noted);
+    try {
+      return await work(sessionOn(client, timeoutMs));
+    } catch (error) {
+      if (!isRefusal(error) && !(error instanceof TelltaleError)) broken ??= toError(error);
+      throw error;
+    } finally {
+      client.removeListener('error', noted);
+      if (broken !== undefined) client.on('error', IGNORED);
+      client.release(broken);
+    }
+  }
+
+  async #connect(): Promise<PgPoolClient> {
+    const pool = this.#pool;
+    if (pool === undefined) throw new Error('the pool has ended');
+    const connecting = pool.connect();
+    try {
+      return await this.#within(connecting, 'a connection');
+    } catch (error) {
+      // One that comes too late goes back.
+      void connecting.then((client) => client.release(), IGNORED);
+      throw error;
+    }
+  }
+
+  #within<T>(promise: Promise<T>, what: string): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const text = `timeout: expected ${what} within ${this.#timeoutMs} ms`;
+      const timer = setTimeout(() => reject(new Error(text)), this.#timeoutMs);
+      void promise.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  }
+
+  #adopt(pool: PgPool): void {
+    this.#pool = pool;
+    pool.on('error', IGNORED);
+    const { Client, options } = pool as PgPool & {
+      readonly Client?: new (options: object) => PgSingleClient;
+      readonly options?: object;
+    };
+    this.#single = () => {
+      if (Client === undefined) throw new Error('the pool given has no `Client` to listen with');
+      return new Client(options ?? {});
+    };
+  }
+
+  #ownOptions(): object {
+    const place = this.#place;
+    const timeout = Math.ceil(this.#timeoutMs);
+    return {
+      application_name: 'telltale',
+      keepAlive: true,
+      ...('url' in place ? { connectionString: place.url } : 'connection' in place ? place.connection : {}),
+      max: this.#poolSize,
+      connectionTimeoutMillis: timeout,
+      statement_timeout: timeout,
+      idle_in_transaction_session_timeout: timeout * 2,
+    };
+  }
+
+  #cut(): void {
+    for (const client of this.#sockets) {
+      (client as { readonly connection?: { readonly stream?: { destroy(): void } } }).connection?.stream?.destroy();
+    }
+    this.#sockets.clear();
+  }
+}
+
+function sessionOn(client: PgClient, timeoutMs: number): Session {
+  return {
+    query: (text, values = []) =>
+      client.query({ text, values, rowMode: 'array', types: RAW, query_timeout: Math.ceil(timeoutMs * GRACE) }),
+  };
+}

@@ -1,0 +1,152 @@
+import type { Names } from './names.ts';
+import { pathIndexes } from './paths.ts';
+
+/** Rises when the tables change; a newer one is refused, an older one migrated. */
+export const VERSION = 1;
+
+/** The tables of version 1. Texts are compared by bytes, as filters compare them. */
+export function createTables(names: Names): string {
+  return `
+CREATE TABLE ${names.of('meta')} (
+  application text NOT NULL PRIMARY KEY,
+  version int NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO ${names.of('meta')} (application, version) VALUES ('telltale', ${VERSION});
+CREATE TABLE ${names.of('counter')} (
+  one int PRIMARY KEY CHECK (one = 1),
+  position bigint NOT NULL,
+  stored_at float8 NOT NULL
+) WITH (fillfactor = 10);
+INSERT INTO ${names.of('counter')} VALUES (1, 0, 0);
+CREATE TABLE ${names.of('events')} (
+  position bigint NOT NULL PRIMARY KEY,
+  id text COLLATE "C" NOT NULL,
+  type text COLLATE "C" NOT NULL,
+  source text COLLATE "C" NOT NULL,
+  time float8 NOT NULL,
+  entity text COLLATE "C",
+  revision bigint NOT NULL,
+  correlation_id text COLLATE "C" NOT NULL,
+  causation_id text COLLATE "C",
+  schema_version int NOT NULL,
+  stored_at float8 NOT NULL,
+  payload text NOT NULL,
+  metadata text
+) PARTITION BY RANGE (position);
+CREATE INDEX ${names.quoted('events_type')} ON ${names.of('events')} (type, position);
+CREATE INDEX ${names.quoted('events_entity')} ON ${names.of('events')} (entity, position) WHERE entity IS NOT NULL;
+CREATE INDEX ${names.quoted('events_correlation')} ON ${names.of('events')} (correlation_id, position);
+CREATE INDEX ${names.quoted('events_causation')} ON ${names.of('events')} (causation_id, position)
+  WHERE causation_id IS NOT NULL;
+CREATE INDEX ${names.quoted('events_time')} ON ${names.of('events')} (time);
+CREATE TABLE ${names.of('event_ids')} (
+  id text COLLATE "C" PRIMARY KEY,
+  position bigint NOT NULL,
+  revision bigint NOT NULL,
+  stored_at float8 NOT NULL,
+  hash text COLLATE "C" NOT NULL,
+  entity text COLLATE "C"
+);
+CREATE INDEX ${names.quoted('event_ids_position')} ON ${names.of('event_ids')}
+  USING brin (position) WITH (pages_per_range = 16, autosummarize = on);
+CREATE TABLE ${names.of('streams')} (
+  entity text COLLATE "C" PRIMARY KEY,
+  revision bigint NOT NULL
+) WITH (fillfactor = 70);
+CREATE TABLE ${names.of('removed')} (
+  from_position bigint PRIMARY KEY,
+  to_position bigint NOT NULL,
+  reason text NOT NULL,
+  at float8 NOT NULL
+);
+CREATE TABLE ${names.of('documents')} (
+  collection text COLLATE "C" NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  value text NOT NULL,
+  etag text COLLATE "C" NOT NULL,
+  PRIMARY KEY (collection, key)
+);
+${createAppend(names)}`;
+}
+
+/**
+ * One group commit. Takes the lock of the counter first: whoever writes comes one after another, in the order of
+ * positions, and each statement behind the lock sees all that was committed before. Then it looks whether what was
+ * taken for granted holds (none of `asked` is known, the streams stand where `expected` says, -1: anywhere), and
+ * writes everything or nothing.
+ */
+function createAppend(names: Names): string {
+  return `
+CREATE FUNCTION ${names.append}(
+  asked text[], stream_names text[], expected bigint[], counts int[],
+  ids text[], types text[], sources text[], times float8[], entities text[], streams int[], offsets int[],
+  correlations text[], causations text[], versions int[], payloads text[], metadatas text[], hashes text[],
+  now float8,
+  OUT status text, OUT first bigint, OUT stored float8, OUT bases bigint[]
+) LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $append$
+DECLARE
+  head bigint;
+  last float8;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    status := 'isolation';
+    RETURN;
+  END IF;
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
+  SELECT c.position, c.stored_at INTO STRICT head, last FROM ${names.of('counter')} c WHERE c.one = 1 FOR UPDATE;
+  IF cardinality(asked) > 0 THEN
+    PERFORM FROM ${names.of('event_ids')} i WHERE i.id = ANY (asked) LIMIT 1;
+    IF FOUND THEN
+      status := 'known';
+      RETURN;
+    END IF;
+  END IF;
+  bases := '{}';
+  IF cardinality(stream_names) > 0 THEN
+    SELECT array_agg(coalesce(s.revision, 0) ORDER BY n.place) INTO bases
+      FROM unnest(stream_names) WITH ORDINALITY n (entity, place)
+      LEFT JOIN ${names.of('streams')} s ON s.entity = n.entity;
+    PERFORM FROM unnest(expected, bases) e (wanted, have) WHERE e.wanted >= 0 AND e.wanted <> e.have;
+    IF FOUND THEN
+      status := 'moved';
+      RETURN;
+    END IF;
+    INSERT INTO ${names.of('streams')} (entity, revision)
+      SELECT n.entity, n.base + n.count FROM unnest(stream_names, bases, counts) n (entity, base, count)
+      ON CONFLICT (entity) DO UPDATE SET revision = EXCLUDED.revision;
+  END IF;
+  first := head + 1;
+  stored := greatest(now, last);
+  INSERT INTO ${names.of('event_ids')} (id, position, revision, stored_at, hash)
+    SELECT e.id, head + e.place, coalesce(bases[e.stream], 0) + e.distance, stored, e.hash
+    FROM unnest(ids, hashes, streams, offsets) WITH ORDINALITY e (id, hash, stream, distance, place);
+  INSERT INTO ${names.of('events')}
+    SELECT head + e.place, e.id, e.type, e.source, e.time, e.entity, coalesce(bases[e.stream], 0) + e.distance,
+      e.correlation_id, e.causation_id, e.schema_version, stored, e.payload, e.metadata
+    FROM unnest(ids, types, sources, times, entities, streams, offsets, correlations, causations, versions, payloads,
+      metadatas) WITH ORDINALITY e (id, type, source, time, entity, stream, distance, correlation_id, causation_id,
+      schema_version, payload, metadata, place);
+  UPDATE ${names.of('counter')} c SET position = head + cardinality(ids), stored_at = stored WHERE c.one = 1;
+  status := 'stored';
+END
+$append$;`;
+}
+
+export interface WantedIndex {
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** Indexes beside those every log has. */
+export function wantedIndexes(names: Names, paths: readonly string[], isPayloadIndexed: boolean): WantedIndex[] {
+  const indexes = pathIndexes(paths).map(({ name, expression }) => ({
+    name: names.plain(name),
+    sql: `CREATE INDEX ${names.quoted(name)} ON ${names.of('events')} (${expression}, position) WHERE ${expression} IS NOT NULL`,
+  }));
+  if (!isPayloadIndexed) return indexes;
+  const sql = `CREATE INDEX ${names.quoted('events_payload')} ON ${names.of('events')} USING gin ((payload::jsonb) jsonb_path_ops)`;
+  return [...indexes, { name: names.plain('events_payload'), sql }];
+}

@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto';
+import type { StoredDocument } from '../../lib/plugin.ts';
+import type { Session } from './connections.ts';
+import type { Names } from './names.ts';
+
+/** Documents as rows: exact JSON, and an etag that each put makes anew. */
+export class DocumentTable {
+  readonly #session: Pick<Session, 'query'>;
+  readonly #table: string;
+
+  constructor(session: Pick<Session, 'query'>, names: Names) {
+    this.#session = session;
+    this.#table = names.of('documents');
+  }
+
+  async get(collection: string, key: string): Promise<StoredDocument | undefined> {
+    const { rows } = await this.#session.query(
+      `SELECT key, value, etag FROM ${this.#table} WHERE collection = $1 AND key = $2`,
+      [collection, key],
+    );
+    return rows.map(toDocument)[0];
+  }
+
+  async list(collection: string): Promise<readonly StoredDocument[]> {
+    const { rows } = await this.#session.query(
+      `SELECT key, value, etag FROM ${this.#table} WHERE collection = $1 ORDER BY key`,
+      [collection],
+    );
+    return rows.map(toDocument);
+  }
+
+  /** Answers the new etag; `undefined` when the comparison failed. */
+  async put(
+    collection: string,
+    key: string,
+    value: unknown,
+    etag: string | null | undefined,
+  ): Promise<string | undefined> {
+    const next = randomUUID();
+    const values = [collection, key, JSON.stringify(value), next];
+    const insert = `INSERT INTO ${this.#table} (collection, key, value, etag) VALUES ($1, $2, $3, $4)`;
+    const { rowCount } =
+      typeof etag === 'string'
+        ? await this.#session.query(
+            `UPDATE ${this.#table} SET value = $3, etag = $4 WHERE collection = $1 AND key = $2 AND etag = $5`,
+            [...values, etag],
+          )
+        : await this.#session.query(
+            etag === null
+              ? `${insert} ON CONFLICT DO NOTHING`
+              : `${insert} ON CONFLICT (collection, key) DO UPDATE SET value = EXCLUDED.value, etag = EXCLUDED.etag`,
+            values,
+          );
+    return rowCount === 1 ? next : undefined;
+  }
+
+  async remove(collection: string, key: string, etag: string | undefined): Promise<boolean> {
+    const { rowCount } = await this.#session.query(
+      `DELETE FROM ${this.#table} WHERE collection = $1 AND key = $2 AND ($3::text IS NULL OR etag = $3)`,
+      [collection, key, etag ?? null],
+    );
+    return rowCount === 1;
+  }
+
+  async collections(): Promise<readonly string[]> {
+    const { rows } = await this.#session.query(`SELECT DISTINCT collection FROM ${this.#table} ORDER BY collection`);
+    return rows.map(([collection]) => collection!);
+  }
+}
+
+function toDocument([key, value, etag]: readonly (string | null)[]): StoredDocument {
+  return { key: key!, value: JSON.parse(value!) as unknown, etag: etag! };
+}

@@ -1,0 +1,58 @@
+import { TelltaleError } from '../../lib/plugin.ts';
+
+/** What the store needs of `pg`, so that its types are nobody's dependency. */
+export interface PgResult {
+  readonly rows: readonly (readonly (string | null)[])[];
+  readonly rowCount: number | null;
+}
+
+export interface PgQuery {
+  readonly text: string;
+  readonly values?: readonly unknown[];
+  readonly rowMode: 'array';
+  readonly query_timeout: number;
+  /** Everything comes as the text that the server sent. */
+  readonly types: { getTypeParser(): (text: string) => string };
+}
+
+export interface PgClient {
+  query(query: PgQuery): Promise<PgResult>;
+  on(event: string, listener: (...values: never[]) => void): unknown;
+  removeListener(event: string, listener: (...values: never[]) => void): unknown;
+}
+
+export interface PgPoolClient extends PgClient {
+  release(error?: Error | boolean): void;
+}
+
+/** A connection outside of any pool. */
+export interface PgSingleClient extends PgClient {
+  connect(): Promise<unknown>;
+  end(): Promise<void>;
+}
+
+/** A pool of `pg`, or whatever has its shape. */
+export interface PgPool {
+  connect(): Promise<PgPoolClient>;
+  on(event: string, listener: (...values: never[]) => void): unknown;
+  removeListener(event: string, listener: (...values: never[]) => void): unknown;
+  readonly totalCount: number;
+  readonly idleCount: number;
+  readonly waitingCount: number;
+}
+
+interface Driver {
+  readonly Pool: new (options: object) => PgPool & { end(): Promise<void> };
+  readonly Client: new (options: object) => PgSingleClient;
+}
+
+/** Throws `NOT_SUPPORTED` with what to install. */
+export async function loadDriver(load: () => Promise<unknown> = () => import('pg')): Promise<Driver> {
+  let loaded: unknown;
+  try {
+    loaded = await load();
+  } catch (cause) {
+    throw new TelltaleError('NOT_SUPPORTED', 'the PostgreSQL store needs the package pg: npm install pg', { cause });
+  }
+  return (loaded as { readonly default: Driver }).default;
+}

@@ -1,0 +1,48 @@
+import { TelltaleError, isTelltaleError, toError } from '../../lib/plugin.ts';
+
+/** What the server says about an error: five characters, of which two are the class. */
+export function sqlState(error: unknown): string {
+  const code = (error as { readonly code?: unknown } | null)?.code;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : '';
+}
+
+/** The connection is as it was: the server refused one statement. */
+export function isRefusal(error: unknown): boolean {
+  const state = sqlState(error);
+  return state !== '' && !state.startsWith('57P') && !state.startsWith('08') && hasSeverity(error, 'ERROR');
+}
+
+/** No partition takes the position of a row. */
+export function lacksPartition(error: unknown): boolean {
+  return sqlState(error) === '23514';
+}
+
+/** An id or a name that must be there once is there already. */
+export function isTaken(error: unknown): boolean {
+  return sqlState(error) === '23505';
+}
+
+/** Somebody holds what was asked for. */
+export function isHeld(error: unknown): boolean {
+  return sqlState(error) === '55P03';
+}
+
+/** What stands in the way of opening, in words that say what to do. */
+export function openingFailure(error: unknown, where: string): TelltaleError {
+  if (isTelltaleError(error)) return error;
+  const cause = toError(error);
+  const state = sqlState(error);
+  const refused = /^(?:28|42501|3D|3F|0P)/.test(state);
+  return new TelltaleError(refused ? 'STORE_ACCESS' : 'STORE_UNAVAILABLE', `${where}: ${messageOf(cause)}`, { cause });
+}
+
+/** An `AggregateError` of refused connections has no message of its own. */
+function messageOf(error: Error): string {
+  if (error.message !== '') return error.message;
+  const errors = (error as Partial<AggregateError>).errors ?? [];
+  return errors.map((one) => toError(one).message).join(', ') || error.name;
+}
+
+function hasSeverity(error: unknown, wanted: string): boolean {
+  return (error as { readonly severity?: unknown }).severity === wanted;
+}

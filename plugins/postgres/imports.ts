@@ -1,0 +1,158 @@
+import { contentHash, toRow } from '../../lib/plugin.ts';
+import type { ImportSlice, Range, Tombstone } from '../../lib/plugin.ts';
+import { bigintArray, floatArray, intArray, textArray } from './arrays.ts';
+import type { Connections, Session } from './connections.ts';
+import type { Names } from './names.ts';
+import type { Partitions } from './partitions.ts';
+
+export interface ImportPort {
+  readonly connections: Connections;
+  readonly names: Names;
+  readonly partitions: Partitions;
+}
+
+/** Positions of removed ranges that are looked at in one go. */
+const LOOK_POSITIONS = 10_000;
+
+/** Takes over stretches of other logs, and tells what is left of removed events, so that this one can be taken over. */
+export class Imports {
+  readonly #port: ImportPort;
+
+  constructor(port: ImportPort) {
+    this.#port = port;
+  }
+
+  /** Carried out as a whole, under the lock that all writers take. */
+  async take(slice: ImportSlice): Promise<void> {
+    const { connections, names, partitions } = this.#port;
+    await partitions.upTo(slice.to);
+    await connections.transaction(async (session) => {
+      const { rows } = await session.query(`SELECT position FROM ${names.of('counter')} FOR UPDATE`);
+      if (Number(rows[0]![0]) !== slice.from - 1) throw new Error('somebody else has written meanwhile');
+      await this.#insertEvents(session, slice);
+      await this.#insertIds(session, slice);
+      await this.#raiseStreams(session, slice);
+      await this.#insertRemoved(session, slice);
+      await session.query(`UPDATE ${names.of('counter')} SET position = $1, stored_at = $2`, [
+        slice.to,
+        slice.storedAt,
+      ]);
+    });
+  }
+
+  /** The first of the removed events within a range that are still known. */
+  async tombstones({ from, to }: Range, limit: number): Promise<readonly Tombstone[]> {
+    const { connections, names } = this.#port;
+    const found: Tombstone[] = [];
+    let next = from;
+    while (found.length < limit) {
+      const { rows } = await connections.query(
+        `SELECT greatest(from_position, $1), to_position FROM ${names.of('removed')}
+         WHERE to_position >= $1 AND from_position <= $2 ORDER BY from_position LIMIT 1`,
+        [next, Number.isFinite(to) ? to : Number.MAX_SAFE_INTEGER],
+      );
+      if (rows[0] === undefined) break;
+      const first = Number(rows[0][0]);
+      const last = Math.min(Number(rows[0][1]), to, first + LOOK_POSITIONS - 1);
+      found.push(...(await this.#known(first, last, limit - found.length)));
+      next = last + 1;
+    }
+    return found;
+  }
+
+  async #known(first: number, last: number, limit: number): Promise<Tombstone[]> {
+    const { connections, names } = this.#port;
+    const { rows } = await connections.query(
+      `SELECT id, position, revision, stored_at, hash, entity FROM ${names.of('event_ids')}
+       WHERE position BETWEEN $1 AND $2 ORDER BY position LIMIT $3`,
+      [first, last, limit],
+    );
+    return rows.map(([id, position, revision, storedAt, hash, entity]) => ({
+      id: id!,
+      position: Number(position),
+      revision: Number(revision),
+      storedAt: Number(storedAt),
+      hash: hash!,
+      ...(entity === null ? undefined : { entity: entity! }),
+    }));
+  }
+
+  async #insertEvents(session: Session, { events }: ImportSlice): Promise<void> {
+    if (events.length === 0) return;
+    const rows = events.map(toRow);
+    await session.query(
+      `INSERT INTO ${this.#port.names.of('events')}
+       SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::text[], $7::bigint[],
+         $8::text[], $9::text[], $10::int[], $11::float8[], $12::text[], $13::text[])`,
+      [
+        bigintArray(rows.map(({ position }) => position)),
+        textArray(rows.map(({ id }) => id)),
+        textArray(rows.map(({ type }) => type)),
+        textArray(rows.map(({ source }) => source)),
+        floatArray(rows.map(({ time }) => time)),
+        textArray(rows.map(({ entity }) => entity)),
+        bigintArray(rows.map(({ revision }) => revision)),
+        textArray(rows.map((row) => row.correlation_id)),
+        textArray(rows.map((row) => row.causation_id)),
+        intArray(rows.map((row) => row.schema_version)),
+        floatArray(rows.map((row) => row.stored_at)),
+        textArray(rows.map(({ payload }) => payload)),
+        textArray(rows.map(({ metadata }) => metadata)),
+      ],
+    );
+  }
+
+  async #insertIds(session: Session, { events, tombstones }: ImportSlice): Promise<void> {
+    const known = [
+      ...events.map((event) => ({ ...event, entity: undefined, hash: contentHash(event) })),
+      ...tombstones,
+    ].toSorted((a, b) => a.position - b.position);
+    if (known.length === 0) return;
+    await session.query(
+      `INSERT INTO ${this.#port.names.of('event_ids')} (id, position, revision, stored_at, hash, entity)
+       SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::float8[], $5::text[], $6::text[])`,
+      [
+        textArray(known.map(({ id }) => id)),
+        bigintArray(known.map(({ position }) => position)),
+        bigintArray(known.map(({ revision }) => revision)),
+        floatArray(known.map(({ storedAt }) => storedAt)),
+        textArray(known.map(({ hash }) => hash)),
+        textArray(known.map(({ entity }) => entity ?? null)),
+      ],
+    );
+  }
+
+  async #raiseStreams(session: Session, { events, tombstones }: ImportSlice): Promise<void> {
+    const revisions = new Map<string, number>();
+    for (const { entity, revision } of [...events, ...tombstones])
+      if (entity !== undefined) revisions.set(entity, Math.max(revision, revisions.get(entity) ?? 0));
+    if (revisions.size === 0) return;
+    await session.query(
+      `INSERT INTO ${this.#port.names.of('streams')} AS s (entity, revision)
+       SELECT * FROM unnest($1::text[], $2::bigint[])
+       ON CONFLICT (entity) DO UPDATE SET revision = greatest(s.revision, EXCLUDED.revision)`,
+      [textArray([...revisions.keys()]), bigintArray([...revisions.values()])],
+    );
+  }
+
+  async #insertRemoved(session: Session, { removed }: ImportSlice): Promise<void> {
+    const table = this.#port.names.of('removed');
+    let ranges = removed;
+    const [first] = ranges;
+    if (first === undefined) return;
+    const { rowCount } = await session.query(
+      `UPDATE ${table} SET to_position = $1 WHERE to_position = $2 AND reason = $3 AND at = $4`,
+      [first.to, first.from - 1, first.reason, first.at],
+    );
+    if (rowCount !== 0) ranges = ranges.slice(1);
+    await session.query(
+      `INSERT INTO ${table} SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::float8[])`,
+      [
+        bigintArray(ranges.map(({ from }) => from)),
+        bigintArray(ranges.map(({ to }) => to)),
+        textArray(ranges.map(({ reason }) => reason)),
+        floatArray(ranges.map(({ at }) => at)),
+      ],
+    );
+  }
+}

@@ -1,0 +1,142 @@
+import { TelltaleError, expected } from '../../lib/plugin.ts';
+import type { Durability } from '../../lib/plugin.ts';
+import type { Connections, Session } from './connections.ts';
+import { VERSION, createTables, wantedIndexes } from './ddl.ts';
+import type { WantedIndex } from './ddl.ts';
+import { TABLES } from './names.ts';
+import type { Names } from './names.ts';
+import type { Partitions } from './partitions.ts';
+
+export interface OpeningPort {
+  readonly connections: Connections;
+  readonly names: Names;
+  readonly partitions: Partitions;
+  readonly index: readonly string[];
+  readonly indexPayload: boolean;
+}
+
+const OLDEST_SERVER = 130_000;
+/** Building an index over a large log takes as long as it takes. */
+const BUILDING_MS = 3_600_000;
+
+/**
+ * Finds the log's tables as they should be, or makes them: all of it or nothing, in one transaction under a lock, so
+ * that several processes may start at once. Answers how safe a commit is. Throws `STORE_PATH`, `STORE_VERSION`,
+ * `STORE_CORRUPT`, `STORE_ACCESS`, `NOT_SUPPORTED`.
+ */
+export async function openTables(port: OpeningPort): Promise<Durability> {
+  const { connections, names, partitions } = port;
+  const durability = await checkServer(connections);
+  const wanted = wantedIndexes(names, port.index, port.indexPayload);
+  if (!(await isReady(connections, port, wanted)))
+    await connections.transaction((session) => build(session, port, wanted), { timeoutMs: BUILDING_MS });
+  await checkRights(connections, names);
+  const { rows } = await connections.query(`SELECT position FROM ${names.of('counter')}`);
+  await partitions.upTo(Number(rows[0]![0]) + 1);
+  return durability;
+}
+
+async function checkServer(session: Pick<Session, 'query'>): Promise<Durability> {
+  const { rows } = await session.query(
+    `SELECT current_setting('server_version_num'), current_setting('server_encoding'), current_setting('fsync')`,
+  );
+  const [version, encoding, fsync] = rows[0]!;
+  if (Number(version) < OLDEST_SERVER) throw expected('NOT_SUPPORTED', 'the server', 'PostgreSQL 13 or newer', version);
+  if (encoding !== 'UTF8') throw expected('NOT_SUPPORTED', 'the database', 'encoded in UTF8', encoding);
+  return fsync === 'on' ? 'disk' : 'os';
+}
+
+async function isReady(
+  session: Pick<Session, 'query'>,
+  port: OpeningPort,
+  wanted: readonly WantedIndex[],
+): Promise<boolean> {
+  const found = await look(session, port);
+  const isPayloadRight = port.indexPayload === found.has(port.names.plain('events_payload'));
+  return (await hasTables(session, port.names, found)) && isPayloadRight && wanted.every(({ name }) => found.has(name));
+}
+
+async function build(session: Session, port: OpeningPort, wanted: readonly WantedIndex[]): Promise<void> {
+  const { names, partitions } = port;
+  await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [names.lockKey]);
+  const found = await look(session, port);
+  if (!(await hasTables(session, names, found))) {
+    // Asking first: who may not make schemas may still use one that is there.
+    const { rows } = await session.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [names.schema]);
+    if (rows.length === 0) await session.query(`CREATE SCHEMA "${names.schema}"`);
+    await session.query(createTables(names));
+  }
+  for (const { name, sql } of wanted) if (!found.has(name)) await session.query(sql);
+  const payload = names.plain('events_payload');
+  if (!port.indexPayload && found.has(payload)) await session.query(`DROP INDEX ${names.of('events_payload')}`);
+  const { rows } = await session.query(`SELECT position FROM ${names.of('counter')}`);
+  await partitions.make(session, Number(rows[0]![0]) + 1);
+}
+
+/** What there is in the schema under our names, with its kind. */
+async function look(
+  session: Pick<Session, 'query'>,
+  { names, index, indexPayload }: OpeningPort,
+): Promise<Map<string, string>> {
+  const all = [
+    ...TABLES.map((table) => names.plain(table)),
+    ...wantedIndexes(names, index, indexPayload).map(({ name }) => name),
+    names.plain('events_payload'),
+  ];
+  const { rows } = await session.query(
+    `SELECT c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = $1 AND c.relname = ANY ($2)`,
+    [names.schema, all],
+  );
+  return new Map(rows.map(([name, kind]) => [name!, kind!]));
+}
+
+/** Whether they are all there; throws where some are, or are not ours. */
+async function hasTables(
+  session: Pick<Session, 'query'>,
+  names: Names,
+  found: ReadonlyMap<string, string>,
+): Promise<boolean> {
+  const present = TABLES.filter((table) => found.has(names.plain(table)));
+  if (present.length === 0) return false;
+  const version = found.get(names.plain('meta')) === 'r' ? await versionOf(session, names) : undefined;
+  if (version === undefined)
+    throw expected(
+      'STORE_PATH',
+      names.of(present[0]!),
+      "a table of Telltale's; choose another schema or tablePrefix",
+      "another program's",
+    );
+  if (version > VERSION)
+    throw expected('STORE_VERSION', `the log in schema ${names.schema}`, `of version ${VERSION} or older`, version);
+  const missing = TABLES.find((table) => !found.has(names.plain(table)));
+  if (missing !== undefined)
+    throw new TelltaleError(
+      'STORE_CORRUPT',
+      `the log in schema ${names.schema} has lost its table ${names.of(missing)}`,
+    );
+  return true;
+}
+
+async function versionOf(session: Pick<Session, 'query'>, names: Names): Promise<number | undefined> {
+  const { rows: columns } = await session.query(
+    `SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attname IN ('application', 'version')`,
+    [names.of('meta')],
+  );
+  if (columns.length < 2) return undefined;
+  const { rows } = await session.query(`SELECT version FROM ${names.of('meta')} WHERE application::text = 'telltale'`);
+  return rows[0] === undefined ? undefined : Number(rows[0][0]);
+}
+
+/** Better now than with the first event. */
+async function checkRights(session: Pick<Session, 'query'>, names: Names): Promise<void> {
+  const { rows } = await session.query(
+    `SELECT t.name FROM unnest($1::text[]) t (name)
+     WHERE NOT (has_table_privilege(t.name, 'SELECT') AND has_table_privilege(t.name, 'INSERT')
+       AND has_table_privilege(t.name, 'UPDATE') AND has_table_privilege(t.name, 'DELETE'))`,
+    [TABLES.map((table) => names.of(table))],
+  );
+  if (rows.length === 0) return;
+  const text = `the user of the connection may not read and write ${rows.map(([name]) => name).join(', ')}`;
+  throw new TelltaleError('STORE_ACCESS', text);
+}

@@ -1,0 +1,151 @@
+import { z } from 'zod';
+import { expected, parseWith, toMs } from '../../lib/plugin.ts';
+import type { Duration } from '../../lib/plugin.ts';
+import type { PgPool } from './driver.ts';
+
+export interface PostgresOptions {
+  /**
+   * `postgres://user:password@host:5432/database`. Without `url`, `connection` and `pool`: what `DATABASE_URL` says.
+   */
+  readonly url?: string;
+  /** Instead of a url: the connection as `pg` takes it, `{ host, port, user, password, database, ssl … }`. */
+  readonly connection?: Readonly<Record<string, unknown>>;
+  /**
+   * A pool of `pg` that is there already, for several buses or for the program's own use as well. It is never ended
+   * here. Listening for other processes' events takes one connection beside it.
+   */
+  readonly pool?: PgPool;
+  /** Connections of a pool of its own, 2 to 1000. @default 10 */
+  readonly poolSize?: number;
+  /** The schema that holds the tables; made when it is not there. @default 'telltale' */
+  readonly schema?: string;
+  /** What the names of the tables begin with, so that several logs have room in one schema. @default '' */
+  readonly tablePrefix?: string;
+  /**
+   * Dotted paths into `payload` and `metadata` that queries answer from an index, beside conversation, request and
+   * session. Each costs 16 bytes and some 5 microseconds for each event that has the path; a new one on a log that is
+   * there already is built while the store opens, and appends wait.
+   * @default []
+   */
+  readonly index?: readonly string[];
+  /**
+   * One GIN index over all of every payload, so that a search for any value at any path need not read the log. It
+   * makes appends about half as fast; it is built or dropped when the store opens.
+   * @default false
+   */
+  readonly indexPayload?: boolean;
+  /**
+   * Positions in one partition of the log, 1,000 to 100,000,000. Retention drops a partition as a whole; every
+   * query that does not say where to look has to look into each.
+   * @default 1_000_000
+   */
+  readonly partitionEvents?: number;
+  /** Every call has ended after this time: an append that has not is unknown, and may be tried again. @default '10s' */
+  readonly timeout?: Duration;
+  /** How often the log is looked at for what others wrote where no notification came. @default '1s' */
+  readonly poll?: Duration;
+}
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const PATH = /^(?:payload|metadata)(?:\.[^.]+)+$/;
+const POOL = 'a Pool of pg';
+
+const integer = (least: number, most: number): z.ZodInt => {
+  const text = `an integer from ${least} to ${most}`;
+  return z.int(text).min(least, text).max(most, text);
+};
+
+const name = (longest: number, isEmptyAllowed = false): z.ZodType<string> => {
+  const text = `at most ${longest} letters, digits and _, not beginning with a digit`;
+  return z
+    .string(text)
+    .refine((value) => value.length <= longest && (NAME.test(value) || (isEmptyAllowed && value === '')), text);
+};
+
+const duration = (option: string, least: number, most: number): z.ZodType<number, Duration> =>
+  z.custom<Duration>().transform((value) => {
+    const ms = toMs(value, option);
+    if (ms >= least && ms <= most) return ms;
+    throw expected('INVALID_OPTION', `\`${option}\` of postgres`, `a duration from ${least} to ${most} ms`, value);
+  });
+
+const schema = z.strictObject({
+  url: z.string().optional(),
+  connection: z.record(z.string(), z.unknown()).optional(),
+  pool: z.custom<PgPool>((value) => isPool(value), POOL).optional(),
+  poolSize: integer(2, 1_000).default(10),
+  schema: name(63).default('telltale'),
+  tablePrefix: name(24, true).default(''),
+  index: z.array(z.string().regex(PATH, 'a dotted path into payload or metadata')).max(20).default([]),
+  indexPayload: z.boolean().default(false),
+  partitionEvents: integer(1_000, 100_000_000).default(1_000_000),
+  timeout: duration('timeout', 100, 3_600_000).default(10_000),
+  poll: duration('poll', 10, 3_600_000).default(1_000),
+});
+
+/** Where the server is: one of the three. */
+export type Place =
+  | { readonly url: string }
+  | { readonly connection: Readonly<Record<string, unknown>> }
+  | { readonly pool: PgPool };
+
+export interface ParsedOptions {
+  readonly place: Place;
+  readonly poolSize: number;
+  readonly schema: string;
+  readonly tablePrefix: string;
+  readonly index: readonly string[];
+  readonly indexPayload: boolean;
+  readonly partitionEvents: number;
+  readonly timeoutMs: number;
+  readonly pollMs: number;
+}
+
+/** Throws `INVALID_OPTION`. */
+export function parseOptions(
+  given: string | PostgresOptions | undefined,
+  databaseUrl: string | undefined,
+): ParsedOptions {
+  const options = parseWith(schema, typeof given === 'string' ? { url: given } : (given ?? {}), 'postgres');
+  const { poolSize, tablePrefix, index, indexPayload, partitionEvents, timeout: timeoutMs, poll: pollMs } = options;
+  const place = placeOf(options, databaseUrl);
+  const { schema: schemaName } = options;
+  return Object.freeze({
+    place,
+    poolSize,
+    schema: schemaName,
+    tablePrefix,
+    index,
+    indexPayload,
+    partitionEvents,
+    timeoutMs,
+    pollMs,
+  });
+}
+
+function placeOf({ url, connection, pool }: z.output<typeof schema>, databaseUrl: string | undefined): Place {
+  const given = [url, connection, pool].filter((one) => one !== undefined);
+  if (given.length > 1)
+    throw expected('INVALID_OPTION', 'the options of postgres', 'one of `url`, `connection` and `pool`', given.length);
+  if (pool !== undefined) return { pool };
+  if (connection !== undefined) return { connection };
+  return { url: checkUrl(url ?? databaseUrl) };
+}
+
+function checkUrl(url: string | undefined): string {
+  const protocol = url !== undefined && URL.canParse(url) ? new URL(url).protocol : '';
+  if (protocol === 'postgres:' || protocol === 'postgresql:') return url!;
+  const given = protocol === '' ? url : `${protocol}…`;
+  // The text of a url may hold a password.
+  throw expected(
+    'INVALID_OPTION',
+    '`url` of postgres',
+    'postgres://user:password@host:5432/database, or DATABASE_URL to be set',
+    given === undefined ? undefined : protocol || 'no url',
+  );
+}
+
+function isPool(value: unknown): boolean {
+  const pool = value as Partial<PgPool> | null;
+  return typeof pool?.connect === 'function' && typeof pool.on === 'function';
+}

@@ -1,0 +1,84 @@
+import type { Connections, Session } from './connections.ts';
+import type { Names } from './names.ts';
+
+/** Positions from `from`, and below `end`. */
+export interface Partition {
+  readonly name: string;
+  readonly from: number;
+  readonly end: number;
+}
+
+/**
+ * The log's partitions, ranges of positions. They are made ahead, when the newest is half full, and attached rather than
+ * created in their place, so that neither readers nor writers wait for it.
+ */
+export class Partitions {
+  readonly #connections: Connections;
+  readonly #names: Names;
+  readonly #size: number;
+  /** Positions below it have a partition, as far as is known here. */
+  #end = 0;
+  #making: Promise<void> | undefined;
+
+  constructor(connections: Connections, names: Names, size: number) {
+    this.#connections = connections;
+    this.#names = names;
+    this.#size = size;
+  }
+
+  /** Makes what is missing for positions up to `last`. */
+  async upTo(last: number): Promise<void> {
+    if (last < this.#end) return;
+    await this.#connections.transaction((session) => this.make(session, last));
+  }
+
+  /** There is no partition where one should be: somebody has written further than was known here. */
+  forget(): void {
+    this.#end = 0;
+  }
+
+  /** The log has come to `position`: makes the next partition in time. What fails is tried again with a later one. */
+  reached(position: number): void {
+    if (position < this.#end - this.#size / 2) return;
+    this.#making ??= this.upTo(position + this.#size)
+      .catch(() => undefined)
+      .finally(() => (this.#making = undefined));
+  }
+
+  async idle(): Promise<void> {
+    await this.#making;
+  }
+
+  /** Within a transaction; one process at a time. */
+  async make(session: Session, last: number): Promise<void> {
+    await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [this.#names.lockKey]);
+    const known = await this.list(session);
+    const { rows } = await session.query(`SELECT position FROM ${this.#names.of('counter')}`);
+    let end = known.reduce((highest, partition) => Math.max(highest, partition.end), Number(rows[0]![0]) + 1);
+    for (; end <= last; end += this.#size) await this.#attach(session, end, end + this.#size);
+    this.#end = end;
+  }
+
+  /** By rising positions. */
+  async list(session: Pick<Session, 'query'>): Promise<Partition[]> {
+    const { rows } = await session.query(
+      `SELECT c.relname, pg_get_expr(c.relpartbound, c.oid)
+       FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1::regclass`,
+      [this.#names.of('events')],
+    );
+    const partitions = rows.map(([name, bounds]) => {
+      const [from, end] = [...bounds!.matchAll(/'(\d+)'/g)].map((match) => Number(match[1]));
+      return { name: name!, from: from!, end: end! };
+    });
+    return partitions.toSorted((a, b) => a.from - b.from);
+  }
+
+  async #attach(session: Session, from: number, end: number): Promise<void> {
+    const parent = this.#names.of('events');
+    const name = this.#names.of(`events_${from}`);
+    await session.query(
+      `CREATE TABLE ${name} (LIKE ${parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)`,
+    );
+    await session.query(`ALTER TABLE ${parent} ATTACH PARTITION ${name} FOR VALUES FROM (${from}) TO (${end})`);
+  }
+}

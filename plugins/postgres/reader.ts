@@ -1,0 +1,164 @@
+import { EVENT_COLUMNS, conditionsOf, fromRow } from '../../lib/plugin.ts';
+import type { Dialect, Head, KnownId, Page, PageQuery, StoreSize, StoredEvent } from '../../lib/plugin.ts';
+import { bigintArray, textArray } from './arrays.ts';
+import type { Session } from './connections.ts';
+import type { Names } from './names.ts';
+import { contains, isAmong, pathIndexes } from './paths.ts';
+import type { PathIndex } from './paths.ts';
+
+type Query = Pick<Session, 'query'>;
+
+export interface ReaderOptions {
+  readonly names: Names;
+  readonly index: readonly string[];
+  readonly indexPayload: boolean;
+}
+
+const NARROWS_MOST = new Set(['id', 'correlationId', 'causationId', 'entity']);
+/** Names and the other fields of an event as JSON. */
+const ENVELOPE_BYTES = 160;
+/** Past this many values in one condition on a path, looking into each event is no slower. */
+const MAX_VALUES = 100;
+
+/** What the log says, through whatever session one asks. Each answer is of one moment, and so of whole commits. */
+export class Reader {
+  readonly #names: Names;
+  readonly #paths: ReadonlyMap<string, PathIndex>;
+  readonly #dialect: Dialect;
+  /** The log was committed up to here once. */
+  #seen = 0;
+
+  constructor({ names, index, indexPayload }: ReaderOptions) {
+    this.#names = names;
+    const paths = new Map(pathIndexes(index).map((one) => [one.path, one]));
+    this.#paths = paths;
+    this.#dialect = {
+      parameter: (number) => `$${number}`,
+      anyOf: (column, values, bind) => `${column} = ANY (${bind(textArray(values as string[]))}::text[])`,
+      bytes: (column) => column,
+      path(path, values, bind) {
+        const indexed = paths.get(path);
+        if (values.length > MAX_VALUES) return undefined;
+        if (indexed !== undefined) return isAmong(indexed, values, bind);
+        return indexPayload ? contains(path, values, bind) : undefined;
+      },
+    };
+  }
+
+  /** Not within a transaction that writes: what it takes back must not count. */
+  async head(session: Query): Promise<Head> {
+    const { rows } = await session.query(`SELECT position, stored_at FROM ${this.#names.of('counter')}`);
+    const head = { position: Number(rows[0]![0]), storedAt: Number(rows[0]![1]) };
+    this.#seen = Math.max(this.#seen, head.position);
+    return head;
+  }
+
+  async page(session: Query, query: PageQuery): Promise<Page> {
+    // Nothing behind the head of a moment before counts as looked at: it may be written meanwhile.
+    const through = query.through <= this.#seen ? query.through : Math.min(query.through, await this.#head(session));
+    const { text, values, index } = await this.statement(session, { ...query, through });
+    const events = (await session.query(text, values)).rows.map(toEvent);
+    const done = events.length < query.limit;
+    const looked = done ? (query.descending ? query.after : through) : events[events.length - 1]!.position;
+    return { events, looked, done, scanned: events.length, ...(index !== undefined && { index }) };
+  }
+
+  /** The statement that a page is read with. */
+  async statement(session: Query, query: PageQuery): Promise<{ text: string; values: unknown[]; index?: string }> {
+    const values: unknown[] = [];
+    const conditions = [
+      `position > ${placeholder(values, query.after)}`,
+      `position <= ${placeholder(values, query.through)}`,
+    ];
+    if (query.ids !== undefined) {
+      const positions = await this.#positions(session, query.ids);
+      conditions.push(`position = ANY (${placeholder(values, bigintArray(positions))}::bigint[])`);
+    }
+    const { sql, parameters, index } = conditionsOf(query, this.#dialect, values.length + 1);
+    if (sql !== '') conditions.push(sql);
+    const order = query.descending ? 'DESC' : 'ASC';
+    const text = `SELECT ${EVENT_COLUMNS.join(', ')} FROM ${this.#names.of('events')} WHERE ${conditions.join(' AND ')} ORDER BY position ${order} LIMIT ${query.limit}`;
+    const name = this.#indexName(query, index);
+    return { text, values: [...values, ...parameters], ...(name !== undefined && { index: name }) };
+  }
+
+  async find(session: Query, ids: readonly string[]): Promise<ReadonlyMap<string, KnownId>> {
+    const { rows } = await session.query(
+      `SELECT id, position, revision, stored_at, hash FROM ${this.#names.of('event_ids')} WHERE id = ANY ($1::text[])`,
+      [textArray(ids)],
+    );
+    return new Map(
+      rows.map(([id, position, revision, storedAt, hash]) => [
+        id!,
+        { id: id!, position: Number(position), revision: Number(revision), storedAt: Number(storedAt), hash: hash! },
+      ]),
+    );
+  }
+
+  async revisions(session: Query, entities: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const { rows } = await session.query(
+      `SELECT entity, revision FROM ${this.#names.of('streams')} WHERE entity = ANY ($1::text[])`,
+      [textArray(entities)],
+    );
+    return new Map(rows.map(([entity, revision]) => [entity!, Number(revision)]));
+  }
+
+  /** By reading all of it. */
+  async size(session: Query): Promise<StoreSize> {
+    const table = this.#names.of('events');
+    const { rows } = await session.query(
+      `SELECT count(*), coalesce(sum(octet_length(payload) + coalesce(octet_length(metadata), 2) + octet_length(id)
+         + octet_length(type) + octet_length(source) + ${ENVELOPE_BYTES}), 0),
+         (SELECT coalesce(sum(pg_total_relation_size(i.inhrelid)), 0) FROM pg_inherits i WHERE i.inhparent = $1::regclass)
+       FROM ${table}`,
+      [table],
+    );
+    const [events, originalBytes, storedBytes] = rows[0]!;
+    return { events: Number(events), originalBytes: Number(originalBytes), storedBytes: Number(storedBytes) };
+  }
+
+  async #positions(session: Query, ids: readonly string[]): Promise<number[]> {
+    const { rows } = await session.query(
+      `SELECT position FROM ${this.#names.of('event_ids')} WHERE id = ANY ($1::text[])`,
+      [textArray(ids)],
+    );
+    return rows.map(([position]) => Number(position));
+  }
+
+  async #head(session: Query): Promise<number> {
+    const { rows } = await session.query(`SELECT position FROM ${this.#names.of('counter')}`);
+    return Number(rows[0]![0]);
+  }
+
+  #indexName({ equals }: PageQuery, index: string | undefined): string | undefined {
+    if (index !== undefined && NARROWS_MOST.has(index)) return index;
+    const path = equals?.find((equality) => this.#paths.has(equality.path))?.path;
+    return path ?? index;
+  }
+}
+
+function placeholder(values: unknown[], value: unknown): string {
+  return `$${values.push(value)}`;
+}
+
+const [ID, TYPE, SOURCE, TIME, ENTITY, REVISION, CORRELATION, CAUSATION, VERSION, STORED, PAYLOAD, METADATA] = [
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+] as const;
+
+function toEvent(row: readonly (string | null)[]): StoredEvent {
+  return fromRow({
+    position: Number(row[0]),
+    id: row[ID]!,
+    type: row[TYPE]!,
+    source: row[SOURCE]!,
+    time: Number(row[TIME]),
+    entity: row[ENTITY]!,
+    revision: Number(row[REVISION]),
+    correlation_id: row[CORRELATION]!,
+    causation_id: row[CAUSATION]!,
+    schema_version: Number(row[VERSION]),
+    stored_at: Number(row[STORED]),
+    payload: row[PAYLOAD]!,
+    metadata: row[METADATA]!,
+  });
+}

@@ -1,0 +1,224 @@
+import { AbstractStore, compileHints, fillPage, prepareAppends, withHints } from '../../lib/plugin.ts';
+import type {
+  Between,
+  Commit,
+  Durability,
+  Head,
+  ImportSlice,
+  KnownId,
+  Page,
+  PageQuery,
+  PendingAppend,
+  Range,
+  RemovedRange,
+  StoreHealth,
+  StoreSize,
+  StoreSupports,
+  StoredDocument,
+  StoredEvent,
+  Tombstone,
+} from '../../lib/plugin.ts';
+import { Appender } from './appender.ts';
+import { Changes } from './changes.ts';
+import { Connections } from './connections.ts';
+import { DocumentTable } from './documents.ts';
+import type { PgClient } from './driver.ts';
+import { openingFailure } from './failures.ts';
+import { Imports } from './imports.ts';
+import { Names } from './names.ts';
+import { openTables } from './opening.ts';
+import type { ParsedOptions } from './options.ts';
+import { Partitions } from './partitions.ts';
+import { Reader } from './reader.ts';
+import { Watcher } from './watcher.ts';
+
+const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+
+/** The log in a database: what belongs to PostgreSQL, put together behind the store port. */
+export class PostgresStore extends AbstractStore {
+  readonly name: string;
+  readonly #options: ParsedOptions;
+  readonly #connections: Connections;
+  readonly #partitions: Partitions;
+  readonly #appender: Appender;
+  readonly #reader: Reader;
+  readonly #changes: Changes;
+  readonly #imports: Imports;
+  readonly #documents: DocumentTable;
+  readonly #names: Names;
+  #watcher: Watcher | undefined;
+  #wake: (() => void) | undefined;
+  #stopping: Promise<void> | undefined;
+  #durability: Durability = 'disk';
+
+  constructor(options: ParsedOptions) {
+    super();
+    const { schema, tablePrefix, place, poolSize, timeoutMs, partitionEvents } = options;
+    this.#options = options;
+    this.name = `postgres ${schema}.${tablePrefix}events`;
+    const names = new Names(schema, tablePrefix);
+    this.#names = names;
+    this.#connections = new Connections(place, poolSize, timeoutMs);
+    this.#partitions = new Partitions(this.#connections, names, partitionEvents);
+    this.#reader = new Reader({ ...options, names });
+    this.#documents = new DocumentTable(this.#connections, names);
+    const port = { connections: this.#connections, names, partitions: this.#partitions };
+    this.#changes = new Changes(port);
+    this.#imports = new Imports(port);
+    this.#appender = new Appender({
+      ...port,
+      now: () => this.clock.now(),
+      durability: () => this.#durability,
+      lookUps: (session) => ({
+        find: (ids) => this.#reader.find(session, ids),
+        revision: (entities) => this.#reader.revisions(session, entities),
+        page: (query) => fillPage((raw) => this.#reader.page(session, raw), withHints(query), compileHints(query)),
+      }),
+    });
+  }
+
+  get supports(): StoreSupports {
+    return {
+      durability: this.#durability,
+      shared: true,
+      maxEventBytes: MAX_EVENT_BYTES,
+      pushdown: ['ids', 'types', 'entity', 'entityKind', 'correlationId', 'causationId', 'time', 'equals', 'where'],
+      operations: ['watch', 'transaction', 'import'],
+    };
+  }
+
+  /**
+   * Appends within a transaction that the caller has begun at READ COMMITTED on a client of `pg`, and commits: what is
+   * written is there with whatever else the transaction does, or not at all. Until it ends every other writer waits.
+   * An outcome that is a duplicate or an error has written nothing; anything thrown leaves the transaction to be rolled
+   * back. Call `committed` afterwards.
+   */
+  async appendWithin(client: PgClient, appends: readonly PendingAppend[]): Promise<Commit> {
+    const prepared = prepareAppends(appends, MAX_EVENT_BYTES);
+    return this.#appender.decide(this.#connections.sessionOn(client), prepared);
+  }
+
+  /** Tells this process's listeners, and other processes, of what `appendWithin` wrote, now that it is committed. */
+  committed(): void {
+    this.#wake?.();
+    this.#watcher?.notify();
+  }
+
+  protected async _open(): Promise<void> {
+    const { index, indexPayload, schema } = this.#options;
+    await this.#stopping;
+    try {
+      await this.#connections.open();
+      const port = { connections: this.#connections, names: this.#names, partitions: this.#partitions };
+      this.#partitions.forget();
+      this.#durability = await openTables({ ...port, index, indexPayload });
+    } catch (error) {
+      await this.#connections.close();
+      throw openingFailure(error, `PostgreSQL, schema ${schema}`);
+    }
+  }
+
+  protected async _close(): Promise<void> {
+    await this.#stopping;
+    await this.#partitions.idle();
+    await this.#connections.close();
+  }
+
+  protected override async _commit(appends: readonly PendingAppend[]): Promise<Commit> {
+    const commit = await this.#appender.commit(prepareAppends(appends, MAX_EVENT_BYTES));
+    if (commit.records.length === 0) return commit;
+    this.#watcher?.notify();
+    this.#partitions.reached(commit.head.position);
+    return commit;
+  }
+
+  /** Never called: commits are decided where they are written. */
+  protected _append(): Promise<void> {
+    return Promise.reject(new Error('appends of this store are decided in its own transaction'));
+  }
+
+  protected _read(query: PageQuery): Promise<Page> {
+    return this.#reader.page(this.#connections, query);
+  }
+
+  protected _head(): Promise<Head> {
+    return this.#reader.head(this.#connections);
+  }
+
+  protected _find(ids: readonly string[]): Promise<ReadonlyMap<string, KnownId>> {
+    return this.#reader.find(this.#connections, ids);
+  }
+
+  protected _revision(entities: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return this.#reader.revisions(this.#connections, entities);
+  }
+
+  protected _remove(ranges: readonly Range[], reason: string, at: number, between: Between): Promise<number> {
+    return this.#changes.remove(ranges, reason, at, between);
+  }
+
+  protected _removed(range: Range): Promise<readonly RemovedRange[]> {
+    return this.#changes.removed(range);
+  }
+
+  protected _rewrite(events: readonly StoredEvent[], between: Between): Promise<void> {
+    return this.#changes.rewrite(events, between);
+  }
+
+  protected override _import(slice: ImportSlice): Promise<void> {
+    return this.#imports.take(slice);
+  }
+
+  protected override _tombstones(range: Range, limit: number): Promise<readonly Tombstone[]> {
+    return this.#imports.tombstones(range, limit);
+  }
+
+  protected override _collections(): Promise<readonly string[]> {
+    return this.#documents.collections();
+  }
+
+  protected _document(collection: string, key: string): Promise<StoredDocument | undefined> {
+    return this.#documents.get(collection, key);
+  }
+
+  protected _putDocument(
+    collection: string,
+    key: string,
+    value: unknown,
+    etag: string | null | undefined,
+  ): Promise<string | undefined> {
+    return this.#documents.put(collection, key, value, etag);
+  }
+
+  protected _listDocuments(collection: string): Promise<readonly StoredDocument[]> {
+    return this.#documents.list(collection);
+  }
+
+  protected _deleteDocument(collection: string, key: string, etag: string | undefined): Promise<boolean> {
+    return this.#documents.remove(collection, key, etag);
+  }
+
+  protected override _size(): Promise<StoreSize> {
+    return this.#reader.size(this.#connections);
+  }
+
+  protected override _watch(wake: () => void): () => void {
+    const { pollMs, timeoutMs } = this.#options;
+    const { channel } = this.#names;
+    const watcher = new Watcher(
+      { connections: this.#connections, channel, clock: this.clock, pollMs, timeoutMs },
+      wake,
+    );
+    this.#watcher = watcher;
+    this.#wake = wake;
+    return () => {
+      this.#wake = undefined;
+      this.#watcher = undefined;
+      this.#stopping = watcher.stop();
+    };
+  }
+
+  protected override _health(): Partial<Pick<StoreHealth, 'connections'>> {
+    return { connections: this.#connections.figures };
+  }
+}

@@ -1,0 +1,134 @@
+import type { Clock } from '../../lib/plugin.ts';
+import type { Connections, Session } from './connections.ts';
+import type { PgSingleClient } from './driver.ts';
+
+export interface WatcherPort {
+  readonly connections: Connections;
+  readonly channel: string;
+  readonly clock: Clock;
+  readonly pollMs: number;
+  readonly timeoutMs: number;
+}
+
+/** Notifications of one process are this far apart at least: each costs the server a commit and every listener a look. */
+const GAP_MS = 5;
+const RETRY_MS = 100;
+const LONGEST_RETRY_MS = 5_000;
+
+interface Line {
+  readonly client: PgSingleClient;
+  readonly session: Session;
+  readonly pid: number;
+}
+
+/**
+ * Tells other processes of commits, and hears of theirs.
+ *
+ * Told on a connection of its own, never within an append, where it would make all commits wait for one another; many
+ * commits are told at once, without content. A connection that breaks is made anew, and everything is looked at again;
+ * where no notification comes, a look every `pollMs` does.
+ */
+export class Watcher {
+  readonly #port: WatcherPort;
+  readonly #wake: () => void;
+  #line: Line | undefined;
+  #connecting: Promise<void> | undefined;
+  #stopped = false;
+  #attempts = 0;
+  #isTold = true;
+  #telling: Promise<void> | undefined;
+  readonly #cancels = new Set<() => void>();
+
+  constructor(port: WatcherPort, wake: () => void) {
+    this.#port = port;
+    this.#wake = wake;
+    this.#listen();
+    this.#poll();
+  }
+
+  /** Something was committed here. */
+  notify(): void {
+    this.#isTold = false;
+    if (!this.#stopped) this.#telling ??= this.#tell().finally(() => (this.#telling = undefined));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const cancel of this.#cancels) cancel();
+    this.#cancels.clear();
+    await this.#connecting;
+    await this.#telling;
+    await this.#line?.client.end().catch(() => undefined);
+    this.#line = undefined;
+  }
+
+  /** Never rejects: who is not told looks by himself. */
+  async #tell(): Promise<void> {
+    const line = this.#line;
+    if (line === undefined) return;
+    this.#isTold = true;
+    await line.session.query(`NOTIFY ${this.#port.channel}`).catch(() => this.#lost(line));
+    this.#after(GAP_MS, () => {
+      if (!this.#isTold) this.notify();
+    });
+  }
+
+  #listen(): void {
+    if (!this.#stopped) this.#connecting ??= this.#connect().finally(() => (this.#connecting = undefined));
+  }
+
+  /** Never rejects. */
+  async #connect(): Promise<void> {
+    const { connections, channel } = this.#port;
+    let client: PgSingleClient | undefined;
+    try {
+      client = connections.single();
+      await client.connect();
+      const session = connections.sessionOn(client);
+      const { rows } = await session.query('SELECT pg_backend_pid()');
+      const line = { client, session, pid: Number(rows[0]![0]) };
+      client.on('notification', ({ processId }: { readonly processId: number }) => {
+        if (processId !== line.pid) this.#wake();
+      });
+      client.on('end', () => this.#lost(line));
+      // What is lost in a crash of the server is a notification that nobody is there to hear.
+      await session.query('SET synchronous_commit = off');
+      await session.query(`LISTEN ${channel}`);
+      this.#line = line;
+      this.#attempts = 0;
+      // Whatever was told meanwhile was not heard.
+      this.#wake();
+      if (!this.#isTold) this.notify();
+    } catch {
+      void client?.end().catch(() => undefined);
+      this.#retry();
+    }
+  }
+
+  #lost(line: Line): void {
+    if (this.#line !== line) return;
+    this.#line = undefined;
+    void line.client.end().catch(() => undefined);
+    this.#retry();
+  }
+
+  #retry(): void {
+    this.#after(Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** this.#attempts++), () => this.#listen());
+  }
+
+  #poll(): void {
+    this.#after(this.#port.pollMs, () => {
+      this.#wake();
+      this.#poll();
+    });
+  }
+
+  #after(ms: number, action: () => void): void {
+    if (this.#stopped) return;
+    const cancel = this.#port.clock.after(ms, () => {
+      this.#cancels.delete(cancel);
+      action();
+    });
+    this.#cancels.add(cancel);
+  }
+}

@@ -1,0 +1,43 @@
+import type { Context } from 'mocha';
+import type { Store } from '../../lib/plugin.ts';
+import { postgres } from '../../plugins/postgres/index.ts';
+import type { PostgresOptions, PostgresStore } from '../../plugins/postgres/index.ts';
+import { dropSchema, schemaName, sharedServer } from '../support/postgres-server.ts';
+import type { TestServer } from '../support/postgres-server.ts';
+
+const places = new WeakMap<Store, { readonly schema: string; readonly options: PostgresOptions }>();
+
+/** Stores on the shared server, each in a schema of its own; `before` hands over the server or skips. */
+export class Stores {
+  #server: TestServer | undefined;
+
+  async begin(test: Context): Promise<void> {
+    this.#server = await sharedServer(test);
+  }
+
+  get server(): TestServer {
+    return this.#server!;
+  }
+
+  create(options: PostgresOptions = {}): PostgresStore {
+    const schema = options.schema ?? schemaName();
+    const all = { ...(options.pool ? {} : { url: this.server.url }), poolSize: 4, ...options, schema };
+    const store = postgres(all);
+    places.set(store, { schema, options: all });
+    return store;
+  }
+
+  schemaOf(store: Store): string {
+    return places.get(store)!.schema;
+  }
+
+  /** Another store over the same log. */
+  again(store: Store, options: PostgresOptions = {}): PostgresStore {
+    const place = places.get(store)!;
+    return this.create({ ...place.options, ...options, schema: place.schema });
+  }
+
+  async cleanUp(store: Store): Promise<void> {
+    await dropSchema(this.server, this.schemaOf(store));
+  }
+}
