@@ -7,7 +7,7 @@ import { createBus, jsonFile } from 'telltale';
 const account = {
   initial: { balance: 0 },
   key: 'payload.account',
-  snapshotEvery: 100,
+  snapshot: { every: 100, after: '1d', bytes: 1_000_000 },
   receive({ balance }, { type, payload: { amount } }, { answer }) {
     if (type === 'withdraw' && amount > balance) return answer('not enough');
     answer('done');

@@ -1,4 +1,5 @@
 import type { ActorFigures, InstanceInfo } from './actor/figures.ts';
+import type { SnapshotOptions } from './actor/snapshots.ts';
 import type { SuperviseOptions } from './actor/supervision.ts';
 import type { HandlerContext } from './handler-api.ts';
 import type { AskOneOptions } from './asking-api.ts';
@@ -55,8 +56,8 @@ export interface Behaviour<State, E = AnyEvents> {
    * handled from its first start on. @default false
    */
   readonly durable?: boolean;
-  /** A snapshot after this many facts. @default none */
-  readonly snapshotEvery?: number;
+  /** When it takes snapshots by itself, with `persist: 'events'`. @default where a rebuild took longer than 50 ms */
+  readonly snapshot?: SnapshotOptions;
   /**
    * Instances with a key that have had nothing to do for so long are put aside; the next event brings them back, with
    * their state where it is persisted, otherwise with `initial`. @default '5m' where it is persisted, otherwise never

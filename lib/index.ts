@@ -1,6 +1,7 @@
 /** The front door: a bus, what to feed it with, and the two stores that need no installation. */
 export type { Actor, ActorContext, Behaviour, Command, Decision, Fact, Loaded, TellOptions } from './acting-api.ts';
 export type { ActorFigures, ActorsGone, InstanceInfo, InstanceStatus } from './actor/figures.ts';
+export type { SnapshotOptions } from './actor/snapshots.ts';
 export type { Strategy, SuperviseOptions } from './actor/supervision.ts';
 export type {
   Batch,

@@ -6,6 +6,7 @@ import { parseField } from '../filter/field.ts';
 import type { MailboxLimits } from '../mailbox/overflow.ts';
 import { isCount, mustKnow } from '../parse-options.ts';
 import type { Receive } from './context.ts';
+import { parseSnapshot, type SnapshotOptions, type SnapshotPolicy } from './snapshots.ts';
 import { parseSupervise, type SuperviseOptions, type Supervision } from './supervision.ts';
 
 export type Apply = (state: unknown, event: TelltaleEvent) => unknown;
@@ -21,7 +22,7 @@ interface GivenBehaviour {
   readonly supervise?: SuperviseOptions;
   readonly persist?: 'events' | 'state' | false;
   readonly durable?: boolean;
-  readonly snapshotEvery?: number;
+  readonly snapshot?: SnapshotOptions;
   readonly idle?: Duration;
   readonly schemaVersion?: number;
 }
@@ -42,15 +43,13 @@ export interface Behaviour {
   readonly supervision: Supervision;
   readonly persist: 'events' | 'state' | false;
   readonly durable: boolean;
-  readonly snapshotEvery: number | undefined;
+  readonly snapshot: SnapshotPolicy;
   /** An instance that has had nothing to do for so long is put aside; undefined: never. */
   readonly idleMs: number | undefined;
   readonly schemaVersion: number;
 }
 
-const KNOWN = 'initial receive apply key on mailbox supervise persist durable snapshotEvery idle schemaVersion'.split(
-  ' ',
-);
+const KNOWN = 'initial receive apply key on mailbox supervise persist durable snapshot idle schemaVersion'.split(' ');
 const POLICIES: readonly unknown[] = ['reject', 'drop-oldest', 'latest-by-key', 'wait'];
 const PERSIST: readonly unknown[] = ['events', 'state', false];
 const NAME = /^[A-Za-z0-9_.-]{1,128}$/;
@@ -69,7 +68,7 @@ export function parseBehaviour(given: unknown, of: string, defaults: MailboxLimi
     throw expected('INVALID_OPTION', `the behaviour of ${of}`, 'an object', given);
   mustKnow(given, KNOWN, of);
   const behaviour = given as GivenBehaviour;
-  const { receive, apply, durable = false, snapshotEvery, schemaVersion = 1, on = [] } = behaviour;
+  const { receive, apply, durable = false, snapshot, schemaVersion = 1, on = [] } = behaviour;
   const persist = behaviour.persist ?? (apply === undefined ? false : 'events');
   if (typeof receive !== 'function') throw expected('INVALID_OPTION', thing('receive'), 'a function', receive);
   if (apply !== undefined && typeof apply !== 'function')
@@ -81,13 +80,8 @@ export function parseBehaviour(given: unknown, of: string, defaults: MailboxLimi
   if (typeof durable !== 'boolean') throw expected('INVALID_OPTION', thing('durable'), 'true or false', durable);
   if (!isCount(schemaVersion))
     throw expected('INVALID_OPTION', thing('schemaVersion'), 'an integer from 1', schemaVersion);
-  if (snapshotEvery !== undefined && !(isCount(snapshotEvery) && persist === 'events'))
-    throw expected(
-      'INVALID_OPTION',
-      thing('snapshotEvery'),
-      "an integer from 1 with `persist: 'events'`",
-      snapshotEvery,
-    );
+  if (snapshot !== undefined && persist !== 'events')
+    throw new TelltaleError('INVALID_OPTION', `${thing('snapshot')} needs \`apply\`: only facts are rebuilt`);
   const keyOf = behaviour.key === undefined ? undefined : toKey(behaviour.key, thing('key'));
   return {
     initial: toInitial(behaviour.initial, thing('initial')),
@@ -100,7 +94,7 @@ export function parseBehaviour(given: unknown, of: string, defaults: MailboxLimi
     supervision: parseSupervise(behaviour.supervise),
     persist,
     durable,
-    snapshotEvery,
+    snapshot: parseSnapshot(snapshot, of),
     idleMs: parseIdle(behaviour.idle, keyOf !== undefined, persist !== false, thing('idle')),
     schemaVersion,
   };

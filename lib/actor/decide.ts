@@ -6,6 +6,7 @@ import type { Behaviour } from './behaviour.ts';
 import type { ActorContext, Held, Receive } from './context.ts';
 import type { Committed, GivenFact, Log } from './port.ts';
 import { applyFact, STATE_STORED, statePayload, type Standing } from './rebuild.ts';
+import { countedBytes } from './snapshots.ts';
 
 /** What has been decided, and stored. */
 export interface Decided {
@@ -84,9 +85,12 @@ function conclude(terms: DecideTerms, from: Standing, answer: unknown, held: Hel
   const given = factsOf(answer, entity).flatMap((fact, i) => admitFact(terms, fact, i));
   const facts = [...given, ...own];
   held.events.splice(0, Infinity, ...held.events.filter(({ event }) => event.entity !== entity));
-  let { state } = from;
-  for (const { event } of facts) state = applyFact(behaviour.apply!, state, event);
-  return [facts, { ...from, state, unsaved: from.unsaved + facts.length }];
+  let { state, unsavedBytes } = from;
+  for (const { event } of facts) {
+    state = applyFact(behaviour.apply!, state, event);
+    unsavedBytes += countedBytes(behaviour.snapshot, event.payload);
+  }
+  return [facts, { ...from, state, unsaved: from.unsaved + facts.length, unsavedBytes }];
 }
 
 function admitFact({ log, cause, entity, factId }: DecideTerms, fact: GivenFact, index: number): Envelope[] {
@@ -116,9 +120,10 @@ function storedFacts(facts: readonly Envelope[], { position, revisions, storedAt
   return facts.map(({ event }, i) => ({ ...event, position: position + i, revision: revisions[i]!, storedAt }));
 }
 
-function placed(next: Standing, { position, revisions }: Committed, facts: number): Standing {
+function placed(next: Standing, { position, revisions, storedAt }: Committed, facts: number): Standing {
   if (facts === 0) return next;
-  return { ...next, revision: revisions[facts - 1]!, position: position + facts - 1 };
+  const unsavedSince = next.unsavedSince || (next.unsaved > 0 ? storedAt : 0);
+  return { ...next, revision: revisions[facts - 1]!, position: position + facts - 1, unsavedSince };
 }
 
 /** One fact, several, or none. Throws `INVALID_OPTION`. */

@@ -13,7 +13,9 @@ import type { InstanceStatus } from './figures.ts';
 import type { Aside } from './inbox.ts';
 import { addressOf } from './keys.ts';
 import type { ActorPort, ActorRef, Log } from './port.ts';
-import { rebuild, saveSnapshot, type Standing } from './rebuild.ts';
+import { rebuild, type Standing } from './rebuild.ts';
+import { saveSnapshot } from './snapshot-document.ts';
+import { ALL_SAVED, isDue } from './snapshots.ts';
 import type { StashRoom } from './stash-room.ts';
 import { Supervisor } from './supervision.ts';
 
@@ -189,10 +191,18 @@ export class Instance implements ActorSite, Aside {
   /** Stores a snapshot of where it stands. Rejects with `PAYLOAD_*` and what the store refuses. */
   snapshot(): Promise<void> {
     const { entity, behaviour, port } = this.terms;
+    const { schemaVersion, snapshot } = behaviour;
     const { standing } = this;
-    this.standing = { ...standing, unsaved: 0 };
-    const saving = saveSnapshot(port.log!.store, entity, standing, behaviour.schemaVersion);
-    return this.track(saving);
+    this.standing = { ...standing, ...ALL_SAVED, pace: standing.pace };
+    const keeping = { schemaVersion, compressAbove: snapshot.compressAbove };
+    return this.track(saveSnapshot(port.log!.store, entity, standing, keeping));
+  }
+
+  #snapshotWhenDue(): void {
+    const { behaviour, port } = this.terms;
+    const { store } = port.log!;
+    if (store.supports.readOnly || !isDue(behaviour.snapshot, this.standing, port.clock.now())) return;
+    this.snapshot().catch((error: unknown) => this.terms.snapshotFailed(this, error));
   }
 
   track<T>(task: Promise<T>): Promise<T> {
@@ -213,7 +223,7 @@ export class Instance implements ActorSite, Aside {
   };
 
   #accept(state: unknown, context: ActorContext): undefined {
-    if (state !== undefined) this.standing = { state, revision: 0, position: 0, unsaved: 0 };
+    if (state !== undefined) this.standing = { ...NOWHERE, state };
     this.#conclude(context);
   }
 
@@ -245,9 +255,7 @@ export class Instance implements ActorSite, Aside {
     this.standing = decided.standing;
     this.#conclude(decided.context);
     for (const answer of decided.answers) envelope.asking?.answered(answer);
-    const { snapshotEvery } = behaviour;
-    if (snapshotEvery !== undefined && this.standing.unsaved >= snapshotEvery)
-      this.snapshot().catch((error: unknown) => this.terms.snapshotFailed(this, error));
+    this.#snapshotWhenDue();
   }
 
   #contextOf({ cause, attempt }: Work): ActorContext {
@@ -263,6 +271,7 @@ export class Instance implements ActorSite, Aside {
   async #recover(): Promise<void> {
     this.standing = await this.#load();
     this.#recovered = this.standing.position;
+    this.#snapshotWhenDue();
   }
 
   #load(): Promise<Standing> {
@@ -272,7 +281,7 @@ export class Instance implements ActorSite, Aside {
   }
 }
 
-const NOWHERE: Standing = { state: undefined, revision: 0, position: 0, unsaved: 0 };
+const NOWHERE: Standing = { ...ALL_SAVED, state: undefined, revision: 0, position: 0 };
 
 // The first fact of an event is stored with all the others, so it stands for all of them.
 async function isHandled({ store }: Log, entity: string, event: TelltaleEvent): Promise<boolean> {

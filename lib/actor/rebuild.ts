@@ -5,21 +5,20 @@ import { admit } from '../event/admission.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
 import { isReserved } from '../event/type-name.ts';
 import { invoke, isThenable, type Failure } from '../invoke/invoke.ts';
-import { SNAPSHOTS } from '../store/documents.ts';
 import type { Store } from '../store/port.ts';
 import { retryRead } from '../store/read/retry-read.ts';
 import { Slice } from '../store/slice.ts';
 import type { Behaviour } from './behaviour.ts';
+import { readSnapshot } from './snapshot-document.ts';
+import { ALL_SAVED, countedBytes, paceOf, type Unsaved } from './snapshots.ts';
 
-/** Where an entity stands: its state after the event of this revision. */
-export interface Standing {
+/** Where an entity stands: its state after the event of this revision, and what no snapshot has yet. */
+export interface Standing extends Unsaved {
   readonly state: unknown;
   /** 0 before its first event. */
   readonly revision: number;
   /** Of the event of this revision. */
   readonly position: number;
-  /** Events since the snapshot there is. */
-  readonly unsaved: number;
 }
 
 export interface RebuildTerms {
@@ -45,7 +44,7 @@ export interface Whose {
   readonly behaviour: Persisted;
 }
 
-type Persisted = Pick<Behaviour, 'initial' | 'apply' | 'schemaVersion' | 'persist'>;
+type Persisted = Pick<Behaviour, 'initial' | 'apply' | 'schemaVersion' | 'persist' | 'snapshot'>;
 
 /**
  * The state of an entity from its last snapshot and the events behind it; runs `apply` and nothing else. Rejects with
@@ -53,14 +52,17 @@ type Persisted = Pick<Behaviour, 'initial' | 'apply' | 'schemaVersion' | 'persis
  * no snapshot covers. A store that does not answer is asked again.
  */
 export async function rebuild({ entity, key, behaviour }: Whose, terms: RebuildTerms): Promise<Standing> {
-  const { store } = terms;
-  const read = <T>(fn: () => Promise<T>): Promise<T> => retryRead(fn, terms);
-  const blank = { state: behaviour.initial(key), revision: 0, position: 0, unsaved: 0 };
+  const { store, clock } = terms;
+  const began = { at: clock.monotonic(), disturbed: false };
+  const unavailable = (): boolean => (began.disturbed = true);
+  const read = <T>(fn: () => Promise<T>): Promise<T> => retryRead(fn, { ...terms, unavailable });
+  const blank = { ...ALL_SAVED, state: behaviour.initial(key), revision: 0, position: 0 };
   // Before the events: what is stored since is read with them, what is not read was removed.
   const revision = await read(() => store.revision(entity));
   if (revision === 0) return blank;
   if (behaviour.persist === 'state') return { ...blank, ...(await newestState(entity, revision, behaviour, terms)) };
-  const start = (await read(() => readSnapshot(store, entity, behaviour.schemaVersion))) ?? blank;
+  const snapshot = await read(() => readSnapshot(store, entity, behaviour.schemaVersion));
+  const start = { ...blank, ...snapshot };
   const { position: through } = await read(() => store.head());
   let standing: Standing = start;
   const slice = new Slice();
@@ -68,14 +70,16 @@ export async function rebuild({ entity, key, behaviour }: Whose, terms: RebuildT
     const query = { entity, after, through, descending: false, limit: PAGE_EVENTS };
     const page = await read(() => store.page(query));
     for (const event of page.events) {
-      standing = applyStored(standing, event, behaviour.apply!, terms);
+      standing = applyStored(standing, event, behaviour, terms);
       if (standing.unsaved % CHECKED_EVENTS === 0 && slice.isOver) await slice.rest();
     }
     if (page.done) break;
     after = page.looked;
   }
   if (standing.revision < revision) throw removed(entity, standing.revision + 1, revision);
-  return standing;
+  // How long a store was away says nothing of how long a rebuild takes.
+  const tookMs = began.disturbed ? 0 : clock.monotonic() - began.at;
+  return { ...standing, pace: paceOf(behaviour.snapshot, standing.unsaved, tookMs) };
 }
 
 /** The next state. Throws what `apply` throws, and `INVALID_OPTION` where it answers with nothing or a Promise. */
@@ -87,17 +91,6 @@ export function applyFact(apply: NonNullable<Behaviour['apply']>, state: unknown
   throw expected('INVALID_OPTION', `the answer of \`apply\` for \`${event.type}\``, 'the next state', next);
 }
 
-/** Throws `PAYLOAD_*` for a state that is not plain data. */
-export async function saveSnapshot(
-  store: Store,
-  entity: string,
-  { state, position, revision }: Standing,
-  schemaVersion: number,
-): Promise<void> {
-  const value = { entity, position, revision, state, schemaVersion };
-  await store.putDocument(SNAPSHOTS, entity, value, { position });
-}
-
 /** A state as the payload of an event. Throws `PAYLOAD_*`. */
 export const statePayload = (state: unknown, schemaVersion: number): object => ({
   state: admit(state, 'payload', MAX_STATE_BYTES).value,
@@ -105,19 +98,28 @@ export const statePayload = (state: unknown, schemaVersion: number): object => (
 });
 
 function applyStored(
-  { state, revision, unsaved }: Standing,
+  standing: Standing,
   event: StoredEvent,
-  apply: NonNullable<Behaviour['apply']>,
+  { apply, snapshot }: Persisted,
   { present }: RebuildTerms,
 ): Standing {
+  const { state, revision, unsaved, unsavedBytes, unsavedSince } = standing;
   if (event.revision > revision + 1) throw removed(event.entity!, revision + 1, event.revision - 1);
   let next = state;
   if (!isReserved(event.type)) {
-    const failure = invoke(() => void (next = applyFact(apply, state, present(event))), event, { attempt: 1 });
+    const failure = invoke(() => void (next = applyFact(apply!, state, present(event))), event, { attempt: 1 });
     // What answers with nothing is not waited for, so there is no Promise here.
     if (failure !== undefined) throw failed(event, (failure as Failure).error);
   }
-  return { state: next, revision: event.revision, position: event.position, unsaved: unsaved + 1 };
+  return {
+    state: next,
+    revision: event.revision,
+    position: event.position,
+    unsaved: unsaved + 1,
+    unsavedBytes: unsavedBytes + countedBytes(snapshot, event.payload),
+    unsavedSince: unsavedSince || event.storedAt,
+    pace: standing.pace,
+  };
 }
 
 async function newestState(
@@ -147,16 +149,6 @@ async function newestState(
 function whole(event: StoredEvent | undefined, schemaVersion: number): Partial<Standing> {
   const kept = event?.payload as { readonly state: unknown; readonly schemaVersion: number } | undefined;
   return kept?.schemaVersion === schemaVersion ? { state: structuredClone(kept.state) } : {};
-}
-
-async function readSnapshot(store: Store, entity: string, version: number): Promise<Standing | undefined> {
-  const document = await store.document(SNAPSHOTS, entity);
-  const { state, revision, position, schemaVersion } = (document?.value ?? {}) as Partial<Standing> & {
-    readonly schemaVersion?: number;
-  };
-  if (schemaVersion !== version || revision === undefined || position === undefined) return undefined;
-  // `apply` may change it in place, and some stores hand out what they keep.
-  return { state: structuredClone(state), revision, position, unsaved: 0 };
 }
 
 function failed({ position, id, type, entity, revision }: StoredEvent, error: unknown): TelltaleError {

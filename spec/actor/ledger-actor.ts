@@ -4,7 +4,7 @@ import type { Behaviour } from '../../lib/acting-api.ts';
 export const ledger: Behaviour<{ readonly sum: number; readonly seen: readonly number[] }> = {
   initial: { sum: 0, seen: [] },
   durable: true,
-  snapshotEvery: 7,
+  snapshot: { every: 7 },
   receive: ({ seen }, { payload }) => ({ type: 'ledger.added', payload: { amount: payload, place: seen.length } }),
   apply: ({ sum, seen }, { payload }) => {
     const { amount } = payload as { readonly amount: number };

@@ -326,7 +326,7 @@ describe('a snapshot of an actor', () => {
   it('is taken after so many facts, and by hand, and saves reading what lies before it', async () => {
     const store = memory();
     const { bus } = await createActorBus({ store });
-    const accounts = bus.actor('account', { ...account, snapshotEvery: 3 });
+    const accounts = bus.actor('account', { ...account, snapshot: { every: 3 } });
     for (let i = 0; i < 7; i++) accounts.tell('deposit', { account: 'a', amount: 1 });
     await bus.settled();
     await turn();

@@ -17,10 +17,10 @@ type Move = { readonly type: 'enter' | 'leave'; readonly who: string };
 type Step = Move | { readonly type: 'fail' | 'crash' | 'snapshot' | 'stop' | 'outside' | 'idle' };
 
 /** Throws where it is told to, before it decides or behind it. */
-const room = (snapshotEvery: number): Behaviour<Room> => ({
+const room = (every: number): Behaviour<Room> => ({
   initial: { guests: [] },
   key: ({ metadata }) => metadata['room'],
-  snapshotEvery,
+  snapshot: { every },
   supervise: { attempts: 1, maxRestarts: 1_000, backoff: { delay: 1, jitter: 0 } },
   receive: async ({ guests }, { type, payload }) => {
     if (type === 'crash') throw new Error('crashed');

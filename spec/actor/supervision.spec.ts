@@ -223,7 +223,7 @@ describe('the supervision of an actor', () => {
     expect(refused({ ...brittle, idle: 0 })).to.equal('INVALID_OPTION');
     expect(refused({ ...brittle, persist: 'events' })).to.equal('INVALID_OPTION');
     expect(refused({ ...brittle, apply: () => 0, persist: 'state' })).to.equal('INVALID_OPTION');
-    expect(refused({ ...brittle, snapshotEvery: 5 })).to.equal('INVALID_OPTION');
+    expect(refused({ ...brittle, snapshot: { every: 5 } })).to.equal('INVALID_OPTION');
     expect(refused({ ...brittle, schemaVersion: 0 })).to.equal('INVALID_OPTION');
     expect(refused({ ...brittle, initial: { run: () => 1 } })).to.equal('INVALID_OPTION');
     expect(refused(brittle, 'a/b')).to.equal('INVALID_OPTION');

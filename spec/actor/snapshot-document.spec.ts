@@ -1,0 +1,181 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { Context } from 'mocha';
+import type { Behaviour } from '../../lib/acting-api.ts';
+import { readSnapshot, saveSnapshot, type Snapshot } from '../../lib/actor/snapshot-document.ts';
+import { createBus } from '../../lib/bus.ts';
+import type { Store } from '../../lib/store/port.ts';
+import { jsonFile } from '../../plugins/json-file/index.ts';
+import { memory } from '../../plugins/memory/index.ts';
+import { sqlite } from '../../plugins/sqlite/index.ts';
+import { Stores } from '../postgres/stores.ts';
+import { missing } from '../sqlite/drivers.ts';
+import { buildEvents } from '../support/event-builder.ts';
+import { longestHoldMs } from '../support/loop-hold.ts';
+import { quickFolder } from '../support/quick-folder.ts';
+import { rejectionOf } from '../support/rejection-of.ts';
+import { skip } from '../support/skip.ts';
+
+const KEEPING = { schemaVersion: 1, compressAbove: 16_384 };
+
+const written = async (store: Store): Promise<Record<string, unknown>> =>
+  (await store.document('snapshots', 'a/1'))!.value as Record<string, unknown>;
+
+async function storeWith(events: number): Promise<Store> {
+  const store = memory();
+  await store.open();
+  await store.append(buildEvents(events, { entity: 'a/1' }));
+  return store;
+}
+
+const at = (revision: number, state: unknown = { revision }): Snapshot => ({ state, revision, position: revision });
+
+describe('the document of a snapshot', () => {
+  it('has the state as it is while that is small, and compressed above the size', async () => {
+    const store = await storeWith(2);
+    const state = { text: 'a line of a long story. '.repeat(10_000), odd: ['\u2028', 'é', '"\\', -0.5, null] };
+    await saveSnapshot(store, 'a/1', at(1), KEEPING);
+    expect(await written(store)).to.deep.include({ state: { revision: 1 }, schemaVersion: 1 });
+    await saveSnapshot(store, 'a/1', at(2, state), KEEPING);
+    const { packed, ...rest } = await written(store);
+    expect(rest).to.deep.equal({ entity: 'a/1', position: 2, revision: 2, schemaVersion: 1 });
+    expect((packed as string).length).to.be.below(5_000);
+    expect(await readSnapshot(store, 'a/1', 1)).to.deep.equal(at(2, state));
+  });
+
+  it('is never compressed where the size is Infinity', async () => {
+    const store = await storeWith(1);
+    const state = 'x'.repeat(100_000);
+    await saveSnapshot(store, 'a/1', at(1, state), { schemaVersion: 1, compressAbove: Infinity });
+    expect(await written(store)).to.include({ state });
+  });
+
+  it('is nothing to another version of the state, and to whoever finds it damaged', async () => {
+    const store = await storeWith(1);
+    await saveSnapshot(store, 'a/1', at(1, 'x'.repeat(100_000)), KEEPING);
+    expect(await readSnapshot(store, 'a/1', 2)).to.equal(undefined);
+    await store.putDocument('snapshots', 'a/1', { ...(await written(store)), packed: 'AAAA' });
+    expect(await readSnapshot(store, 'a/1', 1)).to.equal(undefined);
+  });
+
+  it('is never replaced by an older one, whoever is late, but by any of another version', async () => {
+    const store = await storeWith(3);
+    await saveSnapshot(store, 'a/1', at(3), KEEPING);
+    await saveSnapshot(store, 'a/1', at(2), KEEPING);
+    expect(await written(store)).to.include({ revision: 3 });
+    await saveSnapshot(store, 'a/1', at(1), { ...KEEPING, schemaVersion: 2 });
+    expect(await written(store)).to.include({ revision: 1 });
+    const big = 'x'.repeat(1_000_000);
+    await Promise.all([
+      saveSnapshot(store, 'a/1', at(2, big), { ...KEEPING, schemaVersion: 2 }),
+      saveSnapshot(store, 'a/1', at(3), { ...KEEPING, schemaVersion: 2 }),
+    ]);
+    expect(await written(store)).to.include({ revision: 3 });
+  });
+
+  it('gives way to one that is stored between its look and its turn', async () => {
+    const store = await storeWith(2);
+    const document = store.document.bind(store);
+    store.document = async (...which) => {
+      const found = await document(...which);
+      store.document = document;
+      await saveSnapshot(store, 'a/1', at(2), KEEPING);
+      return found;
+    };
+    await saveSnapshot(store, 'a/1', at(1), KEEPING);
+    expect(await written(store)).to.include({ revision: 2 });
+  });
+
+  it('is refused where the state is not plain data', async () => {
+    const error = await rejectionOf(saveSnapshot(await storeWith(1), 'a/1', at(1, new Map()), KEEPING));
+    expect(error.code).to.equal('PAYLOAD_NOT_PLAIN');
+  });
+
+  it('is compressed beside the event loop', async function () {
+    this.timeout(20_000);
+    const store = await storeWith(1);
+    const state = { lines: Array.from({ length: 16 }, () => randomBytes(500_000).toString('base64')) };
+    const plain = await longestHoldMs(() =>
+      saveSnapshot(store, 'a/1', at(1, state), { ...KEEPING, compressAbove: Infinity }),
+    );
+    const packed = await longestHoldMs(() =>
+      saveSnapshot(store, 'a/1', at(1, state), { ...KEEPING, schemaVersion: 2 }),
+    );
+    // Deflating 11 MB takes some 200 ms, the rest is JSON either way.
+    expect(packed).to.be.below(plain + 100);
+  });
+});
+
+const STATE_BYTES = 6 * 1024 * 1024;
+
+/** A state larger than all the other documents of json-file together may be. */
+const hoarder: Behaviour<{ readonly parts: readonly string[] }> = {
+  initial: { parts: [] },
+  snapshot: { every: 2 },
+  receive: (_, { payload }) => ({ type: 'kept', payload }),
+  apply: ({ parts }, { payload }) => ({ parts: [...parts, payload as string] }),
+};
+
+const unwanted = (): never => {
+  throw new Error('the snapshot has it all');
+};
+
+interface Opened {
+  readonly open: () => Store;
+  readonly cleanUp?: () => Promise<void>;
+}
+
+type Opener = (test: Context, folder: string) => Promise<Opened>;
+
+const STORES: Readonly<Record<string, Opener>> = {
+  memory: async () => {
+    const store = memory();
+    return { open: () => store };
+  },
+  'json-file': async (_, folder) => ({ open: () => jsonFile(join(folder, 'log')) }),
+  sqlite: async (test, folder) => {
+    const reason = missing('libsql');
+    if (reason !== undefined) skip(test, `sqlite with libsql: ${reason}`);
+    return { open: () => sqlite(join(folder, 'log.db'), { driver: 'libsql' }) };
+  },
+  postgres: async (test) => {
+    const stores = new Stores();
+    await stores.begin(test);
+    const first = stores.create();
+    let opened = 0;
+    return {
+      open: () => (opened++ === 0 ? first : stores.again(first)),
+      cleanUp: () => stores.cleanUp(first),
+    };
+  },
+};
+
+describe('a snapshot of megabytes', () => {
+  for (const [name, opener] of Object.entries(STORES))
+    it(`is kept by ${name} and brought back after a restart`, async function () {
+      this.timeout(30_000);
+      const folder = await mkdtemp(join(quickFolder(), 'telltale-snapshot-'));
+      try {
+        const { open, cleanUp } = await opener(this, folder);
+        const parts = [1, 2].map(() => randomBytes(STATE_BYTES * 0.375).toString('base64'));
+        const bus = await createBus({ store: open() });
+        const actor = bus.actor('hoarder', hoarder);
+        for (const part of parts) actor.tell('keep', part);
+        await bus.settled();
+        await bus.close();
+        const again = open();
+        const back = await createBus({ store: again });
+        expect((await again.document('snapshots', 'hoarder/main'))!.value).to.include({ revision: 2 });
+        expect(await back.load('hoarder/main', { ...hoarder, apply: unwanted })).to.deep.equal({
+          state: { parts },
+          revision: 2,
+        });
+        await back.close();
+        await cleanUp?.();
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    });
+});
