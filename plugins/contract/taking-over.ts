@@ -91,6 +91,15 @@ export const takingOver: Chapter = (all) => {
     });
   });
 
+  test('takes over more at once than goes into one commit', async ({ store, nowAndReopened }) => {
+    const whole = sliceOf(stored(buildEvents(1_500)), ...rangesOf(1_500, isThirdOrAmongMany));
+    await store.takeOver(whole);
+    await nowAndReopened(async (now) => {
+      assert.deepEqual(await readAll(now), whole.events);
+      assert.deepEqual(await now.removed(), whole.removed);
+    });
+  });
+
   test('takes over only what follows its head', async (given) => {
     await given.store.append(buildEvents(2));
     const slice = sliceOf(stored(buildEvents(4)));

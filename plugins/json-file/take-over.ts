@@ -3,7 +3,7 @@ import type { Appender } from './appender.ts';
 import { clip } from './clip.ts';
 import type { Log } from './log.ts';
 
-/** Records with consecutive positions, and what a header says of them and of the positions just before them. */
+/** Records with consecutive positions, written as one commit into one segment, and what a header says of them and of the positions just before them. */
 export interface Run {
   readonly first: number;
   readonly records: readonly (StoredEvent | Tombstone)[];
@@ -26,7 +26,7 @@ export async function takeOver(log: Log, appender: Appender, slice: ImportSlice)
       await appender.startSegment(first, removed, before);
       log.moveHead({ position: first - 1, storedAt: before });
     }
-    for (let i = 0; i < records.length; i += COMMIT_RECORDS) await appender.take(records.slice(i, i + COMMIT_RECORDS));
+    if (records.length > 0) await appender.take(records);
   }
   log.moveHead({ position: slice.to, storedAt: slice.storedAt });
   return begun;
@@ -47,7 +47,7 @@ export function runsOf({ from, to, events, tombstones, removed }: ImportSlice): 
   };
   for (const record of merged(events, tombstones)) {
     const last = records.at(-1)?.position;
-    if (last !== undefined && record.position !== last + 1) close(last);
+    if (last !== undefined && (record.position !== last + 1 || records.length === COMMIT_RECORDS)) close(last);
     records.push(record);
   }
   close(records.at(-1)?.position ?? end);

@@ -34,7 +34,7 @@ const LAYERS: readonly (readonly string[])[] = [
   [
     ['lib/intake', 'lib/router', 'lib/ask', 'lib/correlation', 'lib/history', 'lib/replay', 'lib/retention'],
     ['lib/delivery', 'lib/effect', 'lib/schedule', 'lib/actor', 'lib/link'],
-    ['lib/privacy', 'lib/observe', 'lib/letters', 'lib/schemas', 'lib/sql'],
+    ['lib/privacy', 'lib/observe', 'lib/letters', 'lib/schemas', 'lib/sql', 'lib/copy'],
   ].flat(),
   [
     'bus',
