@@ -83,6 +83,21 @@ async function openWriting(connect: () => Connection, path: string, options: Par
   return { reader, writer: { turns, connection }, durability: isFull && durability === 'disk' ? 'disk' : 'os' };
 }
 
+/**
+ * Closes both. What is in the write-ahead log is moved into the file first, so that the file can be copied by itself,
+ * also where the driver keeps it open for a while (libsql does).
+ */
+export function closeConnections({ reader, writer }: Connections): void {
+  reader.close();
+  if (writer === undefined) return;
+  try {
+    writer.connection.get('PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch {
+    // Whoever opens the file next does it.
+  }
+  writer.connection.close();
+}
+
 /** Tries again, for a while, what another process holds up; the event loop goes on. */
 async function unlessBusy<T>(forMs: number, work: () => T): Promise<T> {
   const end = performance.now() + forMs;

@@ -8,16 +8,12 @@ import { toFailure } from './failure.ts';
 
 /** Looks at what lies at the path before any library does. Throws `STORE_PATH`. */
 export function checkPath(path: string, create: boolean): void {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = asReachable(path, () => statSync(path, { throwIfNoEntry: false }));
   if (found?.isDirectory() === true) throw expected('STORE_PATH', path, 'a file', 'a folder');
   if (found !== undefined && !found.isFile()) throw expected('STORE_PATH', path, 'a file', 'something else');
   if (found !== undefined) return;
   if (!create) throw expected('STORE_PATH', path, 'a file that is there', 'nothing');
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-  } catch (cause) {
-    throw unreachable(path, cause);
-  }
+  asReachable(path, () => mkdirSync(dirname(path), { recursive: true }));
 }
 
 /** Opens a connection. Throws `STORE_PATH` for a file that cannot be opened or is no database. */
@@ -46,6 +42,14 @@ export async function bytesOf(path: string): Promise<number> {
 export async function freeBytes(path: string): Promise<number | undefined> {
   const found = await statfs(existsSync(path) ? path : dirname(path)).catch(() => undefined);
   return found && found.bavail * found.bsize;
+}
+
+function asReachable<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw unreachable(path, cause);
+  }
 }
 
 function unreachable(path: string, cause: unknown): TelltaleError {

@@ -6,6 +6,8 @@ import { SqliteStore } from './store.ts';
 
 export type { DriverName } from './driver.ts';
 export type { SqliteOptions } from './options.ts';
+export { verify } from './verify.ts';
+export type { Finding, VerifyReport } from './verify.ts';
 
 /**
  * A log of events in an SQLite file that any number of processes on one machine write and read.

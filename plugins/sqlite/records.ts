@@ -39,7 +39,7 @@ export function insertion(event: StoredEvent, packed: Uint8Array | undefined): S
     causationId,
     schemaVersion,
     storedAt,
-    crc32(payload, crc32(head)),
+    crc32(head + payload),
     bytesOf(payload, metadata),
     metadata,
     packed === undefined ? payload : '',
@@ -86,7 +86,7 @@ function toEvent(row: SqlRow, payload: string, check: boolean): Decoded {
 function checksumOf(row: SqlRow, payload: string): number {
   const r = row as unknown as EventRow;
   const head = `${r.position}\n${r.id}\n${r.type}\n${r.source}\n${r.time}\n${r.entity}\n${r.revision}\n${r.correlation_id}\n${r.causation_id}\n${r.schema_version}\n${r.stored_at}\n${r.metadata}\n`;
-  return crc32(payload, crc32(head));
+  return crc32(head + payload);
 }
 
 function bytesOf(payload: string, metadata: string | null): number {

@@ -25,7 +25,7 @@ import type { Batch } from './appender.ts';
 import { removeRanges, rewriteEvents } from './changes.ts';
 import type { ChangeContext } from './changes.ts';
 import type { Connection } from './connection.ts';
-import { openConnections } from './connections.ts';
+import { closeConnections, openConnections } from './connections.ts';
 import type { Connections } from './connections.ts';
 import { deleteDocument, listCollections, listDocuments, putDocument, readDocument } from './documents.ts';
 import { sqliteCode } from './driver.ts';
@@ -133,12 +133,9 @@ export class SqliteStore extends AbstractStore {
   protected async _close(): Promise<void> {
     this.#isClosing = true;
     await this.#building;
-    const { reader, writer } = this.#connections!;
+    const connections = this.#connections!;
     this.#connections = undefined;
-    await this.#guard(async () => {
-      reader.close();
-      writer?.connection.close();
-    });
+    await this.#guard(() => closeConnections(connections));
   }
 
   protected override async _commit(appends: readonly PendingAppend[]): Promise<Commit> {

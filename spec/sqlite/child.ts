@@ -1,0 +1,78 @@
+/**
+ * A process that shares a log with the test. Arguments: what it does, the driver, the path, and a number.
+ * `append <n>`: appends n events one by one and says `<id> <position>` of each; `batches <seed>`: appends batches until
+ * it is killed and says `<id> <position> …` of each; `hold <ms>`: holds the file's lock that long and says `held` when
+ * it has it; `condition <n>`: n times tries to be the only one and says `won <i>`.
+ */
+import { writeSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
+import { isTelltaleError } from '../../lib/plugin.ts';
+import { buildEvent } from '../../plugins/contract/build-event.ts';
+import type { DriverName } from '../../plugins/sqlite/driver.ts';
+import { loadDriver } from '../../plugins/sqlite/drivers.ts';
+import { sqlite } from '../../plugins/sqlite/index.ts';
+
+const [what, driver, path, number] = process.argv.slice(2) as [string, DriverName, string, string];
+const say = (line: string): void => void writeSync(1, `${line}\n`);
+
+async function hold(ms: number): Promise<void> {
+  const database = loadDriver(driver).open(path);
+  database.exec('PRAGMA busy_timeout = 5000');
+  database.exec('BEGIN IMMEDIATE');
+  say('held');
+  await wait(ms);
+  database.exec('COMMIT');
+  database.close();
+}
+
+async function append(count: number): Promise<void> {
+  const store = sqlite(path, { driver });
+  await store.open();
+  say('open');
+  for (let n = 0; n < count; n++) {
+    const id = `${process.pid}-${n}`;
+    const { position } = await store.append([buildEvent({ id, entity: 'task/shared' })]);
+    say(`${id} ${position}`);
+  }
+  await store.close();
+}
+
+async function batches(seed: number): Promise<void> {
+  const store = sqlite(path, { driver });
+  await store.open();
+  say('open');
+  const lane = async (name: string): Promise<void> => {
+    for (let n = 0; ; n++) {
+      const size = 1 + ((n + seed) % 3);
+      const events = Array.from({ length: size }, (_, i) =>
+        buildEvent({
+          id: `${name}-${n}-${i}.${size}`,
+          entity: `lane/${name}`,
+          payload: 'x'.repeat((n * 7_919) % 90_000),
+        }),
+      );
+      const { position } = await store.append(events);
+      say(events.map(({ id }, i) => `${id} ${position + i}`).join(' '));
+    }
+  };
+  await Promise.all([0, 1, 2].map((n) => lane(`${seed}-${n}`)));
+}
+
+async function condition(count: number): Promise<void> {
+  const store = sqlite(path, { driver });
+  await store.open();
+  say('open');
+  for (let n = 0; n < count; n++) {
+    const type = `turn.t${n}`;
+    try {
+      await store.append([buildEvent({ id: `${process.pid}-${n}`, type })], { expect: { query: { type }, after: 0 } });
+      say(`won ${n}`);
+    } catch (error) {
+      if (!isTelltaleError(error, 'EXPECTATION_FAILED')) throw error;
+    }
+  }
+  await store.close();
+}
+
+const DO: Readonly<Record<string, (number: number) => Promise<void>>> = { hold, append, batches, condition };
+await DO[what]!(Number(number));

@@ -1,0 +1,159 @@
+import { expect } from 'chai';
+import type { Store, StoredEvent } from '../../lib/plugin.ts';
+import { buildEvent } from '../../plugins/contract/build-event.ts';
+import { verify } from '../../plugins/sqlite/index.ts';
+import { longestHoldMs } from '../support/loop-hold.ts';
+import { Child } from './children.ts';
+import { INSTALLED, withEachDriver } from './drivers.ts';
+import { cleanUp, freshStore, pathOf, storeAt } from './files.ts';
+
+async function readAll(store: Store): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  for await (const event of store.read()) events.push(event);
+  return events;
+}
+
+describe('sqlite: several processes on one file', function () {
+  this.timeout(60_000);
+
+  let store: Store;
+  afterEach(async () => {
+    await store.close();
+    cleanUp(store);
+  });
+
+  withEachDriver((driver) => {
+    it(`gives each event of four writers one position, and shows all of them in order, with ${driver}`, async () => {
+      store = freshStore({ driver, pollMs: 5 });
+      await store.open();
+      const fed: number[] = [];
+      let all: () => void;
+      const everything = new Promise<void>((resolve) => (all = resolve));
+      store.onCommit((events) => {
+        fed.push(...events.map(({ position }) => position));
+        if (fed.length === 400) all();
+      });
+      const children = [1, 2, 3].map(() => new Child('append', driver, pathOf(store), 100));
+      for (let n = 0; n < 100; n++) await store.append([buildEvent({ entity: 'task/shared' })]);
+      await Promise.all(children.map((child) => child.end()));
+      await everything;
+      const events = await readAll(store);
+      const upTo400 = Array.from({ length: 400 }, (_, i) => i + 1);
+      expect(events.map(({ position }) => position)).to.deep.equal(upTo400);
+      expect(events.map(({ revision }) => revision)).to.deep.equal(upTo400);
+      expect(fed).to.deep.equal(upTo400);
+      const positions = new Map(events.map(({ id, position }) => [id, `${position}`]));
+      for (const line of children.flatMap(({ lines }) => lines.slice(1))) {
+        const [id, position] = line.split(' ');
+        expect(positions.get(id!)).to.equal(position);
+      }
+      expect((await verify(pathOf(store), { driver })).findings).to.deep.equal([]);
+    });
+
+    // The whole five seconds once, because they say the same of every driver.
+    const heldMs = driver === INSTALLED[0] ? 5_000 : 600;
+
+    it(`waits for a process that holds the lock for ${heldMs} ms, and goes on meanwhile, with ${driver}`, async () => {
+      store = freshStore({ driver, busyTimeout: 20_000 });
+      await store.open();
+      await store.append([buildEvent()]);
+      const holder = new Child('hold', driver, pathOf(store), heldMs);
+      await holder.said(1);
+      const started = performance.now();
+      const held = await longestHoldMs(async () => {
+        const appending = store.append([buildEvent()]);
+        expect((await readAll(store)).length, 'reads go on').to.equal(1);
+        expect((await appending).position).to.equal(2);
+      });
+      expect(performance.now() - started).to.be.greaterThan(heldMs * 0.7);
+      expect(held, 'the longest hold of the event loop, ms').to.be.lessThan(100);
+      await holder.end();
+    });
+
+    it(`gives up after busyTimeout, and the retry is stored once, with ${driver}`, async () => {
+      store = freshStore({ driver, busyTimeout: 150 });
+      await store.open();
+      const holder = new Child('hold', driver, pathOf(store), 1_000);
+      await holder.said(1);
+      const event = buildEvent();
+      const refused = await store.append([event]).catch((error: unknown) => error);
+      expect(refused).to.include({ code: 'STORE_UNAVAILABLE' });
+      expect((refused as Error).message).to.match(/another process has had the lock for 150 ms/);
+      await holder.end();
+      expect(await store.append([event])).to.include({ position: 1, duplicate: false });
+      expect(store.health().status).to.equal('open');
+    });
+
+    it(`loses, doubles and splits nothing over 12 writers killed while they commit, with ${driver}`, async () => {
+      store = freshStore({ driver });
+      await store.open();
+      const acknowledged = new Map<string, number>();
+      const killOne = async (seed: number): Promise<void> => {
+        const child = new Child('batches', driver, pathOf(store), seed);
+        await child.said(3 + seed * 4);
+        child.kill();
+        await child.end();
+        for (const line of child.lines.slice(1)) {
+          const words = line.split(' ');
+          for (let i = 0; i < words.length; i += 2) acknowledged.set(words[i]!, Number(words[i + 1]));
+        }
+      };
+      // Four at a time, so that one is killed while another writes and a third recovers.
+      for (let seed = 0; seed < 12; seed += 4) {
+        await Promise.all([0, 1, 2, 3].map((n) => killOne(seed + n)));
+        await store.append([buildEvent()]);
+      }
+      const events = await readAll(store);
+      const stored = new Map(events.map(({ id, position }) => [id, position]));
+      expect(stored.size, 'none is there twice').to.equal(events.length);
+      for (const [id, position] of acknowledged) expect(stored.get(id), id).to.equal(position);
+      for (const id of stored.keys()) {
+        const batch = /^(.*)-\d+\.(\d)$/.exec(id);
+        if (batch === null) continue;
+        for (let i = 0; i < Number(batch[2]); i++)
+          expect(stored.has(`${batch[1]}-${i}.${batch[2]}`), `all of ${batch[1]}`).to.equal(true);
+      }
+      expect(acknowledged.size).to.be.greaterThan(50);
+      expect((await verify(pathOf(store), { driver })).findings).to.deep.equal([]);
+    });
+  });
+
+  it('lets exactly one of two processes win where both expect the same', async () => {
+    const driver = INSTALLED[0]!;
+    store = freshStore({ driver });
+    await store.open();
+    const children = [1, 2].map(() => new Child('condition', driver, pathOf(store), 200));
+    await Promise.all(children.map((child) => child.end()));
+    const won = children.flatMap(({ lines }) => lines.slice(1)).toSorted();
+    expect(won).to.deep.equal(Array.from({ length: 200 }, (_, n) => `won ${n}`).toSorted());
+  });
+
+  it('reads with each driver what another has written', async () => {
+    store = freshStore({ driver: INSTALLED[0]! });
+    await store.open();
+    await store.append([buildEvent({ payload: { text: 'x'.repeat(100_000) }, metadata: { requestId: 'r' } })]);
+    const written = await readAll(store);
+    for (const driver of INSTALLED) {
+      const other = storeAt(pathOf(store), { driver, readOnly: true, checkOnRead: true });
+      await other.open();
+      expect(await readAll(other)).to.deep.equal(written);
+      expect(
+        (await other.page({ after: 0, through: 9, descending: false, limit: 9, where: { 'metadata.requestId': 'r' } }))
+          .index,
+      ).to.equal('metadata.requestId');
+      await other.close();
+    }
+  });
+
+  it('tells a store of what another removed and rewrote', async () => {
+    store = freshStore({ pollMs: 2 });
+    await store.open();
+    await store.append([buildEvent(), buildEvent(), buildEvent()]);
+    const other = storeAt(pathOf(store), {});
+    await other.open();
+    const told = new Promise((resolve) => store.onRemove(resolve));
+    await other.remove([{ from: 2, to: 3 }], 'elsewhere');
+    expect(await told).to.deep.equal([{ from: 2, to: 3 }]);
+    await other.close();
+  });
+});
