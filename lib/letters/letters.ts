@@ -44,7 +44,7 @@ export interface LettersPort {
 
 /** What could not be delivered, stored or admitted, and what is done about it. */
 export interface DeadLetterBox {
-  /** The letters, newest first; the open ones unless `state` says otherwise. */
+  /** The letters, newest first; the open ones unless `state` says otherwise. Waits for those that are being opened. */
   list(query?: LetterQuery): Promise<readonly Letter[]>;
   get(id: string): Promise<Letter | undefined>;
   /**
@@ -65,7 +65,11 @@ const MAX_CONCURRENCY = 1_000;
 /** What a bus answers as `deadLetters`. Options are checked before anything is done. */
 export function createLetters({ shelf, retrier, written }: LettersPort): DeadLetterBox {
   return {
-    list: (query) => shelf.list(query),
+    list: async (query) => {
+      // What was just done waits for its event, whose position it names.
+      await written();
+      return shelf.list(query);
+    },
     get: async (id) => (await shelf.find(id))?.letter,
     retry: async (which, options = {}) => {
       const terms = parseRetryOptions(options);

@@ -34,6 +34,17 @@ const tenLetters = async () => {
 };
 
 describe('deadLetters.list', () => {
+  it('has what failed before, although its event and its letter are still being written', async () => {
+    const { bus } = await quietBus();
+    bus.on('a', () => {
+      throw new Error('no');
+    });
+    bus.emit('a', 1);
+    await bus.settled();
+    expect(await payloadsOf(bus, await bus.deadLetters.list())).to.deep.equal([1]);
+    await bus.close();
+  });
+
   it('selects by recipient, pattern, reason, correlation, filter and time', async () => {
     const { bus, clock } = await tenLetters();
     const list = async (query: object): Promise<unknown> => payloadsOf(bus, await bus.deadLetters.list(query));
