@@ -18,7 +18,7 @@ import { StoreStatus } from './store-status.ts';
  */
 export abstract class AbstractSink implements Sink {
   abstract readonly name: string;
-  readonly #state = new StoreStatus(() => this.name);
+  readonly #state = new StoreStatus(() => this.name, 'sink');
   #clock: Clock = systemClock;
   readonly #writes = new Serial();
   #opening: Promise<void> | undefined;

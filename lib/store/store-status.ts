@@ -3,14 +3,16 @@ import type { StoreHealth } from './port.ts';
 
 type Word = StoreHealth['status'];
 
-/** A store's status word and its last error, and what the two allow. */
+/** A store's or a sink's status word and its last error, and what the two allow. */
 export class StoreStatus {
   readonly #name: () => string;
+  readonly #kind: 'store' | 'sink';
   #word: Word = 'closed';
   #lastError: TelltaleError | undefined;
 
-  constructor(name: () => string) {
+  constructor(name: () => string, kind: 'store' | 'sink' = 'store') {
     this.#name = name;
+    this.#kind = kind;
   }
 
   get word(): Word {
@@ -41,12 +43,12 @@ export class StoreStatus {
 
   /** Throws `NOT_SUPPORTED` unless the store brings the operation. */
   mustHave(name: string, isThere: boolean): void {
-    if (!isThere) throw expected('NOT_SUPPORTED', `\`${name}\` of store ${this.#name()}`, 'there', undefined);
+    if (!isThere) throw expected('NOT_SUPPORTED', `\`${name}\` of ${this.#who}`, 'there', undefined);
   }
 
   refusal(): TelltaleError {
     if (this.#word === 'failed') return this.#stopped();
-    return expected('STORE_CLOSED', `store ${this.#name()}`, 'open', this.#word);
+    return expected('STORE_CLOSED', this.#who, 'open', this.#word);
   }
 
   /** Runs an operation of the store; what it throws becomes a `TelltaleError`. */
@@ -61,7 +63,7 @@ export class StoreStatus {
   wrap(thrown: unknown): TelltaleError {
     if (isTelltaleError(thrown)) return thrown;
     const cause = toError(thrown);
-    return new TelltaleError('STORE_UNAVAILABLE', `store ${this.#name()}: ${cause.message}`, { cause });
+    return new TelltaleError('STORE_UNAVAILABLE', `${this.#who}: ${cause.message}`, { cause });
   }
 
   note(thrown: unknown): TelltaleError {
@@ -80,9 +82,14 @@ export class StoreStatus {
     return error.code === 'STORE_FAILED' ? error : this.#stopped();
   }
 
+  // A sink of somebody's own may have no name but the one the bus calls it by.
+  get #who(): string {
+    return [this.#kind, this.#name()].join(' ').trim();
+  }
+
   #stopped(): TelltaleError {
     const cause = this.#lastError;
-    return new TelltaleError('STORE_FAILED', `store ${this.#name()} stopped after an error: ${cause?.message}`, {
+    return new TelltaleError('STORE_FAILED', `${this.#who} stopped after an error: ${cause?.message}`, {
       cause,
     });
   }

@@ -45,6 +45,19 @@ describe('AbstractSink', () => {
     expect(sink.log).to.deep.equal(['open', 'begin 1', 'begin 1', 'end 1', 'close']);
   });
 
+  it('is called a sink in what it fails of, by its name where it has one', async () => {
+    class Nameless extends ListSink {
+      override readonly name = undefined as never;
+    }
+    const messages = [];
+    for (const sink of [new ListSink(), new Nameless()]) {
+      await sink.open();
+      sink.fail = true;
+      messages.push(String(await sink.write([buildStored(1)]).catch((error: Error) => error.message)));
+    }
+    expect(messages).to.deep.equal(['sink list: refused', 'sink: refused']);
+  });
+
   it('refuses events that are not in order, and everything while it is not open', async () => {
     const sink = new ListSink();
     expect(await codeOf(sink.write([buildStored(1)]))).to.equal('STORE_CLOSED');
