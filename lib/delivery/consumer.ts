@@ -6,15 +6,16 @@ import type { StoredEvent } from '../event/event.ts';
 import type { Place } from '../event/place.ts';
 import { checkPlace } from '../store/read/resolve-place.ts';
 import { Arrivals } from './arrivals.ts';
-import { beginningOf, startOf } from './beginning.ts';
-import { keyOf, keysOf, ledgerTermsOf, type Seat } from './ledger.ts';
+import { startOf } from './beginning.ts';
+import { Claims } from './claims.ts';
+import { keyOf, ledgerTermsOf, type Seat } from './ledger.ts';
 import { recipientOf } from './letters.ts';
 import { Partition } from './partition.ts';
 import { Reader } from './reader.ts';
-import { insideError, lostError, noResetError, overError, stuckError } from './refusals.ts';
+import { insideError, lateError, lostError, noResetError, overError, stuckError } from './refusals.ts';
+import { Rewinds } from './rewinds.ts';
 import { Seats } from './seats.ts';
 import type { ConsumerFigures, ConsumerLag, ConsumerPort, ConsumerStatus, ConsumerTerms } from './terms.ts';
-import { claimOf, commitTo } from './trusting.ts';
 import { Work } from './work.ts';
 
 /**
@@ -35,7 +36,9 @@ export class Consumer {
   readonly #port: ConsumerPort;
   readonly #seats: Seats;
   readonly #work: Work;
+  readonly #claims: Claims;
   readonly #reader: Reader;
+  readonly #rewinds: Rewinds;
   readonly #arrivals = new Arrivals();
   readonly #leaveFeed: () => void;
   #head = 0;
@@ -57,7 +60,9 @@ export class Consumer {
     this.#leaveFeed = port.store.onCommit((events) => (this.#head = events.at(-1)?.position ?? this.#head));
     this.#seats = this.#createSeats();
     this.#work = this.#createWork();
+    this.#claims = new Claims(port, terms);
     this.#reader = this.#createReader();
+    this.#rewinds = this.#createRewinds();
     this.started = this.#start();
     this.started.catch(() => undefined); // The status says it too.
   }
@@ -73,7 +78,9 @@ export class Consumer {
 
   /** Everything at or below it is done with; of the partitions it has, the lowest. */
   get position(): number {
-    return (this.#lastPosition = this.#work.position ?? this.#lastPosition);
+    const lowest = Math.min(this.#work.position ?? Infinity, this.#claims.position ?? Infinity);
+    if (lowest !== Infinity) this.#lastPosition = lowest;
+    return this.#lastPosition;
   }
 
   get lag(): ConsumerLag {
@@ -98,7 +105,8 @@ export class Consumer {
     if (this.#status === 'starting') return 1;
     const { running } = this.#work;
     if (this.#status !== 'running') return running;
-    return running + this.#work.waiting + this.#work.opening + (this.#reader.isBehind ? 1 : 0);
+    const { waiting, opening } = this.#work;
+    return running + waiting + opening + this.#claims.open + (this.#reader.isBehind ? 1 : 0);
   }
 
   /** Can an event be given to it again? */
@@ -139,24 +147,11 @@ export class Consumer {
    */
   async rewind(place: Place): Promise<void> {
     this.#mustNotBeInside('rewind');
-    const { target, onReset, name } = this.terms;
-    if (target && !onReset) throw noResetError(name);
+    if (this.terms.target && !this.terms.onReset) throw noResetError(this.name);
     checkPlace(place, 'rewind');
     await this.started;
     const { after } = await startOf(this.#port, place, 'rewind');
-    if (!this.isListening) throw overError(name, this.#status, this.#error);
-    await Promise.all([...this.#work.partitions.values()].map((partition) => this.#work.end(partition)));
-    let status: 'before' | 'reset' = 'before';
-    try {
-      await this.#seats.rewind(after, async (epoch) => {
-        const checkpoints = keysOf(this.terms).map((key) => ({ key, position: after, epoch }));
-        if (target) await commitTo(target, checkpoints, (tx) => onReset?.(tx));
-        status = 'reset';
-      });
-    } catch (error) {
-      this.#rewindFailed(status, error);
-      throw error;
-    }
+    await this.#rewinds.rewind(after);
   }
 
   /**
@@ -221,14 +216,13 @@ export class Consumer {
     try {
       if (!(await endsWithin(clock, closeTimeoutMs, this.#endAll()))) await this.#cutShort();
     } finally {
-      this.#work.drop();
       this.#close('stopped');
     }
   }
 
   async #endAll(): Promise<void> {
     await this.started.catch(() => undefined); // Whoever awaits it is told.
-    await Promise.all([...this.#work.partitions.values()].map((partition) => this.#work.end(partition)));
+    await this.#work.end(...this.#work.partitions.values());
     await this.#seats.leave();
   }
 
@@ -237,8 +231,11 @@ export class Consumer {
     const reason = new TelltaleError('ABORTED', `consumer \`${this.name}\` has stopped waiting for its handlers`);
     for (const partition of this.#work.partitions.values()) partition.abort(reason);
     const { clock, closeTimeoutMs } = this.#port;
-    const cancel = clock.wait(closeTimeoutMs / 10, () => this.#seats.abandon());
-    await this.#seats.leave().finally(cancel);
+    try {
+      if (!(await endsWithin(clock, closeTimeoutMs, this.#seats.leave()))) throw lateError(this.name, closeTimeoutMs);
+    } finally {
+      this.#seats.abandon();
+    }
   }
 
   #fail(error: unknown): void {
@@ -246,7 +243,6 @@ export class Consumer {
     this.#error = error;
     this.#reader.end();
     for (const index of this.#work.partitions.keys()) this.#work.lose(index, toError(error));
-    this.#work.drop();
     this.#seats.abandon();
     this.#close('failed');
   }
@@ -264,6 +260,8 @@ export class Consumer {
   }
 
   #close(status: 'stopped' | 'failed'): void {
+    this.#work.drop();
+    this.#claims.drop();
     this.#leaveFeed();
     this.#become(status, this.#error);
   }
@@ -281,7 +279,9 @@ export class Consumer {
   }
 
   #look(): void {
-    this.#arrivals.look(this.position, this.#isOver, stuckError(this.name, this.#status, this.#error));
+    // How far a target has come that has not answered yet, nobody knows.
+    const position = this.#claims.open > 0 ? 0 : this.position;
+    this.#arrivals.look(position, this.#isOver, stuckError(this.name, this.#status, this.#error));
   }
 
   #createSeats(): Seats {
@@ -308,6 +308,15 @@ export class Consumer {
       failed: (error: unknown) => this.#fail(error),
     };
     return new Seats(port, { name, ledger: ledgerTermsOf(this.terms), start });
+  }
+
+  #createRewinds(): Rewinds {
+    const mustRun = (): void => {
+      if (!this.isListening) throw overError(this.name, this.#status, this.#error);
+    };
+    const parts = { seats: this.#seats, work: this.#work, claims: this.#claims };
+    const give = (index: number, seat: Seat): void => this.#give(index, seat);
+    return new Rewinds({ ...parts, mustRun, give, failed: (error) => this.#fail(error) }, this.terms);
   }
 
   #createWork(): Work {
@@ -361,27 +370,17 @@ export class Consumer {
     if (this.#arrivals.size > 0) this.#ease();
   }
 
-  // The target knows best how far it has come; its epoch keeps out whoever had the partition before.
-  async #given(index: number, { position, epoch }: Seat): Promise<void> {
-    const { target, name, from } = this.terms;
-    const key = keyOf(this.terms, index);
-    const after = target
-      ? await claimOf(target, { key, position: await beginningOf(this.#port, from, position), epoch })
-      : position;
-    if (this.#isOver || !this.#seats.has(index, epoch)) return;
-    this.#work.give(new Partition({ recipient: recipientOf(name), index, epoch, after }));
-    this.#reader.restart();
-  }
-
-  // What had ended for the rewinding goes on; where the target is reset already and the checkpoint is not, nothing can.
-  #rewindFailed(status: 'before' | 'reset', error: unknown): void {
-    if (status === 'reset' || isTelltaleError(error, 'LEASE_LOST')) return this.#fail(error);
-    for (const { index, epoch, progress } of this.#work.partitions.values())
-      if (this.#seats.has(index, epoch)) this.#give(index, { position: progress.position, epoch, member: null });
+  #begin(index: number, epoch: number, after: number): void {
+    if (!this.#isOver && this.#seats.has(index, epoch)) {
+      this.#work.give(new Partition({ recipient: recipientOf(this.name), index, epoch, after }));
+      this.#reader.restart();
+    }
+    this.#ease();
   }
 
   #give(index: number, seat: Seat): void {
-    this.#given(index, seat).catch((error: unknown) => this.#fail(error));
+    const given = (after: number): void => this.#begin(index, seat.epoch, after);
+    this.#claims.claim(index, seat, given, (error) => this.#fail(error));
   }
 
   async #giveUp(index: number): Promise<void> {

@@ -23,13 +23,15 @@ export class Partition implements HandlerSite {
   running = 0;
   readonly #ending = new AbortController();
   readonly #abort = new AbortController();
-  #rested: (() => void) | undefined;
+  readonly #rested: Promise<void>;
+  #rest!: () => void;
 
   constructor({ recipient, index, epoch, after }: PartitionTerms) {
     this.recipient = recipient;
     this.index = index;
     this.epoch = epoch;
     this.progress = new Progress(after);
+    this.#rested = new Promise((resolve) => (this.#rest = resolve));
   }
 
   get isHeld(): boolean {
@@ -46,20 +48,22 @@ export class Partition implements HandlerSite {
     return this.#ending.signal;
   }
 
-  /** Nothing is begun any more; resolves when nothing runs. */
+  /** Nothing is begun any more; resolves for everybody who asks when nothing runs, or nobody waits for what does. */
   end(): Promise<void> {
     this.#ending.abort();
-    return this.running === 0 ? Promise.resolve() : new Promise((resolve) => (this.#rested = resolve));
+    if (this.running === 0) this.#rest();
+    return this.#rested;
   }
 
   /** Tells the handlers that still run that nobody waits for them. */
   abort(reason?: unknown): void {
     this.#ending.abort();
     this.#abort.abort(reason);
+    this.#rest();
   }
 
   left(): void {
     this.running--;
-    if (this.running === 0) this.#rested?.();
+    if (this.running === 0 && !this.isHeld) this.#rest();
   }
 }

@@ -10,6 +10,11 @@ export function overError(name: string, status: ConsumerStatus, cause: unknown):
   return new TelltaleError('INVALID_OPTION', `consumer \`${name}\` does not run: it is ${status}`, { cause });
 }
 
+export function lateError(name: string, ms: number): TelltaleError {
+  const text = `the last checkpoint of consumer \`${name}\` was not written within ${ms} ms: what it has done since the one before is told again`;
+  return new TelltaleError('TIMEOUT', text, { details: { name } });
+}
+
 export function insideError(name: string, verb: string): TelltaleError {
   const text = `\`${verb}\` of consumer \`${name}\` called inside its handler would wait for that handler; call it after the handler has returned, for example in setImmediate`;
   return new TelltaleError('WOULD_DEADLOCK', text);

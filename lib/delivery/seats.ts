@@ -21,7 +21,7 @@ export interface SeatsPort {
   readonly store: Store;
   readonly clock: Clock;
   readonly unavailable: RetryReadOptions['unavailable'];
-  /** The highest position known to be in the log. A checkpoint may lie beyond: behind a restored log, or at a place to come. */
+  /** The highest position known to be in the log. A checkpoint may lie beyond: behind a restored log. */
   head(): number;
   /** How far the partitions have come that are held. */
   positions(): ReadonlyMap<number, number>;
@@ -81,6 +81,7 @@ export class Seats {
   #renewed = 0;
   #start = 0;
   #status: 'joining' | 'member' | 'leaving' | 'left' = 'joining';
+  #leaving: Promise<void> | undefined;
 
   constructor(port: SeatsPort, terms: SeatsTerms) {
     this.#port = port;
@@ -162,13 +163,18 @@ export class Seats {
   async rewind(after: number, reset: (epoch: number) => Promise<void>): Promise<void> {
     await this.#turns.run(async () => {
       while (!(await this.#rewound(after, reset)));
-      await this.#write();
+      // Who leaves has a turn behind this one.
+      if (this.#status === 'member') await this.#write();
     });
     this.#tellCompanions();
   }
 
-  /** The last checkpoint; then it holds nothing. Rejects where it could not be written. */
-  async leave(): Promise<void> {
+  /** The last checkpoint; then it holds nothing. May be called again. Rejects where it could not be written. */
+  leave(): Promise<void> {
+    return (this.#leaving ??= this.#leaveInTurn());
+  }
+
+  async #leaveInTurn(): Promise<void> {
     if (this.#status === 'left') return;
     this.#stopTimers();
     const isMember = this.#status === 'member';
@@ -182,7 +188,7 @@ export class Seats {
 
   /** Leaves without a word: whatever is being tried ends. */
   abandon(): void {
-    this.#ending.abort();
+    this.#ending.abort(new TelltaleError('ABORTED', `consumer \`${this.#terms.name}\` has stopped`));
     this.#leave();
   }
 
@@ -241,7 +247,7 @@ export class Seats {
       if (!(await this.#put(next))) continue;
       this.#renewed = sentAt;
       for (const index of released) this.#released.delete(index);
-      if (this.#status === 'leaving') return;
+      if (this.#status === 'leaving' || this.#status === 'left') return;
       this.#settle(next);
       if (released.size > 0) this.#tellCompanions();
       return this.#port.turned();

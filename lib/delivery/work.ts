@@ -151,10 +151,10 @@ export class Work {
   }
 
   /** Lets what runs end; what waits is given back. */
-  async end(partition: Partition): Promise<void> {
-    const ended = partition.end();
-    this.#forget(partition);
-    await ended;
+  async end(...partitions: readonly Partition[]): Promise<void> {
+    const ended = partitions.map((partition) => partition.end());
+    for (const partition of partitions) this.#forget(partition);
+    await Promise.all(ended);
   }
 
   /** Another has it, or it was given back. */

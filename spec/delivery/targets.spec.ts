@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { mustBeNewest, type CheckpointTarget, type TargetCheckpoint } from '../../lib/delivery/target.ts';
 import { createBus, fileTarget, memory, type Bus, type FileTarget } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
+import { createTestBus } from '../../lib/testing.ts';
 import { quickFolder } from '../support/quick-folder.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { viewOfShared } from '../support/shared-views.ts';
@@ -22,11 +23,14 @@ class MapTarget implements CheckpointTarget<Totals> {
   committed = structuredClone(EMPTY);
   readonly checkpoints = new Map<string, Omit<TargetCheckpoint, 'key'>>();
   failures = 0;
+  /** Every claim is answered when this says so. */
+  claimed: Promise<void> | undefined;
   /** Every transaction begins when this says so. */
   begun: Promise<void> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  claim(given: TargetCheckpoint): Promise<number> {
+  async claim(given: TargetCheckpoint): Promise<number> {
+    await this.claimed;
     return this.#inTurn(() => {
       const known = this.checkpoints.get(given.key);
       mustBeNewest(known, given);
@@ -221,6 +225,41 @@ describe('a consumer with its checkpoint in a target', () => {
     await consumer.rewind(3);
     await consumer.caughtUp();
     expect(target.committed).to.deep.equal({ sum: 7, seen: [3, 4] });
+    await bus.close();
+  });
+
+  it('is not caught up behind a rewinding before its target has answered and all is done once more', async () => {
+    const { bus } = await createTestBus({ store });
+    await publish(bus, 1, 4);
+    const target = new MapTarget();
+    const consumer = bus.consume('totals', 'a', add, { checkpointIn: target, onReset });
+    await consumer.caughtUp();
+    const gate = createGate();
+    target.claimed = gate.promise;
+    await consumer.rewind('earliest');
+    expect(consumer.position).to.equal(0);
+    const told: string[] = [];
+    const ends = [
+      consumer.caughtUp().then(() => told.push('caught up')),
+      bus.settled().then(() => told.push('settled')),
+    ];
+    for (let i = 0; i < 5; i++) await turn();
+    expect(told).to.deep.equal([]);
+    gate.open();
+    await Promise.all(ends);
+    expect(target.committed).to.deep.equal({ sum: 10, seen: [1, 2, 3, 4] });
+    await bus.close();
+  });
+
+  it('is rewound twice at once', async () => {
+    const bus = await createBus({ store });
+    await publish(bus, 1, 4);
+    const target = new MapTarget();
+    const consumer = bus.consume('totals', 'a', add, { checkpointIn: target, onReset });
+    await consumer.caughtUp();
+    await Promise.all([consumer.rewind(1), consumer.rewind(3)]);
+    await consumer.caughtUp();
+    expect([consumer.status, target.committed.seen]).to.deep.equal(['running', [3, 4]]);
     await bus.close();
   });
 
