@@ -105,7 +105,7 @@ export interface ContextInfo {
 export interface CloseReport {
   /** Events that were queued for handlers, or waited to be dispatched, and are dead letters now. */
   readonly cut: number;
-  /** Handlers that were still running when their time was over; their events are dead letters too. */
+  /** Handlers that were still running when their time was over. Their events are dead letters too, or wait in the log for their consumer. */
   readonly stillRunning: number;
   /** Events that could not be stored. */
   readonly unstored: number;

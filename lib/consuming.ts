@@ -66,20 +66,21 @@ export function runConsumer(core: Core, terms: ConsumerTerms): Consumer {
       : undefined;
   const changed = (): void => {
     if (consumer.status === 'stopped' || consumer.status === 'failed') leave?.();
-    if (consumer.status === 'stopped') all.delete(consumer);
+    if (consumer.status === 'stopped') dismiss(consumer, all);
     if (consumer.status === 'stopped' || consumer.status === 'failed') core.life.working.delete(work);
     sayStatus(core, consumer);
   };
   const consumer = runWithoutCause(() => new Consumer(portOf(core, terms, changed), terms));
-  for (const other of all) if (other.name === terms.name && other.status === 'failed') all.delete(other);
+  for (const other of all) if (other.name === terms.name && other.status === 'failed') dismiss(other, all);
   all.add(consumer);
-  // When the bus cuts what still runs, it has stopped: what it has not done waits in the log.
+  // When the bus cuts what still runs, it has stopped: what it has not done waits in the log. What it has left running
+  // is counted whether it has stopped or not.
   const work: Working = {
     name: `consumer ${terms.name}`,
     get load() {
       return consumer.load;
     },
-    cut: () => ({ cut: 0, stillRunning: consumer.figures.running }),
+    cut: () => ({ cut: 0, stillRunning: 0 }),
   };
   core.life.working.add(work);
   return consumer;
@@ -96,6 +97,15 @@ export function consumerOf(core: Core, name: string | undefined): Consumer | und
 }
 
 const running = new WeakMap<Core, Set<Consumer>>();
+/** They have ended before their handlers have. */
+const outlived = new WeakMap<ReadonlySet<Consumer>, Set<Consumer>>();
+
+function dismiss(consumer: Consumer, all: Set<Consumer>): void {
+  all.delete(consumer);
+  const left = outlived.get(all)!;
+  for (const one of left) if (one.figures.running === 0) left.delete(one);
+  if (consumer.figures.running > 0) left.add(consumer);
+}
 
 // A bus without consumers closes, settles and reports without looking for any.
 function consumersOf(core: Core): Set<Consumer> {
@@ -103,6 +113,9 @@ function consumersOf(core: Core): Set<Consumer> {
   if (known) return known;
   const all = new Set<Consumer>();
   running.set(core, all);
+  const left = new Set<Consumer>();
+  outlived.set(all, left);
+  core.life.abandoned = () => [...all, ...left].reduce((sum, one) => sum + one.figures.running, 0);
   core.life.onShutDown(async () => {
     core.carrier.chains = undefined;
     await Promise.all([...all].map((consumer) => consumer.stop()));

@@ -25,6 +25,8 @@ export class Lifecycle {
   readonly alongside: (() => Promise<unknown>)[] = [];
   /** How much that is kept in memory alone ends with the bus. */
   forgets: () => number = () => 0;
+  /** Handlers that parts in the background began and no longer wait for: how many of them still run. */
+  abandoned: () => number = () => 0;
   /** Waited for by `settled` and `close`. */
   readonly working = new Set<Working>();
   readonly #notices = new Set<() => readonly string[]>();

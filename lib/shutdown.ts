@@ -41,15 +41,17 @@ export async function shutDown(core: Core, pipelines: Iterable<RunningPipeline>)
   const { closeTimeoutMs, store } = core.options;
   core.life.accepting = 'handlers';
   const errors: unknown[] = [];
+  // Their handlers have the time allowed, and then what was done until then is written down.
   if (core.life.has('shutDown'))
-    await attempt(errors, core, 'the parts in the background did not stop', () => core.life.run('shutDown'));
+    await attempt(errors, core, 'the parts in the background did not stop', () => core.life.run('shutDown'), 2);
   let settled = (await untilSettled(core, closeTimeoutMs)) && (await endPipelines(core, [...pipelines]));
   if (settled && core.life.has('settled')) {
     await attempt(errors, core, 'the actors and workers did not stop', () => core.life.run('settled'));
     // Their last words have handlers of their own.
     settled = await untilSettled(core, closeTimeoutMs);
   }
-  const { cut, stillRunning } = settled ? { cut: 0, stillRunning: 0 } : await cutQueues(core);
+  const { cut, running } = settled ? { cut: 0, running: 0 } : await cutQueues(core);
+  const stillRunning = running + core.life.abandoned();
   core.life.accepting = 'none';
   core.letters.close();
   core.reports.close();
@@ -79,7 +81,7 @@ async function endPipelines(core: Core, pipelines: readonly RunningPipeline[]): 
   return untilSettled(core, closeTimeoutMs);
 }
 
-async function cutQueues(core: Core): Promise<Pick<CloseReport, 'cut' | 'stillRunning'>> {
+async function cutQueues(core: Core): Promise<{ readonly cut: number; readonly running: number }> {
   // First, so that removing one subscription hands nothing over to the next.
   const undispatched = core.dispatcher.clear();
   const heard = undispatched.filter(({ event }) => core.router.targets(event.type).length > 0);
@@ -89,12 +91,13 @@ async function cutQueues(core: Core): Promise<Pick<CloseReport, 'cut' | 'stillRu
   const others = [...core.life.working].map((part) => part.cut());
   core.life.accepting = 'none';
   // What waits for its next attempt ends with its signal, and has a letter that tells what went wrong.
-  if (stillRunning > 0) await new Promise((resolve) => setImmediate(resolve));
+  const running = sum([stillRunning, ...others.map((part) => part.stillRunning)]);
+  if (running > 0) await new Promise((resolve) => setImmediate(resolve));
   for (const { subscription, queued } of cut) openLetters(core, subscription, queued);
   for (const envelope of heard) cutOff(core, envelope, 'waited to be dispatched');
   return {
     cut: sum([heard.length, ...cut.map(({ queued }) => queued.length), ...others.map((part) => part.cut)]),
-    stillRunning: sum([stillRunning, ...others.map((part) => part.stillRunning)]),
+    running,
   };
 }
 
@@ -121,17 +124,18 @@ async function storeRest(core: Core): Promise<void> {
   if (store?.supports.operations.includes('sync') && store.health().status === 'open') await store.sync();
 }
 
-/** Runs one phase within the time allowed; adds what goes wrong to `errors`. */
+/** Runs a phase, or `phases` of them, each within the time allowed; adds what goes wrong to `errors`. */
 async function attempt(
   errors: unknown[],
   core: Core,
   text: string,
-  phase: () => Promise<void> | undefined,
+  run: () => Promise<void> | undefined,
+  phases = 1,
 ): Promise<void> {
-  const { clock, closeTimeoutMs } = core.options;
+  const ms = core.options.closeTimeoutMs * phases;
   try {
-    if (await endsWithin(clock, closeTimeoutMs, phase())) return;
-    errors.push(new TelltaleError('TIMEOUT', `${text} within ${closeTimeoutMs} ms`));
+    if (await endsWithin(core.options.clock, ms, run())) return;
+    errors.push(new TelltaleError('TIMEOUT', `${text} within ${ms} ms`));
   } catch (error) {
     errors.push(error);
   }

@@ -72,6 +72,8 @@ describe('consume', () => {
     expect(await seenFrom('two', { from: 4 })).to.deep.equal([4, 5]);
     expect(await seenFrom('three', { from: 'latest' })).to.deep.equal([5]);
     expect(await seenFrom('four', { where: { payload: { $gt: 3 } } })).to.deep.equal([4, 5]);
+    const ahead = bus.consume('ahead', 'a', () => undefined, { from: 1_000 });
+    expect(await rejectionOf(ahead.started)).to.include({ code: 'INVALID_PLACE' });
     const late = bus.consume('five', 'a', () => undefined, { from: { eventId: 'nowhere' } });
     expect(await rejectionOf(late.started)).to.include({ code: 'INVALID_PLACE' });
     expect(late.status).to.equal('failed');
@@ -608,6 +610,53 @@ describe('consume', () => {
       await clock.advance(1_000);
       await closed;
       expect(signal!.aborted).to.equal(true);
+    });
+
+    it('tells how many handlers it has left running, also of one that was stopped before', async () => {
+      const { bus, clock } = await startWith(1, { closeTimeout: '1s' });
+      const gate = createGate();
+      let running = 0;
+      const hang = async (): Promise<void> => {
+        running++;
+        await gate.promise;
+      };
+      const stopped = [bus.consume('early', 'a', hang), bus.consume('ended', 'a', hang)];
+      await turnsUntil(() => running === 2);
+      const stops = stopped.map((consumer) => consumer.stop());
+      await clock.advance(1_000);
+      await Promise.all(stops);
+      bus.consume('late', 'a', () => new Promise(() => running++));
+      await turnsUntil(() => running === 3);
+      gate.open();
+      await turn();
+      const closed = bus.close();
+      await clock.advance(3_000);
+      expect(await closed).to.deep.equal({ cut: 0, stillRunning: 1, unstored: 0 });
+    });
+
+    it('gives the last checkpoint time of its own, and tells when even that is not enough', async () => {
+      for (const [ms, expected] of [
+        [500, 'closed'],
+        [5_000, 'STORE_FAILED'],
+      ] as const) {
+        const store = new FlakyStore();
+        const { bus, clock } = await startWith(1, { store, closeTimeout: '1s' });
+        let running = 0;
+        const consumer = bus.consume('c', 'a', () => new Promise(() => running++));
+        await consumer.started;
+        await turnsUntil(() => running === 1);
+        const put = store.putDocument.bind(store);
+        store.putDocument = async (...given) => {
+          await new Promise<void>((resolve) => clock.wait(ms, resolve));
+          return put(...given);
+        };
+        const closed = bus.close().then(
+          ({ stillRunning }) => (stillRunning === 1 ? 'closed' : 'miscounted'),
+          (error: unknown) => (error as { code: string }).code,
+        );
+        await clock.advance(20_000);
+        expect(await closed).to.equal(expected);
+      }
     });
 
     it('does not wait for the next attempt of what failed, and keeps no letter: it is read again', async () => {
