@@ -16,6 +16,7 @@ const MODULES = [
   'plugins/contract/index.ts',
   'plugins/json-file/index.ts',
   'plugins/memory/index.ts',
+  'plugins/open.ts',
   'plugins/sqlite/index.ts',
   'plugins/worker-threads/index.ts',
 ];

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { copyStore } from '../../lib/index.ts';
-import type { CopyOptions, CopyProgress } from '../../lib/index.ts';
+import type { CopyMap, CopyOptions, CopyProgress } from '../../lib/index.ts';
 import type { Store, StoredEvent } from '../../lib/plugin.ts';
 import { memory } from '../../plugins/memory/index.ts';
 import { storeOn } from '../json-file/log-on-disk.ts';
@@ -236,9 +236,7 @@ describe('copyStore', () => {
       ] as const;
       for (const [map, code] of bad) {
         const target = await opened(memory());
-        const error = await rejectionOf(
-          copyStore(source, target, { map: map as unknown as NonNullable<CopyOptions['map']> }),
-        );
+        const error = await rejectionOf(copyStore(source, target, { map: map as unknown as CopyMap }));
         expect(error.code).to.equal(code);
       }
     });
@@ -313,7 +311,7 @@ describe('copyStore', () => {
   });
 });
 
-const anonymise: CopyOptions['map'] = (event) => {
+const anonymise: CopyMap = (event) => {
   if (event.position % 10 === 0) return null;
   return event.position % 2 === 0
     ? { ...event, entity: event.entity?.replace('task/', 'anon/') ?? 'anon/x', payload: 'hidden' }
