@@ -55,24 +55,23 @@ export function toRow(event: StoredEvent): EventRow {
   };
 }
 
-/** The reader's own object: nothing of it is shared or frozen. */
-export function fromRow(row: EventRow): StoredEvent {
-  const { position, id, type, source, time, entity, revision, causation_id: causationId } = row;
-  return {
-    id,
-    type,
-    source,
-    time,
-    ...(entity === null ? undefined : { entity }),
-    correlationId: row.correlation_id,
-    ...(causationId === null ? undefined : { causationId }),
-    schemaVersion: row.schema_version,
-    payload: JSON.parse(row.payload) as unknown,
-    metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as Metadata),
-    position,
-    revision,
-    storedAt: row.stored_at,
-  };
+/**
+ * The reader's own object: nothing of it is shared or frozen. `payload` is given where it is not in the row as it is.
+ * Key by key, because an object that is made by spreading costs twice as much.
+ */
+export function fromRow(row: EventRow, text: string = row.payload): StoredEvent {
+  const { id, type, source, time, entity, causation_id: causationId } = row;
+  const event: Record<string, unknown> = { id, type, source, time };
+  if (entity !== null) event['entity'] = entity;
+  event['correlationId'] = row.correlation_id;
+  if (causationId !== null) event['causationId'] = causationId;
+  event['schemaVersion'] = row.schema_version;
+  event['payload'] = JSON.parse(text);
+  event['metadata'] = row.metadata === null ? {} : JSON.parse(row.metadata);
+  event['position'] = row.position;
+  event['revision'] = row.revision;
+  event['storedAt'] = row.stored_at;
+  return event as unknown as StoredEvent;
 }
 
 /** The payload's JSON; nothing at all counts as `null`. */

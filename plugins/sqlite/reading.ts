@@ -5,6 +5,7 @@ import type { SqlRow, SqlValue } from './driver.ts';
 import { PathList, isReady, keyText } from './keys.ts';
 import type { KeyPath } from './keys.ts';
 import { readLog } from './log.ts';
+import { boundsOf } from './spans.ts';
 import { LISTED, WHOLE, damaged, decode } from './records.ts';
 
 /** Rows that are fetched in one go: each fetch holds the event loop. */
@@ -20,6 +21,7 @@ const MOST_VALUES = 64;
 /** Positions that are looked up at least where the rest of the filter may leave out some. */
 const LEAST_POSITIONS = 256;
 const END = Number.MAX_SAFE_INTEGER;
+const PLAIN_KEY = /^[A-Za-z_][\w-]*$/;
 
 /** Says which positions an index has: one statement for each value, each in the order of positions. */
 export interface Lookup {
@@ -43,10 +45,18 @@ interface Found {
   readonly isWhole: boolean;
 }
 
-const DIALECT: Dialect = {
+export const DIALECT: Dialect = {
   parameter: () => '?',
   anyOf: (name, values, bind) => `${name} IN (${values.map(bind).join(', ')})`,
   bytes: (name) => name,
+  path: (path, values, bind) => {
+    const [root, ...keys] = path.split('.');
+    // What is written or compared in another way in SQLite is left to the filter: fractions, indexes of arrays.
+    if (!keys.every((key) => PLAIN_KEY.test(key)) || !values.every(isAlike)) return undefined;
+    const json = `json_extract(${root}, ${bind(`$.${keys.map((key) => `"${key}"`).join('.')}`)})`;
+    const among = `${json} IN (${values.map((value) => bind(typeof value === 'boolean' ? Number(value) : value)).join(', ')})`;
+    return root === 'payload' ? `(packed IS NOT NULL OR ${among})` : among;
+  },
 };
 
 /** What reading needs to know of the store. */
@@ -157,6 +167,7 @@ export class Reading {
     const events: StoredEvent[] = [];
     let { after, through } = query;
     let seen = 0;
+    let isBounded = false;
     while (after < through && events.length < query.limit && seen < MOST_POSITIONS) {
       const width = rest.sql === '' ? END : WINDOW;
       const window = descending
@@ -170,9 +181,16 @@ export class Reading {
       else after = end ?? window.through;
       seen += rest.sql === '' ? rows.length : WINDOW;
       await this.#take(rows, events);
+      // A span of time that does not begin here may begin at the far end.
+      if (rows.length > 0 || isBounded || query.time === undefined) continue;
+      isBounded = true;
+      const bounds = await boundsOf(this.#context.connection, query.time, { after, through });
+      after = bounds === undefined ? through : Math.max(after, bounds.first - 1);
+      if (bounds !== undefined) through = Math.min(through, bounds.last);
     }
     const done = after >= through;
-    return { events, looked: descending ? (done ? query.after : through + 1) : after, done, scanned: seen };
+    const looked = descending ? through + 1 : after;
+    return { events, looked: done ? (descending ? query.after : query.through) : looked, done, scanned: seen };
   }
 
   #rowsIn(
@@ -201,6 +219,10 @@ export class Reading {
       into.push(event);
     }
   }
+}
+
+function isAlike(value: unknown): boolean {
+  return typeof value !== 'number' || Number.isSafeInteger(value);
 }
 
 interface Rest {

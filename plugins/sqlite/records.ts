@@ -80,7 +80,7 @@ export function damaged(row: SqlRow, path: string): TelltaleError {
 
 function toEvent(row: SqlRow, payload: string, check: boolean): Decoded {
   const isIntact = !check || checksumOf(row, payload) === row['checksum'];
-  return { event: fromRow({ ...(row as unknown as EventRow), payload }), isIntact };
+  return { event: fromRow(row as unknown as EventRow, payload), isIntact };
 }
 
 function checksumOf(row: SqlRow, payload: string): number {

@@ -141,6 +141,19 @@ describe('sqlite: reading', function () {
     expect(plans).to.match(/SEARCH telltale_events USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/);
   });
 
+  it('finds a span of time at the far end of a long log without looking through all of it', async () => {
+    const before = await store.head();
+    const late = Array.from({ length: 22_000 }, (_, n) => buildEvent({ id: `late-${n}`, time: 9_000_000 + n }));
+    for (let at = 0; at < late.length; at += 1_000) await store.append(late.slice(at, at + 1_000));
+    const time = { from: 9_000_000 };
+    const forward = await store.page({ ...PAGE, limit: 3, time });
+    expect(forward.events.map(({ id }) => id)).to.deep.equal(['late-0', 'late-1', 'late-2']);
+    expect(forward.scanned).to.be.lessThan(10_000);
+    const early = await store.page({ ...PAGE, limit: 3, time: { to: 8_999_999 }, types: ['token'], descending: true });
+    expect(early.events[0]!.position).to.equal(EVENTS);
+    await store.remove([{ from: before.position + 1, to: before.position + late.length }], 'late');
+  });
+
   it('asks the database for what a filter says of the envelope', async () => {
     await plansOf({ where: { $or: [{ type: 'agent.*' }, { entity: 'rare/1' }], position: { $gt: 5_000 } } });
     const { sql } = asked.find((statement) => statement.sql.includes('NOT INDEXED'))!;
@@ -162,7 +175,7 @@ describe('sqlite: reading', function () {
       'source-3',
       'zz',
     );
-    const value = fc.oneof(text, fc.constantFrom(5, 1_000_105, 1_050_000, true, null));
+    const value = fc.oneof(text, fc.constantFrom(5, 2.5, 1, 1_000_105, 1_050_000, true, null));
     const leaf = fc
       .tuple(
         fc.constantFrom(
@@ -174,7 +187,10 @@ describe('sqlite: reading', function () {
           'time',
           'position',
           'payload.lane',
+          'payload.n',
+          'payload.half',
           'payload.deep.flag',
+          'metadata.requestId',
           'revision',
         ),
         fc.constantFrom('$eq', '$ne', '$in', '$nin', '$gt', '$gte', '$lt', '$lte', '$exists'),
@@ -232,7 +248,7 @@ function numbered(n: number): ReturnType<typeof buildEvent> {
     time: 1_000_000 + n * 10 + ((n * 7) % 13),
     correlationId: `c-${n >> 3}`,
     causationId: n % 8 === 0 ? undefined : `cause-${n >> 1}`,
-    payload: { n, lane: `l-${n % 900}`, deep: { flag: n % 2 === 0 } },
+    payload: { n, half: n / 2, lane: `l-${n % 900}`, deep: { flag: n % 2 === 0 } },
     metadata: n % 5 === 0 ? { requestId: `r-${n % 40}` } : {},
   });
 }
