@@ -31,11 +31,17 @@ export const ENVELOPE_FIELDS = [
   'storedAt',
 ] as const satisfies readonly (keyof StoredEvent)[];
 
+export type EnvelopeField = (typeof ENVELOPE_FIELDS)[number];
+
 const ENVELOPE: ReadonlySet<string> = new Set(ENVELOPE_FIELDS);
 const DATA: ReadonlySet<string> = new Set(['payload', 'metadata']);
 const TIMES: ReadonlySet<string> = new Set(['time', 'storedAt']);
 
 const MEMO_LIMIT = 1_000;
+
+export function isEnvelopeField(path: string): path is EnvelopeField {
+  return ENVELOPE.has(path);
+}
 
 /** Parses a filter's key. Throws `INVALID_PATH`, and `code` with the name of the thing for what no event has. */
 export function parseField(path: string, code: ErrorCode = 'INVALID_FILTER', thing = "a filter's field"): Field {

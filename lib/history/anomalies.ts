@@ -130,7 +130,7 @@ class Watch {
   }
 
   add(event: StoredEvent): void {
-    const { text, values: key } = this.#grouping(event);
+    const { text, values: key } = this.#grouping.of(event);
     const { rate, gaps } = this.#watched.get(text, () => ({ key, rate: new Rate(this.#bucketMs), gaps: new Gaps() }));
     if (rate.add(event.time) && ++this.#buckets > MAX_BUCKETS)
       throw tooMany('anomalies', `${MAX_BUCKETS} buckets with events`, MAX_BUCKETS);

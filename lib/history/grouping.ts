@@ -9,22 +9,30 @@ export interface GroupKey {
   readonly text: string;
 }
 
-export type Grouping = (event: StoredEvent) => GroupKey;
+export interface Grouping {
+  readonly paths: readonly string[];
+  of(event: StoredEvent): GroupKey;
+}
 
 const MAX_PATHS = 8;
 const EMPTY: GroupKey = { values: [], text: '' };
+const ONE_GROUP: Grouping = { paths: [], of: () => EMPTY };
 
 /** Parses `by`: one path or several. Throws `INVALID_QUERY`, `INVALID_PATH`. */
 export function parseGrouping(by: unknown): Grouping {
-  if (by === undefined) return () => EMPTY;
+  if (by === undefined) return ONE_GROUP;
   const paths = Array.isArray(by) ? (by as readonly unknown[]) : [by];
   if (paths.length === 0 || paths.length > MAX_PATHS || !paths.every((path) => typeof path === 'string'))
     throw expected('INVALID_QUERY', '`by`', `a path or an array of 1 to ${MAX_PATHS} paths`, by);
   const fields = paths.map((path) => parsePathOf(path, 'by'));
-  return (event) => {
-    const values = fields.map((field) => field.read(event));
-    return { values, text: values.map(keyText).join() };
+  return {
+    paths: fields.map(({ path }) => path),
+    of: (event) => keyOf(fields.map((field) => field.read(event))),
   };
+}
+
+export function keyOf(values: readonly unknown[]): GroupKey {
+  return { values, text: values.map(keyText).join() };
 }
 
 /** A path into an event as an option has it. Throws `INVALID_QUERY`, `INVALID_PATH`. */

@@ -1,6 +1,7 @@
 import type { StoredEvent } from '../event/event.ts';
 import { checkId } from '../event/identity.ts';
-import type { Store } from '../store/port.ts';
+import type { Store, TallyGroup } from '../store/port.ts';
+import { tallyStored, type Tallied } from '../store/read/tally.ts';
 import { scan } from '../store/read/scan.ts';
 import { parseSelection, type Selection } from '../store/read/selection.ts';
 import { resolveWindow } from '../store/read/window.ts';
@@ -38,6 +39,8 @@ export async function get(store: Store, id: string, { present }: HistoryOptions 
   return removal && { id, removed: { position, at: removal.at, reason: removal.reason } };
 }
 
+const COUNT: Tallied = { by: [], numbers: [], limit: 1 };
+
 /** How many stored events satisfy the selection. Rejects as `query` does. */
 export async function count(
   store: Store,
@@ -48,6 +51,9 @@ export async function count(
   const window = await resolveWindow(places, store, clock);
   const read = async (): Promise<number> => {
     let counted = 0;
+    const add = (group: TallyGroup): void => void (counted += group.count);
+    if (await tallyStored(store, { where, withoutReserved, window, signal }, COUNT, add)) return counted;
+    counted = 0;
     for await (const page of scan(store, {
       where,
       withoutReserved,

@@ -1,4 +1,5 @@
 import type { StoredEvent } from '../event/event.ts';
+import { searchedText } from '../event/searched-text.ts';
 import type { Field } from '../filter/field.ts';
 import { unfoldedIndex, type Words } from './words.ts';
 
@@ -28,7 +29,7 @@ export function hasWords(event: StoredEvent, fields: readonly Field[], { words, 
       for (const key of Object.keys(part)) rest.push((part as Readonly<Record<string, unknown>>)[key]);
       continue;
     }
-    const text = textOf(part);
+    const text = searchedText(part);
     if (text === undefined) continue;
     const folded = fold(text);
     for (let i = 0; i < words.length; i++)
@@ -48,7 +49,7 @@ export function matchesOf(event: StoredEvent, fields: readonly Field[], { words,
     const [path, part] = next;
     if (typeof part === 'object' && part !== null)
       for (const [key, member] of Object.entries(part).toReversed()) rest.push([`${path}.${key}`, member]);
-    const text = textOf(part);
+    const text = searchedText(part);
     if (text === undefined) continue;
     const folded = fold(text);
     for (const word of words) {
@@ -57,12 +58,6 @@ export function matchesOf(event: StoredEvent, fields: readonly Field[], { words,
     }
   }
   return words.map((word) => found.get(word)!);
-}
-
-/** What of a value can be searched: strings, and numbers as JSON writes them. */
-function textOf(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  return typeof value === 'number' ? String(value) : undefined;
 }
 
 function excerptOf(

@@ -122,6 +122,12 @@ export class Tally {
     if (last) this.#last = sightingOf(last, event) ?? this.#last;
   }
 
+  /** What somebody else has counted: events, and the span of each path that numbers are asked of, which all of them have. */
+  addCounted(count: number, spans: readonly { readonly min: number; readonly max: number }[]): void {
+    this.#count += count;
+    spans.forEach(({ min, max }, i) => this.#numbers[i]!.addSpan(count, min, max));
+  }
+
   merge(other: Tally): void {
     this.#count += other.#count;
     this.#skipped += other.#skipped;

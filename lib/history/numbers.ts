@@ -29,6 +29,13 @@ export class Numbers {
     this.#quantiles?.add(value);
   }
 
+  /** So many numbers of which only the span is known: it is all that may be asked for from then on. */
+  addSpan(count: number, min: number, max: number): void {
+    this.#count += count;
+    this.#min = Math.min(this.#min, min);
+    this.#max = Math.max(this.#max, max);
+  }
+
   merge(other: Numbers): void {
     this.#count += other.#count;
     this.#addToSum(other.#sum);

@@ -161,6 +161,7 @@ async function* hitsOf({ store, parsed, window, position, cost }: Searching): As
     descending,
     pageEvents: SCANNED_EVENTS,
     signal,
+    words: { words: words.words, in: fields.map(({ path }) => path) },
   })) {
     cost.add(page);
     for (const event of page.events) {

@@ -1,11 +1,15 @@
+import type { Clock } from '../clock.ts';
 import { toMs, type Duration } from '../duration.ts';
 import { expected } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
-import type { Store } from '../store/port.ts';
+import { isEnvelopeField } from '../filter/field.ts';
+import type { Store, TallyGroup } from '../store/port.ts';
 import { parseSelection, type ParsedSelection, type Selection } from '../store/read/selection.ts';
-import { parseGrouping, type Grouping } from './grouping.ts';
+import { keyOf, parseGrouping, type GroupKey, type Grouping } from './grouping.ts';
 import { Keyed } from './keyed.ts';
 import { lookThrough, paced } from '../store/read/look-through.ts';
+import { isNumberField, tallyStored } from '../store/read/tally.ts';
+import { resolveWindow } from '../store/read/window.ts';
 import {
   leadingOf,
   MEASURES,
@@ -47,6 +51,8 @@ export interface Summary {
   readonly rest?: Measured & { readonly rows: number };
 }
 
+/** What a store gives exactly as it comes out here. */
+const COUNTABLE: ReadonlySet<Measure> = new Set<Measure>(['count', 'min', 'max']);
 const MAX_ROWS = 10_000;
 const SORTED_ROWS = 4_000;
 /** With `top`, which of them are the largest is known only at the end. */
@@ -80,13 +86,8 @@ export async function summarize(
   const parsed = parseSummarize(options);
   const { top, measures } = parsed;
   const max = top === undefined || measures.isLarge ? MAX_ROWS : MAX_GROUPS;
-  const groups = new Keyed<Group>(max, 'summarize', 'rows');
-  let events = 0;
-  const look = (event: StoredEvent): void => {
-    events++;
-    addTo(groups, event, parsed);
-  };
-  await lookThrough(store, parsed.selection, look, clock);
+  const { groups, events } =
+    (await countInStore(store, parsed, max, clock)) ?? (await countEvents(store, parsed, max, clock));
   const { kept, left } = await largest([...groups.all()], parsed);
   const rest = left.length === 0 ? undefined : await together(left, measures);
   const rows: SummaryRow[] = [];
@@ -124,12 +125,65 @@ export function parseBucket(bucket: Duration): number {
   return bucketMs;
 }
 
-/** Counts the event in its group, by bucket and key. */
-function addTo(groups: Keyed<Group>, event: StoredEvent, { grouping, bucketMs, measures }: ParsedSummarize): void {
-  const { text, values: key } = grouping(event);
-  const from = bucketMs === undefined ? undefined : Math.floor(event.time / bucketMs) * bucketMs;
-  const make = (): Group => ({ key, from, tally: new Tally(measures) });
-  groups.get(from === undefined ? text : `${from} ${text}`, make).tally.add(event);
+interface Counted {
+  readonly groups: Groups;
+  readonly events: number;
+}
+
+/** Looks at every event of the selection. */
+async function countEvents(store: Store, parsed: ParsedSummarize, max: number, clock?: Clock): Promise<Counted> {
+  const { grouping, bucketMs, measures, selection } = parsed;
+  const groups = new Groups(max, measures);
+  let events = 0;
+  const look = (event: StoredEvent): void => {
+    events++;
+    const from = bucketMs === undefined ? undefined : Math.floor(event.time / bucketMs) * bucketMs;
+    groups.tallyOf(grouping.of(event), from).add(event);
+  };
+  await lookThrough(store, selection, look, clock);
+  return { groups, events };
+}
+
+/** Lets the store count, where nothing but fields of the envelope is asked for; `undefined` where it cannot. */
+async function countInStore(
+  store: Store,
+  { grouping, bucketMs, measures, selection }: ParsedSummarize,
+  max: number,
+  clock?: Clock,
+): Promise<Counted | undefined> {
+  const numbers = measures.numbers.map(({ field }) => field.path);
+  if (!grouping.paths.every(isEnvelopeField) || !numbers.every(isNumberField)) return undefined;
+  if (measures.names.some((name) => !COUNTABLE.has(name))) return undefined;
+  const groups = new Groups(max, measures);
+  let events = 0;
+  const add = ({ key, from, count, spans }: TallyGroup): void => {
+    events += count;
+    groups.tallyOf(keyOf(key), from).addCounted(count, spans);
+  };
+  const asked = { by: grouping.paths, numbers, limit: max + 1, ...(bucketMs !== undefined && { bucketMs }) };
+  const window = await resolveWindow(selection, store, clock);
+  return (await tallyStored(store, { ...selection, window }, asked, add)) ? { groups, events } : undefined;
+}
+
+/** Groups by bucket and key. */
+class Groups {
+  readonly #measures: ParsedMeasures;
+  readonly #keyed: Keyed<Group>;
+
+  constructor(max: number, measures: ParsedMeasures) {
+    this.#measures = measures;
+    this.#keyed = new Keyed(max, 'summarize', 'rows');
+  }
+
+  all(): Iterable<Group> {
+    return this.#keyed.all();
+  }
+
+  /** Throws `INVALID_QUERY` for one group too many. */
+  tallyOf({ text, values: key }: GroupKey, from: number | undefined): Tally {
+    const make = (): Group => ({ key, from, tally: new Tally(this.#measures) });
+    return this.#keyed.get(from === undefined ? text : `${from} ${text}`, make).tally;
+  }
 }
 
 interface Ranked {

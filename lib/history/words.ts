@@ -1,4 +1,5 @@
 import { expected } from '../errors.ts';
+import { foldCase, foldCaseAndSigma } from '../event/searched-text.ts';
 
 /** What is looked for: folded words, all of which must occur. */
 export interface Words {
@@ -17,7 +18,7 @@ export function parseWords(text: unknown): Words {
   if (typeof text !== 'string' || text.length > MAX_LENGTH)
     throw expected('INVALID_QUERY', 'the text of `search`', `a string of at most ${MAX_LENGTH} characters`, text);
   const given = [...text.matchAll(WORD)].map(([whole, phrase]) => phrase ?? whole);
-  const fold = given.some((word) => SIGMA.test(word)) ? foldGreek : foldPlain;
+  const fold = given.some((word) => SIGMA.test(word)) ? foldCaseAndSigma : foldCase;
   const words = [...new Set(given.map(fold))];
   if (words.length === 0 || words.length > MAX_WORDS)
     throw expected('INVALID_QUERY', 'the text of `search`', `1 to ${MAX_WORDS} words`, text);
@@ -32,12 +33,3 @@ export function unfoldedIndex(text: string, index: number): number {
 }
 
 const SIGMA = /[Σσς]/;
-
-function foldPlain(text: string): string {
-  return text.toLowerCase();
-}
-
-// Lower case depends on the place here alone: a sigma at the end of a word has a form of its own.
-function foldGreek(text: string): string {
-  return text.toLowerCase().replaceAll('ς', 'σ');
-}

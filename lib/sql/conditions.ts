@@ -12,6 +12,8 @@ export interface Dialect {
   parameter(number: number): string;
   /** Whether the column has one of these, at least one: `type IN (?, ?)` or `type = ANY($1)`. */
   anyOf(column: string, values: readonly unknown[], bind: Bind): string;
+  /** A number to be compared with any column of numbers, where its placeholder alone has too narrow a type. */
+  number?(value: number, bind: Bind): string;
   /** A text column as it is compared by bytes: `entity COLLATE "C"`. */
   bytes(column: string): string;
   /** Holds for every event with one of these at a path into payload or metadata; `undefined`: no such condition. */
@@ -23,6 +25,8 @@ export interface Conditions {
   /** Without `WHERE`; empty where nothing narrows. */
   readonly sql: string;
   readonly parameters: readonly unknown[];
+  /** It holds for no other events: there is nothing left to be filtered. Words count for nothing. */
+  readonly isExact: boolean;
   /** The field that narrows most, as `Page.index` names it: `id`, `entity`, `payload.total` …; absent: none does. */
   readonly index?: string;
 }
@@ -68,7 +72,14 @@ export function conditionsOf(query: PageHints, dialect: Dialect, number = 1): Co
   const where = query.where === undefined ? undefined : translation.filter(parseFilter(query.where));
   if (where !== undefined) parts.push(where.sql);
   const index = indexOf(query);
-  return { sql: parts.join(' AND '), parameters, ...(index !== undefined && { index }) };
+  // Where there is a filter, equalities are but a part of it.
+  const isExact = query.where === undefined ? query.equals === undefined : where?.exact === true;
+  return {
+    sql: parts.join(' AND '),
+    parameters,
+    isExact: isExact && isShort(query.ids) && isShort(query.types),
+    ...(index !== undefined && { index }),
+  };
 }
 
 class Translation {
@@ -145,15 +156,29 @@ class Translation {
 
   #ordered(column: string, operator: string, operand: unknown): Part {
     const side = typeof operand === 'string' ? this.#dialect.bytes(column) : column;
-    return { sql: `(${this.#present(column)}${side} ${ORDERS[operator]} ${this.#bind(operand)})`, exact: true };
+    return { sql: `(${this.#present(column)}${side} ${ORDERS[operator]} ${this.#value(operand)})`, exact: true };
   }
 
-  /** A pattern's text before its first wildcard. `a.**` is for `a` too, so the dot before it does not count. */
   #wild(path: string, operator: string, operand: unknown): Part | undefined {
     if (operator !== '$eq' || typeof operand !== 'string') return undefined;
+    // `kind/*`
     if (path === 'entity') return { sql: this.#beginsWith('entity', operand.slice(0, -1)), exact: true };
-    const prefix = operand.slice(0, operand.indexOf('*')).replace(/\.$/, '');
-    return prefix === '' || path !== 'type' ? undefined : { sql: this.#beginsWith('type', prefix), exact: false };
+    return path === 'type' ? this.#pattern(operand) : undefined;
+  }
+
+  #pattern(pattern: string): Part | undefined {
+    const [prefix = '', stars, rest] = /^(.*?)(?:^|\.)(\*\*?)($|\..*$)/.exec(pattern)?.slice(1) ?? [];
+    if (stars === undefined) return undefined;
+    if (prefix === '')
+      return rest === '' && stars === '**' ? { sql: `NOT ${this.#beginsWith('type', '$')}`, exact: true } : undefined;
+    if (rest !== '') return { sql: this.#beginsWith('type', prefix), exact: false };
+    // Placeholders come in the order in which they are bound.
+    if (stars === '**') {
+      const itself = `type = ${this.#bind(prefix)}`;
+      return { sql: `(${itself} OR ${this.#beginsWith('type', `${prefix}.`)})`, exact: true };
+    }
+    const dots = `length(type) - length(replace(type, '.', '')) = ${prefix.split('.').length}`;
+    return { sql: `(${this.#beginsWith('type', `${prefix}.`)} AND ${dots})`, exact: true };
   }
 
   #among(column: string, values: readonly unknown[] | undefined): string | undefined {
@@ -161,8 +186,13 @@ class Translation {
     return values.length === 0 ? NOTHING : this.#anyOf(column, values);
   }
 
+  #value(value: unknown): string {
+    const number = typeof value === 'number' ? this.#dialect.number?.(value, this.#bind) : undefined;
+    return number ?? this.#bind(value);
+  }
+
   #anyOf(column: string, values: readonly unknown[]): string {
-    if (values.length === 1) return `${column} = ${this.#bind(values[0])}`;
+    if (values.length === 1) return `${column} = ${this.#value(values[0])}`;
     return this.#dialect.anyOf(column, values, this.#bind);
   }
 
@@ -193,6 +223,10 @@ class Translation {
 function existence(column: string, wanted: boolean): Part {
   if (NULLABLE.has(column)) return { sql: `${column} IS ${wanted ? 'NOT ' : ''}NULL`, exact: true };
   return { sql: wanted ? '1 = 1' : NOTHING, exact: true };
+}
+
+function isShort(values: readonly unknown[] = []): boolean {
+  return values.length <= MAX_VALUES;
 }
 
 function indexOf(hints: PageHints): string | undefined {

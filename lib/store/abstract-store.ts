@@ -160,6 +160,11 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     }
   }
 
+  async summarize(query: Port.TallyQuery): Promise<Port.TallyPart | undefined> {
+    this.#state.mustRead();
+    return this.#state.call(async () => this._summarize?.(withHints(query)));
+  }
+
   async head(): Promise<Port.Head> {
     this.#state.mustRead();
     return this.#state.call(() => this._head());

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { TelltaleError } from '../errors.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
+import type { EnvelopeField } from '../filter/field.ts';
 import type { FilterHints } from '../filter/hints.ts';
 import type { Filter } from '../filter/language.ts';
 
@@ -101,6 +102,16 @@ export interface Head {
 export interface PageHints extends FilterHints {
   /** The whole filter, for stores that translate it. */
   readonly where?: Filter;
+  /** What is searched for. Nobody filters by it again: whoever searches looks at what it gets. */
+  readonly words?: WordHint;
+}
+
+/** Words all of which must occur, in strings and numbers of some fields, whatever their case. */
+export interface WordHint {
+  /** In lower case. */
+  readonly words: readonly string[];
+  /** Envelope fields and dotted paths, with all that lies beneath them. */
+  readonly in: readonly string[];
 }
 
 export interface PageQuery extends PageHints {
@@ -125,6 +136,45 @@ export interface Page {
   readonly index?: string;
   /** Events looked at to find these. */
   readonly scanned?: number;
+}
+
+/** What is counted of the events that satisfy all hints exactly. */
+export interface TallyQuery extends PageHints {
+  /** Exclusive lower bound of positions. */
+  readonly after: number;
+  /** Inclusive upper bound of positions. */
+  readonly through: number;
+  /** Fields of the envelope whose values make a group. */
+  readonly by: readonly EnvelopeField[];
+  /** Splits groups by `time` in whole units since 1970 UTC. */
+  readonly bucketMs?: number;
+  /** Fields that hold a number in every event: the least and the largest of each is asked for. */
+  readonly numbers: readonly EnvelopeField[];
+  /** Leaves out the events of the bus itself. */
+  readonly withoutReserved: boolean;
+  /** With more groups than this it does not matter which ones are answered. */
+  readonly limit: number;
+}
+
+/** One group, as far as the store has looked. */
+export interface TallyGroup {
+  /** The values of `by`, in its order; `undefined` where the events have none. */
+  readonly key: readonly (string | number | undefined)[];
+  /** Where the group's bucket begins. */
+  readonly from?: number;
+  readonly count: number;
+  /** Position of its first event. */
+  readonly first: number;
+  /** Of each of `numbers`. */
+  readonly spans: readonly { readonly min: number; readonly max: number }[];
+}
+
+/** Counts of the events from where the query begins up to `looked`. */
+export interface TallyPart {
+  readonly groups: readonly TallyGroup[];
+  /** The next part begins behind this position. */
+  readonly looked: number;
+  readonly done: boolean;
 }
 
 /** What a log takes up; removed events are not counted. */
@@ -192,10 +242,28 @@ export type CommitListener = (events: readonly StoredEvent[]) => void;
 /** Called with sorted ranges of positions whose events were removed or rewritten. Must not throw. */
 export type RemovalListener = (ranges: readonly { readonly from: number; readonly to: number }[]) => void;
 
+/** Appends within transactions of targets in the store's own database. */
+export interface StoreTransactions {
+  /** Is what a target hands its handler a transaction of this log's database? */
+  isOurs(tx: unknown): boolean | Promise<boolean>;
+  /**
+   * Writes in the transaction, which somebody else commits: until then the outcomes are what they say only if it is. One
+   * that is a duplicate or an error has written nothing; what is thrown leaves the transaction to be rolled back.
+   */
+  append(
+    tx: unknown,
+    appends: readonly PendingAppend[],
+  ): Promise<{ readonly outcomes: readonly (AppendReceipt | TelltaleError)[] }>;
+  /** It is committed: the feed goes on with what was written, here and in other processes. */
+  committed(): void;
+}
+
 /** The port every store answers and every layer above uses. Implement it by extending `AbstractStore`. */
 export interface Store {
   readonly name: string;
   readonly supports: StoreSupports;
+  /** There where `transaction` is one of the operations. */
+  readonly transactions?: StoreTransactions;
   open(environment?: Partial<StoreEnvironment>): Promise<void>;
   /** Idempotent: refuses new work, writes what is queued, closes. */
   close(): Promise<void>;
@@ -207,6 +275,11 @@ export interface Store {
   page(query: PageQuery): Promise<Page>;
   /** All events that satisfy `query`, page by page. */
   read(query?: Partial<PageQuery>): AsyncIterable<StoredEvent>;
+  /**
+   * Counts where the events lie. `undefined`: the store cannot, or not exactly; then they are read and counted. A part
+   * takes it some milliseconds and need not reach the end.
+   */
+  summarize(query: TallyQuery): Promise<TallyPart | undefined>;
   head(): Promise<Head>;
   find(ids: readonly string[]): Promise<ReadonlyMap<string, KnownId>>;
   /** Current revision of an entity; 0 means never written. Revisions never restart. */

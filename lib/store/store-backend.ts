@@ -65,6 +65,8 @@ export abstract class StoreBackend {
   ): Promise<string | undefined>;
   protected abstract _listDocuments(collection: string): Promise<readonly Port.StoredDocument[]>;
   protected abstract _deleteDocument(collection: string, key: string, etag: string | undefined): Promise<boolean>;
+  /** Counts exactly, or answers `undefined`; declared as `summarize` in `supports.operations`. */
+  protected _summarize?(query: Port.TallyQuery): Promise<Port.TallyPart | undefined>;
   /** What the log takes up; without it everything is read and counted. */
   protected _size?(): Promise<Port.StoreSize>;
   /** Makes all that was appended as durable as the medium allows. */

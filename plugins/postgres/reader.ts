@@ -1,10 +1,22 @@
 import { EVENT_COLUMNS, conditionsOf, fromRow } from '../../lib/plugin.ts';
-import type { Dialect, Head, KnownId, Page, PageQuery, StoreSize, StoredEvent } from '../../lib/plugin.ts';
-import { bigintArray, textArray } from './arrays.ts';
+import type {
+  Bind,
+  Dialect,
+  Head,
+  KnownId,
+  Page,
+  PageQuery,
+  StoreSize,
+  StoredEvent,
+  TallyPart,
+  TallyQuery,
+} from '../../lib/plugin.ts';
+import { bigintArray, floatArray, textArray } from './arrays.ts';
 import type { Session } from './connections.ts';
 import type { Names } from './names.ts';
 import { contains, isAmong, pathIndexes } from './paths.ts';
 import type { PathIndex } from './paths.ts';
+import { tallyPart } from './tallying.ts';
 
 type Query = Pick<Session, 'query'>;
 
@@ -34,7 +46,8 @@ export class Reader {
     this.#paths = paths;
     this.#dialect = {
       parameter: (number) => `$${number}`,
-      anyOf: (column, values, bind) => `${column} = ANY (${bind(textArray(values as string[]))}::text[])`,
+      number: (value, bind) => `${bind(value)}::${Number.isSafeInteger(value) ? 'bigint' : 'float8'}`,
+      anyOf: (column, values, bind) => `${column} = ANY (${arrayOf(values, bind)})`,
       bytes: (column) => column,
       path(path, values, bind) {
         const indexed = paths.get(path);
@@ -61,6 +74,11 @@ export class Reader {
     const done = events.length < query.limit;
     const looked = done ? (query.descending ? query.after : through) : events[events.length - 1]!.position;
     return { events, looked, done, scanned: events.length, ...(index !== undefined && { index }) };
+  }
+
+  async tally(session: Query, query: TallyQuery): Promise<TallyPart | undefined> {
+    const head = await this.#head(session);
+    return tallyPart({ session, dialect: this.#dialect, table: this.#names.of('events'), head }, query);
   }
 
   /** The statement that a page is read with. */
@@ -135,6 +153,14 @@ export class Reader {
     const path = equals?.find((equality) => this.#paths.has(equality.path))?.path;
     return path ?? index;
   }
+}
+
+/** A column of whole numbers may well be compared with a fraction. */
+function arrayOf(values: readonly unknown[], bind: Bind): string {
+  if (typeof values[0] !== 'number') return `${bind(textArray(values as string[]))}::text[]`;
+  const numbers = values as number[];
+  if (numbers.every(Number.isSafeInteger)) return `${bind(bigintArray(numbers))}::bigint[]`;
+  return `${bind(floatArray(numbers))}::float8[]`;
 }
 
 function placeholder(values: unknown[], value: unknown): string {

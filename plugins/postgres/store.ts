@@ -16,6 +16,8 @@ import type {
   StoreSupports,
   StoredDocument,
   StoredEvent,
+  TallyPart,
+  TallyQuery,
   Tombstone,
 } from '../../lib/plugin.ts';
 import { Appender } from './appender.ts';
@@ -83,7 +85,7 @@ export class PostgresStore extends AbstractStore {
       shared: true,
       maxEventBytes: MAX_EVENT_BYTES,
       pushdown: ['ids', 'types', 'entity', 'entityKind', 'correlationId', 'causationId', 'time', 'equals', 'where'],
-      operations: ['watch', 'transaction', 'import'],
+      operations: ['watch', 'transaction', 'import', 'summarize'],
     };
   }
 
@@ -139,6 +141,10 @@ export class PostgresStore extends AbstractStore {
 
   protected _read(query: PageQuery): Promise<Page> {
     return this.#reader.page(this.#connections, query);
+  }
+
+  protected override _summarize(query: TallyQuery): Promise<TallyPart | undefined> {
+    return this.#reader.tally(this.#connections, query);
   }
 
   protected _head(): Promise<Head> {

@@ -18,6 +18,8 @@ import type {
   StoreSupports,
   StoredDocument,
   StoredEvent,
+  TallyPart,
+  TallyQuery,
   Tombstone,
 } from '../../lib/plugin.ts';
 import { Appender } from './appender.ts';
@@ -40,6 +42,7 @@ import { packAppends, packEvents } from './packing.ts';
 import { buildPaths } from './path-builder.ts';
 import { Reading } from './reading.ts';
 import { readRemovals } from './removals.ts';
+import { tallyPart } from './tallying.ts';
 import type { Writer } from './writer.ts';
 
 type Prepared = Pick<Batch, 'prepared' | 'packed'>;
@@ -85,7 +88,9 @@ export class SqliteStore extends AbstractStore {
       maxEventBytes: MAX_EVENT_BYTES,
       readOnly: this.#options.readOnly,
       pushdown: ['ids', 'types', 'entity', 'entityKind', 'correlationId', 'causationId', 'time', 'equals', 'where'],
-      operations: this.#options.readOnly ? ['watch'] : ['watch', 'import', 'sync', 'transaction'],
+      operations: this.#options.readOnly
+        ? ['watch', 'summarize']
+        : ['watch', 'import', 'sync', 'transaction', 'summarize'],
     };
   }
 
@@ -160,6 +165,10 @@ export class SqliteStore extends AbstractStore {
 
   protected _read(query: PageQuery): Promise<Page> {
     return this.#guard(() => this.#reading.page(query));
+  }
+
+  protected override _summarize(query: TallyQuery): Promise<TallyPart | undefined> {
+    return this.#read((reader) => tallyPart(reader, query));
   }
 
   protected async _head(): Promise<Head> {

@@ -2,7 +2,7 @@ import { TelltaleError } from '../../errors.ts';
 import { isReserved } from '../../event/type-name.ts';
 import type { Filter } from '../../filter/language.ts';
 import { hintsOf } from '../../filter/hints.ts';
-import type { Page, PageHints, Store } from '../port.ts';
+import type { Page, PageHints, Store, WordHint } from '../port.ts';
 import { Slice } from '../slice.ts';
 import type { Window } from './window.ts';
 
@@ -15,6 +15,8 @@ export interface ScanOptions {
   readonly signal: AbortSignal | undefined;
   /** Leaves out the events of the bus itself. @default false */
   readonly withoutReserved?: boolean;
+  /** What the events are searched for, by whoever gets them. */
+  readonly words?: WordHint;
 }
 
 /**
@@ -24,10 +26,11 @@ export interface ScanOptions {
 export async function* scan(store: Store, options: ScanOptions): AsyncGenerator<Page, void, undefined> {
   const { descending, pageEvents, signal, withoutReserved = false } = options;
   let { after, through } = options.window;
-  const condition = conditionOf(options);
+  const { words } = options;
+  const condition = { ...hintsWithin(options), ...(words && { words }) };
   const slice = new Slice();
   while (after < through) {
-    if (signal?.aborted) throw new TelltaleError('ABORTED', 'the query was aborted', { cause: signal.reason });
+    mustGoOn(signal);
     const page = await store.page({ ...condition, after, through, descending, limit: pageEvents });
     yield withoutReserved ? withoutReservedOf(page) : page;
     if (page.done) return;
@@ -43,7 +46,16 @@ function withoutReservedOf(page: Page): Page {
   return { ...page, events: page.events.filter(({ type }) => !isReserved(type)) };
 }
 
-function conditionOf({ where, window: { timeFrom, timeAfter, timeTo } }: ScanOptions): PageHints {
+/** Throws `ABORTED`. */
+export function mustGoOn(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new TelltaleError('ABORTED', 'the query was aborted', { cause: signal.reason });
+}
+
+/** The conditions of a filter and a window, but for its positions. */
+export function hintsWithin({
+  where,
+  window: { timeFrom, timeAfter, timeTo },
+}: Pick<ScanOptions, 'where' | 'window'>): PageHints {
   const bounds = [{ $gte: timeFrom }, { $gt: timeAfter }, { $lte: timeTo }]
     .filter((bound) => Object.values(bound)[0] !== undefined)
     .map((time) => ({ time }));
