@@ -57,10 +57,12 @@ export class Appender {
   async commit(prepared: PreparedAppends): Promise<Commit> {
     const rows = prepared.refused.size === 0 ? commitRows(prepared.appends) : undefined;
     if (rows !== undefined) {
-      const commit = await this.#withRoom(() => this.#atOnce(prepared.appends, rows));
+      const commit = await this.#withRoom(prepared, () => this.#atOnce(prepared.appends, rows));
       if (commit !== undefined) return commit;
     }
-    return this.#withRoom(() => this.#port.connections.transaction((session) => this.decide(session, prepared)));
+    return this.#withRoom(prepared, () =>
+      this.#port.connections.transaction((session) => this.decide(session, prepared)),
+    );
   }
 
   /**
@@ -118,7 +120,7 @@ export class Appender {
     return { status: status!, first: Number(first), storedAt: Number(stored), bases: list };
   }
 
-  async #withRoom<T>(write: () => Promise<T>): Promise<T> {
+  async #withRoom<T>({ appends }: PreparedAppends, write: () => Promise<T>): Promise<T> {
     const { partitions, connections, names } = this.#port;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -127,15 +129,13 @@ export class Appender {
         if (!lacksPartition(error) || attempt === ATTEMPTS) throw error;
         partitions.forget();
         const { rows } = await connections.query(`SELECT position FROM ${names.of('counter')}`);
-        await partitions.upTo(Number(rows[0]![0]) + MAX_COMMIT_EVENTS);
+        await partitions.upTo(Number(rows[0]![0]) + appends.reduce((sum, { events }) => sum + events.length, 0));
       }
     }
   }
 }
 
 const NONE: ReadonlyMap<never, never> = new Map<never, never>();
-/** More than any commit has, but for an append that is larger by itself. */
-const MAX_COMMIT_EVENTS = 10_000;
 const ignore = (): void => undefined;
 
 /** The head behind the lock that all writers take. */

@@ -58,11 +58,11 @@ export class Connections {
     const pool = new Pool(options);
     this.#pool = pool;
     pool.on('error', IGNORED);
-    pool.on('connect', (client: PgClient) => {
+    pool.on('connect', (client) => {
       client.on('error', IGNORED);
       this.#sockets.add(client);
     });
-    pool.on('remove', (client: PgClient) => this.#sockets.delete(client));
+    pool.on('remove', (client) => this.#sockets.delete(client));
     this.#end = () => pool.end();
     this.#single = () => new Client(options);
   }

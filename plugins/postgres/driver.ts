@@ -15,10 +15,12 @@ export interface PgQuery {
   readonly types: { getTypeParser(): (text: string) => string };
 }
 
+type OnError = (error: Error) => void;
+
 export interface PgClient {
   query(query: PgQuery): Promise<PgResult>;
-  on(event: string, listener: (...values: never[]) => void): unknown;
-  removeListener(event: string, listener: (...values: never[]) => void): unknown;
+  on(event: 'error', listener: OnError): unknown;
+  removeListener(event: 'error', listener: OnError): unknown;
 }
 
 export interface PgPoolClient extends PgClient {
@@ -27,6 +29,9 @@ export interface PgPoolClient extends PgClient {
 
 /** A connection outside of any pool. */
 export interface PgSingleClient extends PgClient {
+  on(event: 'error', listener: OnError): unknown;
+  on(event: 'end', listener: () => void): unknown;
+  on(event: 'notification', listener: (message: { readonly processId: number }) => void): unknown;
   connect(): Promise<unknown>;
   end(): Promise<void>;
 }
@@ -34,15 +39,21 @@ export interface PgSingleClient extends PgClient {
 /** A pool of `pg`, or whatever has its shape. */
 export interface PgPool {
   connect(): Promise<PgPoolClient>;
-  on(event: string, listener: (...values: never[]) => void): unknown;
-  removeListener(event: string, listener: (...values: never[]) => void): unknown;
+  on(event: 'error', listener: OnError): unknown;
+  removeListener(event: 'error', listener: OnError): unknown;
   readonly totalCount: number;
   readonly idleCount: number;
   readonly waitingCount: number;
 }
 
+interface OwnPool extends PgPool {
+  on(event: 'error', listener: OnError): unknown;
+  on(event: 'connect' | 'remove', listener: (client: PgClient) => void): unknown;
+  end(): Promise<void>;
+}
+
 interface Driver {
-  readonly Pool: new (options: object) => PgPool & { end(): Promise<void> };
+  readonly Pool: new (options: object) => OwnPool;
   readonly Client: new (options: object) => PgSingleClient;
 }
 

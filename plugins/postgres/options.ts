@@ -35,7 +35,7 @@ export interface PostgresOptions {
    */
   readonly indexPayload?: boolean;
   /**
-   * Positions in one partition of the log, 1,000 to 100,000,000. Retention drops a partition as a whole; every
+   * Positions in one partition of the log, 8 to 100,000,000. Retention drops a partition as a whole; every
    * query that does not say where to look has to look into each.
    * @default 1_000_000
    */
@@ -78,7 +78,7 @@ const schema = z.strictObject({
   tablePrefix: name(24, true).default(''),
   index: z.array(z.string().regex(PATH, 'a dotted path into payload or metadata')).max(20).default([]),
   indexPayload: z.boolean().default(false),
-  partitionEvents: integer(1_000, 100_000_000).default(1_000_000),
+  partitionEvents: integer(8, 100_000_000).default(1_000_000),
   timeout: duration('timeout', 100, 3_600_000).default(10_000),
   poll: duration('poll', 10, 3_600_000).default(1_000),
 });

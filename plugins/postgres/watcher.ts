@@ -87,7 +87,7 @@ export class Watcher {
       const session = connections.sessionOn(client);
       const { rows } = await session.query('SELECT pg_backend_pid()');
       const line = { client, session, pid: Number(rows[0]![0]) };
-      client.on('notification', ({ processId }: { readonly processId: number }) => {
+      client.on('notification', ({ processId }) => {
         if (processId !== line.pid) this.#wake();
       });
       client.on('end', () => this.#lost(line));

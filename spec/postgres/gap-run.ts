@@ -1,0 +1,110 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Store } from '../../lib/plugin.ts';
+import { postgres } from '../../plugins/postgres/index.ts';
+import { ask, dropSchema, schemaName } from '../support/postgres-server.ts';
+import type { TestServer } from '../support/postgres-server.ts';
+import type { GapReport } from './gap-writer.ts';
+
+const WRITER = join(import.meta.dirname, 'gap-writer.js');
+const PROCESSES = 4;
+const STORES = 2;
+const READERS = 4;
+
+export interface GapRun {
+  readonly acknowledged: number;
+  /** Acknowledged, and not at the position that was said. */
+  readonly lost: readonly string[];
+  /** There although the transaction was taken back. */
+  readonly ghosts: readonly string[];
+  readonly doubled: number;
+  /** What each reader saw that was not the next position. */
+  readonly gaps: readonly string[];
+  readonly terminated: number;
+}
+
+/** Eight stores in four processes write, four readers follow by position, and now and then a backend is terminated. */
+export async function runGapTest(server: TestServer, events: number): Promise<GapRun> {
+  const schema = schemaName();
+  const connection = { connectionString: server.url, application_name: schema };
+  const store = postgres({ connection, schema, partitionEvents: 1_000 });
+  await store.open();
+  let isOver = false;
+  const isEnded = (): boolean => isOver;
+  const readers = Array.from({ length: READERS }, () => follow(store, isEnded));
+  const killer = terminate(server, schema, isEnded);
+  const each = Math.ceil(events / PROCESSES / STORES);
+  const reports = await Promise.all(
+    Array.from({ length: PROCESSES }, (_, n) => writeElsewhere({ connection, schema, events: each }, n)),
+  );
+  isOver = true;
+  const terminated = await killer;
+  const seen = await Promise.all(readers);
+  await store.close();
+  await dropSchema(server, schema);
+  return compare(reports, seen, terminated);
+}
+
+async function writeElsewhere(orders: object, process: number): Promise<GapReport> {
+  const child = fork(WRITER);
+  const stores = Array.from({ length: STORES }, (_, n) => `w${process}-${n}`);
+  child.send({ ...orders, stores });
+  const answered = once(child, 'message') as Promise<[GapReport]>;
+  const exited = once(child, 'exit').then(([code]) => Promise.reject(new Error(`a writer exited with ${code}`)));
+  const [report] = await Promise.race([answered, exited]);
+  exited.catch(() => undefined);
+  return report;
+}
+
+interface Seen {
+  readonly ids: readonly string[];
+  readonly gap: string | undefined;
+}
+
+/** Reads on from the last position until nobody writes any more and nothing is left. */
+async function follow(store: Store, isEnded: () => boolean): Promise<Seen> {
+  const ids: string[] = [];
+  for (;;) {
+    const wasOver = isEnded();
+    const page = await store
+      .page({ after: ids.length, through: Infinity, descending: false, limit: 1 + Math.floor(Math.random() * 200) })
+      .catch(() => undefined);
+    for (const { id, position } of page?.events ?? []) {
+      if (position !== ids.length + 1) return { ids, gap: `position ${position} behind ${ids.length}` };
+      ids.push(id);
+    }
+    if (wasOver && page?.done === true) return { ids, gap: undefined };
+    if (page?.events.length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+async function terminate(server: TestServer, application: string, isEnded: () => boolean): Promise<number> {
+  let count = 0;
+  while (!isEnded()) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const rows = await ask(
+      server,
+      `SELECT pg_terminate_backend(pid) FROM
+        (SELECT pid FROM pg_stat_activity WHERE application_name = $1 ORDER BY random() LIMIT 2) victims`,
+      [application],
+    );
+    count += rows.length;
+  }
+  return count;
+}
+
+function compare(reports: readonly GapReport[], seen: readonly Seen[], terminated: number): GapRun {
+  const stored = reports.flatMap((report) => report.stored);
+  const takenBack = reports.flatMap((report) => report.takenBack);
+  const [first] = seen;
+  const there = new Set(first!.ids);
+  return {
+    acknowledged: stored.length,
+    lost: stored.filter(([id, position]) => seen.some(({ ids }) => ids[position - 1] !== id)).map(([id]) => id),
+    ghosts: takenBack.filter((id) => there.has(id)),
+    doubled: first!.ids.length - there.size,
+    gaps: seen.map(({ gap }) => gap).filter((gap) => gap !== undefined),
+    terminated,
+  };
+}
