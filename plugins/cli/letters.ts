@@ -1,6 +1,6 @@
-import { createBus, type Bus, type Letter, type LetterQuery } from '../../lib/index.ts';
+import type { Bus, Letter, LetterQuery } from '../../lib/index.ts';
 import { commandLine } from './invocation.ts';
-import { mustBeLog, readLog } from './open-log.ts';
+import { readLog, withLog } from './open-log.ts';
 import { Problem } from './problem.ts';
 import { counted } from './render/figures.ts';
 import { letterLines, letterTable } from './render/letters.ts';
@@ -21,11 +21,11 @@ const SHOWN = 100;
 const SHORTEST_PART = 4;
 
 /** Looks at the dead letters of a log, or discards one. Answers the exit code. */
-export async function letters(folder: string, id: string | undefined, options: LettersOptions): Promise<number> {
-  if (options.discard === true) return discard(folder, id, options.because);
+export async function letters(place: string, id: string | undefined, options: LettersOptions): Promise<number> {
+  if (options.discard === true) return discard(place, id, options.because);
   if (options.because !== undefined) throw new Problem('--because goes with --discard');
-  return readLog(folder, (bus) =>
-    id === undefined ? showAll(bus, folder, options) : showOne(bus, folder, id, options),
+  return readLog(place, (bus, { name }) =>
+    id === undefined ? showAll(bus, name, options) : showOne(bus, name, id, options),
   );
 }
 
@@ -62,20 +62,15 @@ async function showOne(bus: Bus, folder: string, id: string, { json }: LettersOp
   return 0;
 }
 
-async function discard(folder: string, id: string | undefined, because: string | undefined): Promise<number> {
+async function discard(place: string, id: string | undefined, because: string | undefined): Promise<number> {
   if (id === undefined) throw new Problem('--discard needs the id of the letter');
-  await mustBeLog(folder);
-  const { jsonFile } = await import('../json-file/index.ts');
-  const bus = await createBus({ source: 'telltale', store: jsonFile(folder) });
-  try {
-    const letter = await mustFind(bus, folder, id);
+  return withLog(place, 'writing', async (bus, { name }) => {
+    const letter = await mustFind(bus, name, id);
     const { discarded } = await bus.deadLetters.discard(letter.id, because === undefined ? {} : { reason: because });
     if (discarded === 0) throw new Problem(`dead letter ${letter.id} is ${letter.state} already`);
     say(`discarded ${letter.id} (${letter.eventType})`);
     return 0;
-  } finally {
-    await bus.close();
-  }
+  });
 }
 
 async function* each(bus: Bus, query: LetterQuery, most: number): AsyncGenerator<Letter> {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import type { CopyCommandOptions } from './copy.ts';
 import type { DemoOptions } from './demo.ts';
 import type { LettersOptions } from './letters.ts';
 import { commandLine, packageRoot } from './invocation.ts';
@@ -10,7 +11,7 @@ import { selecting } from './selecting.ts';
 
 const USAGE = 2;
 // Errors a user can put right; everything else keeps its stack.
-const WRONG_INPUT = /^(?:STORE_(?:PATH|LOCKED|VERSION|CORRUPT)|INVALID_.*)$/;
+const WRONG_INPUT = /^(?:STORE_(?:PATH|LOCKED|VERSION|CORRUPT|OCCUPIED|ACCESS)|INVALID_.*)$/;
 
 const program = new Command('telltale')
   .description('An event bus that remembers: run the demo team, take in a recorded log, look at a log.')
@@ -44,10 +45,34 @@ program
     process.exitCode = await importLog(file, options);
   });
 
+copying('copy', 'copy a log into another store, also while it is being written; goes on where it was stopped')
+  .argument('<from>', 'the log folder, or the url of a store')
+  .argument('<to>', 'a new folder, or the url of an empty store')
+  .action(async (from: string, to: string, options: CopyCommandOptions) => {
+    const { copyLog } = await import('./copy.ts');
+    process.exitCode = await copyLog(from, to, options);
+  });
+
+copying('backup', 'copy a log into a folder, or into one SQLite file; the same backup again is brought up to date')
+  .argument('<store>', 'the log folder, or the url of a store')
+  .argument('<file-or-folder>', 'a folder, or a file that ends in .db or .sqlite')
+  .action(async (from: string, to: string, options: CopyCommandOptions) => {
+    const { backupLog } = await import('./copy.ts');
+    process.exitCode = await backupLog(from, to, options);
+  });
+
+copying('restore', 'copy a backup into an empty store')
+  .argument('<backup>', 'the folder or the file of the backup')
+  .argument('<store>', 'a new folder, or the url of an empty store')
+  .action(async (from: string, to: string, options: CopyCommandOptions) => {
+    const { restoreLog } = await import('./copy.ts');
+    process.exitCode = await restoreLog(from, to, options);
+  });
+
 program
   .command('show')
   .description('look at a log, also while it is being written')
-  .argument('<folder>', 'the log folder')
+  .argument('<folder>', 'the log folder, or the url of a store')
   .argument('[id]', 'a correlation, an event, or the beginning of one of these')
   .option('--json', 'print JSON')
   .action(async (folder: string, id: string | undefined, options: { json?: boolean }) => {
@@ -59,7 +84,7 @@ selecting(
   program
     .command('query')
     .description('list the events of a log that satisfy all conditions')
-    .argument('<folder>', 'the log folder')
+    .argument('<folder>', 'the log folder, or the url of a store')
     .option('--by <order>', 'position, or time: what orders the events; default: position')
     .option('--explain', 'say what was looked at, and which index would have helped'),
 ).action(async (folder: string, options: object) => {
@@ -71,7 +96,7 @@ selecting(
   program
     .command('search')
     .description('find the events in which all words occur, whatever their case')
-    .argument('<folder>', 'the log folder')
+    .argument('<folder>', 'the log folder, or the url of a store')
     .argument('<text...>', 'words; "words in quotes" belong together')
     .option('--in <paths>', 'where to look, joined by commas; default: type,entity,payload'),
 ).action(async (folder: string, text: readonly string[], options: object) => {
@@ -82,7 +107,7 @@ selecting(
 program
   .command('stats')
   .description('what a log holds: totals, types, sources, times, bytes')
-  .argument('<folder>', 'the log folder')
+  .argument('<folder>', 'the log folder, or the url of a store')
   .option('--top <n>', 'how many types and sources; default: 12')
   .option('--json', 'print JSON')
   .action(async (folder: string, options: object) => {
@@ -93,7 +118,7 @@ program
 program
   .command('letters')
   .description('the dead letters of a log: what failed, why, and what was done about it')
-  .argument('<folder>', 'the log folder')
+  .argument('<folder>', 'the log folder, or the url of a store')
   .argument('[id]', 'a letter, or the beginning or end of its id: shown whole')
   .option('--state <state>', 'open, closed, abandoned, discarded or all; default: open')
   .option('--reason <reason>', 'handler-failed, mailbox-full, dropped, refused, not-stored or cut')
@@ -109,7 +134,7 @@ program
 program
   .command('retain')
   .description('what retention rules would remove from a log and why; removes it only with --yes')
-  .argument('<folder>', 'the log folder')
+  .argument('<folder>', 'the log folder, or the url of a store')
   .option('--preview', 'only show it')
   .option('--rules <file>', 'a JSON file: an array of rules, or { "rules": [ … ] }')
   .option('--match <pattern>', 'one rule: the types it is about; default: **')
@@ -126,7 +151,7 @@ program
 program
   .command('replay')
   .description('print the events of a log again, at their speed; no handler runs')
-  .argument('<folder>', 'the log folder')
+  .argument('<folder>', 'the log folder, or the url of a store')
   .option('--dry-run', 'only count what would be told, by type, and say how long it would take')
   .option('--pattern <pattern>', "types that match, such as 'tool.*' or '**.failed'")
   .option('--entity <entity>', "such as agent/7, or 'agent/*'")
@@ -150,6 +175,17 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
+}
+
+/** A command that copies. */
+function copying(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--map <file>', 'a module whose default export changes each event; null leaves it out')
+    .option('--forget', 'keep nothing of removed and left-out events, for an anonymised copy')
+    .option('--no-documents', 'leave out checkpoints, snapshots and other documents')
+    .option('--json', 'print the result as JSON');
 }
 
 function report(error: unknown): number {

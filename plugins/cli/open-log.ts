@@ -16,18 +16,46 @@ export async function mustBeLog(folder: string): Promise<void> {
   await checkIsLog(folder);
 }
 
-/** Opens a log for reading without taking its lock, so that somebody else may be writing it. */
-export async function readLog<Result>(
-  folder: string,
-  read: (bus: Bus, store: Store) => Promise<Result>,
+/** A log that is there already, by its folder or its url, not opened yet. */
+export interface NamedLog {
+  readonly store: Store;
+  /** To be shown: a url without its password. */
+  readonly name: string;
+}
+
+/**
+ * The log at a place: a folder, or the url of a store. For reading it takes no lock, so that somebody else may be
+ * writing it. Throws a `Problem` where no log is.
+ */
+export async function logAt(place: string, use: 'reading' | 'writing' = 'reading'): Promise<NamedLog> {
+  const { isStoreUrl, storeAt, withoutPassword } = await import('../open.ts');
+  if (!isStoreUrl(place)) {
+    await mustBeLog(place);
+    const { jsonFile } = await import('../json-file/index.ts');
+    return { store: jsonFile(place, { readOnly: use === 'reading' }), name: place };
+  }
+  if (/^memory:/i.test(place)) throw new Problem('memory: holds nothing; name the folder or the url of a log');
+  return {
+    store: await storeAt(place, { readOnly: use === 'reading', create: false }),
+    name: withoutPassword(place),
+  };
+}
+
+/** Opens a log and a bus on it; `name` is what to call it. */
+export async function withLog<Result>(
+  place: string,
+  use: 'reading' | 'writing',
+  work: (bus: Bus, log: NamedLog) => Promise<Result>,
 ): Promise<Result> {
-  await mustBeLog(folder);
-  const { jsonFile } = await import('../json-file/index.ts');
-  const store = jsonFile(folder, { readOnly: true });
-  const bus = await createBus({ source: 'telltale', store });
+  const log = await logAt(place, use);
+  const bus = await createBus({ source: 'telltale', store: log.store });
   try {
-    return await read(bus, store);
+    return await work(bus, log);
   } finally {
     await bus.close();
   }
+}
+
+export function readLog<Result>(place: string, read: (bus: Bus, log: NamedLog) => Promise<Result>): Promise<Result> {
+  return withLog(place, 'reading', read);
 }

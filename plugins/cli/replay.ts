@@ -25,11 +25,11 @@ export interface ReplayCommandOptions {
 }
 
 /** Shows what a replay would tell, or prints it at its speed: no handler runs here. Answers the exit code. */
-export async function replayLog(folder: string, options: ReplayCommandOptions): Promise<number> {
+export async function replayLog(place: string, options: ReplayCommandOptions): Promise<number> {
   const asked = parse(options);
   try {
-    return await readLog(folder, (bus) =>
-      options.dryRun === true ? showPreview(bus, folder, asked, options) : printEvents(bus, asked, options),
+    return await readLog(place, (bus, { name }) =>
+      options.dryRun === true ? showPreview(bus, name, asked, options) : printEvents(bus, asked, options),
     );
   } catch (error) {
     // The user can name another window.

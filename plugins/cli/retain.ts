@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { createBus, type Bus, type RetentionPlan, type RetentionRule } from '../../lib/index.ts';
+import type { Bus, RetentionPlan, RetentionRule } from '../../lib/index.ts';
 import { commandLine } from './invocation.ts';
-import { mustBeLog, readLog } from './open-log.ts';
+import { readLog, withLog } from './open-log.ts';
 import { Problem } from './problem.ts';
 import { bytes, counted } from './render/figures.ts';
 import { planLines } from './render/retention.ts';
@@ -22,24 +22,18 @@ export interface RetainOptions {
 const RULES = `{ "rules": [{ "match": "token.**", "keepFor": "30d" }] }`;
 
 /** Shows what rules would remove from a log, and removes it where it is told to. Answers the exit code. */
-export async function retain(folder: string, options: RetainOptions): Promise<number> {
+export async function retain(place: string, options: RetainOptions): Promise<number> {
   if (options.preview === true && options.yes === true)
     throw new Problem('--yes removes events, --preview removes none');
-  const rules = await rulesOf(folder, options);
+  const { withoutPassword } = await import('../open.ts');
+  const rules = await rulesOf(withoutPassword(place), options);
   if (options.yes !== true)
-    return readLog(folder, async (bus) => {
-      show(folder, await bus.retention.preview({ rules }), options);
+    return readLog(place, async (bus, { name }) => {
+      show(name, await bus.retention.preview({ rules }), options);
       if (options.preview === true) return 0;
       throw new Problem('nothing was removed: --yes removes what is shown here, --preview only shows it');
     });
-  await mustBeLog(folder);
-  const { jsonFile } = await import('../json-file/index.ts');
-  const bus = await createBus({ source: 'telltale', store: jsonFile(folder) });
-  try {
-    return await remove(bus, folder, rules, options);
-  } finally {
-    await bus.close();
-  }
+  return withLog(place, 'writing', (bus, { name }) => remove(bus, name, rules, options));
 }
 
 async function remove(

@@ -1,7 +1,7 @@
 import type { Store } from '../../lib/plugin.ts';
 import { commandLine } from './invocation.ts';
 import { lookUp } from './look-up.ts';
-import { mustBeLog } from './open-log.ts';
+import { logAt } from './open-log.ts';
 import { overviewOf } from './overview.ts';
 import { Problem } from './problem.ts';
 import { correlationLines, eventLines } from './render/found.ts';
@@ -14,10 +14,8 @@ export interface ShowOptions {
 }
 
 /** Looks at a log without taking its lock, so that somebody else may be writing it. Answers the exit code. */
-export async function show(folder: string, id: string | undefined, options: ShowOptions): Promise<number> {
-  await mustBeLog(folder);
-  const { jsonFile } = await import('../json-file/index.ts');
-  const store = jsonFile(folder, { readOnly: true });
+export async function show(place: string, id: string | undefined, options: ShowOptions): Promise<number> {
+  const { store, name: folder } = await logAt(place);
   await store.open();
   try {
     const lines = await (id === undefined ? showAll(store, folder, options) : showOne(store, folder, id, options));

@@ -12,12 +12,12 @@ export interface StatsCommandOptions {
 const TOP = '12';
 
 /** Answers the exit code. */
-export async function logStats(folder: string, options: StatsCommandOptions): Promise<number> {
+export async function logStats(place: string, options: StatsCommandOptions): Promise<number> {
   const top = parseCount(options.top ?? TOP, '--top');
-  return readLog(folder, async (bus) => {
+  return readLog(place, async (bus, { name }) => {
     const stats = await bus.stats({ top });
-    if (options.json === true) say(JSON.stringify({ folder, ...stats }, undefined, 2));
-    else statsLines(lookOf(process.stdout), folder, stats).forEach(say);
+    if (options.json === true) say(JSON.stringify({ folder: name, ...stats }, undefined, 2));
+    else statsLines(lookOf(process.stdout), name, stats).forEach(say);
     return 0;
   });
 }
