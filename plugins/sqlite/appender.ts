@@ -5,9 +5,10 @@ import { PathList, addKeys } from './keys.ts';
 import type { KeyPath } from './keys.ts';
 import { advance, readLog } from './log.ts';
 import type { LogRow } from './log.ts';
-import { findIds, findRevisions } from './lookup.ts';
+import { findIds } from './lookup.ts';
 import type { Packed } from './packing.ts';
 import { Reading } from './reading.ts';
+import { RecentRevisions } from './recent-revisions.ts';
 import { BYTES_AT, INSERT, insertion } from './records.ts';
 
 /** A group commit that is ready to be decided. */
@@ -18,6 +19,9 @@ export interface Batch {
   readonly durability: Durability;
 }
 
+/** No head is here. */
+const NOWHERE = -1;
+
 /**
  * Decides and writes group commits within a transaction that somebody else has begun and will commit, so that what else
  * is in that transaction stands or falls with them.
@@ -25,6 +29,7 @@ export interface Batch {
 export class Appender {
   readonly #path: string;
   readonly #paths = new PathList();
+  readonly #revisions = new RecentRevisions();
 
   constructor(path: string) {
     this.#path = path;
@@ -37,18 +42,20 @@ export class Appender {
     const reading = new Reading({ connection, path: this.#path, check: false });
     const facts = await gatherFacts(prepared.appends, head, {
       find: (ids) => findIds(connection, ids),
-      revision: async (entities) => findRevisions(connection, entities),
+      revision: async (entities) => this.#revisions.find(connection, entities, log.position),
       page: (query) => fillPage((raw) => reading.page(raw), withHints(query), compileHints(query)),
     });
     const decision = decideCommit(prepared.appends, { ...facts, head, now, durability, refused: prepared.refused });
     if (decision.records.length === 0) return decision;
     const bytes = this.#insert(connection, decision.records, packed, log);
     advance(connection, decision.head, decision.records.length, bytes);
+    this.#revisions.note(decision.records, decision.head.position);
     return decision;
   }
 
   /** Writes events at their positions; answers their bytes. */
   write(connection: Connection, events: readonly StoredEvent[], packed: Packed): number {
+    this.#revisions.note([], NOWHERE);
     return this.#insert(connection, events, packed, readLog(connection));
   }
 

@@ -28,18 +28,17 @@ export async function findIds(connection: Connection, ids: readonly string[]): P
 /** Of entities that were ever written. */
 export function findRevisions(connection: Connection, entities: readonly string[]): Map<string, number> {
   const found = new Map<string, number>();
-  for (const entity of entities) {
-    const revision = Math.max(last(connection, LIVING, entity), last(connection, REMOVED, entity));
-    if (revision > 0) found.set(entity, revision);
+  for (let at = 0; at < entities.length; at += CHUNK) {
+    for (const row of connection.all(REVISIONS, [JSON.stringify(entities.slice(at, at + CHUNK))])) {
+      const revision = Math.max((row['living'] as number | null) ?? 0, (row['removed'] as number | null) ?? 0);
+      if (revision > 0) found.set(row['entity'] as string, revision);
+    }
   }
   return found;
 }
 
-const LIVING =
-  'SELECT revision FROM telltale_events INDEXED BY telltale_events_entity WHERE entity = ? ORDER BY position DESC LIMIT 1';
-const REMOVED =
-  'SELECT revision FROM telltale_tombstones INDEXED BY telltale_tombstones_entity WHERE entity = ? ORDER BY position DESC LIMIT 1';
-
-function last(connection: Connection, sql: string, entity: string): number {
-  return (connection.get(sql, [entity])?.['revision'] as number | undefined) ?? 0;
-}
+const REVISIONS =
+  'SELECT value AS entity, ' +
+  '(SELECT revision FROM telltale_events INDEXED BY telltale_events_entity WHERE entity = value ORDER BY position DESC LIMIT 1) AS living, ' +
+  '(SELECT revision FROM telltale_tombstones INDEXED BY telltale_tombstones_entity WHERE entity = value ORDER BY position DESC LIMIT 1) AS removed ' +
+  'FROM json_each(?)';
