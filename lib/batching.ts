@@ -3,6 +3,7 @@ import type { PublishOptions } from './handler-api.ts';
 import { captured, currentCause, mustNotBeHeld, type Cause } from './context.ts';
 import type { Core } from './core.ts';
 import { Batch, parseBatchId } from './intake/batch.ts';
+import { currentJoint } from './joining.ts';
 import { NOT_STORED } from './receipts.ts';
 
 /** A batch of this bus. Throws `INVALID_OPTION`, `INVALID_ID`. */
@@ -26,11 +27,13 @@ export function startBatch(core: Core, given: { readonly id?: string } | undefin
       mustNotBeHeld('`commit` of a batch');
       core.mustAccept(currentCause());
       capturing ??= capturingCause(currentCause());
-      if (capturing === undefined) {
+      const joint = currentJoint();
+      if (capturing === undefined && !joint) {
         const { position, revisions, durability, duplicate } = await core.carrier.commit(envelopes, expect, fresh);
         return { position, revisions, durability, duplicate };
       }
       for (const envelope of envelopes) captured(capturing, envelope);
+      if (capturing === undefined) await joint?.publish(envelopes, expect);
       const { revision: _, ...receipt } = NOT_STORED;
       return { ...receipt, revisions: envelopes.map(() => 0) };
     },

@@ -10,7 +10,7 @@ import type { ParsedBusOptions } from './options.ts';
 import type { Dispatcher } from './router/dispatcher.ts';
 import type { RecentChains } from './router/recent-chains.ts';
 import { onceWritten, type DeadLetters } from './store/dead-letters.ts';
-import type { Expectation } from './store/port.ts';
+import type { AppendReceipt, Expectation } from './store/port.ts';
 import { Writer, type WriteOutcome } from './store/writer.ts';
 
 /** As a `BatchReceipt`, and when the store has taken it; 0 where nothing is stored. */
@@ -116,8 +116,21 @@ export class Carrier {
     if (!deferred) this.#parts.dispatcher.push(envelope);
   }
 
+  /** Counts and dispatches what somebody else's transaction has stored. */
+  stored(envelopes: readonly Envelope[], receipt: AppendReceipt): void {
+    const { counters, dispatcher, options } = this.#parts;
+    for (const [i, envelope] of envelopes.entries()) {
+      this.#accept('stored', envelope.event);
+      envelope.position = receipt.position + i;
+      if (receipt.duplicate) counters.duplicates++;
+      else dispatcher.push(envelope);
+    }
+    if (!channels.stored.hasSubscribers) return;
+    channels.stored.publish({ source: options.source, events: envelopes.map(({ event }) => event), receipt });
+  }
+
   // Counted where it can no longer be refused at the door, so that the books balance at every moment.
-  #accept(as: 'waiting' | 'transient' | 'unstored', event: TelltaleEvent): void {
+  #accept(as: 'waiting' | 'transient' | 'unstored' | 'stored', event: TelltaleEvent): void {
     const { counters, options } = this.#parts;
     counters.offered++;
     counters[as]++;

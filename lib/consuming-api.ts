@@ -1,7 +1,7 @@
 import type { HandlerContext } from './handler-api.ts';
 import type { ConsumerEntry } from './delivery/listing.ts';
 import type { ConsumeOptions, ConsumerBatch } from './delivery/options.ts';
-import type { CheckpointTarget } from './delivery/target.ts';
+import type { CheckpointTarget, SyncAnswer, SynchronousTarget } from './delivery/target.ts';
 import type { ConsumerLag, ConsumerStatus } from './delivery/terms.ts';
 import type { Place } from './event/place.ts';
 import type { StoredEventOf } from './event/typed-patterns.ts';
@@ -65,9 +65,19 @@ export type ConsumeTerms<E, P extends string, Tx> = Omit<
    * Keeps the checkpoint where the handler keeps what it makes of the events, so that each takes effect there exactly
    * once. @default the bus's store: at least once, with `event.id` as the key by which a repetition is known
    */
-  readonly checkpointIn?: CheckpointTarget<Tx>;
+  readonly checkpointIn?: CheckpointTarget<Tx> & { readonly synchronous?: never };
   /** With `checkpointIn`: makes the state as it was before the first event; `rewind` needs it. */
   readonly onReset?: (tx: Tx) => unknown;
+};
+
+/** With a target whose handlers must be done when they return. */
+export type SynchronousTerms<E, P extends string, Tx> = Omit<
+  ConsumeTerms<E, P, Tx>,
+  'batch' | 'checkpointIn' | 'onReset'
+> & {
+  readonly checkpointIn: SynchronousTarget<Tx>;
+  /** Makes the state as it was before the first event; `rewind` needs it. */
+  readonly onReset?: (tx: Tx) => SyncAnswer;
 };
 
 /** The part of a bus that consumes its log. */
@@ -93,6 +103,19 @@ export interface Consuming<E> {
     pattern: P,
     handler: (events: readonly StoredEventOf<E, P>[], context: ConsumerContext<E, Tx>) => unknown,
     options: Omit<ConsumeTerms<E, P, Tx>, 'batch'> & { readonly batch: ConsumerBatch },
+  ): Consumer;
+  /** With a target such as `sqliteTarget`: its handlers answer with no Promise. */
+  consume<P extends string, Tx>(
+    name: string,
+    pattern: P,
+    handler: (event: StoredEventOf<E, P>, context: ConsumerContext<E, Tx>) => SyncAnswer,
+    options: SynchronousTerms<E, P, Tx> & { readonly batch?: undefined },
+  ): Consumer;
+  consume<P extends string, Tx>(
+    name: string,
+    pattern: P,
+    handler: (events: readonly StoredEventOf<E, P>[], context: ConsumerContext<E, Tx>) => SyncAnswer,
+    options: SynchronousTerms<E, P, Tx> & { readonly batch: ConsumerBatch },
   ): Consumer;
   readonly consumers: Consumers;
 }

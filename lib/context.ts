@@ -39,12 +39,20 @@ export interface Cause {
   readonly retelling?: Retelling | undefined;
   /** Set while an actor decides whose events are stored first: keeps what is emitted meanwhile. */
   readonly hold?: ((emitted: object, fresh: boolean) => void) | undefined;
+  /** Set in a handler whose changes are committed with its checkpoint: takes what is published meanwhile. */
+  readonly joint?: Joint | undefined;
   /** The actor, or its instance, whose `receive` runs here: what it asks of itself would never be answered. */
   readonly receiver?: string | undefined;
   /** The question that is being answered here. */
   readonly asking?: Asking | undefined;
   /** The bus whose sink does its work here, which it waits for when it closes. */
   readonly sinkOf?: object;
+}
+
+/** A transaction in which what is published is stored, or not at all. */
+export interface Joint {
+  /** Resolves when it is taken; rejects with `PUBLISH_IN_TRANSACTION` where the log is in another database. */
+  publish(published: readonly object[], expect: unknown): Promise<void>;
 }
 
 /** What a handler that a replay calls knows of it. The replay, or the retry of a dead letter, is told how it went. */

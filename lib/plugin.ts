@@ -2,7 +2,13 @@
 export { createVirtualClock, systemClock } from './clock.ts';
 export type { Clock, VirtualClock } from './clock.ts';
 export { mustBeNewest } from './delivery/target.ts';
-export type { CheckpointTarget, TargetCheckpoint } from './delivery/target.ts';
+export type {
+  CheckpointTarget,
+  CommitAnswer,
+  SyncAnswer,
+  SynchronousTarget,
+  TargetCheckpoint,
+} from './delivery/target.ts';
 export { toMs } from './duration.ts';
 export type { Duration } from './duration.ts';
 export { connectBus } from './connecting.ts';

@@ -81,6 +81,10 @@ export class Publishing {
     const accepted = this.#parts.admit(cause, type, payload, options);
     if ('dropped' in accepted) return { ...NOT_STORED, event: accepted.event, dropped: accepted.dropped };
     if (captured(cause, accepted)) return { ...NOT_STORED, event: accepted.event };
+    if (cause?.joint && !accepted.transient) {
+      await cause.joint.publish([accepted], options?.expect);
+      return { ...NOT_STORED, event: accepted.event };
+    }
     const fresh = options?.id === undefined;
     const inside = this.#parts.isInside(cause);
     if (dispatcher.room(accepted.bytes, inside)) return this.#awaitWrite(accepted, fresh, options?.expect, signal);

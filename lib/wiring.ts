@@ -1,6 +1,7 @@
 import { asksOf } from './asking.ts';
 import { runWithoutCause } from './context.ts';
 import type { Core } from './core.ts';
+import { joinTransaction } from './joining.ts';
 import { effectsOf } from './effecting.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { ContextPort } from './invoke/handler-context.ts';
@@ -45,6 +46,7 @@ export function contextPort(core: Core): ContextPort {
       scheduleFor(core, cause, { type, payload, options: options as ScheduleOptions }),
     now: () => core.options.clock.now(),
     once: (pattern, options) => waitOnce(core, pattern, options as OnceOptions | undefined),
+    join: (cause, tx) => joinTransaction(core, cause, tx),
     effect: (cause, name, fn, recipient) => effectsOf(core).run(recipient, cause, name, fn),
   };
 }

@@ -192,7 +192,9 @@ export class Lanes {
     this.#running += items.length;
     partition.running++;
     envelope.running++;
-    const { call, site } = this.#terms.target ? this.#within(run, this.#terms.target) : this.#plain(partition);
+    const { call, site } = this.#terms.target
+      ? this.#within(run, this.#terms.target, envelope)
+      : this.#plain(partition);
     const context = new HandlerContext(envelope, this.#port.context, site);
     const given = this.#terms.batch ? items.map(eventOf) : eventOf(items[0]!);
     const terms = retry && { policy: retry, clock: this.#port.clock, signal: partition.ending };
@@ -210,10 +212,16 @@ export class Lanes {
     return { call: this.#terms.handler, site };
   }
 
-  #within({ partition, items }: Run, target: CheckpointTarget): Call {
+  #within({ partition, items }: Run, target: CheckpointTarget, envelope: Envelope): Call {
     const { index, epoch } = partition;
     const checkpoint = { key: this.#port.keyOf(partition), position: items.at(-1)!.position, epoch };
-    return within(target, index < 0 ? [] : [checkpoint], this.#terms.handler, partition);
+    return within({
+      target,
+      checkpoints: index < 0 ? [] : [checkpoint],
+      handler: this.#terms.handler,
+      site: partition,
+      join: (tx) => this.#port.context.join(envelope, tx),
+    });
   }
 
   #end(run: Run, envelope: Envelope, failure: Failure | undefined): void {

@@ -9,6 +9,9 @@ export interface TargetCheckpoint {
   readonly epoch: number;
 }
 
+/** `'known'`: an attempt whose end nobody knew had committed just this, and nothing was run again. */
+export type CommitAnswer = void | 'known';
+
 /**
  * Where a projection keeps its checkpoint beside its state, so that both change together: exactly once for that
  * projection. A file, a table; about 40 lines.
@@ -24,7 +27,18 @@ export interface CheckpointTarget<Tx = unknown> {
    * Runs `run` with a transaction, and commits what it wrote together with the checkpoints, all or nothing: rejects, with
    * nothing changed, with what `run` throws or rejects with. Looks at each checkpoint with `mustBeNewest` first.
    */
-  commit(checkpoints: readonly TargetCheckpoint[], run: (tx: Tx) => unknown): Promise<void>;
+  commit(checkpoints: readonly TargetCheckpoint[], run: (tx: Tx) => unknown): Promise<CommitAnswer>;
+}
+
+/** What a handler of a synchronous target may answer with: anything but a Promise. It is not looked at. */
+export type SyncAnswer = void | undefined | null | string | number | boolean | bigint | { readonly then?: never };
+
+/**
+ * A target whose transactions hold up all others: a handler must be done when it returns, and one that answers with a
+ * Promise is refused (`INVALID_OPTION`), its transaction rolled back.
+ */
+export interface SynchronousTarget<Tx = unknown> extends CheckpointTarget<Tx> {
+  readonly synchronous: true;
 }
 
 /** Throws `LEASE_LOST` where what is known under the key is of a later holder. */

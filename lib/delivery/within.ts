@@ -1,6 +1,7 @@
-import { isTelltaleError } from '../errors.ts';
-import type { HandlerSite } from '../invoke/handler-context.ts';
-import type { CheckpointTarget, TargetCheckpoint } from './target.ts';
+import { expected, isTelltaleError } from '../errors.ts';
+import type { HandlerSite, Joining } from '../invoke/handler-context.ts';
+import { invoke, isThenable } from '../invoke/invoke.ts';
+import type { CheckpointTarget, SynchronousTarget, TargetCheckpoint } from './target.ts';
 import type { ConsumerHandler } from './terms.ts';
 import { commitTo } from './trusting.ts';
 
@@ -19,31 +20,56 @@ export interface Call {
   readonly site: HandlerSite;
 }
 
-/** The handler within a transaction of the target: what it writes and the checkpoints are committed together, each attempt for itself. */
-export function within(
-  target: CheckpointTarget,
-  checkpoints: readonly TargetCheckpoint[],
-  handler: ConsumerHandler,
-  { signal, recipient }: HandlerSite,
-): Call {
+export interface WithinTerms {
+  readonly target: CheckpointTarget;
+  readonly checkpoints: readonly TargetCheckpoint[];
+  readonly handler: ConsumerHandler;
+  readonly site: HandlerSite;
+  /** What the handler publishes belongs to the transaction. */
+  readonly join: (tx: unknown) => Joining;
+}
+
+/**
+ * The handler within a transaction of the target: what it writes, what it publishes and the checkpoints are committed
+ * together, each attempt for itself.
+ */
+export function within({ target, checkpoints, handler, join, ...terms }: WithinTerms): Call {
+  const { signal, recipient } = terms.site;
   const site = { signal, recipient, tx: undefined as unknown };
   const call: ConsumerHandler = async (given, context) => {
     let thrown: { readonly error: unknown } | undefined;
+    let joining: Joining | undefined;
     try {
       await commitTo(target, checkpoints, async (tx) => {
         site.tx = tx;
+        joining = join(tx);
         try {
-          await handler(given, context);
+          await handled(target, handler(given, context));
         } catch (error) {
           thrown = { error };
           throw error;
+        } finally {
+          joining.end();
         }
+        const refusal = await joining.store();
+        if (refusal === undefined) return;
+        thrown = { error: refusal };
+        throw refusal;
       });
     } catch (error) {
       // However the target passes it on, it is the handler's; a target that has broken its word is to blame for all.
       const isHandlers = thrown && (error === thrown.error || !isTelltaleError(error, 'TARGET_BROKEN'));
       throw isHandlers ? thrown!.error : new TargetFailure(error);
     }
+    joining?.committed();
   };
   return { call, site };
+}
+
+function handled(target: CheckpointTarget, answer: unknown): unknown {
+  const { synchronous } = target as Partial<SynchronousTarget>;
+  if (!synchronous || !isThenable(answer)) return answer;
+  // It is refused, so nobody else would look at its rejection.
+  void invoke(() => answer, undefined, { attempt: 1 });
+  throw expected('INVALID_OPTION', 'what the handler answers', 'no Promise: its target is synchronous', answer);
 }

@@ -1,4 +1,4 @@
-import type { Asking, Cause, Chain, Retelling } from '../context.ts';
+import type { Asking, Cause, Chain, Joint, Retelling } from '../context.ts';
 import type { TelltaleEvent } from './event.ts';
 import { inheritedOf } from './inherit.ts';
 
@@ -32,6 +32,8 @@ export class Envelope implements Cause {
   declare readonly asking?: Asking | undefined;
   /** The link an event has come in through, which does not carry it back. */
   declare origin?: object | undefined;
+  /** While a handler works on it in the transaction of its target. */
+  declare joint?: Joint | undefined;
   /** Set on the events that are told to an actor. */
   declare to?: Recipient | undefined;
   running = 0;

@@ -10,6 +10,18 @@ export interface ContextPort {
   /** The wall clock. */
   now(): number;
   effect(cause: Envelope, name: string, fn: () => unknown, recipient: string): Promise<unknown>;
+  /** From now until its end, what is published with this cause belongs to a transaction of a target. */
+  join(cause: Envelope, tx: unknown): Joining;
+}
+
+/** What a handler publishes within a transaction. */
+export interface Joining {
+  /** Nothing more is taken: the handler has ended. */
+  end(): void;
+  /** Writes it, before the transaction is committed. Answers what the log refuses; rejects where the log fails. */
+  store(): Promise<Error | undefined>;
+  /** The transaction is committed. */
+  committed(): void;
 }
 
 /** The running handler's surroundings that change while it runs. */

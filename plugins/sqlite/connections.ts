@@ -99,7 +99,7 @@ export function closeConnections({ reader, writer }: Connections): void {
 }
 
 /** Tries again, for a while, what another process holds up; the event loop goes on. */
-async function unlessBusy<T>(forMs: number, work: () => T): Promise<T> {
+export async function unlessBusy<T>(forMs: number, work: () => T): Promise<T> {
   const end = performance.now() + forMs;
   for (;;) {
     try {

@@ -4,8 +4,11 @@ import { parseOptions } from './options.ts';
 import type { SqliteOptions } from './options.ts';
 import { SqliteStore } from './store.ts';
 
-export type { DriverName } from './driver.ts';
-export type { SqliteOptions } from './options.ts';
+export type { DriverName, SqlRow, SqlValue } from './driver.ts';
+export type { SqliteOptions, SqliteTargetOptions } from './options.ts';
+export { sqliteTarget } from './target.ts';
+export type { SqliteTarget } from './target.ts';
+export type { SqliteParameter, SqliteTransaction } from './transactions.ts';
 export { verify } from './verify.ts';
 export type { Finding, VerifyReport } from './verify.ts';
 

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { expected, parseWith } from '../../lib/plugin.ts';
+import type { SyncAnswer } from '../../lib/plugin.ts';
 import type { DriverName } from './driver.ts';
+import type { SqliteTransaction } from './transactions.ts';
 
 export interface SqliteOptions {
   /**
@@ -73,9 +75,36 @@ const schema = z.strictObject({
 
 export type ParsedOptions = Readonly<z.output<typeof schema>>;
 
+export interface SqliteTargetOptions extends Pick<SqliteOptions, 'driver' | 'durability' | 'busyTimeout'> {
+  /** Runs in a transaction when the file is opened, every time: makes the tables that are not there. */
+  readonly setup?: (tx: SqliteTransaction) => SyncAnswer;
+}
+
+export interface ParsedTarget extends Pick<ParsedOptions, 'driver' | 'durability' | 'busyTimeout'> {
+  readonly setup?: ((tx: SqliteTransaction) => unknown) | undefined;
+}
+
+const { driver, durability, busyTimeout } = schema.shape;
+const targetSchema = z.strictObject({
+  driver,
+  durability,
+  busyTimeout,
+  setup: z.custom<ParsedTarget['setup']>((value) => typeof value === 'function', 'a function').optional(),
+});
+
 /** Throws `INVALID_OPTION`. */
 export function parseOptions(path: string, options: unknown): ParsedOptions {
+  checkFile(path);
+  return Object.freeze(parseWith(schema, options, 'sqlite'));
+}
+
+/** Throws `INVALID_OPTION`. */
+export function parseTarget(path: string, options: unknown): ParsedTarget {
+  checkFile(path);
+  return Object.freeze(parseWith(targetSchema, options, 'sqliteTarget'));
+}
+
+function checkFile(path: unknown): void {
   if (typeof path !== 'string' || path.length === 0 || path.includes('\0') || /^(?::memory:$|file:)/.test(path))
     throw expected('INVALID_OPTION', '`path`', 'the path of a file', path);
-  return Object.freeze(parseWith(schema, options, 'sqlite'));
 }

@@ -1,4 +1,4 @@
-import { existsSync, rmSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { AbstractStore, expected, prepareAppends } from '../../lib/plugin.ts';
 import type {
@@ -16,6 +16,7 @@ import type {
   RemovedRange,
   StoreSize,
   StoreSupports,
+  StoreTransactions,
   StoredDocument,
   StoredEvent,
   TallyPart,
@@ -43,6 +44,7 @@ import { buildPaths } from './path-builder.ts';
 import { Reading } from './reading.ts';
 import { readRemovals } from './removals.ts';
 import { tallyPart } from './tallying.ts';
+import { transactionOf } from './transactions.ts';
 import type { Writer } from './writer.ts';
 
 type Prepared = Pick<Batch, 'prepared' | 'packed'>;
@@ -68,6 +70,7 @@ export class SqliteStore extends AbstractStore {
   #appender!: Appender;
   #building: Promise<void> = Promise.resolve();
   #isClosing = false;
+  #wake: (() => void) | undefined;
   #notices: string[] = [];
   #seenChange = 0;
   #free: { bytes: number | undefined; at: number } = { bytes: undefined, at: -Infinity };
@@ -93,6 +96,19 @@ export class SqliteStore extends AbstractStore {
         : ['watch', 'import', 'sync', 'transaction', 'summarize'],
     };
   }
+
+  /** Targets in the file take part in it; what they wrote is seen by the next look at the file, or at once. */
+  readonly transactions: StoreTransactions = {
+    isOurs: (tx) => {
+      const path = transactionOf(tx)?.path;
+      return path !== undefined && path === realpathSync(this.#path);
+    },
+    append: async (tx, appends) => {
+      const batch = await this.#prepare(appends);
+      return this.#decide(transactionOf(tx)!.connection, batch);
+    },
+    committed: () => this.#wake?.(),
+  };
 
   /** Resolves when new paths have their index. @internal */
   idle(): Promise<void> {
@@ -253,6 +269,7 @@ export class SqliteStore extends AbstractStore {
   }
 
   protected override _watch(wake: () => void): () => void {
+    this.#wake = wake;
     let seen = this.#version();
     let cancel: (() => void) | undefined;
     const poll = (): void => {

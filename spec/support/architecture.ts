@@ -56,6 +56,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'folding',
     'following',
     'handler-api',
+    'joining',
     'linking',
     'listening',
     'on-end',

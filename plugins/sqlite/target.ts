@@ -1,0 +1,181 @@
+import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { TelltaleError, isTelltaleError } from '../../lib/plugin.ts';
+import type { SynchronousTarget, TargetCheckpoint } from '../../lib/plugin.ts';
+import { bringCheckpoints, readNewest, writeCheckpoint } from './checkpoint-table.ts';
+import { Connection } from './connection.ts';
+import { unlessBusy } from './connections.ts';
+import { loadDriver } from './drivers.ts';
+import { toFailure } from './failure.ts';
+import { asFile, checkPath, openDatabase } from './file.ts';
+import { parseTarget } from './options.ts';
+import type { ParsedTarget, SqliteTargetOptions } from './options.ts';
+import { APPLICATION_ID, identify } from './schema.ts';
+import { Handed } from './transactions.ts';
+import type { SqliteTransaction } from './transactions.ts';
+import { Writer } from './writer.ts';
+
+/** Tables in an SQLite file that consumers write, and how far they have come, in one. */
+export interface SqliteTarget extends SynchronousTarget<SqliteTransaction> {
+  /** Looks at the tables between two transactions. Throws what `look` throws, and as `commit` does. */
+  read<T>(look: (tx: Pick<SqliteTransaction, 'get' | 'all'>) => T): Promise<T>;
+  /** Gives the file back; the next use opens it again. */
+  close(): Promise<void>;
+}
+
+/**
+ * Projections in an SQLite file: what a handler writes through `tx` (`run`, `get`, `all`) and its checkpoint are committed
+ * together, so that every event takes effect exactly once. Handlers are synchronous: while one runs, the file is locked
+ * for other writers. Where the log is an `sqlite` store in the same file, what a handler publishes is committed with the
+ * rest.
+ *
+ * The file is opened at the first use, made where it is not there, and may be any program's: one table,
+ * `telltale_checkpoints`, is added to it. Several consumers may share a target. In one process, use one driver for a file.
+ *
+ * Throws `INVALID_OPTION`. A consumer pauses, or does not start, with `TARGET_BROKEN` where the file fails or the table is
+ * another program's, `STORE_PATH`, `STORE_VERSION`, `STORE_UNAVAILABLE`, `NOT_SUPPORTED` without a driver.
+ *
+ * ```js
+ * const views = sqliteTarget('./views.db', { setup: ({ run }) => run('CREATE TABLE IF NOT EXISTS totals (day TEXT PRIMARY KEY, sum REAL)') })
+ * bus.consume('totals', 'order.placed', ({ payload }, { tx }) => {
+ *   tx.run('INSERT INTO totals VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET sum = sum + excluded.sum', [payload.day, payload.sum])
+ * }, { checkpointIn: views })
+ * ```
+ */
+export function sqliteTarget(path: string, options: SqliteTargetOptions = {}): SqliteTarget {
+  return new FileOfViews(path, parseTarget(path, options));
+}
+
+interface Opened {
+  readonly connection: Connection;
+  readonly writer: Writer;
+  readonly path: string;
+}
+
+/**
+ * Order: transactions of one target run one after another; other targets and stores of the file wait for its lock.
+ * Failure: what a transaction fails of is rolled back. What the file fails of is told apart from what a handler does.
+ */
+class FileOfViews implements SqliteTarget {
+  readonly synchronous = true;
+  readonly #path: string;
+  readonly #options: ParsedTarget;
+  #opened: Promise<Opened> | undefined;
+
+  constructor(path: string, options: ParsedTarget) {
+    this.#path = resolve(path);
+    this.#options = options;
+  }
+
+  claim(given: TargetCheckpoint): Promise<number> {
+    return this.#transaction(({ connection }) => {
+      const position = readNewest(connection, given)?.position ?? given.position;
+      writeCheckpoint(connection, { ...given, position });
+      return position;
+    });
+  }
+
+  commit(checkpoints: readonly TargetCheckpoint[], run: (tx: SqliteTransaction) => unknown): Promise<void> {
+    return this.#transaction(async (opened) => {
+      for (const checkpoint of checkpoints) readNewest(opened.connection, checkpoint);
+      await this.#hand(opened, run);
+      for (const checkpoint of checkpoints) writeCheckpoint(opened.connection, checkpoint);
+    });
+  }
+
+  async read<T>(look: (tx: Pick<SqliteTransaction, 'get' | 'all'>) => T): Promise<T> {
+    const opened = await this.#open();
+    return opened.writer.between(() => {
+      const handed = new Handed(opened);
+      const { get, all } = handed.tx;
+      opened.connection.exec('PRAGMA query_only = ON');
+      try {
+        return look({ get, all });
+      } finally {
+        opened.connection.exec('PRAGMA query_only = OFF');
+        handed.end();
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    const opening = this.#opened;
+    this.#opened = undefined;
+    const opened = await opening?.catch(() => undefined);
+    await opened?.writer.between((connection) => connection.close());
+  }
+
+  async #hand(opened: Opened, run: (tx: SqliteTransaction) => unknown): Promise<void> {
+    const handed = new Handed(opened);
+    try {
+      await run(handed.tx);
+    } catch (error) {
+      throw handed.failure === undefined ? new Thrown({ cause: error }) : this.#broken(handed.failure);
+    } finally {
+      handed.end();
+    }
+    if (handed.failure !== undefined) throw this.#broken(handed.failure);
+    if (!opened.connection.inTransaction) throw this.#broken(new Error('the transaction was ended by hand'));
+  }
+
+  async #transaction<T>(work: (opened: Opened) => T | Promise<T>): Promise<T> {
+    try {
+      const opened = await this.#open();
+      return await opened.writer.transaction(() => work(opened));
+    } catch (error) {
+      throw error instanceof Thrown ? error.cause : toFailure(error, this.#path);
+    }
+  }
+
+  #open(): Promise<Opened> {
+    if (this.#opened) return this.#opened;
+    const opening = this.#connect();
+    this.#opened = opening;
+    // The next one who asks tries again.
+    opening.catch(() => (this.#opened === opening ? (this.#opened = undefined) : undefined));
+    return opening;
+  }
+
+  async #connect(): Promise<Opened> {
+    const { driver, durability, busyTimeout, setup } = this.#options;
+    const path = this.#path;
+    const loaded = loadDriver(driver);
+    checkPath(path, true);
+    const connection = new Connection(openDatabase(loaded, path));
+    try {
+      connection.exec('PRAGMA busy_timeout = 0');
+      await unlessBusy(busyTimeout, () => asFile(path, () => prepareFile(connection, path)));
+      connection.exec(`PRAGMA synchronous = ${durability === 'disk' ? 'FULL' : 'NORMAL'}`);
+      const writer = new Writer(connection, path, busyTimeout);
+      const opened = { connection, writer, path: realpathSync(path) };
+      await writer.transaction(async () => {
+        bringCheckpoints(connection, path);
+        if (setup) await this.#hand(opened, setup);
+      });
+      return opened;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  #broken(cause: unknown): TelltaleError {
+    if (isTelltaleError(cause)) return cause;
+    const text = `the target file ${JSON.stringify(this.#path)} failed: ${(cause as Error).message}`;
+    return new TelltaleError('TARGET_BROKEN', text, { cause, details: { file: this.#path } });
+  }
+}
+
+/** A file that is there stays in the mode its program has chosen; a log must be one that this version knows. */
+function prepareFile(connection: Connection, path: string): void {
+  if (connection.pragma('application_id') === APPLICATION_ID) identify(connection, path);
+  else if (connection.get('SELECT 1 AS one FROM sqlite_master LIMIT 1') === undefined)
+    connection.pragma('journal_mode = WAL');
+}
+
+/** What was thrown by what was run in a transaction, as it was thrown. */
+class Thrown extends Error {
+  constructor(options: { readonly cause: unknown }) {
+    super('thrown in a transaction', options);
+  }
+}
