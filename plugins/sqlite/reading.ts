@@ -45,7 +45,7 @@ interface Found {
   readonly isWhole: boolean;
 }
 
-export export const DIALECT: Dialect = {
+export const DIALECT: Dialect = {
   parameter: () => '?',
   anyOf: (name, values, bind) => `${name} IN (${values.map(bind).join(', ')})`,
   bytes: (name) => name,
