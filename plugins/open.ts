@@ -108,6 +108,12 @@ export function isStoreUrl(text: string): boolean {
   return /^(?:memory|file|sqlite|postgres|postgresql):/i.test(text);
 }
 
+/** The path in a url of this kind; `undefined` for any other. Throws `INVALID_OPTION`. */
+export function pathOf(url: string, kind: 'file' | 'sqlite'): string | undefined {
+  const { name, place } = parse(url);
+  return name === kind ? place : undefined;
+}
+
 /** A url without its password. */
 export function withoutPassword(url: string): string {
   return url

@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import type { CopyCommandOptions } from './copy.ts';
 import type { DemoOptions } from './demo.ts';
+import type { DoctorOptions } from './doctor.ts';
 import type { LettersOptions } from './letters.ts';
 import { commandLine, packageRoot } from './invocation.ts';
 import { Problem } from './problem.ts';
@@ -146,6 +147,17 @@ program
   .action(async (folder: string, options: object) => {
     const { retain } = await import('./retain.ts');
     process.exitCode = await retain(folder, options);
+  });
+
+program
+  .command('doctor')
+  .description('look for damage in a log, without changing it: checksums, torn tails, missing positions, documents')
+  .argument('<log>', 'the log folder, an SQLite file, or the url of a store')
+  .option('--salvage <folder>', 'copy all that is intact into a new folder; the original stays as it is')
+  .option('--json', 'print JSON')
+  .action(async (log: string, options: DoctorOptions) => {
+    const { doctor } = await import('./doctor.ts');
+    process.exitCode = await doctor(log, options);
   });
 
 program

@@ -7,13 +7,18 @@ import { Problem } from './problem.ts';
 
 /** Throws a `Problem` that says what to name instead, unless the folder holds a log. */
 export async function mustBeLog(folder: string): Promise<void> {
+  await mustBeFolder(folder);
+  await checkIsLog(folder);
+}
+
+/** Throws a `Problem` unless it is a folder, whatever is in it. */
+export async function mustBeFolder(folder: string): Promise<void> {
   const kind = await kindOf(folder);
   if (kind === 'missing')
     throw new Problem(`${folder} does not exist; name the folder of a log, such as .telltale/<name>`);
   if (kind === 'file')
     throw new Problem(`${folder} is a file; name the folder of a log, or take it in: ${commandLine('import', folder)}`);
   if (kind !== 'folder') throw new Problem(`${folder} is not a folder`);
-  await checkIsLog(folder);
 }
 
 /** A log that is there already, by its folder or its url, not opened yet. */

@@ -5,6 +5,8 @@ import { parseOptions } from './options.ts';
 import type { JsonFileOptions } from './options.ts';
 import { JsonFileStore } from './store.ts';
 
+export { inspect } from './inspect.ts';
+export type { FolderFault, Inspection } from './inspect.ts';
 export type { JsonFileOptions } from './options.ts';
 export { salvage } from './salvage.ts';
 export type { SalvageReport } from './salvage.ts';

@@ -2,7 +2,6 @@ import { join, resolve } from 'node:path';
 import { expected, subtractRanges, systemClock } from '../../lib/plugin.ts';
 import type { Range, RemovedRange } from '../../lib/plugin.ts';
 import { newUid } from './appender.ts';
-import { blockLength, decodeBlock, nextBlock } from './blocks.ts';
 import type { FileSystem } from './file-system.ts';
 import { nodeFileSystem } from './file-system.ts';
 import { checkFolder, listFolder } from './folder.ts';
@@ -12,6 +11,7 @@ import { NEWLINE, decodeLine, encodeLine } from './line.ts';
 import { decodeContent, eventJson, intactMarks, isEvent, tombstoneJson } from './record.ts';
 import type { Marks } from './record.ts';
 import { segmentName } from './segment.ts';
+import { unpack } from './unpack.ts';
 
 export interface SalvageReport {
   /** Records copied, those of removed events included. */
@@ -41,7 +41,7 @@ export async function salvage(folder: string, target: string, fs: FileSystem = n
   const { firsts, compressed } = await listFolder(fs, from);
   for (const first of firsts) {
     const bytes = await readPath(fs, join(from, segmentName(first, compressed.has(first))));
-    await copy.take(compressed.has(first) ? await unpack(bytes) : bytes, first);
+    await copy.take(compressed.has(first) ? (await unpack(bytes)).bytes : bytes, first);
   }
   await copy.flush();
   const state = join(from, 'state.json');
@@ -50,20 +50,6 @@ export async function salvage(folder: string, target: string, fs: FileSystem = n
     await replaceFile(fs, join(to, 'state.json'), [documents]);
   return copy.report();
 }
-
-/** The text of a compressed segment; what is damaged becomes one line that is none. */
-async function unpack(bytes: Buffer): Promise<Buffer> {
-  const contents: Buffer[] = [];
-  for (let at = 0; at >= 0 && at < bytes.length;) {
-    const length = blockLength(bytes, at);
-    const content = length === 0 ? undefined : await decodeBlock(bytes.subarray(at, at + length));
-    contents.push(content ?? DAMAGED);
-    at = content === undefined ? nextBlock(bytes, at + 1) : at + length;
-  }
-  return Buffer.concat(contents);
-}
-
-const DAMAGED = Buffer.from('\n');
 
 /** Runs of records with consecutive positions become segments; a gap begins another one and is recorded in it. */
 class Copy {

@@ -1,0 +1,124 @@
+import type { Store } from '../../lib/plugin.ts';
+import { examine } from './examine.ts';
+import { kindOf } from './log-folder.ts';
+import { logAt, mustBeFolder } from './open-log.ts';
+import { Problem } from './problem.ts';
+import { counted, integer } from './render/figures.ts';
+import { clean, lookOf, paint } from './render/text.ts';
+import type { Look } from './render/text.ts';
+import { say } from './say.ts';
+
+export interface DoctorOptions {
+  readonly salvage?: string;
+  readonly json?: boolean;
+}
+
+/** What is wrong with a log. */
+export interface Diagnosis {
+  /** Of which kind the log is, and where. */
+  readonly kind: string;
+  readonly head: number;
+  readonly events: number;
+  readonly faults: readonly Fault[];
+  /** How many there are; the list has the first 1,000. */
+  readonly found: number;
+  readonly notes: readonly string[];
+}
+
+export interface Fault {
+  readonly problem: string;
+  readonly file?: string;
+  readonly offset?: number;
+  readonly position?: number;
+}
+
+const SHOWN = 20;
+
+/** Looks through a log without changing it. Answers the exit code: 1 when something is wrong. */
+export async function doctor(place: string, options: DoctorOptions): Promise<number> {
+  const { withoutPassword } = await import('../open.ts');
+  const name = withoutPassword(place);
+  const diagnosis = await diagnose(place);
+  if (options.json === true) say(JSON.stringify({ log: name, ...diagnosis }, undefined, 2));
+  else diagnosisLines(lookOf(process.stdout), name, diagnosis).forEach(say);
+  if (options.salvage !== undefined) return salvageInto(place, options.salvage, options.json === true);
+  return diagnosis.found === 0 ? 0 : 1;
+}
+
+async function diagnose(place: string): Promise<Diagnosis> {
+  const folder = await folderOf(place);
+  if (folder !== undefined) {
+    await mustBeFolder(folder);
+    const { inspect } = await import('../json-file/index.ts');
+    const { segments, ...rest } = await inspect(folder);
+    return { kind: `json-file, ${counted(segments, 'segment')}`, ...rest };
+  }
+  const path = await fileOf(place);
+  if (path === undefined) return throughPort(place);
+  if ((await kindOf(path)) === 'missing') throw new Problem(`${path} does not exist; name the file of a log`);
+  const { verify } = await import('../sqlite/index.ts');
+  const { driver, head, events, findings, found } = await verify(path);
+  return { kind: `sqlite, read by ${driver}`, head, events, faults: findings, found, notes: [] };
+}
+
+async function throughPort(place: string): Promise<Diagnosis> {
+  const { store } = await logAt(place);
+  await store.open();
+  try {
+    return { kind: kindOfStore(store), ...(await examine(store)) };
+  } finally {
+    await store.close();
+  }
+}
+
+function kindOfStore({ supports }: Store): string {
+  return `read through its store, durability ${supports.durability}`;
+}
+
+/** The folder that is meant; `undefined` for what is none. */
+async function folderOf(place: string): Promise<string | undefined> {
+  const { isStoreUrl, pathOf } = await import('../open.ts');
+  if (!isStoreUrl(place)) return (await kindOf(place)) === 'file' ? undefined : place;
+  return pathOf(place, 'file');
+}
+
+/** The SQLite file that is meant. */
+async function fileOf(place: string): Promise<string | undefined> {
+  const { isStoreUrl, pathOf } = await import('../open.ts');
+  return isStoreUrl(place) ? pathOf(place, 'sqlite') : place;
+}
+
+async function salvageInto(place: string, target: string, json: boolean): Promise<number> {
+  const folder = await folderOf(place);
+  if (folder === undefined) throw new Problem('--salvage copies what is intact of a log folder; of others make a copy');
+  const { salvage } = await import('../json-file/index.ts');
+  const { kept, damaged, lost } = await salvage(folder, target);
+  if (json) say(JSON.stringify({ salvaged: target, kept, damaged, lost }, undefined, 2));
+  else {
+    say(`${counted(kept, 'intact record')} copied to ${clean(target)}; the original is as it was`);
+    const missing = lost.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+    say(`  ${counted(damaged, 'line')} damaged, ${counted(missing, 'position')} recorded as lost`);
+  }
+  return 0;
+}
+
+function diagnosisLines(look: Look, name: string, { kind, head, events, faults, found, notes }: Diagnosis): string[] {
+  const shown = faults.slice(0, SHOWN);
+  return [
+    `${paint(look, 'bold', 'telltale doctor')}  ${clean(name)}  (${kind})`,
+    `  head at position ${integer(head)}, ${counted(events, 'event')}`,
+    ...shown.map((fault) => `  ${paint(look, 'red', '✗')} ${clean(faultText(fault))}`),
+    ...(found > shown.length ? [`  and ${integer(found - shown.length)} more (--json lists 1,000)`] : []),
+    ...notes.map((note) => `  note: ${clean(note)}`),
+    found === 0 ? 'nothing is wrong' : `${counted(found, 'fault')} found`,
+  ];
+}
+
+function faultText({ problem, file, offset, position }: Fault): string {
+  const place = [
+    ...(file === undefined ? [] : [file]),
+    ...(offset === undefined ? [] : [`byte ${offset}`]),
+    ...(position === undefined ? [] : [`position ${position}`]),
+  ];
+  return place.length === 0 ? problem : `${problem} (${place.join(', ')})`;
+}

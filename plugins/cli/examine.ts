@@ -1,0 +1,77 @@
+import { toError } from '../../lib/plugin.ts';
+import type { Store } from '../../lib/plugin.ts';
+import type { Diagnosis, Fault } from './doctor.ts';
+
+const KEPT = 1_000;
+const PAGE = 1_000;
+
+/**
+ * Looks through a log by its port alone: whether every position has an event or a recorded removal, each once and in
+ * order, revisions that rise, ids that lead to their events, documents that are not ahead.
+ */
+export async function examine(store: Store): Promise<Omit<Diagnosis, 'kind'>> {
+  const faults = new Faults();
+  // Before the head: documents move with the log.
+  const positions = await documentPositions(store, faults);
+  const { position: head } = await store.head();
+  let [events, last] = [0, 0];
+  const revisions = new Map<string, number>();
+  try {
+    for (let after = 0; after < head;) {
+      const page = await store.page({ after, through: head, descending: false, limit: PAGE });
+      const known = await store.find(page.events.map(({ id }) => id));
+      for (const { id, position, entity, revision } of page.events) {
+        events++;
+        if (position <= last) faults.add({ problem: 'a position is there twice, or out of order', position });
+        await checkHole(store, last, position, faults);
+        last = Math.max(last, position);
+        if (known.get(id)?.position !== position)
+          faults.add({ problem: `id ${id} does not lead to its event`, position });
+        if (entity === undefined) continue;
+        if (revision <= (revisions.get(entity) ?? 0))
+          faults.add({ problem: `revision ${revision} of ${entity} does not rise`, position });
+        revisions.set(entity, revision);
+      }
+      after = page.done ? head : page.looked;
+    }
+    await checkHole(store, last, head + 1, faults);
+  } catch (error) {
+    faults.add({ problem: `it cannot be read any further: ${toError(error).message}`, position: last + 1 });
+  }
+  for (const { name, position } of positions)
+    if (position > head)
+      faults.add({ problem: `document ${name} is ahead of the log, which ends at ${head}`, position });
+  return { head, events, faults: faults.kept, found: faults.count, notes: [...store.health().notices] };
+}
+
+class Faults {
+  readonly kept: Fault[] = [];
+  count = 0;
+
+  add(fault: Fault): void {
+    if (this.count++ < KEPT) this.kept.push(fault);
+  }
+}
+
+/** What lies between two events must have been removed on record. */
+async function checkHole(store: Store, last: number, next: number, faults: Faults): Promise<void> {
+  let missing = last + 1;
+  if (missing >= next) return;
+  for (const { from, to } of await store.removed({ from: missing, to: next - 1 }))
+    if (from <= missing && to >= missing) missing = to + 1;
+  if (missing < next) faults.add({ problem: `positions ${missing} to ${next - 1} are missing`, position: missing });
+}
+
+async function documentPositions(store: Store, faults: Faults): Promise<readonly { name: string; position: number }[]> {
+  const found: { name: string; position: number }[] = [];
+  try {
+    for (const collection of await store.collections())
+      for (const { key, value } of await store.listDocuments(collection)) {
+        const position = (value as { readonly position?: unknown } | null)?.position;
+        if (typeof position === 'number') found.push({ name: `${collection}/${key}`, position });
+      }
+  } catch (error) {
+    faults.add({ problem: `documents cannot be read: ${toError(error).message}` });
+  }
+  return found;
+}

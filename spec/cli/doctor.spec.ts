@@ -1,0 +1,134 @@
+import { appendFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { jsonFile } from 'telltale';
+import { openStore } from 'telltale/open';
+import { commandLine } from '../support/command-line.ts';
+import { buildEvents } from '../support/event-builder.ts';
+import { ask, schemaName, sharedServer } from '../support/postgres-server.ts';
+
+describe('telltale doctor', function () {
+  this.timeout(60_000);
+  let home: string;
+
+  beforeEach(async () => {
+    home = mkdtempSync(join(tmpdir(), 'telltale-doctor-'));
+    await fill(`file:${home}/log`);
+  });
+  afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+  function segment(): string {
+    return join(
+      home,
+      'log',
+      readdirSync(join(home, 'log')).find((name) => name.endsWith('.ndjson'))!,
+    );
+  }
+
+  async function diagnosed(place: string): Promise<{ code: number; found: number; faults: Record<string, unknown>[] }> {
+    const { code, out, err } = await commandLine(['doctor', place, '--json'], home);
+    expect(err).to.equal('');
+    return { code, ...(JSON.parse(out) as { found: number; faults: Record<string, unknown>[] }) };
+  }
+
+  it('says that nothing is wrong with a healthy log, wherever it lies', async function () {
+    const server = await sharedServer(this);
+    const schema = schemaName();
+    const postgres = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+    await fill('sqlite:' + join(home, 'log.db'));
+    await fill(postgres);
+    for (const place of ['log', `file:${home}/log`, 'log.db', 'sqlite:./log.db', postgres]) {
+      const { code, out, err } = await commandLine(['doctor', place], home);
+      expect([code, err], out).to.deep.equal([0, '']);
+      expect(out).to.include('head at position 20, 17 events').and.include('nothing is wrong');
+    }
+    await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
+  });
+
+  it('names a bad checksum by its offset, with exit code 1', async () => {
+    const bytes = readFileSync(segment());
+    const at = bytes.indexOf('"position":9,') - 1;
+    const start = bytes.lastIndexOf('\n', at) + 1;
+    bytes[bytes.indexOf('contract', at)]! ^= 1;
+    writeFileSync(segment(), bytes);
+    const { code, out } = await commandLine(['doctor', 'log'], home);
+    expect(code).to.equal(1);
+    expect(out).to.include(`bad checksum (${segment().split('/').at(-1)!}, byte ${start}, position 9)`);
+    expect(out).to.include('1 fault found');
+  });
+
+  it('tells a torn tail, and salvages what is intact into a new folder', async () => {
+    const last = readdirSync(join(home, 'log'))
+      .filter((name) => name.endsWith('.ndjson'))
+      .toSorted()
+      .at(-1)!;
+    appendFileSync(join(home, 'log', last), '{"crc":"0000');
+    const before = readFileSync(join(home, 'log', last));
+    expect((await diagnosed('log')).faults[0]!['problem']).to.include('torn tail of 12 bytes');
+    const { code, out } = await commandLine(['doctor', 'log', '--salvage', 'saved'], home);
+    expect([code, out.includes('20 intact records copied to saved; the original is as it was')], out).to.deep.equal([
+      0,
+      true,
+    ]);
+    expect(readFileSync(join(home, 'log', last)).equals(before)).to.equal(true);
+    expect((await diagnosed('saved')).found).to.equal(0);
+  });
+
+  it('looks at a log that is being written', async () => {
+    const store = jsonFile(join(home, 'log'));
+    await store.open();
+    const { out, code } = await commandLine(['doctor', 'log'], home);
+    expect([code, out.includes('is writing it')], out).to.deep.equal([0, true]);
+    await store.close();
+  });
+
+  it('finds damage in an SQLite file', async () => {
+    const path = join(home, 'log.db');
+    await fill(`sqlite:${path}`);
+    const bytes = readFileSync(path);
+    for (let at = bytes.indexOf('write the contract'); at >= 0; at = bytes.indexOf('write the contract', at + 1))
+      bytes[at] = 87;
+    writeFileSync(path, bytes);
+    const { code, found } = await diagnosed('log.db');
+    expect([code, found > 0]).to.deep.equal([1, true]);
+  });
+
+  it('finds holes and documents ahead in PostgreSQL', async function () {
+    const server = await sharedServer(this);
+    const schema = schemaName();
+    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+    await fill(url);
+    await ask(server, `DELETE FROM "${schema}".events WHERE position IN (9, 10)`);
+    const store = await openStore(url);
+    await store.putDocument('checkpoints', 'other', { position: 99 });
+    await store.close();
+    const { code, faults } = await diagnosed(url);
+    expect(code).to.equal(1);
+    expect(faults.map(({ problem }) => problem)).to.deep.equal([
+      'positions 9 to 10 are missing',
+      'document checkpoints/other is ahead of the log, which ends at 20',
+    ]);
+    await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
+  });
+
+  it('says in one line what is wrong with its words', async () => {
+    for (const [words, text] of [
+      [['doctor', 'nowhere'], 'does not exist'],
+      [['doctor', 'nowhere.db'], 'does not exist'],
+      [['doctor', 'sqlite:./nowhere.db'], 'does not exist'],
+      [['doctor', 'memory:'], 'holds nothing'],
+    ] as const) {
+      const { code, err } = await commandLine(words, home);
+      expect([code, err.includes(text)], err).to.deep.equal([2, true]);
+    }
+  });
+});
+
+async function fill(url: string): Promise<void> {
+  const store = await openStore(url);
+  await store.append(buildEvents(20, { entity: 'task/a' }));
+  await store.remove([{ from: 4, to: 6 }], 'old');
+  await store.putDocument('checkpoints', 'reader', { position: 20 }, { position: 20 });
+  await store.close();
+}
