@@ -40,6 +40,7 @@ export function actorPort(core: Core, actors: Actors, more: Pick<ActorPort, 'han
   const { clock, store, mailbox } = core.options;
   return {
     clock,
+    turn: core.turn,
     context: contextPort(core),
     log: store && logOf(core),
     ...more,

@@ -11,6 +11,7 @@ import { ResultCache } from './history/cache.ts';
 import { createIdSource } from './ids.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { EmitOptions } from './intake/emit-options.ts';
+import { Turn } from './mailbox/turn.ts';
 import { checkEmitOptions } from './intake/emit-options.ts';
 import { Intake, type Dropped } from './intake/intake.ts';
 import { inBatch, notForBatches, type BatchPlace } from './intake/batch.ts';
@@ -38,6 +39,7 @@ export class Core {
   readonly reports: Reports;
   readonly router: Router;
   readonly dispatcher: Dispatcher;
+  readonly turn: Turn;
   readonly carrier: Carrier;
   readonly newId: () => string;
   readonly life = new Lifecycle();
@@ -52,6 +54,7 @@ export class Core {
     const maxEventBytes = Math.min(options.maxEventBytes, store?.supports.maxEventBytes ?? Infinity);
     const newId = createIdSource({ now: () => clock.now() });
     this.newId = newId;
+    this.turn = new Turn(clock);
     if (options.cache && store) {
       this.cache = new ResultCache(options.cache, clock);
       this.life.onClose(store.onRemove((ranges) => this.cache!.forget(ranges)));
@@ -90,6 +93,7 @@ export class Core {
     this.router = createRouter(this);
     this.dispatcher = new Dispatcher({
       clock,
+      turn: this.turn,
       limits: options.ingress,
       targets: (type) => this.router.targets(type),
       hasWaiters: () => this.router.hasWaiters,

@@ -22,6 +22,7 @@ export function createRouter(core: Core): Router {
   const context = contextPort(core);
   const port: RouterPort = {
     clock,
+    turn: core.turn,
     dispatches: () => core.dispatcher.dispatches,
     context,
     failed: (subscription, envelope, failure) => handlerFailed(core, subscription, envelope, failure),

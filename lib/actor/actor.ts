@@ -5,6 +5,7 @@ import type { Envelope } from '../event/envelope.ts';
 import { Receiving } from '../event/receiving.ts';
 import type { Failure } from '../invoke/invoke.ts';
 import { KeyFailure } from '../invoke/lane-key.ts';
+import type { Paused } from '../mailbox/turn.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { ActorFigures, InstanceInfo } from './figures.ts';
 import { Books } from './books.ts';
@@ -21,7 +22,7 @@ import { errorOf, type Verdict } from './supervision.ts';
  * the instance is up to its supervision, an event that fails too often is a dead letter. Closing: an instance that stops
  * ends the event it handles, then its children; what was queued is cancelled and becomes dead letters.
  */
-export class Actor implements ActorRef {
+export class Actor implements ActorRef, Paused {
   readonly address: string;
   readonly behaviour: Behaviour;
   readonly #port: ActorPort;
@@ -31,6 +32,8 @@ export class Actor implements ActorRef {
   readonly #instances: Instances;
   readonly #leave: () => void;
   #status: 'live' | 'stopping' | 'stopped' = 'live';
+  /** Its `receive` has answered later: others may follow on it without a turn of the event loop. */
+  #isAsync = false;
   /** An event of several of its patterns is one event. */
   #last: Envelope | undefined;
 
@@ -69,9 +72,14 @@ export class Actor implements ActorRef {
     if (key instanceof KeyFailure) return this.#books.refuse(envelope, key.failure);
     const instance = this.#instances.get(key) ?? this.#create(key);
     if (instance.status === 'stopped') return this.#books.cancel([envelope], instance.error ?? stoppedError(this, key));
-    if (instance.status !== 'idle' || !this.#inbox.acquire(key))
+    if (instance.status !== 'idle' || (!brought && this.#mustPause(envelope)) || !this.#inbox.acquire(key))
       return brought ? this.#inbox.bring(instance, envelope) : this.#books.drop(this.#inbox.push(envelope, key));
     if (this.#start(instance, envelope)) this.#goOn(instance);
+  }
+
+  /** A new turn of the event loop has time for what waits. */
+  resume(): void {
+    this.#pump();
   }
 
   congested(envelope: Envelope): boolean {
@@ -214,6 +222,7 @@ export class Actor implements ActorRef {
     instance.status = 'running';
     const outcome = instance.run(work);
     if (!(outcome instanceof Promise)) return this.#end(instance, work, outcome);
+    this.#isAsync = true;
     void outcome.then((failure) => {
       if (this.#end(instance, work, failure)) this.#goOn(instance);
       return undefined;
@@ -251,9 +260,11 @@ export class Actor implements ActorRef {
 
   /** Does what is wanted, goes through what was unstashed, and gives the lane back. */
   #settle(instance: Instance): void {
+    const { turn } = this.#port;
     while (instance.status === 'idle') {
       if (instance.wanted === 'stop') return void this.#quit(instance, 'stopped', instance.error);
       if (instance.wanted === 'restart') return this.#restart(instance, instance.restartMs);
+      if (instance.front.length > 0 && !turn.enter({ resume: () => this.#goOn(instance) })) return;
       const next = this.#inbox.next(instance);
       if (!next) return this.#inbox.release(instance.key);
       if (!this.#start(instance, next)) return;
@@ -261,12 +272,19 @@ export class Actor implements ActorRef {
   }
 
   #pump(): void {
-    for (let next = this.#inbox.take(); next; next = this.#inbox.take()) {
+    while (this.#inbox.mayTake) {
+      const next = this.#port.turn.enter(this) ? this.#inbox.take() : undefined;
+      if (!next) break;
       const { item, key } = next;
       const instance = this.#instances.get(key!)!;
       if (this.#start(instance, item)) this.#settle(instance);
     }
     this.#port.eased();
+  }
+
+  // Only what handlers emit: an event from outside is handled before `emit` returns.
+  #mustPause({ chain }: Envelope): boolean {
+    return this.#isAsync && chain.emitter !== undefined && !this.#port.turn.enter(this);
   }
 
   #supervise(instance: Instance, work: Work, error: unknown): boolean {

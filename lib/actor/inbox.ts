@@ -105,6 +105,11 @@ export class Inbox {
     return next;
   }
 
+  /** Is there something to take, unless the lanes of all that waits are taken? */
+  get mayTake(): boolean {
+    return this.#lane !== 'taken' && this.#mailbox.length > 0;
+  }
+
   /** Takes out what waits for an instance, and gives its lane back. */
   empty(aside: Aside): readonly Envelope[] {
     const { key } = aside;

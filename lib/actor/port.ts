@@ -3,6 +3,7 @@ import type { Envelope, Recipient } from '../event/envelope.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { ContextPort } from '../invoke/handler-context.ts';
 import type { Failure } from '../invoke/invoke.ts';
+import type { Turn } from '../mailbox/turn.ts';
 import type { Store } from '../store/port.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { ActorFigures, InstanceInfo } from './figures.ts';
@@ -37,6 +38,7 @@ export interface Owner {
 /** What an actor reaches of its bus. None of it throws unless it says so. */
 export interface ActorPort {
   readonly clock: Clock;
+  readonly turn: Turn;
   readonly context: ContextPort;
   /** Absent where the bus has no store. */
   readonly log: Log | undefined;

@@ -3,10 +3,12 @@ import { runWithCause } from '../context.ts';
 import { TelltaleError } from '../errors.ts';
 import type { Envelope, Recipient } from '../event/envelope.ts';
 import { Fifo } from '../mailbox/fifo.ts';
+import { Budget, type Paused, type Turn } from '../mailbox/turn.ts';
 import type { Target } from './target.ts';
 
 export interface DispatcherPort {
   readonly clock: Clock;
+  readonly turn: Turn;
   readonly limits: { readonly max: number; readonly maxBytes: number };
   targets(type: string): readonly Target[];
   /** Is there any target that asks publishers to wait? */
@@ -19,9 +21,6 @@ export interface DispatcherPort {
   idle(): void;
 }
 
-/** A chain inside handlers yields to the event loop after this many events or this long. */
-const YIELD_EVENTS = 256;
-const YIELD_MS = 4;
 const TIMED_DISPATCHES = 64;
 /** How long full mailboxes with overflow `wait` may hold the dispatch back; then they turn away until a handler ends. */
 const WAIT_MS = 5_000;
@@ -35,6 +34,9 @@ export class Dispatcher {
   readonly #port: DispatcherPort;
   readonly #queue = new Fifo<Envelope>();
   readonly #room = new Fifo<{ readonly bytes: number; enter: () => void }>();
+  /** For the chain behind one event that is pushed: whoever pushes has the event loop, and what others spent is not his. */
+  readonly #budget: Budget;
+  readonly #paused: Paused = { resume: () => this.#drain(this.#port.turn) };
   #bytes = 0;
   #count = 0;
   #status: 'idle' | 'dispatching' | 'yielding' | 'waiting' = 'idle';
@@ -43,6 +45,7 @@ export class Dispatcher {
 
   constructor(port: DispatcherPort) {
     this.#port = port;
+    this.#budget = new Budget(port.clock);
   }
 
   get queued(): { readonly events: number; readonly bytes: number } {
@@ -94,8 +97,9 @@ export class Dispatcher {
       return this.#waitFor(envelope);
     }
     this.#dispatch(envelope);
-    if (this.#queue.length > 0) this.#drain();
-    else this.#rest();
+    if (this.#queue.length === 0) return this.#rest();
+    this.#budget.begin();
+    this.#drain(this.#budget);
   }
 
   /** Takes out what was not dispatched yet. */
@@ -106,7 +110,7 @@ export class Dispatcher {
     // Whoever dispatches or was about to comes to rest by himself.
     if (this.#status === 'waiting') {
       this.#stopWaiting?.();
-      this.#drain();
+      this.#drain(this.#port.turn);
     }
     return rest;
   }
@@ -117,7 +121,7 @@ export class Dispatcher {
     const first = this.#queue.peek();
     if (first && this.#mustWait(first)) return;
     this.#stopWaiting?.();
-    this.#drain();
+    this.#drain(this.#port.turn);
   }
 
   #enqueue(envelope: Envelope): void {
@@ -125,13 +129,12 @@ export class Dispatcher {
     this.#bytes += envelope.bytes;
   }
 
-  #drain(): void {
+  #drain(budget: Pick<Budget, 'spend'>): void {
     this.#status = 'dispatching';
-    const started = this.#port.clock.monotonic();
-    for (let count = 0; ; count++) {
+    for (;;) {
       const next = this.#queue.peek();
       if (!next && this.#room.length === 0) return this.#rest();
-      if (count >= YIELD_EVENTS || this.#port.clock.monotonic() - started > YIELD_MS) return this.#yield();
+      if (!budget.spend()) return this.#yield();
       if (next) {
         if (this.#port.hasWaiters() && this.#mustWait(next)) return this.#waitFor(next);
         this.#queue.shift();
@@ -172,7 +175,7 @@ export class Dispatcher {
 
   #yield(): void {
     this.#status = 'yielding';
-    setImmediate(() => this.#drain());
+    this.#port.turn.next(this.#paused);
   }
 
   #mustWait(envelope: Envelope): boolean {
@@ -183,7 +186,7 @@ export class Dispatcher {
     this.#status = 'waiting';
     this.#stopWaiting = this.#port.clock.after(WAIT_MS, () => {
       for (const recipient of this.#recipients(envelope)) recipient.giveUp(envelope);
-      this.#drain();
+      this.#drain(this.#port.turn);
     });
   }
 

@@ -14,6 +14,7 @@ import type { Mailbox } from '../mailbox/mailbox.ts';
 import type { MailboxLimits } from '../mailbox/overflow.ts';
 import { isFull, offer } from '../mailbox/overflow.ts';
 import { createPlainMailbox } from '../mailbox/plain-mailbox.ts';
+import type { Paused, Turn } from '../mailbox/turn.ts';
 import type { RetryPolicy } from '../retry.ts';
 import { KeyFailure, laneKey } from '../invoke/lane-key.ts';
 import { Run, Runs } from './runs.ts';
@@ -53,6 +54,7 @@ export interface SubscriptionOptions {
 /** What a subscription tells the rest of the bus. None of it may throw. */
 export interface SubscriptionPort {
   readonly clock: Clock;
+  readonly turn: Turn;
   readonly context: ContextPort;
   failed(subscription: Subscription, envelope: Envelope, failure: Failure): void;
   dropped(subscription: Subscription, envelopes: readonly Envelope[]): void;
@@ -70,7 +72,7 @@ const WAITING_REPORT_MS = 1_000;
  * Failure: the handler runs alone; what it throws is counted, reported and dead-lettered by the port. Closing: after
  * `remove` the handler is not called any more, what was queued counts as cancelled.
  */
-export class Subscription implements Target {
+export class Subscription implements Target, Paused {
   readonly options: SubscriptionOptions;
   readonly recipient: string;
   readonly counts = createCounts();
@@ -85,6 +87,8 @@ export class Subscription implements Target {
   /** With overflow `wait`: spent where publishers waited in vain; one handler that ends shows that it goes on. */
   #patience: 'left' | 'spent' = 'left';
   #abort: AbortController | undefined;
+  /** Its handler has answered a Promise: others may follow on it without a turn of the event loop. */
+  #isAsync = false;
   #watch: 'off' | 'armed' | 'reported' = 'off';
   #unwatch: (() => void) | undefined;
 
@@ -187,7 +191,7 @@ export class Subscription implements Target {
     this.counts.routed++;
     if (this.options.key !== undefined) return this.#takeKeyed(envelope);
     // Without keys nothing but the number of running handlers is in the way: most events pass here and nowhere else.
-    if (!this.#mayStart || this.#mailbox.length > 0) return this.#queue(envelope);
+    if (!this.#mayStart || this.#mailbox.length > 0 || this.#mustPause(envelope)) return this.#queue(envelope);
     this.#start(envelope, undefined);
     if (this.#mailbox.length > 0) this.#pump();
   }
@@ -195,7 +199,7 @@ export class Subscription implements Target {
   #takeKeyed(envelope: Envelope): void {
     const key = this.#keyOf(envelope);
     if (key instanceof KeyFailure) return this.#refuse(envelope, key.failure);
-    if (!this.#mayStart || !this.#mailbox.acquire(key)) return this.#queue(envelope, key);
+    if (!this.#mayStart || this.#mustPause(envelope) || !this.#mailbox.acquire(key)) return this.#queue(envelope, key);
     this.#start(envelope, key);
     // A synchronous handler may have been handed events meanwhile: those of a member of its group that it removed.
     if (this.#mailbox.length > 0) this.#pump();
@@ -225,6 +229,11 @@ export class Subscription implements Target {
     handOver?.(queued);
     this.#port.eased(this);
     return queued;
+  }
+
+  /** A new turn of the event loop has time for what waits. */
+  resume(): void {
+    this.#pump();
   }
 
   /** A reader behind the handler had no room for events it had taken: they count as dropped. */
@@ -291,13 +300,15 @@ export class Subscription implements Target {
   }
 
   #await(envelope: Envelope, key: string | undefined, outcome: Promise<Failure | undefined>): void {
+    this.#isAsync = true;
     const run = new Run(envelope, key, this.#port.clock.monotonic());
     this.#running.add(run);
     void outcome.then((failure) => {
+      const endedMs = this.#port.clock.monotonic();
       this.#running.remove(run);
-      this.#port.handled(this, this.#port.clock.monotonic() - run.startedMs);
+      this.#port.handled(this, endedMs - run.startedMs);
       this.#end(envelope, key, failure);
-      this.#pump();
+      this.#pump(endedMs);
       return undefined;
     });
   }
@@ -321,14 +332,22 @@ export class Subscription implements Target {
     envelope.retelling?.ended(envelope);
   }
 
-  #pump(): void {
-    while (this.live && this.#mayStart) {
+  #pump(endedMs?: number): void {
+    let nowMs = endedMs;
+    while (this.live && this.#mayStart && this.#mailbox.length > 0) {
+      if (!this.options.link && !this.#port.turn.enter(this, nowMs)) break;
+      nowMs = undefined;
       const next = this.#mailbox.take();
       if (!next) break;
       if (this.options.link) this.#start(next.item, next.key);
       else runWithCause(next.item, () => this.#start(next.item, next.key), undefined);
     }
     this.#port.eased(this);
+  }
+
+  // Only what handlers emit: an event from outside is handled before `emit` returns.
+  #mustPause(envelope: Envelope): boolean {
+    return this.#isAsync && envelope.chain.emitter !== undefined && !this.#port.turn.enter(this);
   }
 
   // One timer while something waits, set anew until one handler has been in the way for all of its time.
