@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { TelltaleError, expected } from '../../lib/plugin.ts';
-import type { SqliteDatabase, SqliteDriver } from './driver.ts';
+import type { DriverName, SqliteDatabase, SqliteDriver } from './driver.ts';
 import { sqliteCode } from './driver.ts';
 import { toFailure } from './failure.ts';
 
@@ -16,9 +16,45 @@ export function checkPath(path: string, create: boolean): void {
   asReachable(path, () => mkdirSync(dirname(path), { recursive: true }));
 }
 
-/** Opens a connection. Throws `STORE_PATH` for a file that cannot be opened or is no database. */
+/** Which library has a file open in this process, and how many connections it has. */
+const inUse = new Map<string, { readonly driver: DriverName; connections: number }>();
+
+/**
+ * Opens a connection. Throws `STORE_PATH` for a file that cannot be opened or is no database, `INVALID_OPTION` where
+ * this process has the file open with another library: when one of two closes a file, the system takes the locks of the
+ * other away, and both would write.
+ */
 export function openDatabase(driver: SqliteDriver, path: string): SqliteDatabase {
-  return asFile(path, () => driver.open(path));
+  const used = existsSync(path) ? inUse.get(realpathSync(path)) : undefined;
+  if (used !== undefined && used.driver !== driver.name)
+    throw expected(
+      'INVALID_OPTION',
+      '`driver`',
+      `${used.driver}, with which this process has ${path} open`,
+      driver.name,
+    );
+  const database = asFile(path, () => driver.open(path));
+  const file = realpathSync(path);
+  const use = inUse.get(file) ?? { driver: driver.name, connections: 0 };
+  use.connections++;
+  inUse.set(file, use);
+  return closing(database, () => {
+    if (--use.connections === 0) inUse.delete(file);
+  });
+}
+
+function closing(database: SqliteDatabase, closed: () => void): SqliteDatabase {
+  return {
+    get inTransaction() {
+      return database.inTransaction;
+    },
+    exec: (sql) => database.exec(sql),
+    prepare: (sql) => database.prepare(sql),
+    close: () => {
+      database.close();
+      closed();
+    },
+  };
 }
 
 /** The first things said to a file that may be anything: what is wrong with it is `STORE_PATH`. */

@@ -7,7 +7,7 @@ import type { SqliteTransaction } from './transactions.ts';
 export interface SqliteOptions {
   /**
    * The library that reads and writes the file. Without it the first that is installed: better-sqlite3, libsql,
-   * node:sqlite.
+   * node:sqlite. Processes may use different ones for one file, one process may not.
    */
   readonly driver?: DriverName;
   /**
