@@ -67,7 +67,7 @@ export class Changes {
     }
   }
 
-  /** What takes long is left until the end: whole partitions cost nothing. */
+  /** In the order of positions, so that what goes together is recorded together. */
   async #plan(ranges: readonly Range[]): Promise<Step[]> {
     const { connections, partitions } = this.#port;
     const [first, last] = spanOf(ranges);
@@ -78,11 +78,13 @@ export class Changes {
     const dropped = whole.map(({ from, end }) => ({ from, to: end - 1 }));
     const steps: Step[] = whole.map((partition, i) => ({ partition, ranges: intersection(ranges, dropped[i]!) }));
     const slice = new Slice();
-    for (const part of stepsOf(subtractRanges(ranges, dropped))) {
-      steps.push({ ranges: part });
-      if (slice.isOver) await slice.rest();
+    for (const between of groupedBy(dropped, subtractRanges(ranges, dropped))) {
+      for (const part of stepsOf(between)) {
+        steps.push({ ranges: part });
+        if (slice.isOver) await slice.rest();
+      }
     }
-    return steps;
+    return steps.toSorted((a, b) => a.ranges[0]!.from - b.ranges[0]!.from);
   }
 
   async #carryOut(step: Step, reason: string, at: number): Promise<number> {
@@ -106,11 +108,14 @@ export class Changes {
     return connections.transaction(async (session) => {
       await session.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
       await this.#lock(session);
+      const left = await this.#left(session, ranges);
+      const { rows: there } = await session.query('SELECT to_regclass($1)', [table]);
+      if (left.length === 0 || there[0]![0] === null) return 0;
       await session.query(`LOCK TABLE ${names.of('events')}, ${table} IN ACCESS EXCLUSIVE MODE`);
       await this.#noteEntities(session, from, end - 1);
       const { rows } = await session.query(`SELECT count(*) FROM ${table}`);
       await session.query(`DROP TABLE ${table}`);
-      await this.#record(session, ranges, reason, at);
+      await this.#record(session, left, reason, at);
       return Number(rows[0]![0]);
     });
   }
@@ -119,10 +124,9 @@ export class Changes {
     const { connections, names } = this.#port;
     return connections.transaction(async (session) => {
       await this.#lock(session);
-      // Another process may have removed some of it meanwhile.
-      const [first, last] = spanOf(ranges);
-      const left = subtractRanges(ranges, mergeRanges(await this.#removedIn(session, { from: first, to: last })));
+      const left = await this.#left(session, ranges);
       if (left.length === 0) return 0;
+      const [first, last] = spanOf(left);
       await this.#noteEntities(session, first, last, left);
       const { rowCount } = await session.query(
         `DELETE FROM ${names.of('events')} e USING unnest($1::bigint[], $2::bigint[]) r (first, last)
@@ -132,6 +136,12 @@ export class Changes {
       await this.#record(session, left, reason, at);
       return rowCount ?? 0;
     });
+  }
+
+  /** Another process may have removed some of it meanwhile. */
+  async #left(session: Session, ranges: readonly Range[]): Promise<Range[]> {
+    const [from, to] = spanOf(ranges);
+    return subtractRanges(ranges, mergeRanges(await this.#removedIn(session, { from, to })));
   }
 
   /** One change of the log at a time, whichever process makes it. */
@@ -199,6 +209,17 @@ function intersection(ranges: readonly Range[], { from, to }: Range): Range[] {
   return ranges
     .filter((range) => range.from <= to && range.to >= from)
     .map((range) => ({ from: Math.max(from, range.from), to: Math.min(to, range.to) }));
+}
+
+/** What lies before, between and behind the others; both are sorted. */
+function groupedBy(others: readonly Range[], ranges: readonly Range[]): Range[][] {
+  const groups: Range[][] = Array.from({ length: others.length + 1 }, () => []);
+  let at = 0;
+  for (const range of ranges) {
+    while (at < others.length && others[at]!.from < range.from) at++;
+    groups[at]!.push(range);
+  }
+  return groups;
 }
 
 /** Sorted ranges in pieces that each take one short transaction. */

@@ -82,14 +82,17 @@ export class Connections {
   }
 
   /** At READ COMMITTED, whatever the database's default: each statement sees what was committed before it. */
-  async transaction<T>(work: (session: Session) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+  async transaction<T>(
+    work: (session: Session, client: PgClient) => Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
     const { timeoutMs = this.#timeoutMs } = options;
-    return this.#with(async (session) => {
+    return this.#with(async (session, client) => {
       await session.query(
         `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}`,
       );
       try {
-        const result = await work(session);
+        const result = await work(session, client);
         await session.query('COMMIT');
         return result;
       } catch (error) {
@@ -100,13 +103,25 @@ export class Connections {
     }, timeoutMs);
   }
 
-  /** A connection of its own, beside the pool; whoever asks for it ends it. */
-  single(): PgSingleClient {
+  /** A connection of its own, beside the pool; whoever asks for it gives it to `end`. */
+  async single(): Promise<PgSingleClient> {
     const client = this.#single!();
     client.on('error', IGNORED);
     this.#sockets.add(client);
-    client.on('end', () => this.#sockets.delete(client));
+    try {
+      await this.#within(client.connect(), 'a connection');
+    } catch (error) {
+      this.#sockets.delete(client);
+      cut(client);
+      throw error;
+    }
     return client;
+  }
+
+  /** Ends a connection of its own, politely if the server listens. Never rejects. */
+  async end(client: PgSingleClient): Promise<void> {
+    await this.#within(client.end(), 'a connection to end').catch(() => cut(client));
+    this.#sockets.delete(client);
   }
 
   /** What somebody else's client does for us; its errors are his. */
@@ -114,13 +129,13 @@ export class Connections {
     return sessionOn(client, this.#timeoutMs);
   }
 
-  async #with<T>(work: (session: Session) => Promise<T>, timeoutMs = this.#timeoutMs): Promise<T> {
+  async #with<T>(work: (session: Session, client: PgClient) => Promise<T>, timeoutMs = this.#timeoutMs): Promise<T> {
     const client = await this.#connect();
     let broken: Error | undefined;
     const noted = (error: Error): void => void (broken = error);
     client.on('error', noted);
     try {
-      return await work(sessionOn(client, timeoutMs));
+      return await work(sessionOn(client, timeoutMs), client);
     } catch (error) {
       if (!isRefusal(error) && !(error instanceof TelltaleError)) broken ??= toError(error);
       throw error;
@@ -180,11 +195,14 @@ export class Connections {
   }
 
   #cut(): void {
-    for (const client of this.#sockets) {
-      (client as { readonly connection?: { readonly stream?: { destroy(): void } } }).connection?.stream?.destroy();
-    }
+    for (const client of this.#sockets) cut(client);
     this.#sockets.clear();
   }
+}
+
+/** For what says nothing any more: `pg` waits for the server's goodbye. */
+function cut(client: PgClient): void {
+  (client as { readonly connection?: { readonly stream?: { destroy(): void } } }).connection?.stream?.destroy();
 }
 
 function sessionOn(client: PgClient, timeoutMs: number): Session {

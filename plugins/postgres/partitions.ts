@@ -66,9 +66,10 @@ export class Partitions {
        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1::regclass`,
       [this.#names.of('events')],
     );
-    const partitions = rows.map(([name, bounds]) => {
-      const [from, end] = [...bounds!.matchAll(/'(\d+)'/g)].map((match) => Number(match[1]));
-      return { name: name!, from: from!, end: end! };
+    // One that is dropped at this moment has no bounds any more.
+    const partitions = rows.flatMap(([name, bounds]) => {
+      const [from, end] = [...(bounds ?? '').matchAll(/'(\d+)'/g)].map((match) => Number(match[1]));
+      return from === undefined || end === undefined ? [] : [{ name: name!, from, end }];
     });
     return partitions.toSorted((a, b) => a.from - b.from);
   }

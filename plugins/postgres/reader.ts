@@ -85,7 +85,7 @@ export class Reader {
   async statement(session: Query, query: PageQuery): Promise<{ text: string; values: unknown[]; index?: string }> {
     const values: unknown[] = [];
     const conditions = [
-      `position > ${placeholder(values, query.after)}`,
+      `position >= ${placeholder(values, query.after + 1)}`,
       `position <= ${placeholder(values, query.through)}`,
     ];
     if (query.ids !== undefined) {

@@ -58,8 +58,9 @@ export class Watcher {
     this.#cancels.clear();
     await this.#connecting;
     await this.#telling;
-    await this.#line?.client.end().catch(() => undefined);
+    const line = this.#line;
     this.#line = undefined;
+    if (line !== undefined) await this.#port.connections.end(line.client);
   }
 
   /** Never rejects: who is not told looks by himself. */
@@ -82,8 +83,7 @@ export class Watcher {
     const { connections, channel } = this.#port;
     let client: PgSingleClient | undefined;
     try {
-      client = connections.single();
-      await client.connect();
+      client = await connections.single();
       const session = connections.sessionOn(client);
       const { rows } = await session.query('SELECT pg_backend_pid()');
       const line = { client, session, pid: Number(rows[0]![0]) };
@@ -100,7 +100,7 @@ export class Watcher {
       this.#wake();
       if (!this.#isTold) this.notify();
     } catch {
-      void client?.end().catch(() => undefined);
+      if (client !== undefined) void connections.end(client);
       this.#retry();
     }
   }
@@ -108,7 +108,7 @@ export class Watcher {
   #lost(line: Line): void {
     if (this.#line !== line) return;
     this.#line = undefined;
-    void line.client.end().catch(() => undefined);
+    void this.#port.connections.end(line.client);
     this.#retry();
   }
 

@@ -5,7 +5,7 @@ import type { PostgresOptions, PostgresStore } from '../../plugins/postgres/inde
 import { dropSchema, schemaName, sharedServer } from '../support/postgres-server.ts';
 import type { TestServer } from '../support/postgres-server.ts';
 
-const places = new WeakMap<Store, { readonly schema: string; readonly options: PostgresOptions }>();
+const places = new WeakMap<Store, PostgresOptions & { readonly schema: string }>();
 
 /** Stores on the shared server, each in a schema of its own; `before` hands over the server or skips. */
 export class Stores {
@@ -20,10 +20,10 @@ export class Stores {
   }
 
   create(options: PostgresOptions = {}): PostgresStore {
-    const schema = options.schema ?? schemaName();
-    const all = { ...(options.pool ? {} : { url: this.server.url }), poolSize: 4, ...options, schema };
-    const store = postgres(all);
-    places.set(store, { schema, options: all });
+    const all = { poolSize: 4, ...options, schema: options.schema ?? schemaName() };
+    const isPlaced = options.url !== undefined || options.pool !== undefined || options.connection !== undefined;
+    const store = postgres(isPlaced ? all : { ...all, url: this.server.url });
+    places.set(store, all);
     return store;
   }
 
@@ -33,8 +33,7 @@ export class Stores {
 
   /** Another store over the same log. */
   again(store: Store, options: PostgresOptions = {}): PostgresStore {
-    const place = places.get(store)!;
-    return this.create({ ...place.options, ...options, schema: place.schema });
+    return this.create({ ...places.get(store)!, ...options });
   }
 
   async cleanUp(store: Store): Promise<void> {

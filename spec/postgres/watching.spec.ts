@@ -1,0 +1,146 @@
+import { expect } from 'chai';
+import pg from 'pg';
+import type { Store, StoredEvent } from '../../lib/plugin.ts';
+import { buildEvent, buildEvents } from '../support/event-builder.ts';
+import { ask } from '../support/postgres-server.ts';
+import { Stores } from './stores.ts';
+
+const stores = new Stores();
+const ignore = (): void => undefined;
+
+/** Resolves when a listener of the store has been told of a position. */
+function told(store: Store, position: number): Promise<number[]> {
+  const seen: number[] = [];
+  return new Promise((resolve) => {
+    const undo = store.onCommit((events: readonly StoredEvent[]) => {
+      seen.push(...events.map((event) => event.position));
+      if (seen.at(-1)! < position) return;
+      undo();
+      resolve(seen);
+    });
+  });
+}
+
+/** Resolves when the watcher's own connection listens. */
+async function listening(schema: string): Promise<number> {
+  for (;;) {
+    const [row] = await ask<{ pid: number }>(
+      stores.server,
+      `SELECT pid FROM pg_stat_activity WHERE application_name = $1 AND query LIKE 'LISTEN %'`,
+      [schema],
+    );
+    if (row !== undefined) return row.pid;
+  }
+}
+
+describe('postgres: watching', function () {
+  this.timeout(60_000);
+  let writer: Store;
+  let watcher: Store;
+
+  before(async function () {
+    await stores.begin(this);
+  });
+
+  // Looks of its own every hour: what arrives was notified.
+  beforeEach(async () => {
+    writer = stores.create({ poll: '1h' });
+    await writer.open();
+    const schema = stores.schemaOf(writer);
+    watcher = stores.again(writer, {
+      connection: { connectionString: stores.server.url, application_name: schema },
+    });
+    await watcher.open();
+    await listening(schema);
+  });
+
+  afterEach(async () => {
+    await watcher.close();
+    await writer.close();
+    await stores.cleanUp(writer);
+  });
+
+  it('tells of what another store writes, all of it in order, and of its own', async () => {
+    const all = told(watcher, 250);
+    for (let n = 0; n < 50; n++) await writer.append(buildEvents(4));
+    await watcher.append(buildEvents(50));
+    expect(await all).to.deep.equal(Array.from({ length: 250 }, (_, n) => n + 1));
+  });
+
+  it('goes on when its connection was terminated, and tells what it missed', async () => {
+    const schema = stores.schemaOf(writer);
+    const first = await listening(schema);
+    const all = told(watcher, 3);
+    await writer.append([buildEvent()]);
+    await ask(stores.server, 'SELECT pg_terminate_backend($1)', [first]);
+    await writer.append([buildEvent()]);
+    while ((await listening(schema)) === first);
+    await writer.append([buildEvent()]);
+    expect(await all).to.deep.equal([1, 2, 3]);
+  });
+
+  it('is held up by no transaction that writes elsewhere', async () => {
+    const schema = stores.schemaOf(writer);
+    const other = new pg.Client({ connectionString: stores.server.url });
+    await other.connect();
+    await other.query(`CREATE TABLE ${schema}.elsewhere (a int)`);
+    await other.query(`BEGIN`);
+    await other.query(`INSERT INTO ${schema}.elsewhere VALUES (1)`);
+    const all = told(watcher, 1);
+    await writer.append([buildEvent()]);
+    expect(await all).to.deep.equal([1]);
+    await other.query('COMMIT');
+    await other.end();
+  });
+
+  it('tells of what was appended within a transaction of somebody else, when it is told that it was committed', async () => {
+    const client = new pg.Client({ connectionString: stores.server.url });
+    await client.connect();
+    const all = told(watcher, 1);
+    const store = stores.again(writer);
+    await store.open();
+    await client.query('BEGIN');
+    const append = {
+      events: [buildEvent()],
+      bytes: 1,
+      fresh: true,
+      admitted: true,
+      acknowledged: ignore,
+      failed: ignore,
+    };
+    const { records } = await store.appendWithin(client, [append]);
+    expect(await writer.head()).to.deep.equal({ position: 0, storedAt: 0 });
+    await client.query('COMMIT');
+    store.committed();
+    expect(await all).to.deep.equal(records.map(({ position }) => position));
+    await store.close();
+    await client.end();
+  });
+});
+
+describe('postgres: watching without notifications', function () {
+  this.timeout(60_000);
+
+  before(async function () {
+    await stores.begin(this);
+  });
+
+  it('finds what others wrote by looking', async () => {
+    const writer = stores.create({ poll: '1h' });
+    await writer.open();
+    const watcher = stores.again(writer, { poll: '10ms' });
+    await watcher.open();
+    const all = told(watcher, 1);
+    const schema = stores.schemaOf(writer);
+    // Written past every store: nobody notifies.
+    await ask(
+      stores.server,
+      `INSERT INTO ${schema}.events SELECT 1, 'x', 'task.created', 's', 0, NULL, 0, 'x', NULL, 1, 0, '1', NULL`,
+    );
+    await ask(stores.server, `UPDATE ${schema}.counter SET position = 1`);
+    expect(await all).to.deep.equal([1]);
+    await watcher.close();
+    await writer.close();
+    await stores.cleanUp(writer);
+  });
+});
