@@ -14,6 +14,8 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   actors: async () => (await import('./actors.ts')).actors,
   ask: async () => (await import('./ask.ts')).ask,
   append: async () => (await import('./append.ts')).append,
+  read: async () => (await import('./read.ts')).read,
+  writers: async () => (await import('./writers.ts')).writers,
   lowdb: async () => (await import('./lowdb.ts')).lowdb,
   open: async () => (await import('./open.ts')).open,
   replay: async () => (await import('./replay.ts')).replay,
@@ -25,7 +27,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
 };
 
 const { values, positionals } = parseArgs({
-  options: { quick: { type: 'boolean', default: false } },
+  options: { quick: { type: 'boolean', default: false }, store: { type: 'string' } },
   allowPositionals: true,
 });
 const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS);
@@ -51,7 +53,9 @@ async function runBenchmark(name: string): Promise<Report> {
   const benchmark = await BENCHMARKS[name]!();
   const outcomes: Outcome[] = [];
   for (const prepare of benchmark.comparisons ?? []) {
-    const outcome = await compare(await prepare(pace), pace);
+    const comparison = await prepare(pace);
+    if (comparison === undefined) continue;
+    const outcome = await compare(comparison, pace);
     outcomes.push(outcome);
     console.log(`${formatOutcome(outcome)}\n`);
   }

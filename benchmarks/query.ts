@@ -2,38 +2,13 @@ import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createBus, jsonFile, memory, type Bus } from '../lib/index.ts';
+import { createBus, jsonFile, memory } from '../lib/index.ts';
 import type { Benchmark } from './benchmark.ts';
-import { CHAIN, correlationOf, fillLog } from './filled-log.ts';
+import { fillLog } from './filled-log.ts';
 import { createFolder } from './log-contender.ts';
-import { FULL, type Comparison, type Contender, type Pace } from './measure.ts';
+import type { Contender } from './measure.ts';
 import type { Report } from './report.ts';
-
-const FEW = 10_000;
-const NAME = 'among 10,000';
-
-/** Timelines of correlations all over the log. */
-function timelines(name: string, bus: Bus, total: number, close: () => unknown): Contender {
-  let next = 0;
-  let done = 0;
-  return {
-    name,
-    before: () => {
-      done = 0;
-    },
-    async run(count) {
-      for (let i = 0; i < count; i++) {
-        next = (next + 7_919 * CHAIN) % total;
-        const events = await bus.timeline(correlationOf(next));
-        if (events.length === CHAIN) done++;
-      }
-    },
-    done: () => done,
-    close,
-  };
-}
-
-const manyOf = (pace: Pace): number => (pace === FULL ? 1_000_000 : 100_000);
+import { compareSizes, timelines } from './timelines.ts';
 
 async function inMemory(name: string, total: number): Promise<Contender> {
   const bus = await fillLog(memory({ capacity: total }), total);
@@ -49,21 +24,6 @@ async function inFiles(name: string, total: number): Promise<Contender> {
     await bus.close();
     await rm(folder, { recursive: true, force: true });
   });
-}
-
-async function compareSizes(
-  where: string,
-  open: (name: string, total: number) => Promise<Contender>,
-  { pace, most, count }: { readonly pace: Pace; readonly most: number; readonly count: number },
-): Promise<Comparison> {
-  const many = manyOf(pace);
-  return {
-    title: `timeline of ${CHAIN} events in ${where}`,
-    operation: 'timeline',
-    contenders: [await open(`among ${many.toLocaleString('en')}`, many), await open(NAME, FEW)],
-    targets: [{ rival: NAME, ratio: 1 / most }],
-    count,
-  };
 }
 
 async function holds(quick: boolean): Promise<Report['facts']> {
