@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Stores } from './stores.ts';
 import { runGapTest } from './gap-run.ts';
+import { raceConditions } from './race-run.ts';
 
 const stores = new Stores();
 
@@ -16,5 +17,11 @@ describe('postgres: many writing processes', function () {
     expect({ lost, ghosts, doubled, gaps }).to.deep.equal({ lost: [], ghosts: [], doubled: 0, gaps: [] });
     expect(acknowledged).to.be.at.least(5_000);
     expect(terminated).to.be.greaterThan(0);
+  });
+
+  it('let exactly one of two win under the same condition, 100 times', async () => {
+    const outcomes = await raceConditions(stores.server, 100);
+    expect(outcomes.filter((outcome) => outcome !== 'EXPECTATION_FAILED and won')).to.deep.equal([]);
+    expect(outcomes.length).to.equal(100);
   });
 });
