@@ -7,7 +7,7 @@ import { hasOpenLetter, onSettled, recipientOf } from './delivery/letters.ts';
 import { listConsumers, removeConsumer, type ListingPort } from './delivery/listing.ts';
 import { parseConsume, type ConsumeOptions } from './delivery/options.ts';
 import type { ConsumerFigures, ConsumerPort, ConsumerTerms } from './delivery/terms.ts';
-import { TelltaleError, toError } from './errors.ts';
+import { TelltaleError, messageOf } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import { toEnvelope } from './following.ts';
 import type { Failure } from './invoke/invoke.ts';
@@ -198,5 +198,5 @@ function sayStatus(core: Core, consumer: Consumer): void {
 
 function noticeOf({ name, status, error, position, hindrance }: Consumer): readonly string[] {
   if (error === undefined) return hindrance === undefined ? [] : [`consumer ${name}: ${hindrance}`];
-  return [`consumer ${name} is ${status} at position ${position}: ${toError(error).message}`];
+  return [`consumer ${name} is ${status} at position ${position}: ${messageOf(error)}`];
 }

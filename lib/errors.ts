@@ -130,20 +130,50 @@ export function withoutStack<Made extends Error>(make: () => Made): Made {
   }
 }
 
-/** A caught value as an Error, so that `cause` and messages always have one. */
+/** A caught value as an Error, so that `cause` and messages always have one. Never throws; reading it may, see `messageOf`. */
 export function toError(value: unknown): Error {
-  return value instanceof Error ? value : new Error(typeof value === 'string' ? value : show(value));
+  try {
+    if (value instanceof Error) return value;
+  } catch {
+    // A proxy: `show` has a word for it.
+  }
+  return new Error(typeof value === 'string' ? value : show(value));
 }
 
-/** A short, safe description of any value for an error text. */
+/** What a caught value says; never throws, whatever its getters do. */
+export function messageOf(value: unknown): string {
+  try {
+    const { message } = toError(value);
+    return typeof message === 'string' ? message : show(message);
+  } catch {
+    return 'an error whose message cannot be read';
+  }
+}
+
+/** Something was thrown where nothing may be, so that nobody is there to be told of it but whoever runs the process. */
+export function warnOfFault(where: string, thrown: unknown): void {
+  const text = `${where} must not throw, and did: ${messageOf(thrown)}; please report it, it is a fault of telltale`;
+  process.emitWarning(text, { type: 'TelltaleWarning', code: 'FAULT' });
+}
+
+/** A short description of any value for an error text; never throws. */
 export function show(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'string')
     return `${JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)} (string)`;
   if (typeof value === 'function') return `a function`;
   if (typeof value !== 'object') return `${(value as bigint | boolean | number | symbol).toString()} (${typeof value})`;
-  if (Array.isArray(value)) return `an array of ${value.length}`;
+  try {
+    return Array.isArray(value) ? `an array of ${value.length}` : showObject(value);
+  } catch {
+    return 'an object that cannot be looked at';
+  }
+}
+
+// By its class; a generator, for one, has none, but a tag.
+function showObject(value: object): string {
   const prototype = Object.getPrototypeOf(value) as { readonly constructor?: { readonly name?: unknown } } | null;
-  const name = prototype?.constructor?.name;
-  return typeof name === 'string' && name !== 'Object' ? `a ${name}` : 'an object';
+  const given = prototype?.constructor?.name;
+  const name = typeof given === 'string' && given !== '' ? given : Object.prototype.toString.call(value).slice(8, -1);
+  return name === 'Object' ? 'an object' : `a ${name}`;
 }

@@ -1,5 +1,5 @@
 import type { Core } from './core.ts';
-import { toError } from './errors.ts';
+import { messageOf } from './errors.ts';
 import type { StoredEvent } from './event/event.ts';
 import type { Page, PageQuery, Store } from './store/port.ts';
 
@@ -25,7 +25,7 @@ export function presenterOf(core: Core): Present {
       if (reports.wouldSay(isUnknown ? UNKNOWN : REFUSED, event.type)) tellProblem(core, shown);
       return shown;
     } catch (error) {
-      const about = { type: event.type, version: event.schemaVersion, message: toError(error).message };
+      const about = { type: event.type, version: event.schemaVersion, message: messageOf(error) };
       reports.sayOnce('$bus.upcast.failed', event.type, about);
       return event;
     }

@@ -1,7 +1,7 @@
 import type { CloseReport } from './api.ts';
 import type { Core } from './core.ts';
 import { endsWithin } from './ends-within.ts';
-import { TelltaleError, toError } from './errors.ts';
+import { TelltaleError, messageOf } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { RunningPipeline } from './pipelines.ts';
 import type { Subscription } from './router/subscription.ts';
@@ -142,7 +142,7 @@ async function attempt(
 }
 
 function closeText(errors: readonly unknown[], unstored: number): string {
-  const reasons = errors.map((error) => toError(error).message);
+  const reasons = errors.map((error) => messageOf(error));
   const lost = unstored > 0 ? `${unstored} accepted events are not stored; ` : '';
   return `the bus closed with errors: ${lost}${reasons.join('; ')}`;
 }

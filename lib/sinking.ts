@@ -3,7 +3,7 @@ import type { Core } from './core.ts';
 import { isStore, type ParsedSink } from './delivery/sink-options.ts';
 import { SinkRunner } from './delivery/sink-runner.ts';
 import { storeSink } from './delivery/store-sink.ts';
-import { toError } from './errors.ts';
+import { messageOf } from './errors.ts';
 import type { StoredEvent } from './event/event.ts';
 import { toEnvelope } from './following.ts';
 import type { Sink, Store } from './store/port.ts';
@@ -51,7 +51,7 @@ function startSink(core: Core, store: Store, terms: ParsedSink): Running {
       failed: (error) => runWithoutCause(() => core.reports.failed('$bus.sink.failed', part, error)),
       missed: (positions) => core.reports.say('$bus.sink.missed', name, { name, positions }),
       unavailable: core.unavailableTo(`sink ${name}`),
-      unclosed: (error) => warn('SINK_NOT_CLOSED', `sink \`${name}\` did not close: ${toError(error).message}`),
+      unclosed: (error) => warn('SINK_NOT_CLOSED', `sink \`${name}\` did not close: ${messageOf(error)}`),
     },
     terms,
   );

@@ -1,3 +1,4 @@
+import { warnOfFault } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
 import { createCounts } from '../mailbox/counts.ts';
 import type { Failure } from '../invoke/invoke.ts';
@@ -30,8 +31,12 @@ export class Books {
     const { envelope } = work;
     this.leave(work);
     this.counts[as]++;
-    envelope.retelling?.ended(envelope);
-    if (this.#actor.behaviour.durable) this.#port.handled(envelope);
+    const { durable } = this.#actor.behaviour;
+    if (!durable && envelope.retelling === undefined) return;
+    safely(() => {
+      envelope.retelling?.ended(envelope);
+      if (durable) this.#port.handled(envelope);
+    });
   }
 
   fail(work: Work, error: unknown): void {
@@ -41,8 +46,10 @@ export class Books {
 
   refuse(envelope: Envelope, failure: Failure): void {
     this.counts.failed++;
-    this.#port.failed(this.#actor, envelope, failure);
-    envelope.retelling?.ended(envelope);
+    safely(() => {
+      this.#port.failed(this.#actor, envelope, failure);
+      envelope.retelling?.ended(envelope);
+    });
   }
 
   drop(envelopes: readonly Envelope[]): void {
@@ -56,5 +63,14 @@ export class Books {
     if (envelopes.length === 0) return;
     this.counts.cancelled += envelopes.length;
     this.#port.cut(this.#actor, envelopes, error);
+  }
+}
+
+// Instances go on and figures add up whatever those do that are told.
+function safely(tell: () => void): void {
+  try {
+    tell();
+  } catch (error) {
+    warnOfFault('what is told of the end of an event', error);
   }
 }

@@ -1,4 +1,4 @@
-import { TelltaleError, toError } from '../errors.ts';
+import { TelltaleError, messageOf } from '../errors.ts';
 
 /** Nobody was there to answer, or nobody whose filter took the request. */
 export function noAnswerer(address: string, text = 'nobody answers it'): TelltaleError {
@@ -13,7 +13,7 @@ export function cycle(address: string, path: readonly string[]): TelltaleError {
 
 /** What the answerer threw is the `cause`. */
 export function askFailed(address: string, cause: unknown): TelltaleError {
-  const text = `the answerer of \`${address}\` failed: ${toError(cause).message}`;
+  const text = `the answerer of \`${address}\` failed: ${messageOf(cause)}`;
   return new TelltaleError('ASK_FAILED', text, { cause, details: { address } });
 }
 

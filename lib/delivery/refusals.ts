@@ -1,4 +1,4 @@
-import { isTelltaleError, TelltaleError, toError } from '../errors.ts';
+import { isTelltaleError, TelltaleError, messageOf } from '../errors.ts';
 import type { ConsumerStatus } from './terms.ts';
 
 export function lostError(name: string, index: number): TelltaleError {
@@ -31,5 +31,5 @@ export function stuckError(name: string, status: ConsumerStatus, cause: unknown)
   // It goes on when it is told who has its partition now.
   if (status === 'paused' && isTelltaleError(cause, 'LEASE_LOST')) return undefined;
   const code = isTelltaleError(cause) ? cause.code : 'HANDLER_FAILED';
-  return new TelltaleError(code, `consumer \`${name}\` is ${status}: ${toError(cause).message}`, { cause });
+  return new TelltaleError(code, `consumer \`${name}\` is ${status}: ${messageOf(cause)}`, { cause });
 }

@@ -1,7 +1,7 @@
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { threadId } from 'node:worker_threads';
-import { TelltaleError, toError } from '../errors.ts';
+import { TelltaleError, messageOf } from '../errors.ts';
 
 /** The text of a file; undefined where there is none. Rejects with `TARGET_BROKEN`. */
 export async function readText(file: string): Promise<string | undefined> {
@@ -48,6 +48,6 @@ async function synced(path: string, flags: 'r' | 'w', text?: string): Promise<vo
 }
 
 function failed(file: string, what: 'read' | 'written', cause: unknown): TelltaleError {
-  const text = `the target file ${JSON.stringify(file)} could not be ${what}: ${toError(cause).message}`;
+  const text = `the target file ${JSON.stringify(file)} could not be ${what}: ${messageOf(cause)}`;
   return new TelltaleError('TARGET_BROKEN', text, { cause, details: { file } });
 }

@@ -120,11 +120,7 @@ function describe(value: unknown): string {
   if (typeof value === 'bigint') return 'a BigInt';
   if (typeof value === 'symbol') return 'a symbol';
   if (value === undefined) return 'undefined (or a hole in an array)';
-  try {
-    return show(value);
-  } catch {
-    return 'an object that cannot be looked at';
-  }
+  return show(value);
 }
 
 function inBytes(bytes: number): string {

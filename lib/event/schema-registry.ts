@@ -1,4 +1,4 @@
-import { TelltaleError, toError } from '../errors.ts';
+import { TelltaleError, messageOf } from '../errors.ts';
 import { checkRegistration, checkVersion } from './check-registration.ts';
 import { entryOf, type EventDeclarations, type EventEntry, type PayloadMode, type Upcast } from './define-events.ts';
 import type { TelltaleEvent } from './event.ts';
@@ -206,7 +206,7 @@ function validate(type: string, schema: StandardSchema, payload: unknown): Stand
   try {
     result = schema['~standard'].validate(payload);
   } catch (cause) {
-    throw new TelltaleError('SCHEMA_REFUSED', `the schema of \`${type}\` threw: ${toError(cause).message}`, { cause });
+    throw new TelltaleError('SCHEMA_REFUSED', `the schema of \`${type}\` threw: ${messageOf(cause)}`, { cause });
   }
   if (!isPromise(result)) return result;
   // Nobody waits for it: without this its rejection would end the process.
@@ -266,7 +266,7 @@ function runUpcast(upcast: Upcast, event: TelltaleEvent, version: number): unkno
   try {
     payload = upcast(event.payload, event);
   } catch (cause) {
-    throw new TelltaleError('UPCAST_FAILED', `${what} threw on event ${event.id}: ${toError(cause).message}`, {
+    throw new TelltaleError('UPCAST_FAILED', `${what} threw on event ${event.id}: ${messageOf(cause)}`, {
       cause,
     });
   }

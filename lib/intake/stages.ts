@@ -1,4 +1,4 @@
-import { TelltaleError, expected, show } from '../errors.ts';
+import { TelltaleError, expected, messageOf } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import { isThenable } from '../invoke/invoke.ts';
 
@@ -26,7 +26,7 @@ function callStage(name: string, stage: AdmitStage, event: TelltaleEvent): Tellt
   try {
     answer = stage(event);
   } catch (cause) {
-    const text = `admit stage \`${name}\` threw on \`${event.type}\`: ${cause instanceof Error ? cause.message : show(cause)}`;
+    const text = `admit stage \`${name}\` threw on \`${event.type}\`: ${messageOf(cause)}`;
     throw new TelltaleError('STAGE_FAILED', text, { cause, details: { stage: name, type: event.type } });
   }
   if (answer === null) return null;

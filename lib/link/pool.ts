@@ -1,4 +1,4 @@
-import { TelltaleError, toError } from '../errors.ts';
+import { TelltaleError, messageOf } from '../errors.ts';
 import type { Failure } from '../invoke/invoke.ts';
 import type { BusPort } from './bus-port.ts';
 import { Hearings } from './hearings.ts';
@@ -213,7 +213,7 @@ export class Pool {
     try {
       started = this.#terms.start(place, slot.name);
     } catch (error) {
-      return this.#died(slot, diedError(slot.name, `could not be started: ${toError(error).message}`, error));
+      return this.#died(slot, diedError(slot.name, `could not be started: ${messageOf(error)}`, error));
     }
     slot.kill = () => started.kill();
     slot.verdict = undefined;

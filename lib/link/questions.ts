@@ -1,5 +1,5 @@
 import { NO_CHAIN, type Asking, type Chain } from '../context.ts';
-import { TelltaleError, toError } from '../errors.ts';
+import { TelltaleError, messageOf } from '../errors.ts';
 import type { Answerer, RemoteReplies } from '../event/asking.ts';
 import { errorFromPlain, errorToPlain } from '../event/crossing-error.ts';
 import { deepFrozen } from '../event/deep-frozen.ts';
@@ -227,5 +227,5 @@ class Answering implements RemoteReplies {
 
 function asRefusal(error: unknown): TelltaleError {
   if (error instanceof TelltaleError) return error;
-  return new TelltaleError('LINK_BROKEN', toError(error).message, { cause: error });
+  return new TelltaleError('LINK_BROKEN', messageOf(error), { cause: error });
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { expected, TelltaleError } from '../errors.ts';
+import { expected, messageOf, TelltaleError } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { Place } from '../event/place.ts';
 import { invoke, isThenable } from '../invoke/invoke.ts';
@@ -76,7 +76,7 @@ function failed(event: StoredEvent, error: unknown): TelltaleError {
   if (error instanceof TelltaleError && error.code === 'INVALID_OPTION') return error;
   const { position, id, type } = event;
   const text = `the reducer of \`fold\` failed on \`${type}\` ${id} at position ${position}`;
-  return new TelltaleError('HANDLER_FAILED', `${text}: ${error instanceof Error ? error.message : String(error)}`, {
+  return new TelltaleError('HANDLER_FAILED', `${text}: ${messageOf(error)}`, {
     cause: error,
     details: { position, eventId: id, type },
   });

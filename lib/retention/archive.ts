@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { TelltaleError, toError } from '../errors.ts';
+import { TelltaleError, messageOf } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { Sink } from '../store/port.ts';
 
@@ -69,7 +69,7 @@ export class Archive {
       await Promise.race([work(), silence]);
     } catch (error) {
       const code = error instanceof TelltaleError ? error.code : 'STORE_UNAVAILABLE';
-      const text = `archive ${this.#sink.name} ${what}: ${toError(error).message}`;
+      const text = `archive ${this.#sink.name} ${what}: ${messageOf(error)}`;
       const failed = new TelltaleError(code, text, { cause: error });
       if (this.#late) this.#givenUp = failed;
       throw failed;

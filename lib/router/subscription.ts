@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { runWithCause } from '../context.ts';
+import { warnOfFault } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { TelltaleEvent } from '../event/event.ts';
 import type { Filter } from '../filter/language.ts';
@@ -264,8 +265,7 @@ export class Subscription implements Target, Paused {
 
   #refuse(envelope: Envelope, failure: Failure): void {
     this.counts.failed++;
-    this.#port.failed(this, envelope, failure);
-    this.#done(envelope);
+    this.#done(envelope, failure);
   }
 
   // The fast path: a synchronous handler that succeeds allocates its context and nothing else.
@@ -319,17 +319,20 @@ export class Subscription implements Target, Paused {
     this.#patience = 'left';
     this.#mailbox.release(key);
     if (failure === undefined) this.counts.handled++;
-    else {
-      this.counts.failed++;
-      this.#port.failed(this, envelope, failure);
-    }
-    this.#done(envelope);
+    else this.counts.failed++;
+    this.#done(envelope, failure);
     if (!this.live) this.#port.eased(this);
   }
 
-  #done(envelope: Envelope): void {
-    this.options.onEnd?.(envelope);
-    envelope.retelling?.ended(envelope);
+  // Lanes go on and figures add up whatever those do that are told.
+  #done(envelope: Envelope, failure?: Failure): void {
+    try {
+      if (failure !== undefined) this.#port.failed(this, envelope, failure);
+      this.options.onEnd?.(envelope);
+      envelope.retelling?.ended(envelope);
+    } catch (error) {
+      warnOfFault('what is told of the end of an event', error);
+    }
   }
 
   #pump(endedMs?: number): void {
