@@ -25,7 +25,9 @@ export interface CheckpointTarget<Tx = unknown> {
   claim(checkpoint: TargetCheckpoint): Promise<number>;
   /**
    * Runs `run` with a transaction, and commits what it wrote together with the checkpoints, all or nothing: rejects, with
-   * nothing changed, with what `run` throws or rejects with. Looks at each checkpoint with `mustBeNewest` first.
+   * nothing changed, with what `run` throws or rejects with. Looks at each checkpoint with `mustBeNewest` first. May begin
+   * anew and run it again where nothing was committed. Rejects with `HANDLER_FAILED` for what only the commit tells and is
+   * the handler's doing, such as a constraint; with anything else for what is nobody's.
    */
   commit(checkpoints: readonly TargetCheckpoint[], run: (tx: Tx) => unknown): Promise<CommitAnswer>;
 }

@@ -42,6 +42,8 @@ export function within({ target, checkpoints, handler, join, ...terms }: WithinT
     try {
       await commitTo(target, checkpoints, async (tx) => {
         site.tx = tx;
+        // A target may begin once more.
+        thrown = undefined;
         joining = join(tx);
         try {
           await handled(target, handler(given, context));
@@ -59,7 +61,8 @@ export function within({ target, checkpoints, handler, join, ...terms }: WithinT
     } catch (error) {
       // However the target passes it on, it is the handler's; a target that has broken its word is to blame for all.
       const isHandlers = thrown && (error === thrown.error || !isTelltaleError(error, 'TARGET_BROKEN'));
-      throw isHandlers ? thrown!.error : new TargetFailure(error);
+      if (isHandlers) throw thrown!.error;
+      throw isTelltaleError(error, 'HANDLER_FAILED') ? error : new TargetFailure(error);
     }
     joining?.committed();
   };
