@@ -3,8 +3,11 @@ import { parseOptions } from './options.ts';
 import { PostgresStore } from './store.ts';
 
 export type { PgClient, PgPool } from './driver.ts';
-export type { PostgresOptions } from './options.ts';
+export type { PostgresOptions, PostgresTargetOptions } from './options.ts';
 export type { PostgresStore } from './store.ts';
+export { postgresTarget } from './target.ts';
+export type { PostgresTarget } from './target.ts';
+export type { PostgresTransaction } from './transactions.ts';
 
 /**
  * A log of events in a PostgreSQL database, for any number of processes.

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { expected, parseWith, toMs } from '../../lib/plugin.ts';
 import type { Duration } from '../../lib/plugin.ts';
 import type { PgPool } from './driver.ts';
+import type { PostgresTransaction } from './transactions.ts';
 
 export interface PostgresOptions {
   /**
@@ -123,7 +124,48 @@ export function parseOptions(
   });
 }
 
-function placeOf({ url, connection, pool }: z.output<typeof schema>, databaseUrl: string | undefined): Place {
+export interface PostgresTargetOptions extends Pick<
+  PostgresOptions,
+  'url' | 'connection' | 'pool' | 'poolSize' | 'schema' | 'timeout'
+> {
+  /** How long a transaction is tried again, the handler too, where the server is away. @default '30s' */
+  readonly retryFor?: Duration;
+  /** Runs in a transaction once the first consumer begins: makes the tables that are not there. */
+  readonly setup?: (tx: PostgresTransaction) => unknown;
+}
+
+export interface ParsedTarget {
+  readonly place: Place;
+  readonly poolSize: number;
+  readonly schema: string;
+  readonly timeoutMs: number;
+  readonly retryForMs: number;
+  readonly setup: PostgresTargetOptions['setup'];
+}
+
+const targetSchema = schema
+  .pick({ url: true, connection: true, pool: true, poolSize: true, schema: true, timeout: true })
+  .extend({
+    retryFor: duration('retryFor', 0, 86_400_000).default(30_000),
+    setup: z.custom<PostgresTargetOptions['setup']>((value) => typeof value === 'function', 'a function').optional(),
+  });
+
+/** A url, a pool, or options. Throws `INVALID_OPTION`. */
+export function parseTarget(
+  given: string | PgPool | PostgresTargetOptions | undefined,
+  databaseUrl: string | undefined,
+): ParsedTarget {
+  const asked = typeof given === 'string' ? { url: given } : isPool(given) ? { pool: given } : (given ?? {});
+  const options = parseWith(targetSchema, asked, 'postgresTarget');
+  const { poolSize, schema: schemaName, timeout: timeoutMs, retryFor: retryForMs, setup } = options;
+  const place = placeOf(options, databaseUrl);
+  return Object.freeze({ place, poolSize, schema: schemaName, timeoutMs, retryForMs, setup });
+}
+
+function placeOf(
+  { url, connection, pool }: Pick<z.output<typeof schema>, 'url' | 'connection' | 'pool'>,
+  databaseUrl: string | undefined,
+): Place {
   const given = [url, connection, pool].filter((one) => one !== undefined);
   if (given.length > 1)
     throw expected('INVALID_OPTION', 'the options of postgres', 'one of `url`, `connection` and `pool`', given.length);

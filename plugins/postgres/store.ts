@@ -14,6 +14,7 @@ import type {
   StoreHealth,
   StoreSize,
   StoreSupports,
+  StoreTransactions,
   StoredDocument,
   StoredEvent,
   TallyPart,
@@ -32,6 +33,7 @@ import { openTables } from './opening.ts';
 import type { ParsedOptions } from './options.ts';
 import { Partitions } from './partitions.ts';
 import { Reader } from './reader.ts';
+import { areOneDatabase, transactionOf } from './transactions.ts';
 import { Watcher } from './watcher.ts';
 
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
@@ -105,6 +107,16 @@ export class PostgresStore extends AbstractStore {
     this.#wake?.();
     this.#watcher?.notify();
   }
+
+  /** Targets in the same database take part in it. */
+  readonly transactions: StoreTransactions = {
+    isOurs: async (tx) => {
+      const theirs = transactionOf(tx)?.connections;
+      return theirs !== undefined && areOneDatabase(theirs, this.#connections);
+    },
+    append: (tx, appends) => this.appendWithin(transactionOf(tx)!.client, appends),
+    committed: () => this.committed(),
+  };
 
   protected async _open(): Promise<void> {
     const { index, indexPayload, schema } = this.#options;

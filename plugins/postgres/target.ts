@@ -1,0 +1,193 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { TelltaleError, isTelltaleError, toError } from '../../lib/plugin.ts';
+import type { CheckpointTarget, CommitAnswer, TargetCheckpoint } from '../../lib/plugin.ts';
+import { CheckpointTable } from './checkpoint-table.ts';
+import { Connections } from './connections.ts';
+import type { Session } from './connections.ts';
+import type { PgClient, PgPool } from './driver.ts';
+import { isRefusal, openingFailure } from './failures.ts';
+import { parseTarget } from './options.ts';
+import type { ParsedTarget, PostgresTargetOptions } from './options.ts';
+import { Handed } from './transactions.ts';
+import type { PostgresTransaction } from './transactions.ts';
+
+/** Tables in a PostgreSQL database that consumers write, and how far they have come, in one. */
+export interface PostgresTarget extends CheckpointTarget<PostgresTransaction> {
+  /** Ends a pool of its own; the next use makes another. */
+  close(): Promise<void>;
+}
+
+/**
+ * Projections in a PostgreSQL database: what a handler writes through `tx` (`run`, `get`, `all`, each to be awaited) and
+ * its checkpoint are committed together at READ COMMITTED, so that every event takes effect exactly once. Where the log is a
+ * `postgres` store in the same database, what a handler publishes is committed with the rest.
+ *
+ * One table, `projection_checkpoints`, is made in `schema` (`telltale`). Several consumers may share a target. Where the
+ * server is away, a transaction is tried again for `retryFor`, the handler too; then the consumer pauses. A handler must
+ * not keep its transaction idle for more than twice the `timeout`.
+ *
+ * @param options a url, a pool of `pg`, or more; without them the url in `DATABASE_URL`
+ * @throws `INVALID_OPTION`. A consumer pauses, or does not start, with `TARGET_BROKEN` where the table is another
+ * program's, `STORE_ACCESS`, `STORE_VERSION`, `STORE_UNAVAILABLE`, `NOT_SUPPORTED` without the package `pg`.
+ *
+ * ```js
+ * const views = postgresTarget(pool)
+ * bus.consume('totals', 'order.placed', async ({ payload }, { tx }) => {
+ *   await tx.run('INSERT INTO totals VALUES ($1, $2) ON CONFLICT (day) DO UPDATE SET sum = totals.sum + excluded.sum', [payload.day, payload.sum])
+ * }, { checkpointIn: views })
+ * ```
+ */
+export function postgresTarget(options?: string | PgPool | PostgresTargetOptions): PostgresTarget {
+  return new DatabaseOfViews(parseTarget(options, process.env['DATABASE_URL']));
+}
+
+type Run = (tx: PostgresTransaction) => unknown;
+
+const FIRST_WAIT_MS = 10;
+const LONGEST_WAIT_MS = 2_000;
+const AWAY: ReadonlySet<string> = new Set(['STORE_UNAVAILABLE', 'STORE_ACCESS']);
+
+/**
+ * Order: transactions of different checkpoints run side by side, as many as the pool has connections.
+ * Failure: what a transaction fails of is rolled back. A commit whose end nobody knows is looked up, behind the lock it may
+ * still hold, before anything is run again.
+ */
+class DatabaseOfViews implements PostgresTarget {
+  readonly #options: ParsedTarget;
+  readonly #table: CheckpointTable;
+  /** Of commits whose end is not known: what their checkpoints say if they have been carried out. */
+  readonly #inDoubt = new Map<string, string>();
+  #opened: Promise<Connections> | undefined;
+
+  constructor(options: ParsedTarget) {
+    this.#options = options;
+    this.#table = new CheckpointTable(options.schema);
+  }
+
+  async claim(given: TargetCheckpoint): Promise<number> {
+    return this.#patiently((connections) => connections.transaction((session) => this.#table.claim(session, given)));
+  }
+
+  async commit(checkpoints: readonly TargetCheckpoint[], run: Run): Promise<CommitAnswer> {
+    try {
+      return await this.#patiently((connections) => this.#commit(connections, checkpoints, run));
+    } catch (error) {
+      if (error instanceof Thrown) throw error.cause;
+      if (!isTelltaleError(error) || !AWAY.has(error.code)) throw error;
+      throw new TelltaleError('TARGET_BROKEN', `the target database failed: ${error.message}`, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    const opening = this.#opened;
+    this.#opened = undefined;
+    const connections = await opening?.catch(() => undefined);
+    await connections?.close();
+  }
+
+  async #commit(connections: Connections, checkpoints: readonly TargetCheckpoint[], run: Run): Promise<CommitAnswer> {
+    const at: { step: 'working' | 'committing' | 'known' } = { step: 'working' };
+    try {
+      await connections.transaction(async (session, client) => {
+        const known = await this.#table.lock(session, checkpoints);
+        if (this.#wasCarriedOut(checkpoints, known)) at.step = 'known';
+        else {
+          await this.#hand(run, { connections, client, session });
+          await this.#table.write(session, checkpoints);
+          at.step = 'committing';
+        }
+      });
+    } catch (error) {
+      if (at.step !== 'committing') throw error;
+      if (isRefusal(error)) throw handlersDoing('the transaction could not be committed', error);
+      for (const one of checkpoints) this.#inDoubt.set(one.key, signOf(one));
+      throw error;
+    }
+    for (const { key } of checkpoints) this.#inDoubt.delete(key);
+    return at.step === 'known' ? 'known' : undefined;
+  }
+
+  #wasCarriedOut(given: readonly TargetCheckpoint[], known: ReadonlyMap<string, TargetCheckpoint>): boolean {
+    if (given.length === 0) return false;
+    return given.every((one) => {
+      const there = known.get(one.key);
+      return this.#inDoubt.get(one.key) === signOf(one) && there !== undefined && signOf(there) === signOf(one);
+    });
+  }
+
+  async #hand(run: Run, { connections, client, session }: Hands): Promise<void> {
+    const handed = new Handed({ client, connections }, this.#options.timeoutMs);
+    try {
+      await run(handed.tx);
+    } catch (error) {
+      await handed.end();
+      // Where the connection is gone, that is what went wrong, and the next one tries again.
+      await session.query('ROLLBACK');
+      throw new Thrown(error);
+    } finally {
+      await handed.end();
+      handed.forget();
+    }
+    if (handed.refusal === undefined) return;
+    throw handlersDoing('a statement was refused, and the handler went on', handed.refusal);
+  }
+
+  async #patiently<T>(work: (connections: Connections) => Promise<T>): Promise<T> {
+    const end = performance.now() + this.#options.retryForMs;
+    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+      try {
+        return await work(await this.#open());
+      } catch (error) {
+        const failure = openingFailure(error, 'PostgreSQL');
+        const mayPass = failure.code === 'STORE_UNAVAILABLE' && !isRefusal(error) && !isTelltaleError(error);
+        if (!mayPass || performance.now() + waitMs > end) throw failure;
+      }
+      await wait(waitMs);
+    }
+  }
+
+  #open(): Promise<Connections> {
+    if (this.#opened) return this.#opened;
+    const opening = this.#connect();
+    this.#opened = opening;
+    // The next one who asks tries again.
+    opening.catch(() => (this.#opened === opening ? (this.#opened = undefined) : undefined));
+    return opening;
+  }
+
+  async #connect(): Promise<Connections> {
+    const { place, poolSize, timeoutMs, setup } = this.#options;
+    const connections = new Connections(place, poolSize, timeoutMs);
+    await connections.open();
+    try {
+      await connections.transaction(async (session, client) => {
+        await this.#table.bring(session);
+        if (setup) await this.#hand(setup, { connections, client, session });
+      });
+      return connections;
+    } catch (error) {
+      await connections.close();
+      throw error instanceof Thrown ? error.cause : error;
+    }
+  }
+}
+
+interface Hands {
+  readonly connections: Connections;
+  readonly client: PgClient;
+  readonly session: Session;
+}
+
+/** The same for what is committed twice. */
+const signOf = ({ position, epoch }: TargetCheckpoint): string => `${position} of ${epoch}`;
+
+function handlersDoing(text: string, cause: unknown): TelltaleError {
+  return new TelltaleError('HANDLER_FAILED', `${text}: ${toError(cause).message}`, { cause });
+}
+
+/** What was thrown by what was run in a transaction, as it was thrown. */
+class Thrown extends TelltaleError {
+  constructor(cause: unknown) {
+    super('ABORTED', 'thrown in a transaction', { cause });
+  }
+}
