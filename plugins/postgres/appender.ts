@@ -61,7 +61,7 @@ export class Appender {
       if (commit !== undefined) return commit;
     }
     return this.#withRoom(prepared, () =>
-      this.#port.connections.transaction((session) => this.decide(session, prepared)),
+      this.#port.connections.transaction((session) => this.#decide(session, prepared)),
     );
   }
 
@@ -69,8 +69,16 @@ export class Appender {
    * Decides and writes a commit in a transaction that is somebody else's to commit, at READ COMMITTED. From here until
    * it ends, every other writer waits.
    */
-  async decide(session: Session, { appends, refused }: PreparedAppends): Promise<Commit> {
-    const { names, partitions, lookUps, now, durability } = this.#port;
+  async decideWithin(session: Session, prepared: PreparedAppends): Promise<Commit> {
+    const { names, partitions } = this.#port;
+    const { position } = await lockHead(session, names);
+    // On another connection: a statement that fails for want of room would take the whole transaction with it.
+    await partitions.upTo(position + countEvents(prepared));
+    return this.#decide(session, prepared);
+  }
+
+  async #decide(session: Session, { appends, refused }: PreparedAppends): Promise<Commit> {
+    const { names, lookUps, now, durability } = this.#port;
     const head = await lockHead(session, names);
     const looked = appends.map(lookedUp);
     const origins = new Map(looked.map((append, i) => [append, refused.get(appends[i]!)] as const));
@@ -83,7 +91,6 @@ export class Appender {
     };
     const decision = decideCommit(looked, facts);
     if (decision.records.length === 0) return decision;
-    await partitions.upTo(decision.head.position);
     await this.#write(session, decision);
     return decision;
   }
@@ -120,7 +127,7 @@ export class Appender {
     return { status: status!, first: Number(first), storedAt: Number(stored), bases: list };
   }
 
-  async #withRoom<T>({ appends }: PreparedAppends, write: () => Promise<T>): Promise<T> {
+  async #withRoom<T>(prepared: PreparedAppends, write: () => Promise<T>): Promise<T> {
     const { partitions, connections, names } = this.#port;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -129,7 +136,7 @@ export class Appender {
         if (!lacksPartition(error) || attempt === ATTEMPTS) throw error;
         partitions.forget();
         const { rows } = await connections.query(`SELECT position FROM ${names.of('counter')}`);
-        await partitions.upTo(Number(rows[0]![0]) + appends.reduce((sum, { events }) => sum + events.length, 0));
+        await partitions.upTo(Number(rows[0]![0]) + countEvents(prepared));
       }
     }
   }
@@ -137,6 +144,10 @@ export class Appender {
 
 const NONE: ReadonlyMap<never, never> = new Map<never, never>();
 const ignore = (): void => undefined;
+
+function countEvents({ appends }: PreparedAppends): number {
+  return appends.reduce((sum, { events }) => sum + events.length, 0);
+}
 
 /** The head behind the lock that all writers take. */
 async function lockHead(session: Session, names: Names): Promise<Head> {

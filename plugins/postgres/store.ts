@@ -99,7 +99,7 @@ export class PostgresStore extends AbstractStore {
    */
   async appendWithin(client: PgClient, appends: readonly PendingAppend[]): Promise<Commit> {
     const prepared = prepareAppends(appends, MAX_EVENT_BYTES);
-    return this.#appender.decide(this.#connections.sessionOn(client), prepared);
+    return this.#appender.decideWithin(this.#connections.sessionOn(client), prepared);
   }
 
   /** Tells this process's listeners, and other processes, of what `appendWithin` wrote, now that it is committed. */

@@ -82,6 +82,18 @@ describe('postgres: partitions', function () {
     expect(left).to.deep.equal(Array.from({ length: 150 }, (_, n) => n + 101));
   });
 
+  it('are made for decided commits as well, on a pool of one connection', async () => {
+    const pool = new pg.Pool({ connectionString: stores.server.url, max: 1 });
+    const single = stores.create({ pool, partitionEvents: 8, timeout: '2s' });
+    await single.open();
+    const expectation = { expect: { query: { type: 'task.never' }, after: 0 } };
+    for (let n = 0; n < 10; n++) await single.append(buildEvents(7), expectation);
+    expect(await single.head()).to.include({ position: 70 });
+    await single.close();
+    await stores.cleanUp(single);
+    await pool.end();
+  });
+
   it('are removed by two stores at once, each event counted once', async () => {
     await store.append(buildEvents(300));
     const other = stores.again(store);
