@@ -137,8 +137,12 @@ function createHandle(core: Core, actor: ActorRef): object {
       const whom = addressee(actor, key);
       return asksOf(core).ask(currentCause(), type, payload, given && options, whom);
     },
-    state: async (key?: string) => copyState(await actor.state(key)),
+    state: async (key?: string) => {
+      mustBeThere(core, actor);
+      return copyState(await actor.state(key));
+    },
     snapshot: async (key?: string) => {
+      mustBeThere(core, actor);
       mustNotBeCaptured('`snapshot` of an actor');
       await actor.snapshot(key);
     },
@@ -192,6 +196,11 @@ function askInstance(actor: ActorRef, envelope: Envelope): void {
 
 function mustLive({ live, address }: ActorRef): void {
   if (!live) throw new TelltaleError('ACTOR_STOPPED', `actor ${address} has stopped`);
+}
+
+// One that has stopped still has its log, until the bus is closed.
+function mustBeThere(core: Core, actor: ActorRef): void {
+  if (core.life.accepting === 'none') mustLive(actor);
 }
 
 interface Persisted {

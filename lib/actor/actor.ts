@@ -191,7 +191,10 @@ export class Actor implements ActorRef, Paused {
   /** Where an instance stands, also one that is put aside. Rejects with why its state cannot be rebuilt. */
   async #find(key: string): Promise<Instance | undefined> {
     const known = this.#instances.get(key);
-    if (known && known.status !== 'starting' && known.status !== 'stopped') return known;
+    if (known && known.status !== 'starting' && known.status !== 'stopped') {
+      await known.settleState();
+      return known;
+    }
     if (!this.behaviour.persist) return undefined;
     const instance = this.#instanceOf(key);
     const failure = await instance.begin();

@@ -28,6 +28,8 @@ export interface DecideTerms {
   /** Ids of the facts, where the event may come again; undefined for new ones. */
   readonly factId?: (index: number) => string;
   reload(): Promise<Standing>;
+  /** Called before the state may be changed in its place: from then on it is ahead of the log until the end is reached. */
+  changing?(): void;
 }
 
 /** An envelope that keeps what is emitted in its context for later. */
@@ -77,6 +79,7 @@ function conclude(terms: DecideTerms, from: Standing, answer: unknown, held: Hel
   const { behaviour, entity, log, cause } = terms;
   if (behaviour.persist === 'state') {
     if (answer === undefined) return [[], from];
+    terms.changing?.();
     const fact = log.own(cause, STATE_STORED, statePayload(answer, behaviour.schemaVersion), entity);
     return [[fact], { ...from, state: answer }];
   }
@@ -85,6 +88,7 @@ function conclude(terms: DecideTerms, from: Standing, answer: unknown, held: Hel
   const given = factsOf(answer, entity).flatMap((fact, i) => admitFact(terms, fact, i));
   const facts = [...given, ...own];
   held.events.splice(0, Infinity, ...held.events.filter(({ event }) => event.entity !== entity));
+  if (facts.length > 0) terms.changing?.();
   let { state, unsavedBytes } = from;
   for (const { event } of facts) {
     state = applyFact(behaviour.apply!, state, event);

@@ -66,6 +66,9 @@ export class Instance implements ActorSite, Aside {
   /** When it last had something to do, for actors that put idle instances aside. */
   usedMs = 0;
   standing: Standing = NOWHERE;
+  /** What was to be stored was not, and the state may have been changed in its place all the same. */
+  #isAhead = false;
+  #catchingUp: Promise<void> | undefined;
   /** Until its children have stopped and its snapshots are stored, after it was halted. */
   isWinding = true;
   /** Told when it has stopped, its children too. */
@@ -188,6 +191,13 @@ export class Instance implements ActorSite, Aside {
     return invoke(this.#call, work.envelope.event, context);
   }
 
+  /** Makes sure that the state is that of the log. Rejects with why it cannot be rebuilt. */
+  async settleState(): Promise<void> {
+    if (!this.#isAhead) return;
+    this.#catchingUp ??= this.#catchUp();
+    await this.#catchingUp;
+  }
+
   /** Stores a snapshot of where it stands. Rejects with `PAYLOAD_*` and what the store refuses. */
   snapshot(): Promise<void> {
     const { entity, behaviour, port } = this.terms;
@@ -236,14 +246,17 @@ export class Instance implements ActorSite, Aside {
     const { behaviour, entity } = this.terms;
     const work = this.work!;
     const { envelope, cause } = work;
+    if (this.#isAhead) await this.settleState();
     const comesAgain = behaviour.durable && envelope.position > 0;
     if (comesAgain && envelope.position < this.#recovered && (await isHandled(log, entity, envelope.event))) {
       this.#conclude(this.#contextOf(work));
       return;
     }
+    let mayBeAhead = false;
     const terms: DecideTerms = {
       entity,
       behaviour,
+      changing: () => (mayBeAhead = true),
       receive: this.#receive,
       log,
       cause,
@@ -251,7 +264,10 @@ export class Instance implements ActorSite, Aside {
       reload: () => this.#load(),
       ...(comesAgain && { factId: (index: number) => factId(entity, envelope.event, index) }),
     };
-    const decided = await runWithCause(cause, () => decide(terms, this.standing), undefined);
+    const decided = await runWithCause(cause, () => decide(terms, this.standing), undefined).catch((error: unknown) => {
+      this.#isAhead = mayBeAhead;
+      throw error;
+    });
     this.standing = decided.standing;
     this.#conclude(decided.context);
     for (const answer of decided.answers) envelope.asking?.answered(answer);
@@ -268,8 +284,18 @@ export class Instance implements ActorSite, Aside {
     this.standing = { ...NOWHERE, state: this.terms.behaviour.initial(this.key) };
   }
 
+  async #catchUp(): Promise<void> {
+    try {
+      this.standing = await this.#load();
+      this.#isAhead = false;
+    } finally {
+      this.#catchingUp = undefined;
+    }
+  }
+
   async #recover(): Promise<void> {
     this.standing = await this.#load();
+    this.#isAhead = false;
     this.#recovered = this.standing.position;
     this.#snapshotWhenDue();
   }

@@ -56,6 +56,43 @@ async function streamOf(bus: Bus, entity: string): Promise<readonly StoredEvent[
 describe('an actor that is persisted by its events', () => {
   refuseUnhandledRejections();
 
+  it('stands where its log does after a refused append, although `apply` changes the state in its place', async () => {
+    await using bus = await createBus({ store: memory() });
+    await bus.publish('x.y', 2, { id: 'taken' });
+    const actor = bus.actor('counter', {
+      initial: () => ({ n: 0 }),
+      supervise: { strategy: 'resume' },
+      receive: ({ n }, { payload }, { answer, emit }) => {
+        answer(n);
+        if (payload === 'bad') emit('x.y', 1, { id: 'taken' });
+        return [{ type: 'counted' }, { type: 'counted', payload: payload === 'worse' ? 'no' : null }];
+      },
+      apply: (state, { payload }) => {
+        if (payload === 'no') throw new Error('cannot be applied');
+        state.n++;
+        return state;
+      },
+    });
+    expect(await actor.ask('count', 'good')).to.equal(0);
+    for (const kind of ['bad', 'worse']) {
+      expect(await codeOfRejection(actor.ask('count', kind))).to.equal('ASK_FAILED');
+      expect(await actor.state()).to.deep.equal({ n: 2 });
+      expect(await codeOfRejection(actor.ask('count', kind))).to.equal('ASK_FAILED');
+    }
+    expect(await actor.ask('count', 'good')).to.equal(2);
+    expect(await actor.state()).to.deep.equal({ n: 4 });
+    expect(await streamOf(bus, 'counter/main')).to.have.length(4);
+  });
+
+  it('has stopped for everybody who asks for it on a closed bus', async () => {
+    const bus = await createBus({ store: memory() });
+    const actor = bus.actor('counter', { initial: 0, apply: (n) => n + 1, receive: () => undefined });
+    await bus.close();
+    expect(await codeOfRejection(actor.state())).to.equal('ACTOR_STOPPED');
+    expect(await codeOfRejection(actor.snapshot())).to.equal('ACTOR_STOPPED');
+    expect(codeOf(() => actor.tell('a.b', 1))).to.equal('ACTOR_STOPPED');
+  });
+
   it('stores the facts it decides on as events of its entity, caused by what it was told', async () => {
     const { bus } = await createActorBus();
     const accounts = bus.actor('account', account);
