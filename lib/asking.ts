@@ -148,8 +148,9 @@ function portOf(core: Core): AskPort {
       const error = 'error' in outcome ? { error: describeError(outcome.error) } : {};
       core.reports.say('$bus.ask.late', address, { address, type, eventId, correlationId, ...error });
     },
-    onClosing: (begun, ended) => {
+    onClosing: (begun, settled, ended) => {
       core.life.onShutDown(begun);
+      core.life.onSettled(settled);
       core.life.onClose(ended);
     },
   };

@@ -23,8 +23,8 @@ export interface AskPort extends Pick<CallPort, 'clock' | 'record'> {
   /** Takes a request in and dispatches it, with `call` as its recipient. Throws the refusals of events. */
   send(cause: Cause | undefined, request: Request, call: Recipient & Pick<Pending, 'cancel'>): TelltaleEvent;
   late(address: string, request: Envelope, outcome: LateOutcome): void;
-  /** Calls the first when the bus begins to close, the second when it ends its streams. */
-  onClosing(begun: () => void, ended: () => void): void;
+  /** Calls the first when the bus begins to close, the second when all handlers have ended, the third when it ends its streams. */
+  onClosing(begun: () => void, settled: () => void, ended: () => void): void;
 }
 
 export interface Request {
@@ -254,6 +254,7 @@ export class Asks {
       for (const call of this.#pending.items) if (which(call)) call.cancel(busClosed(call.address));
     };
     this.#port.onClosing(
+      () => close(({ inside, endless }) => !inside && endless),
       () => close(({ inside }) => !inside),
       () => close(() => true),
     );

@@ -15,8 +15,10 @@ export type Answer<Value = unknown> =
 
 /** What is listed until it has ended. */
 export interface Pending extends Due {
-  /** Asked from a handler: it may still be answered while the bus closes. */
+  /** Asked from a handler: it may still be answered as long as the bus closes. */
   readonly inside: boolean;
+  /** Its answerer may go on for as long as somebody reads: it ends when the bus begins to close. */
+  readonly endless: boolean;
   readonly address: string;
   /** Nobody waits any more. */
   cancel(reason: TelltaleError): void;
@@ -74,6 +76,10 @@ export abstract class Call implements Pending, Recipient, QuestionTerms {
 
   get inside(): boolean {
     return this.terms.inside;
+  }
+
+  get endless(): boolean {
+    return false;
   }
 
   get address(): string {

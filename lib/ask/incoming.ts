@@ -19,6 +19,7 @@ export interface IncomingPort {
 /** A question that came over a link: answered here, by one of those who answer its type, or by each of them. */
 export class Incoming implements Pending, Replies {
   readonly inside = true;
+  readonly endless = false;
   readonly path: readonly string[];
   readonly streams: boolean;
   readonly everybody: boolean;

@@ -34,6 +34,10 @@ export class StreamCall extends Call implements Replies, AsyncIterableIterator<u
   #count = 0;
   #end: 'done' | TelltaleError | undefined;
 
+  override get endless(): boolean {
+    return true;
+  }
+
   next(): Promise<IteratorResult<unknown, undefined>> {
     // From here on only the time counts in which the reader waits.
     if (!this.#reading && this.isOpen && this.#count > 0) this.wait(Infinity);

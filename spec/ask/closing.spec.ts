@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { createTestBus } from '../../lib/testing.ts';
+import { memory } from '../../plugins/memory/index.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { createGate, turn } from '../support/turns.ts';
 import { refuseUnhandledRejections } from '../support/unhandled.ts';
@@ -7,22 +8,52 @@ import { refuseUnhandledRejections } from '../support/unhandled.ts';
 describe('a bus that closes', () => {
   refuseUnhandledRejections();
 
-  it('rejects what was asked from outside, and lets the answerer finish', async () => {
+  it('answers what was asked from outside, as far as its answerers finish', async () => {
     const { bus } = await createTestBus();
     const gate = createGate();
-    let finished = false;
-    bus.answer('job', async () => {
+    const receive = async (payload: unknown): Promise<unknown> => {
       await gate.promise;
-      finished = true;
+      return payload;
+    };
+    bus.answer('job', ({ payload }) => receive(payload), { concurrency: 1 });
+    const actor = bus.actor('worker', {
+      initial: 0,
+      receive: async (_state, { payload }, { answer }) => answer(await receive(payload)),
     });
-    const asked = rejectionOf(bus.ask('job', 1));
+    const asked = [1, 2, 3].flatMap((n) => [bus.ask('job', n), actor.ask('job', n)]);
     const closed = bus.close();
-    const error = await asked;
-    expect([error.code, error.message]).to.deep.equal(['BUS_CLOSED', 'the bus was closed before `job` was answered']);
-    expect(finished).to.equal(false);
+    expect((await rejectionOf(bus.ask('job', 4))).code).to.equal('BUS_CLOSED');
     gate.open();
     expect(await closed).to.deep.equal({ cut: 0, stillRunning: 0, unstored: 0 });
-    expect(finished).to.equal(true);
+    expect(await Promise.all(asked)).to.deep.equal([1, 1, 2, 2, 3, 3]);
+    expect(bus.metrics().asks).to.include({ answered: 6, waiting: 0 });
+  });
+
+  it('answers with facts that are stored', async () => {
+    const { bus } = await createTestBus({ store: memory() });
+    const counter = bus.actor('counter', {
+      initial: 0,
+      receive: (n, _, { answer }) => {
+        answer(n + 1);
+        return { type: 'counted' };
+      },
+      apply: (n) => n + 1,
+    });
+    const asked = Array.from({ length: 20 }, () => counter.ask('count', null));
+    await turn();
+    await bus.close();
+    expect(await Promise.all(asked)).to.deep.equal(Array.from({ length: 20 }, (_, i) => i + 1));
+  });
+
+  it('rejects what was asked from outside and is not answered when the time to end is over', async () => {
+    const { bus, clock } = await createTestBus({ closeTimeout: 100 });
+    bus.answer('job', () => new Promise(() => undefined));
+    const asked = rejectionOf(bus.ask('job', 1, { timeout: '1m' }));
+    const closed = bus.close();
+    await clock.advance(100);
+    const error = await asked;
+    expect([error.code, error.message]).to.deep.equal(['BUS_CLOSED', 'the bus was closed before `job` was answered']);
+    expect(await closed).to.include({ stillRunning: 1 });
     expect(bus.metrics().asks).to.include({ asked: 1, failed: 1, waiting: 0 });
   });
 
