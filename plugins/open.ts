@@ -114,6 +114,18 @@ export function pathOf(url: string, kind: 'file' | 'sqlite'): string | undefined
   return name === kind ? place : undefined;
 }
 
+/** The url with another path. */
+export function withPath(url: string, path: string): string {
+  const query = url.indexOf('?');
+  return `${parse(url).name}:${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}${query < 0 ? '' : url.slice(query)}`;
+}
+
+/** What a url is made of: the place, of postgres a url for its driver, and the options of the store. */
+export function partsOf(url: string): { readonly place: string; readonly options: Readonly<Record<string, unknown>> } {
+  const { place, options } = parse(url);
+  return { place, options };
+}
+
 /** A url without its password. */
 export function withoutPassword(url: string): string {
   return url

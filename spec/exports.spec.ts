@@ -17,6 +17,7 @@ const MODULES = [
   'plugins/json-file/index.ts',
   'plugins/memory/index.ts',
   'plugins/open.ts',
+  'plugins/postgres/index.ts',
   'plugins/sqlite/index.ts',
   'plugins/worker-threads/index.ts',
 ];

@@ -1,4 +1,5 @@
 import type { Store } from '../../lib/plugin.ts';
+import type { Diagnosis, Fault } from './diagnosis.ts';
 import { examine } from './examine.ts';
 import { kindOf } from './log-folder.ts';
 import { logAt, mustBeFolder } from './open-log.ts';
@@ -11,25 +12,6 @@ import { say } from './say.ts';
 export interface DoctorOptions {
   readonly salvage?: string;
   readonly json?: boolean;
-}
-
-/** What is wrong with a log. */
-export interface Diagnosis {
-  /** Of which kind the log is, and where. */
-  readonly kind: string;
-  readonly head: number;
-  readonly events: number;
-  readonly faults: readonly Fault[];
-  /** How many there are; the list has the first 1,000. */
-  readonly found: number;
-  readonly notes: readonly string[];
-}
-
-export interface Fault {
-  readonly problem: string;
-  readonly file?: string;
-  readonly offset?: number;
-  readonly position?: number;
 }
 
 const SHOWN = 20;

@@ -1,6 +1,6 @@
 import { toError } from '../../lib/plugin.ts';
 import type { Store } from '../../lib/plugin.ts';
-import type { Diagnosis, Fault } from './doctor.ts';
+import type { Diagnosis, Fault } from './diagnosis.ts';
 
 const KEPT = 1_000;
 const PAGE = 1_000;

@@ -9,6 +9,7 @@ import type { LettersOptions } from './letters.ts';
 import { commandLine, packageRoot } from './invocation.ts';
 import { Problem } from './problem.ts';
 import { selecting } from './selecting.ts';
+import type { VerifyCommandOptions } from './verify.ts';
 
 const USAGE = 2;
 // Errors a user can put right; everything else keeps its stack.
@@ -158,6 +159,19 @@ program
   .action(async (log: string, options: DoctorOptions) => {
     const { doctor } = await import('./doctor.ts');
     process.exitCode = await doctor(log, options);
+  });
+
+program
+  .command('verify')
+  .description('prove what a store promises: contract, gap test, kill test, round trips; on fresh stores beside it')
+  .argument('<store>', 'the url of a store, or a module that exports createStore({ name, clock })')
+  .option('--scratch <name>', 'what the stores of the tests are called; needed where the store holds events')
+  .option('--kills <n>', 'how often a writing process is killed; default: 8')
+  .option('--events <n>', 'how many events the gap test writes; default: 2000')
+  .option('--json', 'print JSON')
+  .action(async (store: string, options: VerifyCommandOptions) => {
+    const { verify } = await import('./verify.ts');
+    process.exitCode = await verify(store, options);
   });
 
 program

@@ -86,7 +86,7 @@ const LAYERS: readonly (readonly string[])[] = [
 ];
 
 /** Layers whose files may import each other. */
-const SIDEWAYS: ReadonlySet<number> = new Set([0, 5]);
+const SIDEWAYS: ReadonlySet<number> = new Set([0, 5, 8]);
 
 /** The bus brings these two stores along, so two barrels reach up to them. Nothing else does. */
 const BUNDLED_STORES: ReadonlySet<string> = new Set(['plugins/memory/index.ts', 'plugins/json-file/index.ts']);

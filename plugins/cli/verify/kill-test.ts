@@ -1,0 +1,146 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../../../lib/index.ts';
+import type { Store, StoredEvent } from '../../../lib/plugin.ts';
+import type { PromiseName } from './promises.ts';
+import type { Specimen } from './subject.ts';
+
+export interface KillReport {
+  readonly kills: number;
+  /** Appends that the killed processes had an answer for. */
+  readonly acknowledged: number;
+}
+
+/** What a kill has shown to be broken. */
+export class Broken extends Error {
+  readonly promise: PromiseName;
+
+  constructor(promise: PromiseName, message: string) {
+    super(message);
+    this.promise = promise;
+  }
+}
+
+interface Acknowledged {
+  readonly batch: string;
+  readonly size: number;
+  readonly position: number;
+}
+
+const CHILD = fileURLToPath(new URL('./kill-child.js', import.meta.url));
+const PATIENCE_MS = 30_000;
+const PAGE = 1_000;
+
+/** Kills a process that appends, again and again, and holds what is there against what was acknowledged. */
+export async function killTest(specimen: Specimen, kills: number): Promise<KillReport> {
+  let acknowledged = 0;
+  let store: Store | undefined;
+  for (let kill = 0; kill < kills; kill++) {
+    const acks = await appendUntilKilled(specimen, `k${kill}`, 3 + kill * 5);
+    acknowledged += acks.length;
+    store = await specimen.create(systemClock);
+    try {
+      await store.open();
+    } catch (error) {
+      throw new Broken('P4', `it does not open behind kill ${kill + 1}: ${(error as Error).message}`);
+    }
+    try {
+      await compare(store, acks, kill);
+    } finally {
+      await store.close();
+    }
+  }
+  return { kills, acknowledged };
+}
+
+/** Lets a process of its own append, and kills it soon after so many answers. */
+function appendUntilKilled(specimen: Specimen, label: string, answers: number): Promise<readonly Acknowledged[]> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [CHILD, JSON.stringify(specimen.reach), label], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [out, err] = ['', ''];
+    let isKilled = false;
+    const kill = (): void => {
+      isKilled = true;
+      child.kill('SIGKILL');
+    };
+    const timer = setTimeout(kill, PATIENCE_MS);
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+      if (out.split('\n').length - 2 >= answers) kill();
+    });
+    child.on('error', reject);
+    child.on('close', () => {
+      clearTimeout(timer);
+      const acks = acknowledgedIn(out);
+      if (isKilled && acks.length > 0) resolve(acks);
+      else
+        reject(
+          new Broken('P1', `the process that was to be killed appended nothing: ${err.trim().split('\n')[0] ?? ''}`),
+        );
+    });
+  });
+}
+
+function acknowledgedIn(out: string): readonly Acknowledged[] {
+  // What stands behind the last line break was cut by the kill.
+  const lines = out.slice(0, out.lastIndexOf('\n') + 1).split('\n');
+  return lines.flatMap((line) => {
+    const found = /^(\S+) (\d+) (\d+)$/.exec(line);
+    return found ? [{ batch: found[1]!, size: Number(found[2]), position: Number(found[3]) }] : [];
+  });
+}
+
+async function compare(store: Store, acks: readonly Acknowledged[], kill: number): Promise<void> {
+  const events = await readAll(store);
+  const byId = new Map(events.map((event) => [event.id, event]));
+  if (byId.size < events.length) throw new Broken('P2', `${events.length - byId.size} ids are there twice`);
+  for (const { batch, size, position } of acks)
+    for (let i = 0; i < size; i++) {
+      const event = byId.get(`${batch}-${i}`);
+      if (event?.position === position + i) continue;
+      const found = event === undefined ? 'lost' : `at position ${event.position}`;
+      throw new Broken(
+        'P1',
+        `acknowledged at position ${position + i} before kill ${kill + 1}, and now ${found}: ${batch}-${i}`,
+      );
+    }
+  mustBeWhole(events);
+  const last = acks.at(-1)!;
+  const again = events.filter(({ id }) => id.startsWith(`${last.batch}-`));
+  const receipt = await store.append(again);
+  if (!receipt.duplicate || receipt.position !== last.position)
+    throw new Broken(
+      'P2',
+      `batch ${last.batch}, sent again, came to position ${receipt.position} instead of ${last.position}`,
+    );
+}
+
+/** No hole, and no half of a batch, whether it was acknowledged or not. */
+function mustBeWhole(events: readonly StoredEvent[]): void {
+  const batches = new Map<string, number[]>();
+  for (const [i, { id, position }] of events.entries()) {
+    if (position !== i + 1) throw new Broken('P5', `expected position ${i + 1}, found ${position}`);
+    const batch = id.slice(0, id.lastIndexOf('-'));
+    batches.set(batch, [...(batches.get(batch) ?? []), position]);
+  }
+  for (const [batch, positions] of batches) {
+    const { size } = events[positions[0]! - 1]!.payload as { readonly size: number };
+    if (positions.length !== size)
+      throw new Broken('P3', `of batch ${batch} ${positions.length} events of ${size} are there`);
+    if (positions.at(-1)! - positions[0]! !== size - 1) throw new Broken('P3', `batch ${batch} is not in one piece`);
+  }
+}
+
+async function readAll(store: Store): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  const { position: through } = await store.head();
+  for (let after = 0; after < through;) {
+    const page = await store.page({ after, through, descending: false, limit: PAGE });
+    events.push(...page.events);
+    after = page.done ? through : page.looked;
+  }
+  return events;
+}

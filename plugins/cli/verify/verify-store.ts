@@ -1,0 +1,183 @@
+import { isTelltaleError, systemClock } from '../../../lib/index.ts';
+import type { Store, StoreSupports } from '../../../lib/plugin.ts';
+import { gapTest } from './gap-test.ts';
+import { Broken, killTest } from './kill-test.ts';
+import { promiseOf } from './promises.ts';
+import type { PromiseName } from './promises.ts';
+import { collectTests, runTest } from './runner.ts';
+import type { DefinedTest } from './runner.ts';
+import type { Specimen, Subject } from './subject.ts';
+
+export interface VerifyOptions {
+  /** Kills of the kill test. @default 8 */
+  readonly kills?: number;
+  /** Events of the gap test. @default 2_000 */
+  readonly events?: number;
+  /** Ends at the first thing that is broken. @default false */
+  readonly bail?: boolean;
+  /** Which tests are run. @default all */
+  readonly only?: (name: string) => boolean;
+  readonly progress?: (done: number, all: number) => void;
+}
+
+/** Something that does not hold. */
+export interface Breach {
+  readonly promise: PromiseName;
+  readonly test: string;
+  readonly message: string;
+}
+
+/** What was done about a promise. */
+export interface Proof {
+  readonly tests: number;
+  readonly passed: number;
+  /** What the tests that are not of the contract have seen. */
+  readonly seen: readonly string[];
+  /** Tests that could not be run, with their reasons. */
+  readonly skipped: readonly string[];
+}
+
+export interface VerifyReport {
+  readonly name: string;
+  readonly supports: StoreSupports;
+  readonly proofs: Readonly<Partial<Record<PromiseName, Proof>>>;
+  readonly breaches: readonly Breach[];
+}
+
+const KILLS = 8;
+const EVENTS = 2_000;
+
+/** Runs all tests against fresh stores of a subject. Throws `STORE_OCCUPIED` when one of them is not empty. */
+export async function verifyStore(subject: Subject, options: VerifyOptions = {}): Promise<VerifyReport> {
+  const { kills = KILLS, events = EVENTS, bail = false, only = () => true, progress } = options;
+  const supports = await supportsOf(subject);
+  const books = new Books();
+  const tests = [...(await contractTests(subject)), ...ownTests(subject, supports, { kills, events }, books)];
+  const wanted = tests.filter(({ name }) => only(name));
+  for (const [i, test] of wanted.entries()) {
+    progress?.(i, wanted.length);
+    const outcome = await runTest(test);
+    if (isTelltaleError(outcome.error, 'STORE_OCCUPIED')) throw outcome.error;
+    books.note(test, outcome);
+    if (bail && books.breaches.length > 0) break;
+  }
+  progress?.(wanted.length, wanted.length);
+  return { name: subject.name, supports, proofs: books.proofs(), breaches: books.breaches };
+}
+
+/** The tests of the contract, each with a fresh store. */
+export async function contractTests(subject: Subject): Promise<readonly DefinedTest[]> {
+  const { testStore } = await import('../../contract/index.ts');
+  const specimens = new WeakMap<Store, Specimen>();
+  const opened = async (specimen: Specimen, clock: Parameters<Specimen['create']>[0]): Promise<Store> => {
+    const store = await specimen.create(clock);
+    specimens.set(store, specimen);
+    return store;
+  };
+  return collectTests((runner) =>
+    testStore(subject.name, async ({ clock }) => opened(await subject.specimen(), clock), runner, {
+      // What is only in memory is there as long as the store is.
+      reopen: (store, { clock }) =>
+        store.supports.durability === 'memory' ? store : opened(specimens.get(store)!, clock),
+      cleanUp: (store) => specimens.get(store)?.drop(),
+    }),
+  );
+}
+
+/** The first store says what all of them promise, and whether they are empty. */
+async function supportsOf(subject: Subject): Promise<StoreSupports> {
+  const specimen = await subject.specimen();
+  const store = await specimen.create(systemClock);
+  await store.open();
+  const { position } = await store.head();
+  const { supports } = store;
+  await store.close();
+  if (position === 0) {
+    await specimen.drop();
+    return supports;
+  }
+  const { TelltaleError } = await import('../../../lib/index.ts');
+  const message = `expected a store of ${subject.name} that was just created to be empty, found ${position} positions; nothing was written to it`;
+  throw new TelltaleError('STORE_OCCUPIED', message, { details: { store: subject.name } });
+}
+
+function ownTests(
+  subject: Subject,
+  { durability }: StoreSupports,
+  { kills, events }: { readonly kills: number; readonly events: number },
+  books: Books,
+): readonly DefinedTest[] {
+  const using = async (work: (specimen: Specimen) => Promise<void>): Promise<void> => {
+    const specimen = await subject.specimen();
+    try {
+      await work(specimen);
+    } finally {
+      await specimen.drop();
+    }
+  };
+  const gaps: DefinedTest = {
+    chapter: 'gap test',
+    name: 'gap test',
+    timeoutMs: 600_000,
+    body: () =>
+      using(async (specimen) => {
+        const { events: written, writers, readers, stores } = await gapTest(specimen, events);
+        const how = `${writers} writers on ${stores} ${stores === 1 ? 'store' : 'stores'}, ${readers} readers`;
+        books.see('P5', `gap test: ${written} events, ${how}, no gap`);
+      }),
+  };
+  const killing: DefinedTest = {
+    chapter: 'kill test',
+    name: 'kill test',
+    timeoutMs: 60_000 * (kills + 1),
+    body: async ({ skip }) => {
+      if (durability === 'memory') return skip('it promises to keep nothing when its process is killed');
+      await using(async (specimen) => {
+        const report = await killTest(specimen, kills);
+        const seen = `kill test: ${report.kills} kills, ${report.acknowledged} batches acknowledged`;
+        books.see('P1', `${seen}, none lost`);
+        books.see('P3', `${seen}, none in half`);
+        books.see('P4', `${report.kills} openings behind a kill`);
+      });
+    },
+  };
+  return [gaps, killing];
+}
+
+/** Which promise the tests that are not of the contract prove. */
+const OWN: Readonly<Record<string, PromiseName>> = { 'gap test': 'P5', 'kill test': 'P1' };
+
+class Books {
+  readonly breaches: Breach[] = [];
+  readonly #proofs = new Map<PromiseName, { tests: number; passed: number; seen: string[]; skipped: string[] }>();
+
+  see(promise: PromiseName, what: string): void {
+    this.#of(promise).seen.push(what);
+  }
+
+  note(
+    { chapter, name }: DefinedTest,
+    { error, skipped }: { readonly error?: Error; readonly skipped?: string },
+  ): void {
+    const known = OWN[chapter] ?? promiseOf(chapter, name) ?? 'P10';
+    const promise = error instanceof Broken ? error.promise : known;
+    const proof = this.#of(promise);
+    if (skipped !== undefined) {
+      proof.skipped.push(`${name}: ${skipped}`);
+      return;
+    }
+    proof.tests++;
+    if (error === undefined) proof.passed++;
+    else this.breaches.push({ promise, test: name, message: error.message.split('\n')[0]! });
+  }
+
+  proofs(): Partial<Record<PromiseName, Proof>> {
+    return Object.fromEntries(this.#proofs);
+  }
+
+  #of(promise: PromiseName) {
+    let proof = this.#proofs.get(promise);
+    if (proof === undefined) this.#proofs.set(promise, (proof = { tests: 0, passed: 0, seen: [], skipped: [] }));
+    return proof;
+  }
+}
