@@ -35,6 +35,12 @@ const publish = async (bus: Bus, from: number, to: number): Promise<void> => {
 const seenBy = (target: SqliteTarget): Promise<readonly number[]> =>
   target.read(({ all }) => all('SELECT n FROM seen ORDER BY rowid').map(({ n }) => n as number));
 
+const look = ({ get }: Pick<SqliteTransaction, 'get'>): unknown[] => [
+  get('SELECT n FROM theirs')!['n'],
+  get('PRAGMA application_id')!['application_id'],
+  get('PRAGMA journal_mode')!['journal_mode'],
+];
+
 withEachDriver((driver: DriverName) => {
   describe(`sqliteTarget over ${driver}`, () => {
     refuseUnhandledRejections();
@@ -198,11 +204,6 @@ withEachDriver((driver: DriverName) => {
       theirs.close();
       const guest = sqliteTarget(other, { driver });
       await guest.claim({ key: 'k', position: 0, epoch: 1 });
-      const look = ({ get }: Pick<SqliteTransaction, 'get'>): unknown[] => [
-        get('SELECT n FROM theirs')!['n'],
-        get('PRAGMA application_id')!['application_id'],
-        get('PRAGMA journal_mode')!['journal_mode'],
-      ];
       expect(await guest.read(look)).to.deep.equal([7, 42, 'delete']);
       await guest.close();
     });
