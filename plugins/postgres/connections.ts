@@ -2,7 +2,7 @@ import { TelltaleError, toError } from '../../lib/plugin.ts';
 import type { PgClient, PgPool, PgPoolClient, PgResult, PgSingleClient } from './driver.ts';
 import { loadDriver } from './driver.ts';
 import { isRefusal } from './failures.ts';
-import type { Place } from './options.ts';
+import type { Place } from './place.ts';
 
 export type Rows = PgResult['rows'];
 

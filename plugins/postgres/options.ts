@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { expected, parseWith, toMs } from '../../lib/plugin.ts';
 import type { Duration } from '../../lib/plugin.ts';
 import type { PgPool } from './driver.ts';
+import type { Place } from './place.ts';
 import type { PostgresTransaction } from './transactions.ts';
 
 export interface PostgresOptions {
@@ -83,12 +84,6 @@ const schema = z.strictObject({
   timeout: duration('timeout', 100, 3_600_000).default(10_000),
   poll: duration('poll', 10, 3_600_000).default(1_000),
 });
-
-/** Where the server is: one of the three. */
-export type Place =
-  | { readonly url: string }
-  | { readonly connection: Readonly<Record<string, unknown>> }
-  | { readonly pool: PgPool };
 
 export interface ParsedOptions {
   readonly place: Place;
