@@ -56,7 +56,7 @@ export interface Behaviour<State, E = AnyEvents> {
    * handled from its first start on. @default false
    */
   readonly durable?: boolean;
-  /** When it takes snapshots by itself, with `persist: 'events'`. @default where a rebuild took longer than 50 ms */
+  /** When it, or `decide`, takes snapshots by itself, with `persist: 'events'`. @default where a rebuild took longer than 50 ms */
   readonly snapshot?: SnapshotOptions;
   /**
    * Instances with a key that have had nothing to do for so long are put aside; the next event brings them back, with

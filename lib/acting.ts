@@ -7,10 +7,19 @@ import { NONE_GONE, type ActorFigures, type ActorsGone } from './actor/figures.t
 import { addressOf, checkKey, instanceFor } from './actor/keys.ts';
 import type { ActorPort, ActorRef, Log } from './actor/port.ts';
 import { rebuild, type Standing } from './actor/rebuild.ts';
+import { saveSnapshot } from './actor/snapshot-document.ts';
+import { isDue } from './actor/snapshots.ts';
 import { actorPort, logOf, plainOf, recipientOf, type Actors } from './actor-port.ts';
 import { cycle } from './ask/refusals.ts';
 import { asksOf } from './asking.ts';
-import { currentCause, mustNotBeCaptured, mustNotBeHeld, runWithCause, type Cause } from './context.ts';
+import {
+  currentCause,
+  mustNotBeCaptured,
+  mustNotBeHeld,
+  runWithCause,
+  runWithoutCause,
+  type Cause,
+} from './context.ts';
 import type { Core } from './core.ts';
 import { bringStored, type Mailman } from './durable-actors.ts';
 import { TelltaleError, expected } from './errors.ts';
@@ -245,10 +254,24 @@ async function decideOnce(core: Core, { entity, behaviour, log }: Persisted, com
     const terms = { entity, behaviour, receive: behaviour.receive, log, cause, context, reload };
     const from = await reload();
     const { standing, facts, answers } = await runWithCause(cause, () => decide(terms, from), undefined);
+    await keepSnapshot(core, { entity, behaviour, log }, standing);
     const { state, revision } = standing;
     return { state, revision, events: facts, answer: answers.at(-1) };
   } finally {
     admitted.running--;
+  }
+}
+
+// Every `decide` rebuilds. What is lost without a snapshot is time, so its failure is told, and not the caller's.
+async function keepSnapshot(core: Core, { entity, behaviour, log }: Persisted, standing: Standing): Promise<void> {
+  const { schemaVersion, snapshot } = behaviour;
+  if (log.store.supports.readOnly || !isDue(snapshot, standing, core.options.clock.now())) return;
+  try {
+    await saveSnapshot(log.store, entity, standing, { schemaVersion, compressAbove: snapshot.compressAbove });
+  } catch (error) {
+    const about = { name: entity, action: 'snapshot' };
+    const part = { owner: log.store, key: entity, thing: `\`decide\` of ${entity}`, about };
+    runWithoutCause(() => core.reports.failed('$actor.failed', part, error));
   }
 }
 

@@ -158,6 +158,41 @@ describe('when an actor takes a snapshot by itself', () => {
   });
 });
 
+describe('a snapshot that `decide` takes', () => {
+  refuseUnhandledRejections();
+
+  it('saves the next one reading what lies before it', async () => {
+    const { bus, store, saved } = await createJournal({});
+    const note = (text: string, snapshot: SnapshotOptions = { every: 3 }): Promise<unknown> =>
+      bus.decide('journal/a', journal(snapshot), { type: 'note', payload: { text } });
+    for (const text of ['a', 'b']) await note(text);
+    expect(await saved()).to.equal(0);
+    await note('c');
+    expect(await saved()).to.equal(3);
+    const asked: number[] = [];
+    const page = store.page.bind(store);
+    store.page = (query) => {
+      if (query.entity === 'journal/a') asked.push(query.after);
+      return page(query);
+    };
+    expect(await note('d')).to.deep.include({ state: { lines: ['a', 'b', 'c', 'd'] }, revision: 4 });
+    expect(asked).to.deep.equal([3]);
+  });
+
+  it('is told of where it fails, and what was decided is stored all the same', async () => {
+    const { bus, store, saved, told } = await createJournal({});
+    store.putDocument = async () => {
+      throw new TelltaleError('STORE_UNAVAILABLE', 'away');
+    };
+    const command = { type: 'note', payload: { text: 'a' } };
+    expect(await bus.decide('journal/a', journal({ every: 1 }), command)).to.deep.include({ revision: 1 });
+    expect(await saved()).to.equal(0);
+    expect(told.map(({ type, name, action }) => [type, name, action])).to.deep.equal([
+      ['$actor.failed', 'journal/a', 'snapshot'],
+    ]);
+  });
+});
+
 describe('the policy of snapshots', () => {
   it('is refused with what is wrong about it', () => {
     for (const wrong of [

@@ -1,4 +1,6 @@
+import type { Pool } from 'pg';
 import type { Bus, CheckpointTarget, SynchronousTarget } from '../../lib/index.ts';
+import { postgresTarget } from '../../plugins/postgres/index.ts';
 import { sqliteTarget } from '../../plugins/sqlite/index.ts';
 
 declare const bus: Bus;
@@ -37,3 +39,11 @@ bus.consume('a', 'a', ({ position }, { tx: { run } }) => run('INSERT INTO a VALU
 sqliteTarget('./views.db', { setup: async ({ run }) => void run('CREATE TABLE a (n)') });
 // @ts-expect-error -- no such option
 sqliteTarget('./views.db', { readOnly: true });
+
+declare const pool: Pool;
+bus.consume('a', 'a', async ({ position }, { tx: { run } }) => run('INSERT INTO a VALUES ($1)', [position]), {
+  checkpointIn: postgresTarget(pool),
+  onReset: async ({ run }) => run('DELETE FROM a'),
+});
+// @ts-expect-error -- no pool
+postgresTarget({ connect: 1 });
