@@ -19,11 +19,6 @@ const PLACEHOLDER = '\ufffd';
 const UNSTABLE =
   /[^\p{ASCII}\u0080-\u017f\u0386-\u03ce\u0400-\u045f\u0531-\u0587\u0590-\u109f\u1100-\u11ff\u2010-\u2027\u3000-\ua63f\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef\u{1f000}-\u{1faff}\u{20000}-\u{3ffff}]/gu;
 
-/** Whether the fields that are searched are among those that have trigrams. */
-export function isCovered({ in: fields }: WordHint): boolean {
-  return fields.every((field) => field === 'type' || field === 'entity' || /^payload(?:\.|$)/.test(field));
-}
-
 /** All that can be found of an event: its type, its entity, and the texts and numbers of its payload. `undefined`: too much. */
 export function searchedTextOf({ type, entity, payload }: StoredEvent): string | undefined {
   let text = entity === undefined ? type : `${type}\n${entity}`;
@@ -42,8 +37,10 @@ export function searchedTextOf({ type, entity, payload }: StoredEvent): string |
   return stable(text);
 }
 
-/** Trigrams that every event has in which all words occur; none where the words tell too little. */
-export function trigramsOf({ words }: WordHint): readonly string[] {
+/** Trigrams that every event has in which all words occur; none where that is not known. */
+export function trigramsOf(hint: WordHint): readonly string[] {
+  const { words } = hint;
+  if (!isCovered(hint)) return [];
   const found = words.map((word) => distinctTrigrams(stable(word)).filter((one) => !one.includes(PLACEHOLDER)));
   const each = Math.max(1, Math.floor(MAX_TRIGRAMS / words.length));
   return [...new Set(found.flatMap((all) => spread(all, each)))];
@@ -68,4 +65,9 @@ function stable(text: string): string {
 function spread(all: readonly string[], count: number): readonly string[] {
   if (all.length <= count) return all;
   return Array.from({ length: count }, (_, i) => all[Math.floor((i * all.length) / count)]!);
+}
+
+/** Whether the fields that are searched are among those that have trigrams. */
+function isCovered({ in: fields }: WordHint): boolean {
+  return fields.every((field) => field === 'type' || field === 'entity' || /^payload(?:\.|$)/.test(field));
 }

@@ -1,11 +1,8 @@
 // oxlint-disable eslint/no-underscore-dangle -- the underscore marks what a store brings and nobody else may call
-import { systemClock } from '../clock.ts';
-import type { Clock } from '../clock.ts';
-import { expected } from '../errors.ts';
-import type { TelltaleError } from '../errors.ts';
+import { systemClock, type Clock } from '../clock.ts';
+import { expected, type TelltaleError } from '../errors.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
-import { AppendQueue } from './append-queue.ts';
-import type { Commit } from './append-queue.ts';
+import { AppendQueue, type Commit } from './append-queue.ts';
 import { checkImport } from './check-import.ts';
 import { checkEvents, prepareAppends } from './check-events.ts';
 import { CommitFeed } from './commit-feed.ts';
@@ -13,8 +10,7 @@ import { countSize } from './count-size.ts';
 import { decideCommit } from './decide-commit.ts';
 import { Documents } from './documents.ts';
 import { FeedTail } from './feed-tail.ts';
-import { gatherFacts } from './gather-facts.ts';
-import type { LookUps } from './gather-facts.ts';
+import { gatherFacts, type LookUps } from './gather-facts.ts';
 import { LogChanges } from './log-changes.ts';
 import { behind, checkPageQuery, compileHints, fillPage, withHints } from './page-reader.ts';
 import type * as Port from './port.ts';

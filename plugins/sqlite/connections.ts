@@ -9,6 +9,7 @@ import { addPaths } from './keys.ts';
 import { readLog } from './log.ts';
 import type { ParsedOptions } from './options.ts';
 import { bringUpToDate, identify } from './schema.ts';
+import { createSearch } from './search.ts';
 import { Writer } from './writer.ts';
 
 /** Reads are hardly ever held up in WAL mode; this bounds how long one may hold the event loop. */
@@ -63,7 +64,7 @@ async function openReader(connect: () => Connection, path: string): Promise<Conn
 }
 
 async function openWriting(connect: () => Connection, path: string, options: ParsedOptions): Promise<Connections> {
-  const { busyTimeout, durability, index } = options;
+  const { busyTimeout, durability, index, search } = options;
   const connection = connect();
   connection.exec('PRAGMA busy_timeout = 0');
   await unlessBusy(busyTimeout, () => asFile(path, () => identify(connection, path)));
@@ -76,6 +77,7 @@ async function openWriting(connect: () => Connection, path: string, options: Par
   await turns.transaction((open) => {
     bringUpToDate(open, path);
     addPaths(open, index, readLog(open).position);
+    if (search) createSearch(open);
     open.run('UPDATE telltale_log SET puts = puts');
   });
   const isFull = (connection.pragma('synchronous') as number) >= FULL;

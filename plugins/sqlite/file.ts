@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { TelltaleError, expected } from '../../lib/plugin.ts';
@@ -86,6 +86,12 @@ function asReachable<T>(path: string, work: () => T): T {
   } catch (cause) {
     throw unreachable(path, cause);
   }
+}
+
+/** Takes away what was made for a log that there is none of. */
+export function removeEmpty(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.size !== 0) return;
+  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
 }
 
 function unreachable(path: string, cause: unknown): TelltaleError {

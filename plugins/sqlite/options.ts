@@ -34,6 +34,14 @@ export interface SqliteOptions {
    */
   readonly index?: readonly string[];
   /**
+   * An index over the texts and numbers of payloads, types and entities, so that a search for words of three letters or
+   * more reads only events that may have them. It is written in the background for every 512 events, behind the newest
+   * and also for those that are there already, and never holds up an append; each event takes 60 to 170 µs of
+   * processor time for it and 90 to 320 bytes more. The file keeps it; it grows while the file is open with this option.
+   * @default false
+   */
+  readonly search?: boolean;
+  /**
    * Payloads of more bytes than this are compressed. `Infinity`: none is.
    * @default 65536
    */
@@ -66,6 +74,7 @@ const schema = z.strictObject({
   durability: z.enum(['disk', 'os']).default('disk'),
   create: z.boolean().default(true),
   readOnly: z.boolean().default(false),
+  search: z.boolean().default(false),
   index: z.array(z.string().regex(PATH, INDEXED)).default([]),
   compressAbove: z.union([z.number(BYTES).min(1_024, BYTES), z.literal(Infinity)], BYTES).default(65_536),
   busyTimeout: z.number(WAIT).min(0, WAIT).default(5_000),

@@ -1,5 +1,5 @@
-import { Slice, conditionsOf } from '../../lib/plugin.ts';
-import type { Dialect, Page, PageQuery, StoredEvent } from '../../lib/plugin.ts';
+import { Slice, candidatesOf, conditionsOf, trigramsOf } from '../../lib/plugin.ts';
+import type { BlockSource, Candidates, Dialect, Page, PageQuery, StoredEvent } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
 import { PathList, isReady, keyText } from './keys.ts';
@@ -65,6 +65,8 @@ export interface ReadContext {
   readonly path: string;
   /** Compares checksums. */
   readonly check: boolean;
+  /** Where the file has an index of texts. */
+  readonly search?: BlockSource | undefined;
 }
 
 /**
@@ -88,7 +90,19 @@ export class Reading {
     if (query.after >= through) return { events: [], looked: query.descending ? query.after : through, done: true };
     const bounded = { ...query, through };
     const lookup = this.#lookupOf(query, this.#paths.at(this.#context.connection, log.paths));
+    const trigrams = isNarrow(lookup) ? [] : this.#trigramsOf(query);
+    if (trigrams.length > 0) return this.#search(bounded, trigrams);
     return lookup === undefined ? this.#lookThrough(bounded) : this.#lookUp(bounded, lookup);
+  }
+
+  #trigramsOf({ words }: PageQuery): readonly string[] {
+    return words === undefined || this.#context.search === undefined ? [] : trigramsOf(words);
+  }
+
+  async #search(query: PageQuery, trigrams: readonly string[]): Promise<Page> {
+    const limit = Math.max(query.limit, LEAST_POSITIONS);
+    const found = await candidatesOf(this.#context.search!, trigrams, { ...query, limit });
+    return this.#fetch(query, found, restOf(query), 'search');
   }
 
   /** The index that leads; static, but for ranges, which lead only where they are small. */
@@ -117,24 +131,22 @@ export class Reading {
     const rest = restOf(query, lookup);
     const limit = rest.sql === '' ? query.limit : Math.max(query.limit, LEAST_POSITIONS);
     const { positions, isWhole } = this.#positions(query, lookup, limit);
+    const end = query.descending ? query.after : query.through;
+    const found = { positions, looked: isWhole ? end : positions[positions.length - 1]!, done: isWhole };
+    return this.#fetch(query, found, rest, lookup.index);
+  }
+
+  /** The events at some positions; what is found beyond the limit is found again by the next page. */
+  async #fetch(query: PageQuery, { positions, looked, done }: Candidates, rest: Rest, index: string): Promise<Page> {
     const events: StoredEvent[] = [];
-    let looked = query.descending ? query.after : query.through;
-    let done = isWhole;
     for (let at = 0; at < positions.length; at += CHUNK) {
-      const chunk = positions.slice(at, at + CHUNK);
-      await this.#take(this.#rowsAt(chunk, query.descending, rest), events);
-      if (events.length < query.limit && at + CHUNK < positions.length) continue;
-      // What was found beyond the limit is found again by the next page.
-      const left = at + CHUNK < positions.length || events.length > query.limit;
-      events.length = Math.min(events.length, query.limit);
-      if (left || !isWhole) {
-        done = false;
-        looked = left && events.length === query.limit ? events[events.length - 1]!.position : chunk[chunk.length - 1]!;
-      }
-      break;
+      await this.#take(this.#rowsAt(positions.slice(at, at + CHUNK), query.descending, rest), events);
+      if (events.length < query.limit) continue;
+      const isMore = events.length > query.limit || at + CHUNK < positions.length;
+      events.length = query.limit;
+      if (isMore) return { events, looked: events.at(-1)!.position, done: false, index, scanned: query.limit };
     }
-    if (positions.length === 0 && !isWhole) done = false;
-    return { events, looked, done, index: lookup.index, scanned: events.length };
+    return { events, looked, done, index, scanned: events.length };
   }
 
   /** The first positions of all values together, as far as every value's list reaches. */
@@ -239,6 +251,11 @@ function restOf(query: PageQuery, lookup?: Lookup): Rest {
   if (lookup !== undefined && where === undefined && Object.keys(hints).length === 1) return NO_REST;
   const { sql, parameters } = conditionsOf(where === undefined ? hints : { ...hints, where }, DIALECT);
   return { sql, parameters: parameters as readonly SqlValue[] };
+}
+
+/** An index that leaves fewer events than a search does. */
+function isNarrow(lookup: Lookup | undefined): boolean {
+  return lookup !== undefined && !['type', 'time'].includes(lookup.index);
 }
 
 function idLookup(ids: readonly string[]): Lookup {

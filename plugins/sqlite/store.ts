@@ -1,8 +1,9 @@
-import { existsSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { AbstractStore, expected, prepareAppends } from '../../lib/plugin.ts';
 import type {
   Between,
+  BlockBuilder,
   Commit,
   Durability,
   Head,
@@ -34,7 +35,7 @@ import { deleteDocument, listCollections, listDocuments, putDocument, readDocume
 import { sqliteCode } from './driver.ts';
 import type { SqliteDriver } from './driver.ts';
 import { toFailure } from './failure.ts';
-import { bytesOf, checkPath, freeBytes } from './file.ts';
+import { bytesOf, checkPath, freeBytes, removeEmpty } from './file.ts';
 import { importSlice, readTombstones } from './importing.ts';
 import { changesSince, lastChange, readLog } from './log.ts';
 import { findIds, findRevisions } from './lookup.ts';
@@ -43,6 +44,7 @@ import { packAppends, packEvents } from './packing.ts';
 import { buildPaths } from './path-builder.ts';
 import { Reading } from './reading.ts';
 import { readRemovals } from './removals.ts';
+import { SearchBlocks, hasSearch, searchBuilder } from './search.ts';
 import { tallyPart } from './tallying.ts';
 import { transactionOf } from './transactions.ts';
 import type { Writer } from './writer.ts';
@@ -50,6 +52,9 @@ import type { Writer } from './writer.ts';
 type Prepared = Pick<Batch, 'prepared' | 'packed'>;
 
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+// oxfmt-ignore
+const PUSHED_DOWN: StoreSupports['pushdown'] =
+  ['ids', 'types', 'entity', 'entityKind', 'correlationId', 'causationId', 'time', 'equals', 'where'];
 const FREE_SPACE_EVERY_MS = 5_000;
 
 /**
@@ -69,6 +74,7 @@ export class SqliteStore extends AbstractStore {
   #reading!: Reading;
   #appender!: Appender;
   #building: Promise<void> = Promise.resolve();
+  #texts: BlockBuilder | undefined;
   #isClosing = false;
   #wake: (() => void) | undefined;
   #notices: string[] = [];
@@ -90,7 +96,7 @@ export class SqliteStore extends AbstractStore {
       shared: true,
       maxEventBytes: MAX_EVENT_BYTES,
       readOnly: this.#options.readOnly,
-      pushdown: ['ids', 'types', 'entity', 'entityKind', 'correlationId', 'causationId', 'time', 'equals', 'where'],
+      pushdown: this.#options.search ? [...PUSHED_DOWN, 'words'] : PUSHED_DOWN,
       operations: this.#options.readOnly
         ? ['watch', 'summarize']
         : ['watch', 'import', 'sync', 'transaction', 'summarize'],
@@ -110,9 +116,9 @@ export class SqliteStore extends AbstractStore {
     committed: () => this.#wake?.(),
   };
 
-  /** Resolves when new paths have their index. @internal */
-  idle(): Promise<void> {
-    return this.#building;
+  /** Resolves when new paths and texts have their index. @internal */
+  async idle(): Promise<void> {
+    await Promise.all([this.#building, this.#texts?.idle()]);
   }
 
   /**
@@ -143,17 +149,19 @@ export class SqliteStore extends AbstractStore {
     const { reader, durability } = this.#connections;
     this.#durability = readOnly ? this.#options.durability : durability;
     this.#notices = this.#durability === this.#options.durability ? [] : ['SQLite does not sync as it was told to'];
-    this.#reading = new Reading({ connection: reader, path: this.#path, check: this.#options.checkOnRead });
+    const search = hasSearch(reader) ? new SearchBlocks(reader) : undefined;
+    this.#reading = new Reading({ connection: reader, path: this.#path, check: this.#options.checkOnRead, search });
     this.#appender = new Appender(this.#path);
     this.#seenChange = lastChange(reader);
     this.#isClosing = false;
     this.#building = readOnly ? Promise.resolve() : this.#build();
+    this.#texts = this.#options.search ? searchBuilder(this.#connections, this.#notices) : undefined;
     await this.#measureFreeSpace();
   }
 
   protected async _close(): Promise<void> {
     this.#isClosing = true;
-    await this.#building;
+    await Promise.all([this.#building, this.#texts?.stop()]);
     const connections = this.#connections!;
     this.#connections = undefined;
     await this.#guard(() => closeConnections(connections));
@@ -164,7 +172,9 @@ export class SqliteStore extends AbstractStore {
       const writer = this.#writer;
       const batch = await this.#prepare(appends);
       try {
-        return await writer.transaction((connection) => this.#decide(connection, batch));
+        const commit = await writer.transaction((connection) => this.#decide(connection, batch));
+        this.#texts?.reached(commit.head.position);
+        return commit;
       } catch (error) {
         if (sqliteCode(error) !== 'CONSTRAINT') throw error;
         // An id that was said to be new is not: now all of them are looked up.
@@ -200,22 +210,26 @@ export class SqliteStore extends AbstractStore {
     return this.#read((reader) => findRevisions(reader, entities));
   }
 
-  protected _remove(ranges: readonly Range[], reason: string, at: number, between: Between): Promise<number> {
-    return this.#guard(() => removeRanges(this.#change(between), ranges, reason, at));
+  protected async _remove(ranges: readonly Range[], reason: string, at: number, between: Between): Promise<number> {
+    const removed = await this.#guard(() => removeRanges(this.#change(between), ranges, reason, at));
+    this.#texts?.look();
+    return removed;
   }
 
   protected _removed(range: Range): Promise<readonly RemovedRange[]> {
     return this.#read((reader) => readRemovals(reader, range));
   }
 
-  protected _rewrite(events: readonly StoredEvent[], between: Between): Promise<void> {
-    return this.#guard(() => rewriteEvents(this.#change(between), events));
+  protected async _rewrite(events: readonly StoredEvent[], between: Between): Promise<void> {
+    await this.#guard(() => rewriteEvents(this.#change(between), events));
+    this.#texts?.look();
   }
 
   protected override async _import(slice: ImportSlice): Promise<void> {
     await this.#guard(async () => {
       const packed = await packEvents(slice.events, this.#options.compressAbove);
       await this.#writer.transaction((connection) => importSlice(connection, this.#appender, slice, packed));
+      this.#texts?.reached(slice.to);
     });
   }
 
@@ -377,9 +391,4 @@ function lookingUp({ appends, refused }: PreparedAppends): PreparedAppends {
     appends: [...again.values()],
     refused: new Map([...refused].map(([append, error]) => [again.get(append)!, error])),
   };
-}
-
-function removeEmpty(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.size !== 0) return;
-  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
 }

@@ -1,0 +1,196 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { search } from '../../lib/history/search.ts';
+import type { Store } from '../../lib/store/port.ts';
+import { buildEvent, buildEvents } from '../support/event-builder.ts';
+
+/** A store with an index of texts, as each of them is opened. */
+export interface Searched {
+  /** A new log. */
+  readonly open: (search: boolean) => Promise<SearchedStore>;
+  /** The same log by another store beside it. */
+  readonly beside: (store: Store, search: boolean) => Promise<SearchedStore>;
+  readonly clean: (store: Store) => unknown;
+  /** How many entries the index has, whatever they are. */
+  readonly entries: (store: Store) => Promise<number>;
+}
+
+/** Resolves when the index has what it can have. */
+export type SearchedStore = Store & { idle(): Promise<void> };
+
+const BLOCK = 512;
+const WORDS = [
+  'Heliotrope',
+  'STRAẞE',
+  'İstanbul',
+  'ΟΔΥΣΣΕΥΣ',
+  'σοφός',
+  '日本語の文',
+  '😀😁😂',
+  'a"b"c',
+  '12.5e3',
+  'Kelvin',
+  'ﬁnal',
+  'Ǆungla',
+  '\u0130\u0131',
+  'x y',
+];
+
+const pieces = fc.oneof(
+  fc.constantFrom(...WORDS),
+  fc.string({ unit: 'grapheme', maxLength: 6 }).filter((text) => !/[\0\p{Surrogate}]/u.test(text)),
+  fc.string({ maxLength: 8 }),
+);
+const payloads = fc.oneof(
+  fc.array(pieces, { maxLength: 4 }).map((all) => all.join(' ')),
+  fc.record({
+    text: pieces,
+    n: fc.double({ noNaN: true, noDefaultInfinity: true }),
+    more: fc.array(pieces, { maxLength: 3 }),
+  }),
+  fc.integer(),
+);
+
+async function hits(store: Store, text: string, options = {}): Promise<readonly number[]> {
+  const found: number[] = [];
+  for await (const { event } of search(store, text, options)) found.push(event.position);
+  return found;
+}
+
+/** The store without its index: it is not told what is searched for. */
+export function readingAll(store: Store): Store {
+  return new Proxy(store, {
+    get(target, key) {
+      if (key === 'page')
+        return (query: Parameters<Store['page']>[0]) => target.page({ ...query, words: { words: [], in: [] } });
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+const plain = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, i) =>
+    buildEvent({ id: `p${from + i}`, payload: { text: `nothing of interest ${from + i}` } }),
+  );
+const cost = (store: Store, text: string, options = {}) => search(store, text, options).explain();
+
+/** Defines what must hold in any store. */
+export function itSearches({ open, beside, clean, entries }: Searched): void {
+  const opened: Store[] = [];
+  const used = (store: SearchedStore): SearchedStore => {
+    opened.push(store);
+    return store;
+  };
+  afterEach(async () => {
+    for (const store of opened) await store.close();
+    if (opened[0]) await clean(opened[0]);
+    opened.length = 0;
+  });
+  it('finds what looking at everything finds, whatever is searched', async function () {
+    this.timeout(60_000);
+    const store = used(await open(true));
+    const given = fc.sample(payloads, { numRuns: 3 * BLOCK, seed: 7 });
+    for (let at = 0; at < given.length; at += BLOCK)
+      await store.append(given.slice(at, at + BLOCK).map((payload, i) => buildEvent({ id: `e${at + i}`, payload })));
+    await store.idle();
+    const all = readingAll(store);
+    const parts = fc.tuple(
+      fc.constantFrom(...WORDS, ...given.filter((one) => typeof one === 'string')),
+      fc.nat(),
+      fc.nat(12),
+    );
+    const word = parts.map(([text, at, length]) => text.slice(at % text.length, (at % text.length) + length + 1));
+    const questions = fc
+      .tuple(fc.array(word, { minLength: 1, maxLength: 2 }), fc.constantFrom('forward', 'backward'), fc.boolean())
+      .map(([words, direction, upper]) => ({
+        text: upper ? words.join(' ').toUpperCase() : words.join(' '),
+        direction,
+      }))
+      .filter(({ text }) => text.trim() !== '');
+    await fc.assert(
+      fc.asyncProperty(questions, async ({ text, direction }) => {
+        expect(await hits(store, text, { direction })).to.deep.equal(await hits(all, text, { direction }));
+      }),
+      { numRuns: 120 },
+    );
+  });
+
+  it('reads only what may have the words', async () => {
+    const store = used(await open(true));
+    await store.append([...plain(BLOCK - 1), buildEvent({ id: 'h', payload: { deep: ['a HELIOTROPE'] } })]);
+    await store.append(plain(BLOCK, BLOCK));
+    await store.idle();
+    expect(store.supports.pushdown).to.include('words');
+    expect(await hits(store, 'heliotrope')).to.deep.equal([BLOCK]);
+    expect(await cost(store, 'heliotrope')).to.include({ index: 'search', scanned: 1, matched: 1 });
+    expect(await cost(store, 'liotro nowhere')).to.include({ scanned: 0, matched: 0 });
+    expect(await hits(store, 'heliotrope', { in: 'payload.deep' })).to.deep.equal([BLOCK]);
+    expect(await hits(store, 'heliotrope', { where: { id: 'p1' } })).to.deep.equal([]);
+  });
+
+  it('reads everything where words are short or fields have no index', async () => {
+    const store = used(await open(true));
+    await store.append([...plain(BLOCK - 1), buildEvent({ id: 'h', source: 'heliotrope', payload: 'zq' })]);
+    await store.idle();
+    expect(await hits(store, 'zq')).to.deep.equal([BLOCK]);
+    expect(await hits(store, 'heliotrope', { in: ['source', 'payload'] })).to.deep.equal([BLOCK]);
+  });
+
+  it('takes an event with more than 256 kB of text for a candidate', async () => {
+    const store = used(await open(true));
+    const text = `${'lorem ipsum '.repeat(30_000)}heliotrope`;
+    await store.append([...plain(BLOCK - 1), buildEvent({ id: 'h', payload: text })]);
+    await store.idle();
+    expect(await hits(store, 'heliotrope')).to.deep.equal([BLOCK]);
+    expect(await cost(store, 'nowhere')).to.include({ index: 'search', scanned: 1, matched: 0 });
+  });
+
+  it('is written for a log that is there already, and for what follows, without the last events', async () => {
+    const before = used(await open(false));
+    await before.append(plain(2 * BLOCK));
+    const store = used(await beside(before, true));
+    await store.idle();
+    expect(await cost(store, 'nowhere')).to.include({ index: 'search', scanned: 0 });
+    await store.append(plain(BLOCK + 3, 2 * BLOCK));
+    await store.idle();
+    expect(await cost(store, 'nowhere')).to.include({ scanned: 3 });
+  });
+
+  it('finds what is rewritten while its block is being written', async () => {
+    const before = used(await open(false));
+    // So much text that it takes a while.
+    const large = plain(BLOCK).map((event, i) => ({ ...event, payload: `${i} ${'0123456789 '.repeat(500)}` }));
+    await before.append(large);
+    const [first] = (await before.page({ after: 0, through: 1, descending: false, limit: 1 })).events;
+    const store = used(await beside(before, true));
+    await store.rewrite([{ ...first!, payload: 'a marigold' }]);
+    await store.idle();
+    expect(await hits(store, 'marigold')).to.deep.equal([1]);
+    expect(await cost(store, 'nowhere')).to.include({ index: 'search', scanned: 0 });
+  });
+
+  it('forgets what is removed, and finds what is rewritten, whoever does it', async () => {
+    const store = used(await open(true));
+    await store.append([...plain(2 * BLOCK - 1), ...buildEvents(1, { id: 'h', payload: 'heliotrope' })]);
+    await store.idle();
+    const other = used(await beside(store, false));
+    const [last] = (await other.page({ after: 2 * BLOCK - 1, through: 2 * BLOCK, descending: false, limit: 1 })).events;
+    await other.rewrite([{ ...last!, payload: 'a marigold' }]);
+    expect(await hits(store, 'marigold')).to.deep.equal([2 * BLOCK]);
+    await other.remove(
+      [
+        { from: 1, to: BLOCK },
+        { from: 2 * BLOCK, to: 2 * BLOCK },
+      ],
+      'test',
+    );
+    expect(await entries(store)).to.equal(0);
+    expect(await hits(store, 'marigold')).to.deep.equal([]);
+    expect(await hits(store, 'interest')).to.have.length(BLOCK - 1);
+    await store.append(plain(BLOCK, 2 * BLOCK));
+    await store.idle();
+    expect(await cost(store, 'nowhere')).to.include({ scanned: 0 });
+    expect(await entries(store)).to.be.above(0);
+  });
+}
