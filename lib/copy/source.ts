@@ -22,7 +22,7 @@ export interface SourceOptions {
 /** Why events that `map` left out are not there. */
 export const LEFT_OUT = 'left out of the copy';
 
-const PAGE_EVENTS = 1_024;
+const PAGE_EVENTS = 4_096;
 const FIRST_PAGE = 64;
 const PAGE_BYTES = 4 * 1024 * 1024;
 const TOMBSTONES = 4_096;

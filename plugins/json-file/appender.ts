@@ -18,6 +18,15 @@ export function newUid(): string {
   return randomBytes(9).toString('base64url');
 }
 
+/** Records of another log, with their positions and times: a segment begins with all of them, or is not there. */
+export interface Taken {
+  readonly records: readonly (StoredEvent | Tombstone)[];
+  /** `storedAt` of what was before the segment. @default the head's */
+  readonly storedAt?: number;
+}
+
+const NOTHING: Taken = { records: [] };
+
 export interface AppenderOptions {
   readonly durability: 'disk' | 'os';
   readonly segmentBytes: number;
@@ -70,22 +79,6 @@ export class Appender {
   async append(records: readonly StoredEvent[], sizes: readonly number[]): Promise<void> {
     this.mustWork();
     this.#encode(records, sizes);
-    await this.#commit(records);
-  }
-
-  /** Records of another log, with their positions and times; each stands alone if the commit is cut. */
-  async take(records: readonly (StoredEvent | Tombstone)[]): Promise<void> {
-    this.mustWork();
-    this.#lines.reset();
-    const [commit, end] = [records[0]!.position, records[records.length - 1]!.position];
-    for (const record of records) {
-      const marks = { position: record.position, commit, end, rest: 0 };
-      this.#lines.add((isEvent(record) ? eventJson(record, marks) : tombstoneJson(record, marks)).slice(1));
-    }
-    await this.#commit(records);
-  }
-
-  async #commit(records: readonly (StoredEvent | Tombstone)[]): Promise<void> {
     if (this.#isFull(records.length)) await this.startSegment(this.#log.head.position + 1, []);
     const segment = this.#log.active!;
     const bytes = this.#lines.bytes();
@@ -101,26 +94,23 @@ export class Appender {
   }
 
   /**
-   * Seals the active segment and begins the next one at `first`; one that is still empty and begins there is replaced.
-   * `removed` says why positions are missing before it, or what else was removed from the records that come.
+   * Seals the active segment and begins the next one at `first`. `removed` says why positions are missing before it, or
+   * what was removed from the records that it begins with.
    */
-  async startSegment(
-    first: number,
-    removed: readonly RemovedRange[],
-    storedAt = this.#log.head.storedAt,
-  ): Promise<void> {
+  async startSegment(first: number, removed: readonly RemovedRange[], taken: Taken = NOTHING): Promise<void> {
     this.mustWork();
     const before = this.#log.active;
     const empty = before?.first === first ? before : undefined;
     if (before !== undefined && this.#file !== undefined) await this.#sync(before.path, this.#file);
     // One index at a time: appends that outrun the indexes must not pile them up.
     await this.#sealing;
-    const { context } = this.#log;
+    const { context, head } = this.#log;
+    const { storedAt = head.storedAt, records } = taken;
     const all = empty === undefined ? removed : [...(await empty.header()).removed, ...removed];
     const header = { first, uid: newUid(), created: this.#clock.now(), storedAt, removed: all };
     const bytes = encodeHeader(header);
     const path = join(context.folder, segmentName(first));
-    const file = await this.#create(path, bytes);
+    const file = await this.#create(path, [bytes, ...this.#encodeTaken(records)]);
     await this.#file?.close().catch(() => undefined);
     this.#file = file;
     this.#push(
@@ -128,6 +118,7 @@ export class Appender {
       bytes.length,
       empty === undefined ? before : undefined,
     );
+    if (records.length > 0) this.#admit(this.#log.active!, records, this.#lines.bytes());
   }
 
   /** Waits for index files that are being written. */
@@ -163,10 +154,10 @@ export class Appender {
   }
 
   /** Once the next segment is there, a record behind the one before it would be read by nobody: on, or not at all. */
-  async #create(path: string, header: Buffer): Promise<OpenFile> {
+  async #create(path: string, content: readonly Buffer[]): Promise<OpenFile> {
     const { fs } = this.#log.context;
     try {
-      await replaceFile(fs, path, [header]);
+      await replaceFile(fs, path, content);
       return await fs.open(path, 'update');
     } catch (error) {
       const mayBeThere = await fs.facts(path).then(
@@ -188,6 +179,18 @@ export class Appender {
         this.#lines.add(text.line(records[next++]!, rest));
       }
     }
+  }
+
+  /** None leave the buffer alone: an append that begins a segment has its lines in it. */
+  #encodeTaken(records: readonly (StoredEvent | Tombstone)[]): readonly Buffer[] {
+    if (records.length === 0) return [];
+    this.#lines.reset();
+    const [commit, end] = [records[0]!.position, records[records.length - 1]!.position];
+    for (const record of records) {
+      const marks = { position: record.position, commit, end, rest: 0 };
+      this.#lines.add((isEvent(record) ? eventJson(record, marks) : tombstoneJson(record, marks)).slice(1));
+    }
+    return [this.#lines.bytes()];
   }
 
   #isFull(added: number): boolean {

@@ -202,7 +202,7 @@ async function highestInQuarantine(
   return highest;
 }
 
-/** Begins a new segment where the active one cannot go on: behind a lost range, or behind what was cut. */
+/** Begins a new segment where the active one cannot go on: behind a lost range, or behind a commit that was cut. */
 async function continueAt(
   log: Log,
   appender: Appender,
@@ -212,8 +212,7 @@ async function continueAt(
 ): Promise<readonly string[]> {
   const { position, storedAt } = log.head;
   const last = active?.scan.last;
-  const isAhead = active?.header.removed.some(({ to }) => to > position) === true;
-  const wasCut = isAhead || (last !== undefined && last.position < last.end);
+  const wasCut = last !== undefined && last.position < last.end;
   if (active !== undefined && highest <= position && !wasCut) return [];
   const lost: RemovedRange[] =
     highest > position ? [{ from: position + 1, to: highest, reason: 'lost', at: clock.now() }] : [];

@@ -6,7 +6,6 @@ import type { FileSystem, OpenFile } from './file-system.ts';
 import { Replaced } from './handle-pool.ts';
 import type { HandlePool } from './handle-pool.ts';
 import { covering, decodeBlock } from './blocks.ts';
-import { clip } from './clip.ts';
 import { readHeader } from './header.ts';
 import type { FoundHeader, SegmentHeader } from './header.ts';
 import { readFully, removeIfThere } from './io.ts';
@@ -157,12 +156,8 @@ export class Segment {
     return this.summary?.gone ?? (this.summary !== undefined && this.summary.time === undefined ? all : [0, 0]);
   }
 
-  /** Without what it says of records that are not there: taking over a log may have been cut. */
   async header(): Promise<SegmentHeader> {
-    const { header } = (await this.#use((file) => readHeader(file, this.path)))!;
-    const { last } = this;
-    if (header.removed.every(({ to }) => to <= last)) return header;
-    return { ...header, removed: header.removed.flatMap((range) => clip(range, { from: 1, to: last })) };
+    return (await this.#use((file) => readHeader(file, this.path)))!.header;
   }
 
   /** The bytes between two offsets of the plain file, whichever form the segment has. Throws `STORE_CORRUPT`. */

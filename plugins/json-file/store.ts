@@ -41,7 +41,7 @@ const FREE_SPACE_EVERY_MS = 5_000;
 /** How long a writer may go on without asking whether the folder is still there and its own. */
 const LOOK_EVERY_MS = 1_000;
 const BUILT_IN_PATHS = ['metadata.conversationId', 'metadata.requestId', 'metadata.sessionId'];
-/** Taking over a log begins a segment wherever something was removed; so many are joined again. */
+/** Taking over a log begins a segment with each stretch; so many are joined again. */
 const MANY_SEGMENTS = 32;
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 

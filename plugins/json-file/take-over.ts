@@ -3,33 +3,30 @@ import type { Appender } from './appender.ts';
 import { clip } from './clip.ts';
 import type { Log } from './log.ts';
 
-/** Records with consecutive positions, written as one commit into one segment, and what a header says of them and of the positions just before them. */
+/** Records with consecutive positions, which become one segment, and what a header says of them and of the positions just before them. */
 export interface Run {
   readonly first: number;
   readonly records: readonly (StoredEvent | Tombstone)[];
   readonly removed: readonly RemovedRange[];
 }
 
-const COMMIT_RECORDS = 1_024;
+const SEGMENT_RECORDS = 16_384;
 
 /**
- * Writes a stretch of another log behind the head. Removed events that are still known become tombstones; positions of
- * which nothing is known have no record, and the segment behind them says why. A segment's header stands in front of
- * its records: where something was removed, another one begins. Answers how many were begun.
+ * Writes a stretch of another log behind the head: each run a segment of its own, which is there whole or not at all. A
+ * torn tail would cost its positions for ever, and the copy the events. Removed events that are still known become
+ * tombstones; positions of which nothing is known have no record, and the segment behind them says why. Answers how
+ * many segments were begun.
  */
 export async function takeOver(log: Log, appender: Appender, slice: ImportSlice): Promise<number> {
-  let begun = 0;
-  for (const { first, records, removed } of runsOf(slice)) {
-    if (removed.length > 0) {
-      begun++;
-      const before = records.length > 0 ? log.head.storedAt : slice.storedAt;
-      await appender.startSegment(first, removed, before);
-      log.moveHead({ position: first - 1, storedAt: before });
-    }
-    if (records.length > 0) await appender.take(records);
+  const runs = runsOf(slice);
+  for (const { first, records, removed } of runs) {
+    const storedAt = records.length > 0 ? log.head.storedAt : slice.storedAt;
+    await appender.startSegment(first, removed, { records, storedAt });
+    if (records.length === 0) log.moveHead({ position: first - 1, storedAt });
   }
   log.moveHead({ position: slice.to, storedAt: slice.storedAt });
-  return begun;
+  return runs.length;
 }
 
 /** The last run may have no record: it stands behind positions of which nothing is known. */
@@ -47,7 +44,7 @@ export function runsOf({ from, to, events, tombstones, removed }: ImportSlice): 
   };
   for (const record of merged(events, tombstones)) {
     const last = records.at(-1)?.position;
-    if (last !== undefined && (record.position !== last + 1 || records.length === COMMIT_RECORDS)) close(last);
+    if (last !== undefined && (record.position !== last + 1 || records.length === SEGMENT_RECORDS)) close(last);
     records.push(record);
   }
   close(records.at(-1)?.position ?? end);
