@@ -1,15 +1,19 @@
 import { Slice, mergeRanges, metadataText, payloadText, subtractRanges } from '../../lib/plugin.ts';
-import type { Between, Range, RemovedRange, StoredEvent } from '../../lib/plugin.ts';
+import type { Between, Fence, Range, RemovedRange, StoredEvent } from '../../lib/plugin.ts';
 import { bigintArray, intArray, textArray } from './arrays.ts';
+import type { ChangeLog } from './change-log.ts';
 import type { Connections, Session } from './connections.ts';
+import { checkFence } from './documents.ts';
 import { isHeld } from './failures.ts';
 import type { Names } from './names.ts';
 import type { Partition, Partitions } from './partitions.ts';
+import { forgetRange } from './search.ts';
 
 export interface ChangePort {
   readonly connections: Connections;
   readonly names: Names;
   readonly partitions: Partitions;
+  readonly log: ChangeLog;
 }
 
 /** Positions, and ranges, of one step: a transaction of some milliseconds. */
@@ -19,6 +23,13 @@ const STEP_REWRITES = 200;
 /** How long a partition may be waited for: whoever comes meanwhile waits as well. */
 const LOCK_MS = 250;
 const DROP_ATTEMPTS = 3;
+
+/** Why events go, when, and by whom. */
+interface Why {
+  readonly reason: string;
+  readonly at: number;
+  readonly fence: Fence | undefined;
+}
 
 /** One step of a removal: some ranges, or the whole of a partition. */
 interface Step {
@@ -35,9 +46,9 @@ export class Changes {
   }
 
   /** Partitions of which nothing stays are dropped as a whole; the rest goes in steps. */
-  async remove(ranges: readonly Range[], reason: string, at: number, between: Between): Promise<number> {
+  async remove(ranges: readonly Range[], why: Why, between: Between): Promise<number> {
     let count = 0;
-    for (const step of await this.#plan(ranges)) count += await between(() => this.#carryOut(step, reason, at));
+    for (const step of await this.#plan(ranges)) count += await between(() => this.#carryOut(step, why));
     return count;
   }
 
@@ -45,26 +56,34 @@ export class Changes {
     return this.#removedIn(this.#port.connections, { from, to });
   }
 
-  async rewrite(events: readonly StoredEvent[], between: Between): Promise<void> {
-    const { connections, names } = this.#port;
+  async rewrite(events: readonly StoredEvent[], between: Between, fence: Fence | undefined): Promise<void> {
+    const { connections, log } = this.#port;
     for (let start = 0; start < events.length; start += STEP_REWRITES) {
       const some = events.slice(start, start + STEP_REWRITES);
       await between(() =>
-        connections.query(
-          `UPDATE ${names.of('events')} e
-         SET payload = r.payload, metadata = r.metadata, schema_version = r.version
-         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[]) r (position, payload, metadata, version)
-         WHERE e.position = r.position AND e.position BETWEEN $5 AND $6`,
-          [
-            bigintArray(some.map(({ position }) => position)),
-            textArray(some.map(({ payload }) => payloadText(payload))),
-            textArray(some.map(({ metadata }) => metadataText(metadata))),
-            intArray(some.map(({ schemaVersion }) => schemaVersion)),
-            ...spanOf(some.map(({ position }) => ({ from: position, to: position }))),
-          ],
-        ),
+        connections.transaction(async (session) => {
+          await this.#begin(session, fence);
+          await this.#update(session, some);
+          await log.note(session, mergeRanges(some.map(({ position }) => ({ from: position, to: position }))));
+        }),
       );
     }
+  }
+
+  async #update(session: Session, events: readonly StoredEvent[]): Promise<void> {
+    await session.query(
+      `UPDATE ${this.#port.names.of('events')} e
+       SET payload = r.payload, metadata = r.metadata, schema_version = r.version
+       FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[]) r (position, payload, metadata, version)
+       WHERE e.position = r.position AND e.position BETWEEN $5 AND $6`,
+      [
+        bigintArray(events.map(({ position }) => position)),
+        textArray(events.map(({ payload }) => payloadText(payload))),
+        textArray(events.map(({ metadata }) => metadataText(metadata))),
+        intArray(events.map(({ schemaVersion }) => schemaVersion)),
+        ...spanOf(events.map(({ position }) => ({ from: position, to: position }))),
+      ],
+    );
   }
 
   /** In the order of positions, so that what goes together is recorded together. */
@@ -87,10 +106,10 @@ export class Changes {
     return steps.toSorted((a, b) => a.ranges[0]!.from - b.ranges[0]!.from);
   }
 
-  async #carryOut(step: Step, reason: string, at: number): Promise<number> {
-    if (step.partition === undefined) return this.#delete(step.ranges, reason, at);
+  async #carryOut(step: Step, why: Why): Promise<number> {
+    if (step.partition === undefined) return this.#delete(step.ranges, why);
     for (let attempt = 0; attempt < DROP_ATTEMPTS; attempt++) {
-      const count = await this.#drop(step.partition, step.ranges, reason, at).catch((error: unknown) => {
+      const count = await this.#drop(step.partition, step.ranges, why).catch((error: unknown) => {
         if (isHeld(error)) return undefined;
         throw error;
       });
@@ -98,32 +117,33 @@ export class Changes {
     }
     // Somebody reads it all the time: its events go, and the empty partition stays.
     let count = 0;
-    for (const ranges of stepsOf(step.ranges)) count += await this.#delete(ranges, reason, at);
+    for (const ranges of stepsOf(step.ranges)) count += await this.#delete(ranges, why);
     return count;
   }
 
-  async #drop({ name, from, end }: Partition, ranges: readonly Range[], reason: string, at: number): Promise<number> {
+  async #drop({ name, from, end }: Partition, ranges: readonly Range[], why: Why): Promise<number> {
     const { connections, names } = this.#port;
     const table = `"${names.schema}"."${name}"`;
     return connections.transaction(async (session) => {
       await session.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
-      await this.#lock(session);
+      await this.#begin(session, why.fence);
       const left = await this.#left(session, ranges);
       const { rows: there } = await session.query('SELECT to_regclass($1)', [table]);
       if (left.length === 0 || there[0]![0] === null) return 0;
+      await forgetRange(session, names, from, end - 1);
       await session.query(`LOCK TABLE ${names.of('events')}, ${table} IN ACCESS EXCLUSIVE MODE`);
       await this.#noteEntities(session, from, end - 1);
       const { rows } = await session.query(`SELECT count(*) FROM ${table}`);
       await session.query(`DROP TABLE ${table}`);
-      await this.#record(session, left, reason, at);
+      await this.#record(session, left, why);
       return Number(rows[0]![0]);
     });
   }
 
-  async #delete(ranges: readonly Range[], reason: string, at: number): Promise<number> {
+  async #delete(ranges: readonly Range[], why: Why): Promise<number> {
     const { connections, names } = this.#port;
     return connections.transaction(async (session) => {
-      await this.#lock(session);
+      await this.#begin(session, why.fence);
       const left = await this.#left(session, ranges);
       if (left.length === 0) return 0;
       const [first, last] = spanOf(left);
@@ -133,7 +153,7 @@ export class Changes {
          WHERE e.position BETWEEN r.first AND r.last AND e.position BETWEEN $3 AND $4`,
         [...arraysOf(left), first, last],
       );
-      await this.#record(session, left, reason, at);
+      await this.#record(session, left, why);
       return rowCount ?? 0;
     });
   }
@@ -144,9 +164,11 @@ export class Changes {
     return subtractRanges(ranges, mergeRanges(await this.#removedIn(session, { from, to })));
   }
 
-  /** One change of the log at a time, whichever process makes it. */
-  async #lock(session: Session): Promise<void> {
-    await session.query(`SELECT 1 FROM ${this.#port.names.of('meta')} FOR UPDATE`);
+  /** One change of the log at a time, whichever process makes it; none by whom another has taken the lease from. */
+  async #begin(session: Session, fence: Fence | undefined): Promise<void> {
+    const { names } = this.#port;
+    await session.query(`SELECT 1 FROM ${names.of('meta')} FOR UPDATE`);
+    await checkFence(session, names, fence);
   }
 
   /** Whose newest event goes is noted beside its id: revisions never restart, in a copy neither. */
@@ -163,9 +185,10 @@ export class Changes {
   }
 
   /** Joined to the left neighbour where reason and time are the same, as `recordRemoval` does. */
-  async #record(session: Session, ranges: readonly Range[], reason: string, at: number): Promise<void> {
+  async #record(session: Session, ranges: readonly Range[], { reason, at }: Why): Promise<void> {
     const { names } = this.#port;
     if (ranges.length === 0) return;
+    await this.#port.log.note(session, ranges);
     const [first, ...others] = mergeRanges(ranges);
     const { rowCount } = await session.query(
       `UPDATE ${names.of('removed')} SET to_position = $1 WHERE to_position = $2 AND reason = $3 AND at = $4`,

@@ -1,4 +1,4 @@
-import { EVENT_COLUMNS, conditionsOf, fromRow } from '../../lib/plugin.ts';
+import { EVENT_COLUMNS, candidatesOf, conditionsOf, fromRow, trigramsOf } from '../../lib/plugin.ts';
 import type {
   Bind,
   Dialect,
@@ -16,6 +16,7 @@ import type { Session } from './connections.ts';
 import type { Names } from './names.ts';
 import { contains, isAmong, pathIndexes } from './paths.ts';
 import type { PathIndex } from './paths.ts';
+import { searchBlocks } from './search.ts';
 import { tallyPart } from './tallying.ts';
 
 type Query = Pick<Session, 'query'>;
@@ -24,9 +25,13 @@ export interface ReaderOptions {
   readonly names: Names;
   readonly index: readonly string[];
   readonly indexPayload: boolean;
+  /** The log has an index of texts. */
+  readonly search?: boolean;
 }
 
 const NARROWS_MOST = new Set(['id', 'correlationId', 'causationId', 'entity']);
+/** Positions that are looked up at least where the rest of the filter may leave out some. */
+const LEAST_POSITIONS = 256;
 /** Names and the other fields of an event as JSON. */
 const ENVELOPE_BYTES = 160;
 /** Past this many values in one condition on a path, looking into each event is no slower. */
@@ -37,11 +42,13 @@ export class Reader {
   readonly #names: Names;
   readonly #paths: ReadonlyMap<string, PathIndex>;
   readonly #dialect: Dialect;
+  readonly #hasSearch: boolean;
   /** The log was committed up to here once. */
   #seen = 0;
 
-  constructor({ names, index, indexPayload }: ReaderOptions) {
+  constructor({ names, index, indexPayload, search = false }: ReaderOptions) {
     this.#names = names;
+    this.#hasSearch = search;
     const paths = new Map(pathIndexes(index).map((one) => [one.path, one]));
     this.#paths = paths;
     this.#dialect = {
@@ -69,6 +76,8 @@ export class Reader {
   async page(session: Query, query: PageQuery): Promise<Page> {
     // Nothing behind the head of a moment before counts as looked at: it may be written meanwhile.
     const through = query.through <= this.#seen ? query.through : Math.min(query.through, await this.#head(session));
+    const trigrams = this.#trigramsOf(query);
+    if (trigrams.length > 0) return this.#search(session, { ...query, through }, trigrams);
     const { text, values, index } = await this.statement(session, { ...query, through });
     const events = (await session.query(text, values)).rows.map(toEvent);
     const done = events.length < query.limit;
@@ -76,22 +85,45 @@ export class Reader {
     return { events, looked, done, scanned: events.length, ...(index !== undefined && { index }) };
   }
 
+  #trigramsOf({ words, ids, correlationId, causationId, entity }: PageQuery): readonly string[] {
+    const isNarrow = [ids, correlationId, causationId, entity].some((hint) => hint !== undefined);
+    return !this.#hasSearch || words === undefined || isNarrow ? [] : trigramsOf(words);
+  }
+
+  async #search(session: Query, query: PageQuery, trigrams: readonly string[]): Promise<Page> {
+    const { descending, after, through } = query;
+    if (after >= through) return { events: [], looked: descending ? after : through, done: true };
+    const limit = Math.max(query.limit, LEAST_POSITIONS);
+    const found = await candidatesOf(searchBlocks(session, this.#names), trigrams, { ...query, limit });
+    const { looked, done } = found;
+    if (found.positions.length === 0) return { events: [], looked, done, scanned: 0, index: 'search' };
+    const { text, values } = await this.statement(session, query, found.positions);
+    const events = (await session.query(text, values)).rows.map(toEvent);
+    const page = { events, scanned: events.length, index: 'search' };
+    // What is left of the candidates is looked at by the next page.
+    if (events.length === query.limit) return { ...page, looked: events.at(-1)!.position, done: false };
+    return { ...page, looked, done };
+  }
+
   async tally(session: Query, query: TallyQuery): Promise<TallyPart | undefined> {
     const head = await this.#head(session);
     return tallyPart({ session, dialect: this.#dialect, table: this.#names.of('events'), head }, query);
   }
 
-  /** The statement that a page is read with. */
-  async statement(session: Query, query: PageQuery): Promise<{ text: string; values: unknown[]; index?: string }> {
+  /** The statement that a page is read with, `among` some positions. */
+  async statement(
+    session: Query,
+    query: PageQuery,
+    among?: readonly number[],
+  ): Promise<{ text: string; values: unknown[]; index?: string }> {
     const values: unknown[] = [];
     const conditions = [
       `position >= ${placeholder(values, query.after + 1)}`,
       `position <= ${placeholder(values, query.through)}`,
     ];
-    if (query.ids !== undefined) {
-      const positions = await this.#positions(session, query.ids);
+    const positions = query.ids === undefined ? among : await this.#positions(session, query.ids);
+    if (positions !== undefined)
       conditions.push(`position = ANY (${placeholder(values, bigintArray(positions))}::bigint[])`);
-    }
     const { sql, parameters, index } = conditionsOf(query, this.#dialect, values.length + 1);
     if (sql !== '') conditions.push(sql);
     const order = query.descending ? 'DESC' : 'ASC';

@@ -1,8 +1,10 @@
 import { AbstractStore, compileHints, fillPage, prepareAppends, withHints } from '../../lib/plugin.ts';
 import type {
   Between,
+  BlockBuilder,
   Commit,
   Durability,
+  Fence,
   Head,
   ImportSlice,
   KnownId,
@@ -22,9 +24,10 @@ import type {
   Tombstone,
 } from '../../lib/plugin.ts';
 import { Appender } from './appender.ts';
+import { ChangeLog } from './change-log.ts';
 import { Changes } from './changes.ts';
-import { Connections } from './connections.ts';
-import { DocumentTable } from './documents.ts';
+import { Connections, type Session } from './connections.ts';
+import { DocumentTable, checkFence } from './documents.ts';
 import type { PgClient } from './driver.ts';
 import { openingFailure } from './failures.ts';
 import { Imports } from './imports.ts';
@@ -33,10 +36,14 @@ import { openTables } from './opening.ts';
 import type { ParsedOptions } from './options.ts';
 import { Partitions } from './partitions.ts';
 import { Reader } from './reader.ts';
+import { createSearch, searchBuilder } from './search.ts';
 import { areOneDatabase, transactionOf } from './transactions.ts';
 import { Watcher } from './watcher.ts';
 
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+// oxfmt-ignore
+const PUSHED_DOWN: StoreSupports['pushdown'] =
+  ['ids', 'types', 'entity', 'entityKind', 'correlationId', 'causationId', 'time', 'equals', 'where'];
 
 /** The log in a database: what belongs to PostgreSQL, put together behind the store port. */
 export class PostgresStore extends AbstractStore {
@@ -47,9 +54,11 @@ export class PostgresStore extends AbstractStore {
   readonly #appender: Appender;
   readonly #reader: Reader;
   readonly #changes: Changes;
+  readonly #log: ChangeLog;
   readonly #imports: Imports;
   readonly #documents: DocumentTable;
   readonly #names: Names;
+  #texts: BlockBuilder | undefined;
   #watcher: Watcher | undefined;
   #wake: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
@@ -67,7 +76,8 @@ export class PostgresStore extends AbstractStore {
     this.#reader = new Reader({ ...options, names });
     this.#documents = new DocumentTable(this.#connections, names);
     const port = { connections: this.#connections, names, partitions: this.#partitions };
-    this.#changes = new Changes(port);
+    this.#log = new ChangeLog(this.#connections, names, (ranges) => this.tellRemoved(ranges));
+    this.#changes = new Changes({ ...port, log: this.#log });
     this.#imports = new Imports(port);
     this.#appender = new Appender({
       ...port,
@@ -86,7 +96,7 @@ export class PostgresStore extends AbstractStore {
       durability: this.#durability,
       shared: true,
       maxEventBytes: MAX_EVENT_BYTES,
-      pushdown: ['ids', 'types', 'entity', 'entityKind', 'correlationId', 'causationId', 'time', 'equals', 'where'],
+      pushdown: this.#options.search ? [...PUSHED_DOWN, 'words'] : PUSHED_DOWN,
       operations: ['watch', 'transaction', 'import', 'summarize'],
     };
   }
@@ -118,14 +128,23 @@ export class PostgresStore extends AbstractStore {
     committed: () => this.committed(),
   };
 
+  /** Resolves when the index of texts has what it can have. @internal */
+  async idle(): Promise<void> {
+    await this.#texts?.idle();
+  }
+
   protected async _open(): Promise<void> {
-    const { index, indexPayload, schema } = this.#options;
+    const { index, indexPayload, schema, search } = this.#options;
     await this.#stopping;
     try {
       await this.#connections.open();
       const port = { connections: this.#connections, names: this.#names, partitions: this.#partitions };
       this.#partitions.forget();
       this.#durability = await openTables({ ...port, index, indexPayload });
+      await this.#log.start();
+      if (search) await createSearch(this.#connections, this.#names);
+      this.#texts = search ? this.#searched() : undefined;
+      this.#texts?.look();
     } catch (error) {
       await this.#connections.close();
       throw openingFailure(error, `PostgreSQL, schema ${schema}`);
@@ -134,7 +153,9 @@ export class PostgresStore extends AbstractStore {
 
   protected async _close(): Promise<void> {
     await this.#stopping;
+    await this.#texts?.stop();
     await this.#partitions.idle();
+    await this.#log.idle();
     await this.#connections.close();
   }
 
@@ -143,6 +164,7 @@ export class PostgresStore extends AbstractStore {
     if (commit.records.length === 0) return commit;
     this.#watcher?.notify();
     this.#partitions.reached(commit.head.position);
+    this.#texts?.reached(commit.head.position);
     return commit;
   }
 
@@ -171,20 +193,32 @@ export class PostgresStore extends AbstractStore {
     return this.#reader.revisions(this.#connections, entities);
   }
 
-  protected _remove(ranges: readonly Range[], reason: string, at: number, between: Between): Promise<number> {
-    return this.#changes.remove(ranges, reason, at, between);
+  protected async _remove(
+    ranges: readonly Range[],
+    reason: string,
+    at: number,
+    between: Between,
+    fence: Fence | undefined,
+  ): Promise<number> {
+    const removed = await this.#changes.remove(ranges, { reason, at, fence }, between);
+    this.#watcher?.notify('changes');
+    this.#texts?.look();
+    return removed;
   }
 
   protected _removed(range: Range): Promise<readonly RemovedRange[]> {
     return this.#changes.removed(range);
   }
 
-  protected _rewrite(events: readonly StoredEvent[], between: Between): Promise<void> {
-    return this.#changes.rewrite(events, between);
+  protected async _rewrite(events: readonly StoredEvent[], between: Between, fence: Fence | undefined): Promise<void> {
+    await this.#changes.rewrite(events, between, fence);
+    this.#watcher?.notify('changes');
+    this.#texts?.look();
   }
 
-  protected override _import(slice: ImportSlice): Promise<void> {
-    return this.#imports.take(slice);
+  protected override async _import(slice: ImportSlice): Promise<void> {
+    await this.#imports.take(slice);
+    this.#texts?.reached(slice.to);
   }
 
   protected override _tombstones(range: Range, limit: number): Promise<readonly Tombstone[]> {
@@ -204,8 +238,14 @@ export class PostgresStore extends AbstractStore {
     key: string,
     value: unknown,
     etag: string | null | undefined,
+    _named: number,
+    fence: Fence | undefined,
   ): Promise<string | undefined> {
-    return this.#documents.put(collection, key, value, etag);
+    if (fence === undefined) return this.#documents.put(collection, key, value, etag);
+    return this.#connections.transaction(async (session) => {
+      await checkFence(session, this.#names, fence);
+      return new DocumentTable(session, this.#names).put(collection, key, value, etag);
+    });
   }
 
   protected _listDocuments(collection: string): Promise<readonly StoredDocument[]> {
@@ -225,7 +265,10 @@ export class PostgresStore extends AbstractStore {
     const { channel } = this.#names;
     const watcher = new Watcher(
       { connections: this.#connections, channel, clock: this.clock, pollMs, timeoutMs },
-      wake,
+      (what) => {
+        if (what === 'all') this.#log.look();
+        wake();
+      },
     );
     this.#watcher = watcher;
     this.#wake = wake;
@@ -238,5 +281,11 @@ export class PostgresStore extends AbstractStore {
 
   protected override _health(): Partial<Pick<StoreHealth, 'connections'>> {
     return { connections: this.#connections.figures };
+  }
+
+  #searched(): BlockBuilder {
+    const read = (session: Pick<Session, 'query'>, query: PageQuery): Promise<Page> =>
+      this.#reader.page(session, query);
+    return searchBuilder({ connections: this.#connections, names: this.#names, read });
   }
 }

@@ -1,8 +1,12 @@
+import { expect } from 'chai';
 import type { Store } from '../../lib/store/port.ts';
 import type { DriverName } from '../../plugins/sqlite/driver.ts';
 import { loadDriver } from '../../plugins/sqlite/drivers.ts';
+import { Stores } from '../postgres/stores.ts';
 import { withEachDriver } from '../sqlite/drivers.ts';
 import { cleanUp, freshStore, pathOf, storeAt } from '../sqlite/files.ts';
+import { buildEvents } from '../support/event-builder.ts';
+import { ask } from '../support/postgres-server.ts';
 import { itSearches, type SearchedStore } from './searching.ts';
 
 async function opened(store: Store): Promise<SearchedStore> {
@@ -25,6 +29,48 @@ describe('search with an index of texts', () => {
         beside: (store, search) => opened(storeAt(pathOf(store), { driver, search })),
         clean: cleanUp,
         entries: async (store) => entriesIn(driver, store),
+      });
+    });
+  });
+
+  describe('postgres', () => {
+    const stores = new Stores();
+    before(async function () {
+      await stores.begin(this);
+    });
+    itSearches({
+      open: (search) => opened(stores.create({ search, partitionEvents: 1_000 })),
+      beside: (store, search) => opened(stores.again(store, { search })),
+      clean: (store) => stores.cleanUp(store),
+      async entries(store) {
+        const [row] = await ask<{ count: string }>(
+          stores.server,
+          `SELECT count(*) FROM "${stores.schemaOf(store)}".search`,
+        );
+        return Number(row!.count);
+      },
+    });
+
+    describe('of which a partition is dropped as a whole', () => {
+      let store: SearchedStore;
+      before(async () => {
+        store = await opened(stores.create({ search: true, partitionEvents: 1_000 }));
+      });
+      after(async () => {
+        await store?.close();
+        if (store) await stores.cleanUp(store);
+      });
+
+      it('forgets its blocks and writes anew what reaches beyond it', async () => {
+        await store.append(buildEvents(1_536, { payload: 'heliotrope' }));
+        await store.idle();
+        await store.remove([{ from: 1, to: 1_000 }], 'test');
+        await store.idle();
+        const schema = stores.schemaOf(store);
+        const [row] = await ask(stores.server, `SELECT to_regclass('"${schema}".events_1') AS partition`);
+        expect(row).to.deep.equal({ partition: null });
+        const blocks = await ask(stores.server, `SELECT DISTINCT block FROM "${schema}".search ORDER BY block`);
+        expect(blocks).to.deep.equal([{ block: 1 }, { block: 2 }]);
       });
     });
   });

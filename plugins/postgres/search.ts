@@ -1,0 +1,139 @@
+import { BLOCK_POSITIONS, BlockBuilder, entriesOf } from '../../lib/plugin.ts';
+import type { BlockSource, BlockStore, FoundEntry, PageQuery, StoredEvent } from '../../lib/plugin.ts';
+import { bigintArray, textArray } from './arrays.ts';
+import type { Connections, Session } from './connections.ts';
+import type { Names } from './names.ts';
+
+type Query = Pick<Session, 'query'>;
+
+/** Under it blocks are written and forgotten; another one than that of the tables, which appends wait for. */
+const lockKey = (names: Names): string => String(BigInt.asIntN(64, BigInt(names.lockKey) ^ 1n));
+
+/**
+ * Blocks of trigrams, see `text-blocks.ts`. Triggers take a block out with the first event of it that is removed or
+ * rewritten, whoever does it: nothing of that event stays legible. They wait for a block that is just being written.
+ */
+function tablesOf(names: Names): string {
+  const [events, blocks, search] = ['events', 'search_blocks', 'search'].map((name) => names.of(name));
+  const forget = names.of('search_forget');
+  const trigger = (name: string, when: string): string =>
+    `CREATE TRIGGER ${names.quoted(name)} AFTER ${when} ON ${events}
+  REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ${forget}();`;
+  return `
+CREATE TABLE ${blocks} (block int PRIMARY KEY);
+CREATE TABLE ${search} (
+  block int NOT NULL,
+  trigram text COLLATE "C" NOT NULL,
+  places bytea NOT NULL,
+  PRIMARY KEY (block, trigram)
+);
+CREATE FUNCTION ${forget}() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $forget$
+DECLARE
+  changed int[];
+BEGIN
+  SELECT array_agg(DISTINCT ((g.position - 1) / ${BLOCK_POSITIONS})::int) INTO changed FROM gone g;
+  IF changed IS NOT NULL THEN
+    PERFORM pg_advisory_xact_lock(${lockKey(names)});
+    DELETE FROM ${blocks} WHERE block = ANY (changed);
+    DELETE FROM ${search} WHERE block = ANY (changed);
+  END IF;
+  RETURN NULL;
+END
+$forget$;
+${trigger('search_removed', 'DELETE')}
+${trigger('search_rewritten', 'UPDATE')}`;
+}
+
+/** Makes the tables where they are missing. */
+export async function createSearch(connections: Connections, names: Names): Promise<void> {
+  if (await hasSearch(connections, names)) return;
+  await connections.transaction(async (session) => {
+    await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [names.lockKey]);
+    if (!(await hasSearch(session, names))) await session.query(tablesOf(names));
+  });
+}
+
+/** A partition that is dropped as a whole tells no trigger. Blocks that reach beyond it are written anew. */
+export async function forgetRange(session: Query, names: Names, from: number, to: number): Promise<void> {
+  if (!(await hasSearch(session, names))) return;
+  await session.query(`SELECT pg_advisory_xact_lock(${lockKey(names)})`);
+  const range = [Math.floor((from - 1) / BLOCK_POSITIONS), Math.floor((to - 1) / BLOCK_POSITIONS)];
+  for (const table of ['search_blocks', 'search'])
+    await session.query(`DELETE FROM ${names.of(table)} WHERE block BETWEEN $1 AND $2`, range);
+}
+
+async function hasSearch(session: Query, names: Names): Promise<boolean> {
+  const { rows } = await session.query('SELECT to_regclass($1) IS NOT NULL', [names.of('search')]);
+  return rows[0]![0] === 't';
+}
+
+/** What the database has of the blocks. */
+export function searchBlocks(session: Query, names: Names): BlockSource {
+  return {
+    async written(first, last) {
+      const { rows } = await session.query(
+        `SELECT block FROM ${names.of('search_blocks')} WHERE block BETWEEN $1 AND $2`,
+        [first, last],
+      );
+      return rows.map(([block]) => Number(block));
+    },
+    async entries(blocks, trigrams) {
+      const { rows } = await session.query(
+        `SELECT block, trigram, places FROM ${names.of('search')}
+         WHERE block = ANY ($1::bigint[]) AND trigram = ANY ($2::text[])`,
+        [bigintArray(blocks), textArray(trigrams)],
+      );
+      return rows.map(([block, trigram, places]): FoundEntry => {
+        // `\x` and hexadecimal digits.
+        return { block: Number(block), trigram: trigram!, places: Buffer.from(places!.slice(2), 'hex') };
+      });
+    },
+  };
+}
+
+export interface SearchPort {
+  readonly connections: Connections;
+  readonly names: Names;
+  /** The events of a range, through a session. */
+  readonly read: (session: Query, query: PageQuery) => Promise<{ readonly events: readonly StoredEvent[] }>;
+}
+
+/** Writes the blocks of a log in the background, whichever process comes first. */
+export function searchBuilder({ connections, names, read }: SearchPort): BlockBuilder {
+  const number = async (text: string, values: readonly unknown[] = []): Promise<number> =>
+    Number((await connections.query(text, values)).rows[0]![0]);
+  const store: BlockStore = {
+    head: () => number(`SELECT position FROM ${names.of('counter')}`),
+    countBelow: (block) => number(`SELECT count(*) FROM ${names.of('search_blocks')} WHERE block < $1`, [block]),
+    write: (block) =>
+      connections.transaction(async (session) => {
+        const { rows } = await session.query(`SELECT pg_try_advisory_xact_lock(${lockKey(names)})`);
+        if (rows[0]![0] !== 't') return false;
+        await writeBlock(session, block, { connections, names, read });
+        return true;
+      }),
+  };
+  // A log that is not searched fast is one that is searched slowly: the next block tries again.
+  return new BlockBuilder(store, () => undefined);
+}
+
+async function writeBlock(session: Session, block: number, { names, read }: SearchPort): Promise<void> {
+  const [after, through] = [block * BLOCK_POSITIONS, (block + 1) * BLOCK_POSITIONS];
+  const { rowCount } = await session.query(
+    `INSERT INTO ${names.of('search_blocks')} VALUES ($1) ON CONFLICT DO NOTHING`,
+    [block],
+  );
+  if (rowCount === 0) return;
+  const { events } = await read(session, { after, through, descending: false, limit: BLOCK_POSITIONS });
+  const entries = await entriesOf(events);
+  await session.query(
+    `INSERT INTO ${names.of('search')}
+     SELECT $1, e.trigram, decode(e.places, 'hex') FROM unnest($2::text[], $3::text[]) e (trigram, places)`,
+    [
+      block,
+      textArray(entries.map(({ trigram }) => trigram)),
+      textArray(entries.map(({ places }) => Buffer.from(places).toString('hex'))),
+    ],
+  );
+}
