@@ -17,7 +17,7 @@ export { TelltaleError, expected, isTelltaleError, show, toError } from './error
 export type { ErrorCode, ErrorOptions } from './errors.ts';
 export { canonicalJson, contentHash } from './event/content-hash.ts';
 export type { Metadata, Plain, StoredEvent, TelltaleEvent } from './event/event.ts';
-export { indexKey, indexKeyReader } from './event/index-key.ts';
+export { indexKey, indexKeyReader, isIndexPath } from './event/index-key.ts';
 export type { Filter } from './filter/language.ts';
 export type { Bus } from './api.ts';
 export type { EventDeclarations, PayloadsOf } from './event/define-events.ts';

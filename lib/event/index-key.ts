@@ -1,11 +1,25 @@
+import { isTelltaleError } from '../errors.ts';
 import type { TelltaleEvent } from './event.ts';
 import { parsePath, readPath } from './path.ts';
+import { isWellFormed } from './well-formed.ts';
 
 /** The key under which an index has a value; it keeps JSON's types apart. Objects, arrays and nothing have none. */
 export function indexKey(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   if (typeof value === 'number' || typeof value === 'boolean' || value === null) return `\u0000${String(value)}`;
   return undefined;
+}
+
+/** Whether a store can have an index of it: `source`, or a path into payload or metadata that can be followed. */
+export function isIndexPath(path: unknown): path is string {
+  if (path === 'source') return true;
+  if (typeof path !== 'string' || !isWellFormed(path) || !/^(?:payload|metadata)\./.test(path)) return false;
+  try {
+    return parsePath(path).length > 1;
+  } catch (error) {
+    if (isTelltaleError(error, 'INVALID_PATH')) return false;
+    throw error;
+  }
 }
 
 /** Reads an event's key at a path; made once, because taking the path apart costs more than following it. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { indexKey, indexKeyReader } from '../../lib/plugin.ts';
+import { indexKey, indexKeyReader, isIndexPath } from '../../lib/plugin.ts';
 import type { StoredEvent } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
+import type { SqlRow } from './driver.ts';
 
 /** Answered from an index in every store. */
 export const BUILT_IN_PATHS: readonly string[] = [
@@ -29,19 +30,28 @@ export function keyText(value: unknown): string | undefined {
   return toText(indexKey(value));
 }
 
-/** The paths that the file has an index of. */
+/** The paths that the file has an index of; one that cannot be followed has none, whoever noted it. */
 export function readPaths(connection: Connection): readonly KeyPath[] {
-  return connection.all('SELECT number, path, indexed_from, indexed_to FROM telltale_paths').map((row) => {
-    const path = row['path'] as string;
-    const read = indexKeyReader(path);
-    return {
-      number: row['number'] as number,
-      path,
-      indexedFrom: row['indexed_from'] as number,
-      indexedTo: row['indexed_to'] as number,
-      read: (event) => toText(read(event)),
-    };
-  });
+  const rows = connection.all('SELECT number, path, indexed_from, indexed_to FROM telltale_paths');
+  return rows.flatMap((row) => (isIndexPath(row['path']) ? [toPath(row)] : []));
+}
+
+/** Paths that are noted in the file and cannot be followed. */
+export function unusablePaths(connection: Connection): readonly string[] {
+  const paths = connection.all('SELECT path FROM telltale_paths').map((row) => row['path']);
+  return paths.filter((path) => !isIndexPath(path)).map(String);
+}
+
+function toPath(row: SqlRow): KeyPath {
+  const path = row['path'] as string;
+  const read = indexKeyReader(path);
+  return {
+    number: row['number'] as number,
+    path,
+    indexedFrom: row['indexed_from'] as number,
+    indexedTo: row['indexed_to'] as number,
+    read: (event) => toText(read(event)),
+  };
 }
 
 /** The paths as of a version of the list (`LogRow.paths`), read anew where that has changed. */

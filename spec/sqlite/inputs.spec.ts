@@ -14,6 +14,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TelltaleError } from '../../lib/errors.ts';
 import { buildEvent, buildEvents } from '../../plugins/contract/build-event.ts';
+import { jsonFile } from '../../plugins/json-file/index.ts';
+import { memory } from '../../plugins/memory/index.ts';
+import { postgres } from '../../plugins/postgres/index.ts';
 import { loadDriver } from '../../plugins/sqlite/drivers.ts';
 import { sqlite } from '../../plugins/sqlite/index.ts';
 import type { DriverName, SqliteOptions } from '../../plugins/sqlite/index.ts';
@@ -48,6 +51,44 @@ describe('sqlite: what it is given', () => {
     expect(refusal({ busyTimeout: -1 }).message).to.match(/`busyTimeout`/);
     for (const at of ['', ':memory:', 'file:x?mode=memory', 7, 'a\0b'])
       expect(refusal({}, at).code).to.equal('INVALID_OPTION');
+  });
+
+  it('refuses paths that cannot be followed, at once and in every store that takes some', () => {
+    const paths = ['payload.constructor', 'payload.__proto__.x', `payload.${'x'.repeat(512)}`, 'payload.\ud800'];
+    const makers = [
+      (index: string[]) => sqlite(path, { index }),
+      (index: string[]) => memory({ index }),
+      (index: string[]) => jsonFile(folder, { index }),
+      (index: string[]) => postgres({ url: 'postgres://nowhere/none', index }),
+    ];
+    for (const make of makers)
+      for (const bad of paths)
+        expect(() => make([bad]))
+          .to.throw(TelltaleError)
+          .with.property('code', 'INVALID_OPTION');
+    expect(existsSync(path)).to.equal(false);
+  });
+
+  it('opens a file that has a path which cannot be followed, and says so', async () => {
+    let store = sqlite(path);
+    await store.open();
+    await store.close();
+    const own = loadDriver().open(path);
+    own.exec("INSERT INTO telltale_paths (path, indexed_to, indexed_from) VALUES ('payload.constructor', 0, 5)");
+    own.close();
+    store = sqlite(path, { index: ['payload.total'] });
+    await store.open();
+    await store.append([buildEvent({ payload: { total: 7 } })]);
+    const found = await store.page({
+      after: 0,
+      through: 9,
+      descending: false,
+      limit: 9,
+      where: { 'payload.total': 7 },
+    });
+    expect(found).to.include({ index: 'payload.total' });
+    expect(store.health().notices.join()).to.match(/payload\.constructor/);
+    await store.close();
   });
 
   it('says what to install where a driver is missing', async function (): Promise<void> {
