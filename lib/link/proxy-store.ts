@@ -4,6 +4,7 @@ import { TelltaleError, isTelltaleError } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
 import { AbstractStore } from '../store/abstract-store.ts';
 import { CommitFeed } from '../store/commit-feed.ts';
+import type { Between } from '../store/log-changes.ts';
 import type * as Port from '../store/port.ts';
 import type { Range } from '../store/ranges.ts';
 import type { AppendTerms } from './frames.ts';
@@ -142,8 +143,14 @@ export class ProxyStore extends AbstractStore {
     return new Map(entities.map((entity, i) => [entity, revisions[i]!]));
   }
 
-  protected async _remove(ranges: readonly Range[], reason: string): Promise<number> {
-    return (await this.#remote.call('remove', [ranges, reason])) as number;
+  protected async _remove(
+    ranges: readonly Range[],
+    reason: string,
+    _at: number,
+    _between: Between,
+    fence: Port.Fence | undefined,
+  ): Promise<number> {
+    return (await this.#remote.call('remove', [ranges, reason, ...(fence ? [fence] : [])])) as number;
   }
 
   protected async _removed({ from, to }: Range): Promise<readonly Port.RemovedRange[]> {
@@ -152,8 +159,12 @@ export class ProxyStore extends AbstractStore {
     ])) as readonly Port.RemovedRange[];
   }
 
-  protected async _rewrite(events: readonly StoredEvent[]): Promise<void> {
-    await this.#remote.call('rewrite', [events]);
+  protected async _rewrite(
+    events: readonly StoredEvent[],
+    _between: Between,
+    fence: Port.Fence | undefined,
+  ): Promise<void> {
+    await this.#remote.call('rewrite', [events, ...(fence ? [fence] : [])]);
   }
 
   protected async _document(collection: string, key: string): Promise<Port.StoredDocument | undefined> {
@@ -166,8 +177,13 @@ export class ProxyStore extends AbstractStore {
     value: unknown,
     etag: string | null | undefined,
     named: number,
+    fence: Port.Fence | undefined,
   ): Promise<string | undefined> {
-    const options = { ...(etag !== undefined && { etag }), ...(named > 0 && { position: named }) };
+    const options = {
+      ...(etag !== undefined && { etag }),
+      ...(named > 0 && { position: named }),
+      ...(fence && { fence }),
+    };
     try {
       return (await this.#remote.call('putDocument', [collection, key, value, options])) as string;
     } catch (error) {

@@ -1,6 +1,6 @@
 import { TelltaleError } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
-import type { PageQuery, PutOptions, Store } from '../store/port.ts';
+import type { Fence, PageQuery, PutOptions, Store } from '../store/port.ts';
 import type { Range } from '../store/ranges.ts';
 import { documentName, servingDocument } from '../store/served-documents.ts';
 
@@ -12,9 +12,9 @@ const METHODS: Readonly<Record<string, Method>> = {
   page: (store, query: PageQuery) => store.page(query),
   find: async (store, ids: readonly string[]) => [...(await store.find(ids))],
   revisions: (store, entities: readonly string[]) => Promise.all(entities.map((entity) => store.revision(entity))),
-  remove: (store, ranges: readonly Range[], reason: string) => store.remove(ranges, reason),
+  remove: (store, ranges: readonly Range[], reason: string, fence?: Fence) => store.remove(ranges, reason, fence),
   removed: (store, range: Range) => store.removed(range),
-  rewrite: (store, events: readonly StoredEvent[]) => store.rewrite(events),
+  rewrite: (store, events: readonly StoredEvent[], fence?: Fence) => store.rewrite(events, fence),
   document: (store, collection: string, key: string) => store.document(collection, key),
   putDocument: (store, collection: string, key: string, value: unknown, options: PutOptions) =>
     servingDocument(store, documentName(collection, key), () => store.putDocument(collection, key, value, options)),

@@ -22,6 +22,7 @@ export interface DocumentPort {
     value: unknown,
     etag: string | null | undefined,
     named: number,
+    fence: Fence | undefined,
   ): Promise<string | undefined>;
   list(collection: string): Promise<readonly StoredDocument[]>;
   erase(collection: string, key: string, etag: string | undefined): Promise<boolean>;
@@ -31,7 +32,8 @@ export interface DocumentPort {
 
 /**
  * Checks in front of a store's documents. Changes run one after another, so that a store with one writer may read,
- * compare and write without a lock of its own; a fence is checked in the same turn.
+ * compare and write without a lock of its own; a fence is checked in the same turn. A store that others write as well checks it again where it
+ * writes.
  */
 export class Documents {
   readonly #port: DocumentPort;
@@ -57,7 +59,8 @@ export class Documents {
       await this.checkFence(options.fence);
       // First the log, then what points into it: a document must never name a position that a crash takes back.
       if (options.position !== undefined) await this.#port.syncTo(options.position);
-      const etag = await this.#port.write(collection, key, admitted, options.etag, options.position ?? 0);
+      const { etag: expectation, position = 0, fence } = options;
+      const etag = await this.#port.write(collection, key, admitted, expectation, position, fence);
       if (etag === undefined) throw await this.#conflict(collection, key, options.etag);
       return etag;
     });
@@ -72,12 +75,7 @@ export class Documents {
   /** Throws `LEASE_LOST` unless the lease still has the fence's epoch. */
   async checkFence(fence: Fence | undefined): Promise<void> {
     if (fence === undefined) return;
-    const document = await this.#port.read(LEASES, fence.lease);
-    const actual = (document?.value as { readonly epoch?: unknown } | undefined)?.epoch;
-    if (actual === fence.epoch) return;
-    throw expected('LEASE_LOST', `lease \`${fence.lease}\``, `at epoch ${fence.epoch}`, actual, {
-      details: { lease: fence.lease, expected: fence.epoch, actual },
-    });
+    mustHold(fence, await this.#port.read(LEASES, fence.lease));
   }
 
   /** Runs `change` after all changes before it. */
@@ -92,6 +90,15 @@ export class Documents {
       details: { collection, key, expected: etag, actual },
     });
   }
+}
+
+/** Throws `LEASE_LOST` unless the lease's document still has the fence's epoch. */
+export function mustHold(fence: Fence, document: StoredDocument | undefined): void {
+  const actual = (document?.value as { readonly epoch?: unknown } | undefined)?.epoch;
+  if (actual === fence.epoch) return;
+  throw expected('LEASE_LOST', `lease \`${fence.lease}\``, `at epoch ${fence.epoch}`, actual, {
+    details: { lease: fence.lease, expected: fence.epoch, actual },
+  });
 }
 
 function checkName(what: string, name: unknown): string {

@@ -19,8 +19,8 @@ export interface LogChangePort {
   readonly documents: Documents;
   head(): Promise<Head>;
   removed(range: Range): Promise<readonly RemovedRange[]>;
-  remove(ranges: readonly Range[], reason: string, between: Between): Promise<number>;
-  rewrite(events: readonly StoredEvent[], between: Between): Promise<void>;
+  remove(ranges: readonly Range[], reason: string, between: Between, fence: Fence | undefined): Promise<number>;
+  rewrite(events: readonly StoredEvent[], between: Between, fence: Fence | undefined): Promise<void>;
   /** The event with its new content, checked against the one that is there. */
   rewritten(event: StoredEvent): Promise<StoredEvent>;
   /** Runs while no commit is in flight. */
@@ -57,7 +57,7 @@ export class LogChanges {
       const gone = await mergedUpTo(position, await this.#port.removed(span));
       const left = subtractRanges(wanted, gone);
       if (left.length === 0) return 0;
-      return this.#telling(left, () => this.#port.remove(left, reason, this.#between(fence)));
+      return this.#telling(left, () => this.#port.remove(left, reason, this.#between(fence), fence));
     });
   }
 
@@ -68,7 +68,7 @@ export class LogChanges {
       for (const event of events) records.push(await this.#port.rewritten(event));
       if (records.length === 0) return;
       const ranges = mergeRanges(records.map(({ position }) => ({ from: position, to: position })));
-      await this.#telling(ranges, () => this.#port.rewrite(records, this.#between(fence)));
+      await this.#telling(ranges, () => this.#port.rewrite(records, this.#between(fence), fence));
     });
   }
 

@@ -26,13 +26,25 @@ export abstract class StoreBackend {
   protected abstract _revision(entities: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /**
    * Removes events and records the ranges, which are sorted and not removed yet; answers how many events there were.
-   * Appends and reads go on meanwhile: what must not overlap a commit goes through `between`, in small steps.
+   * Appends and reads go on meanwhile: what must not overlap a commit goes through `between`, in small steps. Where the
+   * store is `shared`, others may have removed some of it meanwhile and taken the lease: each step looks at both again
+   * in the transaction that writes it (see `mustHold`).
    */
-  protected abstract _remove(ranges: readonly Range[], reason: string, at: number, between: Between): Promise<number>;
+  protected abstract _remove(
+    ranges: readonly Range[],
+    reason: string,
+    at: number,
+    between: Between,
+    fence: Port.Fence | undefined,
+  ): Promise<number>;
   /** Recorded removals that touch the range, in order. */
   protected abstract _removed(range: Range): Promise<readonly Port.RemovedRange[]>;
-  /** Replaces payload, metadata and schemaVersion of events that exist; `between` as for `_remove`. */
-  protected abstract _rewrite(events: readonly StoredEvent[], between: Between): Promise<void>;
+  /** Replaces payload, metadata and schemaVersion of events that exist; `between` and `fence` as for `_remove`. */
+  protected abstract _rewrite(
+    events: readonly StoredEvent[],
+    between: Between,
+    fence: Port.Fence | undefined,
+  ): Promise<void>;
   /**
    * Takes over a stretch of another log: declared as `import` in `supports.operations`, together with `_tombstones` and
    * `_collections`. It follows the head, never overlaps a commit, and has been checked: events and removed ranges cover
@@ -55,6 +67,7 @@ export abstract class StoreBackend {
   /**
    * Compares and sets in one step (see `PutOptions.etag`); answers the new etag, `undefined` if the comparison failed.
    * `named` is the position that the value names, 0 for none: a log that can lose its tail must never give it again.
+   * A `shared` store checks the fence in the same step.
    */
   protected abstract _putDocument(
     collection: string,
@@ -62,6 +75,7 @@ export abstract class StoreBackend {
     value: unknown,
     etag: string | null | undefined,
     named: number,
+    fence: Port.Fence | undefined,
   ): Promise<string | undefined>;
   protected abstract _listDocuments(collection: string): Promise<readonly Port.StoredDocument[]>;
   protected abstract _deleteDocument(collection: string, key: string, etag: string | undefined): Promise<boolean>;

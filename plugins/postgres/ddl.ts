@@ -60,6 +60,11 @@ CREATE TABLE ${names.of('removed')} (
   reason text NOT NULL,
   at float8 NOT NULL
 );
+CREATE TABLE ${names.of('changes')} (
+  serial bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  from_position bigint NOT NULL,
+  to_position bigint NOT NULL
+);
 CREATE TABLE ${names.of('documents')} (
   collection text COLLATE "C" NOT NULL,
   key text COLLATE "C" NOT NULL,

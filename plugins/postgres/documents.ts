@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { StoredDocument } from '../../lib/plugin.ts';
+import { LEASES, mustHold } from '../../lib/plugin.ts';
+import type { Fence, StoredDocument } from '../../lib/plugin.ts';
 import type { Session } from './connections.ts';
 import type { Names } from './names.ts';
 
@@ -66,6 +67,20 @@ export class DocumentTable {
     const { rows } = await this.#session.query(`SELECT DISTINCT collection FROM ${this.#table} ORDER BY collection`);
     return rows.map(([collection]) => collection!);
   }
+}
+
+/** Throws `LEASE_LOST` where another process has the lease; nobody takes it before the session's transaction has ended. */
+export async function checkFence(
+  session: Pick<Session, 'query'>,
+  names: Names,
+  fence: Fence | undefined,
+): Promise<void> {
+  if (fence === undefined) return;
+  const { rows } = await session.query(
+    `SELECT key, value, etag FROM ${names.of('documents')} WHERE collection = $1 AND key = $2 FOR SHARE`,
+    [LEASES, fence.lease],
+  );
+  mustHold(fence, rows.map(toDocument)[0]);
 }
 
 function toDocument([key, value, etag]: readonly (string | null)[]): StoredDocument {

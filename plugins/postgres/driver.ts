@@ -31,7 +31,10 @@ export interface PgPoolClient extends PgClient {
 export interface PgSingleClient extends PgClient {
   on(event: 'error', listener: OnError): unknown;
   on(event: 'end', listener: () => void): unknown;
-  on(event: 'notification', listener: (message: { readonly processId: number }) => void): unknown;
+  on(
+    event: 'notification',
+    listener: (message: { readonly processId: number; readonly payload?: string }) => void,
+  ): unknown;
   connect(): Promise<unknown>;
   end(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-export const TABLES = ['meta', 'counter', 'events', 'event_ids', 'streams', 'removed', 'documents'] as const;
+export const TABLES = ['meta', 'counter', 'events', 'event_ids', 'streams', 'removed', 'changes', 'documents'] as const;
 export type Table = (typeof TABLES)[number];
 
 /** How things are called in the database, quoted; schema and prefix have been checked to be plain words. */

@@ -13,6 +13,8 @@ export interface WatcherPort {
 /** Notifications of one process are this far apart at least: each costs the server a commit and every listener a look. */
 const GAP_MS = 5;
 const RETRY_MS = 100;
+/** Removals and rewrites, which are looked for only where they are told. */
+const CHANGES = 'changes';
 const LONGEST_RETRY_MS = 5_000;
 
 interface Line {
@@ -25,30 +27,32 @@ interface Line {
  * Tells other processes of commits, and hears of theirs.
  *
  * Told on a connection of its own, never within an append, where it would make all commits wait for one another; many
- * commits are told at once, without content. A connection that breaks is made anew, and everything is looked at again;
+ * commits are told at once, and nothing but what kind they were. A connection that breaks is made anew, and everything is looked at again;
  * where no notification comes, a look every `pollMs` does.
  */
 export class Watcher {
   readonly #port: WatcherPort;
-  readonly #wake: () => void;
+  readonly #wake: (what: 'commits' | 'all') => void;
   #line: Line | undefined;
   #connecting: Promise<void> | undefined;
   #stopped = false;
   #attempts = 0;
   #isTold = true;
+  #hasChanged = false;
   #telling: Promise<void> | undefined;
   readonly #cancels = new Set<() => void>();
 
-  constructor(port: WatcherPort, wake: () => void) {
+  constructor(port: WatcherPort, wake: (what: 'commits' | 'all') => void) {
     this.#port = port;
     this.#wake = wake;
     this.#listen();
     this.#poll();
   }
 
-  /** Something was committed here. */
-  notify(): void {
+  /** Something was committed here: events, or a change of events that were there before. */
+  notify(what: 'commits' | 'changes' = 'commits'): void {
     this.#isTold = false;
+    if (what === 'changes') this.#hasChanged = true;
     if (!this.#stopped) this.#telling ??= this.#tell().finally(() => (this.#telling = undefined));
   }
 
@@ -67,8 +71,10 @@ export class Watcher {
   async #tell(): Promise<void> {
     const line = this.#line;
     if (line === undefined) return;
+    const what = this.#hasChanged ? `, '${CHANGES}'` : '';
     this.#isTold = true;
-    await line.session.query(`NOTIFY ${this.#port.channel}`).catch(() => this.#lost(line));
+    this.#hasChanged = false;
+    await line.session.query(`NOTIFY ${this.#port.channel}${what}`).catch(() => this.#lost(line));
     this.#after(GAP_MS, () => {
       if (!this.#isTold) this.notify();
     });
@@ -87,8 +93,8 @@ export class Watcher {
       const session = connections.sessionOn(client);
       const { rows } = await session.query('SELECT pg_backend_pid()');
       const line = { client, session, pid: Number(rows[0]![0]) };
-      client.on('notification', ({ processId }) => {
-        if (processId !== line.pid) this.#wake();
+      client.on('notification', ({ processId, payload }) => {
+        if (processId !== line.pid) this.#wake(payload === CHANGES ? 'all' : 'commits');
       });
       client.on('end', () => this.#lost(line));
       // What is lost in a crash of the server is a notification that nobody is there to hear.
@@ -97,7 +103,7 @@ export class Watcher {
       this.#line = line;
       this.#attempts = 0;
       // Whatever was told meanwhile was not heard.
-      this.#wake();
+      this.#wake('all');
       if (!this.#isTold) this.notify();
     } catch {
       if (client !== undefined) void connections.end(client);
@@ -118,7 +124,7 @@ export class Watcher {
 
   #poll(): void {
     this.#after(this.#port.pollMs, () => {
-      this.#wake();
+      this.#wake('all');
       this.#poll();
     });
   }

@@ -1,4 +1,5 @@
-import type { StoredDocument } from '../../lib/plugin.ts';
+import { LEASES, mustHold } from '../../lib/plugin.ts';
+import type { Fence, StoredDocument } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import type { SqlRow } from './driver.ts';
 
@@ -13,6 +14,7 @@ export interface Put {
   readonly etag: string | null | undefined;
   /** The position that the value names, 0 for none. */
   readonly named: number;
+  readonly fence: Fence | undefined;
 }
 
 export function readDocument(connection: Connection, collection: string, key: string): StoredDocument | undefined {
@@ -30,8 +32,15 @@ export function listCollections(connection: Connection): string[] {
   return rows.map((row) => row['collection'] as string);
 }
 
+/** Throws `LEASE_LOST` where another process has the lease as of the caller's transaction. */
+export function checkFence(connection: Connection, fence: Fence | undefined): void {
+  if (fence !== undefined) mustHold(fence, readDocument(connection, LEASES, fence.lease));
+}
+
 /** Compares and sets within the caller's transaction; answers the new etag, `undefined` if the comparison failed. */
-export function putDocument(connection: Connection, { collection, key, text, etag, named }: Put): string | undefined {
+export function putDocument(connection: Connection, put: Put): string | undefined {
+  const { collection, key, text, etag, named } = put;
+  checkFence(connection, put.fence);
   const found = connection.get(`SELECT etag FROM telltale_documents ${WHICH}`, [collection, key]);
   if (etag !== undefined && etag !== (found?.['etag'] ?? null)) return undefined;
   connection.run('UPDATE telltale_log SET puts = puts + 1');

@@ -1,9 +1,9 @@
 import type { ImportSlice, Range, Tombstone } from '../../lib/plugin.ts';
 import type { Appender } from './appender.ts';
-import { BURY, recordRange } from './changes.ts';
 import type { Connection } from './connection.ts';
 import { advance } from './log.ts';
 import type { Packed } from './packing.ts';
+import { BURY, recordRange } from './removals.ts';
 
 /** Takes over a stretch of another log, within the caller's transaction. */
 export function importSlice(connection: Connection, appender: Appender, slice: ImportSlice, packed: Packed): void {

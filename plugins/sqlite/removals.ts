@@ -4,6 +4,9 @@ import type { Connection } from './connection.ts';
 
 const CHUNK = 2_000;
 
+export const BURY =
+  'INSERT INTO telltale_tombstones (position, id, revision, stored_at, hash, entity) VALUES (?, ?, ?, ?, ?, ?)';
+
 const SQL =
   'SELECT from_position, to_position, reason, at FROM telltale_removals ' +
   'WHERE from_position > ? AND from_position <= ? ORDER BY from_position LIMIT ?';
@@ -23,6 +26,29 @@ export async function readRemovals(connection: Connection, { from, to }: Range):
     if (rows.length < CHUNK) return found;
     if (slice.isOver) await slice.rest();
   }
+}
+
+/** The removal that has a position, or else the next one behind it. */
+export function removalFrom(connection: Connection, position: number): Range | undefined {
+  const sql =
+    'SELECT from_position AS "from", to_position AS "to" FROM telltale_removals ' +
+    'WHERE from_position >= ? AND to_position >= ? ORDER BY from_position LIMIT 1';
+  return connection.get(sql, [firstOf(connection, position), position]) as unknown as Range | undefined;
+}
+
+/** Records a removed range; joined to the one before it where reason and time are the same. */
+export function recordRange(connection: Connection, { from, to, reason, at }: RemovedRange): void {
+  const joined = connection.run(
+    'UPDATE telltale_removals SET to_position = ? WHERE to_position = ? AND reason = ? AND at = ? AND from_position = (SELECT max(from_position) FROM telltale_removals WHERE from_position < ?)',
+    [to, from - 1, reason, at, from],
+  );
+  if (joined > 0) return;
+  connection.run('INSERT INTO telltale_removals (from_position, to_position, reason, at) VALUES (?, ?, ?, ?)', [
+    from,
+    to,
+    reason,
+    at,
+  ]);
 }
 
 /** Where the range begins that `position` may lie in. */

@@ -1,11 +1,12 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { AbstractStore, expected, prepareAppends, show } from '../../lib/plugin.ts';
+import { AbstractStore, expected, prepareAppends } from '../../lib/plugin.ts';
 import type {
   Between,
   BlockBuilder,
   Commit,
   Durability,
+  Fence,
   Head,
   ImportSlice,
   KnownId,
@@ -37,8 +38,7 @@ import type { SqliteDriver } from './driver.ts';
 import { toFailure } from './failure.ts';
 import { bytesOf, checkPath, freeBytes, removeEmpty } from './file.ts';
 import { importSlice, readTombstones } from './importing.ts';
-import { unusablePaths } from './keys.ts';
-import { changesSince, lastChange, readLog } from './log.ts';
+import { readLog } from './log.ts';
 import { findIds, findRevisions } from './lookup.ts';
 import type { ParsedOptions } from './options.ts';
 import { packAppends, packEvents } from './packing.ts';
@@ -48,6 +48,7 @@ import { readRemovals } from './removals.ts';
 import { SearchBlocks, hasSearch, searchBuilder } from './search.ts';
 import { tallyPart } from './tallying.ts';
 import { transactionOf } from './transactions.ts';
+import { FileWatch } from './watching.ts';
 import type { Writer } from './writer.ts';
 
 type Prepared = Pick<Batch, 'prepared' | 'packed'>;
@@ -70,6 +71,7 @@ export class SqliteStore extends AbstractStore {
   readonly #path: string;
   readonly #options: ParsedOptions;
   readonly #loadDriver: () => SqliteDriver;
+  readonly #watch: FileWatch;
   #durability: Durability;
   #connections: Connections | undefined;
   #reading!: Reading;
@@ -79,7 +81,6 @@ export class SqliteStore extends AbstractStore {
   #isClosing = false;
   #wake: (() => void) | undefined;
   #notices: string[] = [];
-  #seenChange = 0;
   #free: { bytes: number | undefined; at: number } = { bytes: undefined, at: -Infinity };
 
   constructor(path: string, options: ParsedOptions, loadDriver: () => SqliteDriver) {
@@ -88,6 +89,11 @@ export class SqliteStore extends AbstractStore {
     this.#options = options;
     this.#loadDriver = loadDriver;
     this.#durability = options.durability;
+    this.#watch = new FileWatch({
+      reader: () => this.#connections?.reader,
+      pollMs: options.pollMs,
+      changed: (ranges) => this.tellRemoved(ranges),
+    });
     this.name = `sqlite ${path}`;
   }
 
@@ -150,12 +156,10 @@ export class SqliteStore extends AbstractStore {
     const { reader, durability } = this.#connections;
     this.#durability = readOnly ? this.#options.durability : durability;
     this.#notices = this.#durability === this.#options.durability ? [] : ['SQLite does not sync as it was told to'];
-    for (const path of unusablePaths(reader))
-      this.#notices.push(`no query can follow ${show(path)}, a path of \`index\``);
     const search = hasSearch(reader) ? new SearchBlocks(reader) : undefined;
     this.#reading = new Reading({ connection: reader, path: this.#path, check: this.#options.checkOnRead, search });
     this.#appender = new Appender(this.#path);
-    this.#seenChange = lastChange(reader);
+    this.#watch.start(reader);
     this.#isClosing = false;
     this.#building = readOnly ? Promise.resolve() : this.#build();
     this.#texts = this.#options.search ? searchBuilder(this.#connections, this.#notices) : undefined;
@@ -213,8 +217,14 @@ export class SqliteStore extends AbstractStore {
     return this.#read((reader) => findRevisions(reader, entities));
   }
 
-  protected async _remove(ranges: readonly Range[], reason: string, at: number, between: Between): Promise<number> {
-    const removed = await this.#guard(() => removeRanges(this.#change(between), ranges, reason, at));
+  protected async _remove(
+    ranges: readonly Range[],
+    reason: string,
+    at: number,
+    between: Between,
+    fence: Fence | undefined,
+  ): Promise<number> {
+    const removed = await this.#guard(() => removeRanges(this.#change(between, fence), ranges, { reason, at }));
     this.#texts?.look();
     return removed;
   }
@@ -223,8 +233,8 @@ export class SqliteStore extends AbstractStore {
     return this.#read((reader) => readRemovals(reader, range));
   }
 
-  protected async _rewrite(events: readonly StoredEvent[], between: Between): Promise<void> {
-    await this.#guard(() => rewriteEvents(this.#change(between), events));
+  protected async _rewrite(events: readonly StoredEvent[], between: Between, fence: Fence | undefined): Promise<void> {
+    await this.#guard(() => rewriteEvents(this.#change(between, fence), events));
     this.#texts?.look();
   }
 
@@ -254,8 +264,9 @@ export class SqliteStore extends AbstractStore {
     value: unknown,
     etag: string | null | undefined,
     named: number,
+    fence: Fence | undefined,
   ): Promise<string | undefined> {
-    const put = { collection, key, text: JSON.stringify(value), etag, named };
+    const put = { collection, key, text: JSON.stringify(value), etag, named, fence };
     return this.#guard(() => this.#writer.transaction((connection) => putDocument(connection, put)));
   }
 
@@ -287,19 +298,7 @@ export class SqliteStore extends AbstractStore {
 
   protected override _watch(wake: () => void): () => void {
     this.#wake = wake;
-    let seen = this.#version();
-    let cancel: (() => void) | undefined;
-    const poll = (): void => {
-      cancel = this.clock.after(this.#options.pollMs, () => {
-        const version = this.#version();
-        if (version !== seen) this.#tellChanges();
-        if (version !== seen) wake();
-        seen = version;
-        poll();
-      });
-    };
-    poll();
-    return () => cancel?.();
+    return this.#watch.poll(this.clock, wake);
   }
 
   protected override _health(): { diskFreeBytes?: number; notices: readonly string[] } {
@@ -324,38 +323,15 @@ export class SqliteStore extends AbstractStore {
     return this.#appender.commit(connection, { ...batch, now: this.clock.now(), durability: this.#durability });
   }
 
-  #change(between: Between): ChangeContext {
+  #change(between: Between, fence: Fence | undefined): ChangeContext {
     return {
       writer: this.#writer,
       appender: this.#appender,
       compressAbove: this.#options.compressAbove,
       between,
-      // Those of other processes stay to be told.
-      noted: (serial) => {
-        if (serial === this.#seenChange + 1) this.#seenChange = serial;
-      },
+      fence,
+      noted: (before, last) => this.#watch.noted(before, last),
     };
-  }
-
-  /** Changes with every commit of whomever; `undefined` when it cannot be asked. */
-  #version(): unknown {
-    try {
-      return this.#connections?.reader.pragma('data_version');
-    } catch {
-      return undefined;
-    }
-  }
-
-  #tellChanges(): void {
-    const reader = this.#connections?.reader;
-    if (reader === undefined) return;
-    try {
-      const ranges = changesSince(reader, this.#seenChange);
-      this.#seenChange = lastChange(reader);
-      if (ranges.length > 0) this.tellRemoved(ranges.toSorted((a, b) => a.from - b.from));
-    } catch {
-      // Told at the next look.
-    }
   }
 
   /** Never rejects: what is not built is built after the next opening, and queries do without. */
