@@ -1,11 +1,11 @@
 /**
  * A process that shares a log with the test. Arguments: what it does, the driver, the path, and a number.
  * `append <n>`: appends n events one by one and says `<id> <position>` of each; `batches <seed>`: appends batches until
- * it is killed and says `<id> <position> …` of each; `hold <ms>`: holds the file's lock that long and says `held` when
- * it has it; `condition <n>`: n times tries to be the only one and says `won <i>`.
+ * it is killed and says `<id> <position> …` of each; `hold 0`: holds the file's lock until its input ends and says `held`
+ * when it has it; `condition <n>`: n times tries to be the only one and says `won <i>`.
  */
+import { once } from 'node:events';
 import { writeSync } from 'node:fs';
-import { setTimeout as wait } from 'node:timers/promises';
 import { isTelltaleError } from '../../lib/plugin.ts';
 import { buildEvent } from '../../plugins/contract/build-event.ts';
 import type { DriverName } from '../../plugins/sqlite/driver.ts';
@@ -15,18 +15,18 @@ import { sqlite } from '../../plugins/sqlite/index.ts';
 const [what, driver, path, number] = process.argv.slice(2) as [string, DriverName, string, string];
 const say = (line: string): void => void writeSync(1, `${line}\n`);
 
-async function hold(ms: number): Promise<void> {
+async function hold(): Promise<void> {
   const database = loadDriver(driver).open(path);
   database.exec('PRAGMA busy_timeout = 5000');
   database.exec('BEGIN IMMEDIATE');
   say('held');
-  await wait(ms);
+  await once(process.stdin.resume(), 'end');
   database.exec('COMMIT');
   database.close();
 }
 
 async function append(count: number): Promise<void> {
-  const store = sqlite(path, { driver });
+  const store = sqlite(path, { driver, busyTimeout: 60_000 });
   await store.open();
   say('open');
   for (let n = 0; n < count; n++) {
@@ -38,7 +38,7 @@ async function append(count: number): Promise<void> {
 }
 
 async function batches(seed: number): Promise<void> {
-  const store = sqlite(path, { driver });
+  const store = sqlite(path, { driver, busyTimeout: 60_000 });
   await store.open();
   say('open');
   const lane = async (name: string): Promise<void> => {
@@ -59,7 +59,7 @@ async function batches(seed: number): Promise<void> {
 }
 
 async function condition(count: number): Promise<void> {
-  const store = sqlite(path, { driver });
+  const store = sqlite(path, { driver, busyTimeout: 60_000 });
   await store.open();
   say('open');
   for (let n = 0; n < count; n++) {

@@ -15,9 +15,9 @@ export class Child {
   #waiting: (() => void)[] = [];
   #rest = '';
 
-  constructor(what: string, driver: DriverName, path: string, number: number) {
+  constructor(what: string, driver: DriverName, path: string, number = 0) {
     this.#process = spawn(process.execPath, [SCRIPT, what, driver, path, `${number}`], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.#process.stdout!.setEncoding('utf8').on('data', (text: string) => this.#hear(text));
     this.#process.stderr!.setEncoding('utf8').on('data', (text: string) => (this.#errors += text));
@@ -32,6 +32,11 @@ export class Child {
   async said(count: number): Promise<void> {
     while (this.lines.length < count && !this.#isOver)
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** What holds the lock lets go of it. */
+  letGo(): void {
+    this.#process.stdin!.end();
   }
 
   kill(): void {
