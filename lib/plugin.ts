@@ -48,6 +48,7 @@ export { prepareAppends } from './store/check-events.ts';
 export type { PreparedAppends } from './store/check-events.ts';
 export { decideCommit } from './store/decide-commit.ts';
 export type { CommitFacts, Decision, QueryCondition } from './store/decide-commit.ts';
+export { LEASES, mustHold } from './store/documents.ts';
 export { gatherFacts } from './store/gather-facts.ts';
 export type { LookUps } from './store/gather-facts.ts';
 export type { Between } from './store/log-changes.ts';

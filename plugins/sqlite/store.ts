@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { AbstractStore, expected, prepareAppends } from '../../lib/plugin.ts';
+import { AbstractStore, expected, prepareAppends, show } from '../../lib/plugin.ts';
 import type {
   Between,
   BlockBuilder,
@@ -38,6 +38,7 @@ import type { SqliteDriver } from './driver.ts';
 import { toFailure } from './failure.ts';
 import { bytesOf, checkPath, freeBytes, removeEmpty } from './file.ts';
 import { importSlice, readTombstones } from './importing.ts';
+import { unusablePaths } from './keys.ts';
 import { readLog } from './log.ts';
 import { findIds, findRevisions } from './lookup.ts';
 import type { ParsedOptions } from './options.ts';
@@ -156,6 +157,8 @@ export class SqliteStore extends AbstractStore {
     const { reader, durability } = this.#connections;
     this.#durability = readOnly ? this.#options.durability : durability;
     this.#notices = this.#durability === this.#options.durability ? [] : ['SQLite does not sync as it was told to'];
+    for (const path of unusablePaths(reader))
+      this.#notices.push(`no query can follow ${show(path)}, a path of \`index\``);
     const search = hasSearch(reader) ? new SearchBlocks(reader) : undefined;
     this.#reading = new Reading({ connection: reader, path: this.#path, check: this.#options.checkOnRead, search });
     this.#appender = new Appender(this.#path);
