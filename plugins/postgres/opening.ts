@@ -12,7 +12,10 @@ export interface OpeningPort {
   readonly names: Names;
   readonly partitions: Partitions;
   readonly index: readonly string[];
-  readonly indexPayload: boolean;
+  /** Without it, what is there stays. */
+  readonly indexPayload: boolean | undefined;
+  readonly create: boolean;
+  readonly readOnly: boolean;
 }
 
 const OLDEST_SERVER = 130_000;
@@ -27,10 +30,15 @@ const BUILDING_MS = 3_600_000;
 export async function openTables(port: OpeningPort): Promise<Durability> {
   const { connections, names, partitions } = port;
   const durability = await checkServer(connections);
-  const wanted = wantedIndexes(names, port.index, port.indexPayload);
+  if (port.readOnly) {
+    if (!(await hasTables(connections, names, await look(connections, port)))) throw missing(names);
+    await checkRights(connections, names, ['SELECT']);
+    return durability;
+  }
+  const wanted = wantedIndexes(names, port.index, port.indexPayload === true);
   if (!(await isReady(connections, port, wanted)))
     await connections.transaction((session) => build(session, port, wanted), { timeoutMs: BUILDING_MS });
-  await checkRights(connections, names);
+  await checkRights(connections, names, ['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
   const { rows } = await connections.query(`SELECT position FROM ${names.of('counter')}`);
   await partitions.upTo(Number(rows[0]![0]) + 1);
   return durability;
@@ -52,8 +60,8 @@ async function isReady(
   wanted: readonly WantedIndex[],
 ): Promise<boolean> {
   const found = await look(session, port);
-  const isPayloadRight = port.indexPayload === found.has(port.names.plain('events_payload'));
-  return (await hasTables(session, port.names, found)) && isPayloadRight && wanted.every(({ name }) => found.has(name));
+  const isPayloadLeft = port.indexPayload !== false || !found.has(port.names.plain('events_payload'));
+  return (await hasTables(session, port.names, found)) && isPayloadLeft && wanted.every(({ name }) => found.has(name));
 }
 
 async function build(session: Session, port: OpeningPort, wanted: readonly WantedIndex[]): Promise<void> {
@@ -61,6 +69,7 @@ async function build(session: Session, port: OpeningPort, wanted: readonly Wante
   await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [names.lockKey]);
   const found = await look(session, port);
   if (!(await hasTables(session, names, found))) {
+    if (!port.create) throw missing(names);
     // Asking first: who may not make schemas may still use one that is there.
     const { rows } = await session.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [names.schema]);
     if (rows.length === 0) await session.query(`CREATE SCHEMA "${names.schema}"`);
@@ -68,7 +77,8 @@ async function build(session: Session, port: OpeningPort, wanted: readonly Wante
   }
   for (const { name, sql } of wanted) if (!found.has(name)) await session.query(sql);
   const payload = names.plain('events_payload');
-  if (!port.indexPayload && found.has(payload)) await session.query(`DROP INDEX ${names.of('events_payload')}`);
+  if (port.indexPayload === false && found.has(payload))
+    await session.query(`DROP INDEX ${names.of('events_payload')}`);
   const { rows } = await session.query(`SELECT position FROM ${names.of('counter')}`);
   await partitions.make(session, Number(rows[0]![0]) + 1);
 }
@@ -80,7 +90,7 @@ async function look(
 ): Promise<Map<string, string>> {
   const all = [
     ...TABLES.map((table) => names.plain(table)),
-    ...wantedIndexes(names, index, indexPayload).map(({ name }) => name),
+    ...wantedIndexes(names, index, indexPayload === true).map(({ name }) => name),
     names.plain('events_payload'),
   ];
   const { rows } = await session.query(
@@ -109,13 +119,15 @@ async function hasTables(
     );
   if (version > VERSION)
     throw expected('STORE_VERSION', `the log in schema ${names.schema}`, `of version ${VERSION} or older`, version);
-  const missing = TABLES.find((table) => !found.has(names.plain(table)));
-  if (missing !== undefined)
-    throw new TelltaleError(
-      'STORE_CORRUPT',
-      `the log in schema ${names.schema} has lost its table ${names.of(missing)}`,
-    );
+  const lost = TABLES.find((table) => !found.has(names.plain(table)));
+  if (lost !== undefined)
+    throw new TelltaleError('STORE_CORRUPT', `the log in schema ${names.schema} has lost its table ${names.of(lost)}`);
   return true;
+}
+
+function missing(names: Names): TelltaleError {
+  const text = `expected a log in schema ${names.schema}, found no table ${names.of('meta')}; nothing was made`;
+  return new TelltaleError('STORE_PATH', text);
 }
 
 async function versionOf(session: Pick<Session, 'query'>, names: Names): Promise<number | undefined> {
@@ -129,14 +141,14 @@ async function versionOf(session: Pick<Session, 'query'>, names: Names): Promise
 }
 
 /** Better now than with the first event. */
-async function checkRights(session: Pick<Session, 'query'>, names: Names): Promise<void> {
+async function checkRights(session: Pick<Session, 'query'>, names: Names, rights: readonly string[]): Promise<void> {
   const { rows } = await session.query(
     `SELECT t.name FROM unnest($1::text[]) t (name)
-     WHERE NOT (has_table_privilege(t.name, 'SELECT') AND has_table_privilege(t.name, 'INSERT')
-       AND has_table_privilege(t.name, 'UPDATE') AND has_table_privilege(t.name, 'DELETE'))`,
-    [TABLES.map((table) => names.of(table))],
+     WHERE NOT (SELECT bool_and(has_table_privilege(t.name, r.wanted)) FROM unnest($2::text[]) r (wanted))`,
+    [TABLES.map((table) => names.of(table)), rights],
   );
   if (rows.length === 0) return;
-  const text = `the user of the connection may not read and write ${rows.map(([name]) => name).join(', ')}`;
+  const what = rights.length === 1 ? 'read' : 'read and write';
+  const text = `the user of the connection may not ${what} ${rows.map(([name]) => name).join(', ')}`;
   throw new TelltaleError('STORE_ACCESS', text);
 }

@@ -23,6 +23,13 @@ export interface PostgresOptions {
   readonly schema?: string;
   /** What the names of the tables begin with, so that several logs have room in one schema. @default '' */
   readonly tablePrefix?: string;
+  /** Makes the schema and the tables when they are not there; otherwise opening fails with `STORE_PATH`. @default true */
+  readonly create?: boolean;
+  /**
+   * Writes and makes nothing, and follows the processes that write. Rights to read are enough.
+   * @default false
+   */
+  readonly readOnly?: boolean;
   /**
    * Dotted paths into `payload` and `metadata` that queries answer from an index, beside conversation, request and
    * session. Each costs 16 bytes and some 5 microseconds for each event that has the path; a new one on a log that is
@@ -32,8 +39,8 @@ export interface PostgresOptions {
   readonly index?: readonly string[];
   /**
    * One GIN index over all of every payload, so that a search for any value at any path need not read the log. It
-   * makes appends about half as fast; it is built or dropped when the store opens.
-   * @default false
+   * makes appends about half as fast. `true` builds it when the store opens, `false` drops it; without either it stays
+   * as it is, and is not used.
    */
   readonly indexPayload?: boolean;
   /**
@@ -86,13 +93,15 @@ const schema = z.strictObject({
   poolSize: integer(2, 1_000).default(10),
   schema: name(63).default('telltale'),
   tablePrefix: name(24, true).default(''),
+  create: z.boolean().default(true),
+  readOnly: z.boolean().default(false),
   index: z
     .array(
       z.string().refine((path) => path !== 'source' && isIndexPath(path), 'a dotted path into payload or metadata'),
     )
     .max(20)
     .default([]),
-  indexPayload: z.boolean().default(false),
+  indexPayload: z.boolean().optional(),
   search: z.boolean().default(false),
   partitionEvents: integer(8, 100_000_000).default(1_000_000),
   timeout: duration('timeout', 100, 3_600_000).default(10_000),
@@ -104,8 +113,10 @@ export interface ParsedOptions {
   readonly poolSize: number;
   readonly schema: string;
   readonly tablePrefix: string;
+  readonly create: boolean;
+  readonly readOnly: boolean;
   readonly index: readonly string[];
-  readonly indexPayload: boolean;
+  readonly indexPayload: boolean | undefined;
   readonly search: boolean;
   readonly partitionEvents: number;
   readonly timeoutMs: number;
@@ -118,22 +129,9 @@ export function parseOptions(
   databaseUrl: string | undefined,
 ): ParsedOptions {
   const options = parseWith(schema, typeof given === 'string' ? { url: given } : (given ?? {}), 'postgres');
-  const { poolSize, tablePrefix, index, indexPayload, search, partitionEvents } = options;
-  const { timeout: timeoutMs, poll: pollMs } = options;
-  const place = placeOf(options, databaseUrl);
-  const { schema: schemaName } = options;
-  return Object.freeze({
-    place,
-    poolSize,
-    schema: schemaName,
-    tablePrefix,
-    index,
-    indexPayload,
-    search,
-    partitionEvents,
-    timeoutMs,
-    pollMs,
-  });
+  const { url, connection, pool, timeout: timeoutMs, poll: pollMs, ...rest } = options;
+  const place = placeOf({ url, connection, pool }, databaseUrl);
+  return Object.freeze({ ...rest, indexPayload: options.indexPayload, place, timeoutMs, pollMs });
 }
 
 export interface PostgresTargetOptions extends Pick<

@@ -42,7 +42,7 @@ export class Reader {
   readonly #names: Names;
   readonly #paths: ReadonlyMap<string, PathIndex>;
   readonly #dialect: Dialect;
-  readonly #hasSearch: boolean;
+  #hasSearch: boolean;
   /** The log was committed up to here once. */
   #seen = 0;
 
@@ -63,6 +63,11 @@ export class Reader {
         return indexPayload ? contains(path, values, bind) : undefined;
       },
     };
+  }
+
+  /** Whether the log has an index of texts turns out when it is opened. */
+  searches(hasIndex: boolean): void {
+    this.#hasSearch = hasIndex;
   }
 
   /** Not within a transaction that writes: what it takes back must not count. */

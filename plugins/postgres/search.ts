@@ -63,7 +63,7 @@ export async function forgetRange(session: Query, names: Names, from: number, to
     await session.query(`DELETE FROM ${names.of(table)} WHERE block BETWEEN $1 AND $2`, range);
 }
 
-async function hasSearch(session: Query, names: Names): Promise<boolean> {
+export async function hasSearch(session: Query, names: Names): Promise<boolean> {
   const { rows } = await session.query('SELECT to_regclass($1) IS NOT NULL', [names.of('search')]);
   return rows[0]![0] === 't';
 }

@@ -1,4 +1,4 @@
-import { AbstractStore, compileHints, fillPage, prepareAppends, withHints } from '../../lib/plugin.ts';
+import { AbstractStore, compileHints, expected, fillPage, prepareAppends, withHints } from '../../lib/plugin.ts';
 import type {
   Between,
   BlockBuilder,
@@ -36,7 +36,7 @@ import { openTables } from './opening.ts';
 import type { ParsedOptions } from './options.ts';
 import { Partitions } from './partitions.ts';
 import { Reader } from './reader.ts';
-import { createSearch, searchBuilder } from './search.ts';
+import { createSearch, hasSearch, searchBuilder } from './search.ts';
 import { areOneDatabase, transactionOf } from './transactions.ts';
 import { Watcher } from './watcher.ts';
 
@@ -73,7 +73,7 @@ export class PostgresStore extends AbstractStore {
     this.#names = names;
     this.#connections = new Connections(place, poolSize, timeoutMs);
     this.#partitions = new Partitions(this.#connections, names, partitionEvents);
-    this.#reader = new Reader({ ...options, names });
+    this.#reader = new Reader({ ...options, indexPayload: options.indexPayload === true, names });
     this.#documents = new DocumentTable(this.#connections, names);
     const port = { connections: this.#connections, names, partitions: this.#partitions };
     this.#log = new ChangeLog(this.#connections, names, (ranges) => this.tellRemoved(ranges));
@@ -97,7 +97,8 @@ export class PostgresStore extends AbstractStore {
       shared: true,
       maxEventBytes: MAX_EVENT_BYTES,
       pushdown: this.#options.search ? [...PUSHED_DOWN, 'words'] : PUSHED_DOWN,
-      operations: ['watch', 'transaction', 'import', 'summarize'],
+      readOnly: this.#options.readOnly,
+      operations: this.#options.readOnly ? ['watch', 'summarize'] : ['watch', 'transaction', 'import', 'summarize'],
     };
   }
 
@@ -108,6 +109,7 @@ export class PostgresStore extends AbstractStore {
    * back. Call `committed` afterwards.
    */
   async appendWithin(client: PgClient, appends: readonly PendingAppend[]): Promise<Commit> {
+    this.#mustWrite();
     const prepared = prepareAppends(appends, MAX_EVENT_BYTES);
     return this.#appender.decideWithin(this.#connections.sessionOn(client), prepared);
   }
@@ -134,16 +136,18 @@ export class PostgresStore extends AbstractStore {
   }
 
   protected async _open(): Promise<void> {
-    const { index, indexPayload, schema, search } = this.#options;
+    const { schema, search, readOnly } = this.#options;
     await this.#stopping;
     try {
       await this.#connections.open();
       const port = { connections: this.#connections, names: this.#names, partitions: this.#partitions };
       this.#partitions.forget();
-      this.#durability = await openTables({ ...port, index, indexPayload });
+      this.#durability = await openTables({ ...this.#options, ...port });
       await this.#log.start();
-      if (search) await createSearch(this.#connections, this.#names);
-      this.#texts = search ? this.#searched() : undefined;
+      const isSearched = search && !readOnly;
+      if (isSearched) await createSearch(this.#connections, this.#names);
+      this.#reader.searches(search && (isSearched || (await hasSearch(this.#connections, this.#names))));
+      this.#texts = isSearched ? this.#searched() : undefined;
       this.#texts?.look();
     } catch (error) {
       await this.#connections.close();
@@ -160,6 +164,7 @@ export class PostgresStore extends AbstractStore {
   }
 
   protected override async _commit(appends: readonly PendingAppend[]): Promise<Commit> {
+    this.#mustWrite();
     const commit = await this.#appender.commit(prepareAppends(appends, MAX_EVENT_BYTES));
     if (commit.records.length === 0) return commit;
     this.#watcher?.notify();
@@ -200,6 +205,7 @@ export class PostgresStore extends AbstractStore {
     between: Between,
     fence: Fence | undefined,
   ): Promise<number> {
+    this.#mustWrite();
     const removed = await this.#changes.remove(ranges, { reason, at, fence }, between);
     this.#watcher?.notify('changes');
     this.#texts?.look();
@@ -211,12 +217,14 @@ export class PostgresStore extends AbstractStore {
   }
 
   protected async _rewrite(events: readonly StoredEvent[], between: Between, fence: Fence | undefined): Promise<void> {
+    this.#mustWrite();
     await this.#changes.rewrite(events, between, fence);
     this.#watcher?.notify('changes');
     this.#texts?.look();
   }
 
   protected override async _import(slice: ImportSlice): Promise<void> {
+    this.#mustWrite();
     await this.#imports.take(slice);
     this.#texts?.reached(slice.to);
   }
@@ -233,7 +241,7 @@ export class PostgresStore extends AbstractStore {
     return this.#documents.get(collection, key);
   }
 
-  protected _putDocument(
+  protected async _putDocument(
     collection: string,
     key: string,
     value: unknown,
@@ -241,6 +249,7 @@ export class PostgresStore extends AbstractStore {
     _named: number,
     fence: Fence | undefined,
   ): Promise<string | undefined> {
+    this.#mustWrite();
     if (fence === undefined) return this.#documents.put(collection, key, value, etag);
     return this.#connections.transaction(async (session) => {
       await checkFence(session, this.#names, fence);
@@ -252,7 +261,8 @@ export class PostgresStore extends AbstractStore {
     return this.#documents.list(collection);
   }
 
-  protected _deleteDocument(collection: string, key: string, etag: string | undefined): Promise<boolean> {
+  protected async _deleteDocument(collection: string, key: string, etag: string | undefined): Promise<boolean> {
+    this.#mustWrite();
     return this.#documents.remove(collection, key, etag);
   }
 
@@ -281,6 +291,10 @@ export class PostgresStore extends AbstractStore {
 
   protected override _health(): Partial<Pick<StoreHealth, 'connections'>> {
     return { connections: this.#connections.figures };
+  }
+
+  #mustWrite(): void {
+    if (this.#options.readOnly) throw expected('STORE_READ_ONLY', this.name, 'opened for writing', 'readOnly: true');
   }
 
   #searched(): BlockBuilder {

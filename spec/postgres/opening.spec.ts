@@ -178,7 +178,7 @@ describe('postgres: opening', function () {
     await Promise.all(opened.map((store) => store.close()));
   });
 
-  it('makes an index of a path when it is asked for later, and drops that of the payload when it is not', async () => {
+  it('makes an index of a path when it is asked for later, and drops that of the payload when it is told to', async () => {
     const schema = freshSchema();
     const plain = stores.create({ schema });
     await plain.open();
@@ -197,10 +197,15 @@ describe('postgres: opening', function () {
     expect([page.events.length, page.index]).to.deep.equal([1, 'payload.lane']);
     await indexed.close();
     expect((await tablesIn(schema)).length).to.be.greaterThan(count);
-    const again = stores.create({ schema });
-    await again.open();
-    expect((await tablesIn(schema)).filter((name) => name === 'events_payload')).to.deep.equal([]);
-    await again.close();
+    for (const [options, left] of [
+      [{}, ['events_payload']],
+      [{ indexPayload: false }, []],
+    ] as const) {
+      const again = stores.create({ schema, ...options });
+      await again.open();
+      expect((await tablesIn(schema)).filter((name) => name === 'events_payload')).to.deep.equal(left);
+      await again.close();
+    }
   });
 
   it('serves several buses on one pool, and leaves the pool to its owner', async () => {
