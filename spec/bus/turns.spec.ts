@@ -84,7 +84,7 @@ describe('handlers that follow one on another', () => {
   };
   for (const [name, start] of Object.entries(chains))
     it(`let the event loop turn: ${name}`, async () => {
-      expect(await eventsInOneTurn(start)).to.be.within(2, 600);
+      expect(await eventsInOneTurn(start)).to.be.within(1, 600);
     });
 
   it('handle what waits in order, however many turns that takes', async () => {

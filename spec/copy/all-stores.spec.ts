@@ -9,6 +9,8 @@ import { ask, schemaName, sharedServer } from '../support/postgres-server.ts';
 import { contentOf, fillWithHoles } from './logs.ts';
 
 describe('copyStore between all stores', function () {
+  this.timeout(120_000);
+
   const home = mkdtempSync(join(tmpdir(), 'telltale-all-stores-'));
   after(() => rmSync(home, { recursive: true, force: true }));
 

@@ -27,7 +27,7 @@ async function codeOf(store: Store): Promise<string> {
 }
 
 describe('postgres: opening', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const made: string[] = [];
 
   before(async function () {
@@ -94,7 +94,7 @@ describe('postgres: opening', function () {
     const other = (change: (url: URL) => void): Store => {
       const changed = new URL(url);
       change(changed);
-      return postgres({ url: changed.href, schema: schemaName(), timeout: '2s' });
+      return postgres({ url: changed.href, schema: schemaName(), timeout: '20s' });
     };
     expect(await codeOf(other((to) => (to.port = '1')))).to.equal('STORE_UNAVAILABLE');
     expect(await codeOf(other((to) => (to.hostname = 'nowhere.invalid')))).to.equal('STORE_UNAVAILABLE');

@@ -8,7 +8,7 @@ import { Stores } from './stores.ts';
 const stores = new Stores();
 
 describe('postgres: partitions', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let store: PostgresStore;
 
   before(async function () {
@@ -84,7 +84,7 @@ describe('postgres: partitions', function () {
 
   it('are made for decided commits as well, on a pool of one connection', async () => {
     const pool = new pg.Pool({ connectionString: stores.server.url, max: 1 });
-    const single = stores.create({ pool, partitionEvents: 8, timeout: '2s' });
+    const single = stores.create({ pool, partitionEvents: 8, timeout: '20s' });
     await single.open();
     const expectation = { expect: { query: { type: 'task.never' }, after: 0 } };
     for (let n = 0; n < 10; n++) await single.append(buildEvents(7), expectation);

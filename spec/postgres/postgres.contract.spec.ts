@@ -4,7 +4,7 @@ import { Stores } from './stores.ts';
 const stores = new Stores();
 
 describe('postgres: contract', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   before(async function () {
     await stores.begin(this);

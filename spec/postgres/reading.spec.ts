@@ -30,7 +30,7 @@ const partitionsIn = (plan: string): string[] => [
 ];
 
 describe('postgres: reading', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const index = ['payload.lane', `payload.it's \\ "odd"`];
   let store: PostgresStore;
   let schema = '';

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { ask, ownServer, restartServer, sharedServer } from '../support/postgres-server.ts';
 
-describe('postgres: the server of the specs', () => {
+describe('postgres: the server of the specs', function () {
+  this.timeout(120_000);
+
   it('answers', async function () {
     const server = await sharedServer(this);
     const [row] = await ask<{ one: number }>(server, 'SELECT 1 AS one');

@@ -31,7 +31,9 @@ function breakingPool(url: string, fate: (commit: number) => 'before' | 'after' 
   return pool;
 }
 
-describe('postgresTarget whose connections break', () => {
+describe('postgresTarget whose connections break', function () {
+  this.timeout(120_000);
+
   refuseUnhandledRejections();
   const stores = new Stores();
   let schema: string;
@@ -59,8 +61,7 @@ describe('postgresTarget whose connections break', () => {
     return bus;
   }
 
-  it('runs nothing twice that was committed though nobody heard of it, and everything that was not', async function () {
-    this.timeout(30_000);
+  it('runs nothing twice that was committed though nobody heard of it, and everything that was not', async () => {
     const fates = [undefined, 'after', 'before', 'after', 'after', undefined, 'before'] as const;
     // The first one makes the tables.
     const pool = breakingPool(stores.server.url, (n) => (n === 1 ? undefined : fates[n % fates.length]));
@@ -100,8 +101,7 @@ describe('postgresTarget whose connections break', () => {
   });
 
   for (const log of ['memory', 'postgres'] as const)
-    it(`equals the fold of the log in ${log} where backends are terminated again and again`, async function () {
-      this.timeout(60_000);
+    it(`equals the fold of the log in ${log} where backends are terminated again and again`, async () => {
       const name = `telltale_victim_${process.pid}_${log}`;
       const connection = { connectionString: stores.server.url, application_name: name };
       const target: PostgresTarget = postgresTarget({ connection, schema, setup, poolSize: 2 });

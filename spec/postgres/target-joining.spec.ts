@@ -8,7 +8,9 @@ import { rejectionOf } from '../support/rejection-of.ts';
 import { refuseUnhandledRejections } from '../support/unhandled.ts';
 import { Stores } from './stores.ts';
 
-describe('a publish in a handler of postgresTarget', () => {
+describe('a publish in a handler of postgresTarget', function () {
+  this.timeout(120_000);
+
   refuseUnhandledRejections();
   const stores = new Stores();
   let schema: string;
@@ -55,7 +57,7 @@ describe('a publish in a handler of postgresTarget', () => {
     bus.on('b', ({ payload, causationId }) => void heard.push([payload, causationId]));
     const far = other.consume('far', 'b', ({ payload, position }) => void told.push([payload, position]));
     await far.started;
-    const arrived = other.once('b', { from: 1, timeout: 10_000 });
+    const arrived = other.once('b', { from: 1, timeout: 60_000 });
     const consumer = bus.consume(
       'views',
       'a',

@@ -23,7 +23,9 @@ const upTo = (last: number): readonly number[] => Array.from({ length: last }, (
 
 type Handler = (event: StoredEvent, context: { readonly tx: PostgresTransaction }) => Promise<unknown>;
 
-describe('postgresTarget', () => {
+describe('postgresTarget', function () {
+  this.timeout(120_000);
+
   refuseUnhandledRejections();
   const stores = new Stores();
   const targets: PostgresTarget[] = [];

@@ -34,7 +34,7 @@ async function listening(schema: string): Promise<number> {
 }
 
 describe('postgres: watching', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let writer: Store;
   let watcher: Store;
 
@@ -119,7 +119,7 @@ describe('postgres: watching', function () {
 });
 
 describe('postgres: watching without notifications', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   before(async function () {
     await stores.begin(this);

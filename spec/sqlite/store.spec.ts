@@ -168,12 +168,12 @@ describe('sqlite: the file', function () {
     const some = (await readAll()).slice(0, 500);
     let appended = 0;
     const held = await longestHoldMs(async () => {
-      let isOver = false;
+      const over = new AbortController();
       const work = store
         .rewrite(some.map((event) => ({ ...event, payload: 'gone' })))
         .then(() => store.remove([{ from: 1, to: 19_000 }], 'x'))
-        .finally(() => (isOver = true));
-      while (!isOver) {
+        .finally(() => over.abort());
+      while (!over.signal.aborted) {
         await store.append([buildEvent()]);
         appended++;
         await new Promise((resolve) => setImmediate(resolve));

@@ -18,7 +18,7 @@ export interface TestServer {
 }
 
 const KEEPER = join(import.meta.dirname, 'postgres-keeper.js');
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 const PORTS = 5;
 
 interface Answer {
