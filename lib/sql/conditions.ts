@@ -1,3 +1,4 @@
+import { isWellFormed } from '../event/well-formed.ts';
 import type { FilterHints } from '../filter/hints.ts';
 import { parseFilter } from '../filter/parse.ts';
 import type { Condition } from '../filter/parse.ts';
@@ -59,6 +60,12 @@ const ORDERS: Readonly<Record<string, string>> = { $gt: '>', $gte: '>=', $lt: '<
 const NOTHING = '1 = 0';
 /** Past this many values in one condition the database spends longer on the list than on the events. */
 const MAX_VALUES = 1_000;
+/**
+ * What a statement may have in all: databases take 32,766 parameters or 65,535, and SQLite expressions of depth 1,000.
+ * What does not fit is left to the filter.
+ */
+const MAX_PARAMETERS = 10_000;
+const MAX_TERMS = 1_000;
 
 /**
  * What of a query the database can decide by itself; the range of positions is the store's own matter. The hints are
@@ -75,9 +82,9 @@ export function conditionsOf(query: PageHints, dialect: Dialect, number = 1): Co
   // Where there is a filter, equalities are but a part of it.
   const isExact = query.where === undefined ? query.equals === undefined : where?.exact === true;
   return {
-    sql: parts.join(' AND '),
+    sql: joined(parts, 'AND'),
     parameters,
-    isExact: isExact && isShort(query.ids) && isShort(query.types),
+    isExact: isExact && !translation.isCut,
     ...(index !== undefined && { index }),
   };
 }
@@ -86,6 +93,9 @@ class Translation {
   readonly #dialect: Dialect;
   readonly #bind: Bind;
   readonly #bound: unknown[];
+  #terms = 0;
+  /** A hint other than an equality, which is but a part of the filter, did not fit. */
+  isCut = false;
 
   constructor(dialect: Dialect, bind: Bind, bound: unknown[]) {
     this.#dialect = dialect;
@@ -95,6 +105,7 @@ class Translation {
 
   hints(hints: PageHints): string[] {
     const { ids, types, entity, correlationId, causationId, time } = hints;
+    this.isCut = !isShort(ids) || !isShort(types);
     const parts: (string | undefined)[] = [
       this.#among('id', ids),
       this.#among('correlation_id', one(correlationId)),
@@ -104,17 +115,24 @@ class Translation {
       this.#among('type', types),
       time?.from === undefined ? undefined : `time >= ${this.#bind(time.from)}`,
       time?.to === undefined ? undefined : `time <= ${this.#bind(time.to)}`,
-      ...(hints.equals ?? []).map((equality) => this.#equality(equality)),
+      ...(hints.equals ?? []).map((equality) => this.#fitting(() => this.#equality(equality))),
     ];
     return parts.filter((part) => part !== undefined);
   }
 
   /** `undefined` where the database cannot tell anything; what was bound for it is given up. */
   filter(condition: Condition): Part | undefined {
-    const mark = this.#bound.length;
-    const part = this.#translate(condition);
-    if (part === undefined) this.#bound.length = mark;
-    return part;
+    return this.#fitting(() => this.#translate(condition));
+  }
+
+  #fitting<T>(translate: () => T | undefined): T | undefined {
+    const mark = { bound: this.#bound.length, terms: this.#terms };
+    this.#terms++;
+    const part = translate();
+    if (part !== undefined && this.#bound.length <= MAX_PARAMETERS && this.#terms <= MAX_TERMS) return part;
+    this.#bound.length = mark.bound;
+    this.#terms = mark.terms;
+    return undefined;
   }
 
   #translate(condition: Condition): Part | undefined {
@@ -124,17 +142,17 @@ class Translation {
       // What is only a superset says nothing about its opposite.
       return part?.exact === true ? { sql: `NOT (${part.sql})`, exact: true } : undefined;
     }
-    const parts = condition.conditions.map((member) => this.filter(member));
-    const known = parts.filter((part) => part !== undefined);
-    const isWhole = known.length === parts.length;
-    const exact = isWhole && known.every((part) => part.exact);
-    if (condition.kind === 'all') {
-      if (known.length === 0) return undefined;
-      return { sql: known.map(({ sql }) => `(${sql})`).join(' AND '), exact };
+    const known: Part[] = [];
+    for (const member of condition.conditions) {
+      const part = this.filter(member);
+      if (part !== undefined) known.push(part);
+      // One member more than the database knows of may hold.
+      else if (condition.kind === 'any') return undefined;
     }
-    if (!isWhole) return undefined;
-    if (known.length === 0) return { sql: NOTHING, exact };
-    return { sql: `(${known.map(({ sql }) => sql).join(' OR ')})`, exact };
+    const exact = known.length === condition.conditions.length && known.every((part) => part.exact);
+    const parts = known.map(({ sql }) => `(${sql})`);
+    if (condition.kind === 'all') return known.length === 0 ? undefined : { sql: joined(parts, 'AND'), exact };
+    return { sql: known.length === 0 ? NOTHING : `(${joined(parts, 'OR')})`, exact };
   }
 
   #field({ field, operator, operand, wild }: FieldCondition): Part | undefined {
@@ -144,11 +162,12 @@ class Translation {
     const isOfColumn = (value: unknown): boolean => typeof value === (text === undefined ? 'number' : 'string');
     if (wild) return this.#wild(field.path, operator, operand);
     if (operator === '$exists') return existence(column, operand as boolean);
-    if (operator in ORDERS && isOfColumn(operand)) return this.#ordered(column, operator, operand);
+    if (operator in ORDERS && isOfColumn(operand) && isStorable(operand))
+      return this.#ordered(column, operator, operand);
     const values = operator === '$eq' || operator === '$ne' ? [operand] : operand;
     if (!['$eq', '$ne', '$in', '$nin'].includes(operator) || !Array.isArray(values)) return undefined;
     // Nothing of another type is ever equal.
-    const fitting = values.filter(isOfColumn);
+    const fitting = values.filter((value) => isOfColumn(value) && isStorable(value));
     if (fitting.length > MAX_VALUES) return undefined;
     const sql = fitting.length === 0 ? NOTHING : `(${this.#present(column)}${this.#anyOf(column, fitting)})`;
     return { sql: operator === '$eq' || operator === '$in' ? sql : `NOT ${sql}`, exact: true };
@@ -161,6 +180,7 @@ class Translation {
 
   #wild(path: string, operator: string, operand: unknown): Part | undefined {
     if (operator !== '$eq' || typeof operand !== 'string') return undefined;
+    if (!isStorable(operand)) return { sql: NOTHING, exact: true };
     // `kind/*`
     if (path === 'entity') return { sql: this.#beginsWith('entity', operand.slice(0, -1)), exact: true };
     return path === 'type' ? this.#pattern(operand) : undefined;
@@ -183,7 +203,8 @@ class Translation {
 
   #among(column: string, values: readonly unknown[] | undefined): string | undefined {
     if (values === undefined || values.length > MAX_VALUES) return undefined;
-    return values.length === 0 ? NOTHING : this.#anyOf(column, values);
+    const storable = values.filter(isStorable);
+    return storable.length === 0 ? NOTHING : this.#anyOf(column, storable);
   }
 
   #value(value: unknown): string {
@@ -198,6 +219,7 @@ class Translation {
 
   /** `prefix` ends with an ASCII character, so that its successor is the end of the range. */
   #beginsWith(column: string, prefix: string): string {
+    if (!isStorable(prefix)) return NOTHING;
     const last = prefix.charCodeAt(prefix.length - 1);
     if (last >= 0x7f) return `${column} IS NOT NULL`;
     const end = prefix.slice(0, -1) + String.fromCharCode(last + 1);
@@ -207,11 +229,13 @@ class Translation {
 
   #equality({ path, values }: NonNullable<FilterHints['equals']>[number]): string | undefined {
     if (values.length > MAX_VALUES) return undefined;
-    if (path !== 'source') return this.#dialect.path?.(path, values, this.#bind);
-    return this.#among(
-      'source',
-      values.filter((value) => typeof value === 'string'),
-    );
+    if (path === 'source')
+      return this.#among(
+        'source',
+        values.filter((value) => typeof value === 'string'),
+      );
+    const storable = values.filter(isStorable);
+    return storable.length === 0 || !isStorable(path) ? NOTHING : this.#dialect.path?.(path, storable, this.#bind);
   }
 
   // Two-valued, so that a negation holds for what is missing.
@@ -223,6 +247,18 @@ class Translation {
 function existence(column: string, wanted: boolean): Part {
   if (NULLABLE.has(column)) return { sql: `${column} IS ${wanted ? 'NOT ' : ''}NULL`, exact: true };
   return { sql: wanted ? '1 = 1' : NOTHING, exact: true };
+}
+
+/** No event has a text that admission refuses, and a database may refuse it in a statement or take it for another. */
+function isStorable(value: unknown): boolean {
+  return typeof value !== 'string' || isWellFormed(value);
+}
+
+/** A balanced tree: what is joined from left to right is as deep as it is long. */
+function joined(parts: readonly string[], by: 'AND' | 'OR'): string {
+  if (parts.length <= 16) return parts.join(` ${by} `);
+  const middle = parts.length >> 1;
+  return `(${joined(parts.slice(0, middle), by)}) ${by} (${joined(parts.slice(middle), by)})`;
 }
 
 function isShort(values: readonly unknown[] = []): boolean {

@@ -27,22 +27,18 @@ const NOWHERE = -1;
  * is in that transaction stands or falls with them.
  */
 export class Appender {
-  readonly #path: string;
   readonly #paths = new PathList();
   readonly #revisions = new RecentRevisions();
-
-  constructor(path: string) {
-    this.#path = path;
-  }
 
   /** Outcomes are what they say only once the transaction is committed. */
   async commit(connection: Connection, { prepared, packed, now, durability }: Batch): Promise<Commit> {
     const log = readLog(connection);
     const head = { position: log.position, storedAt: log.storedAt };
-    const reading = new Reading({ connection, path: this.#path, check: false });
+    this.#revisions.begin(connection, log.position);
+    const reading = new Reading({ connection, check: false });
     const facts = await gatherFacts(prepared.appends, head, {
       find: (ids) => findIds(connection, ids),
-      revision: async (entities) => this.#revisions.find(connection, entities, log.position),
+      revision: async (entities) => this.#revisions.find(connection, entities),
       page: (query) => fillPage((raw) => reading.page(raw), withHints(query), compileHints(query)),
     });
     const decision = decideCommit(prepared.appends, { ...facts, head, now, durability, refused: prepared.refused });

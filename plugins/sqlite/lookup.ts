@@ -1,7 +1,7 @@
 import { contentHash } from '../../lib/plugin.ts';
 import type { KnownId } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
-import { decode, WHOLE } from './records.ts';
+import { WHOLE, salvage } from './records.ts';
 
 const CHUNK = 500;
 const AMONG = '(SELECT value FROM json_each(?))';
@@ -12,7 +12,7 @@ export async function findIds(connection: Connection, ids: readonly string[]): P
   for (let at = 0; at < ids.length; at += CHUNK) {
     const among = [JSON.stringify(ids.slice(at, at + CHUNK))];
     for (const row of connection.all(`SELECT ${WHOLE} FROM telltale_events WHERE id IN ${AMONG}`, among)) {
-      const { event } = await decode(row, false);
+      const { event } = await salvage(row);
       const { id, position, revision, storedAt } = event;
       found.set(id, { id, position, revision, storedAt, hash: contentHash(event) });
     }

@@ -2,7 +2,7 @@ import { Slice } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import { addKeys, isReady, readPaths } from './keys.ts';
 import type { KeyPath } from './keys.ts';
-import { WHOLE, decode } from './records.ts';
+import { WHOLE, salvage } from './records.ts';
 import type { Writer } from './writer.ts';
 
 const ROWS = 64;
@@ -38,6 +38,7 @@ async function buildRows(connection: Connection, path: KeyPath, after: number): 
     `SELECT ${WHOLE} FROM telltale_events WHERE position > ? AND position <= ? ORDER BY position LIMIT ${ROWS}`,
     [after, path.indexedFrom],
   );
-  for (const row of rows) addKeys(connection, [path], (await decode(row, false)).event);
+  // A damaged row is found by nothing but its position.
+  for (const row of rows) addKeys(connection, [path], (await salvage(row)).event);
   return rows.length < ROWS ? path.indexedFrom : (rows[rows.length - 1]!['position'] as number);
 }

@@ -55,14 +55,14 @@ export const DIALECT: Dialect = {
     if (!keys.every((key) => PLAIN_KEY.test(key)) || !values.every(isAlike)) return undefined;
     const json = `json_extract(${root}, ${bind(`$.${keys.map((key) => `"${key}"`).join('.')}`)})`;
     const among = `${json} IN (${values.map((value) => bind(typeof value === 'boolean' ? Number(value) : value)).join(', ')})`;
-    return root === 'payload' ? `(packed IS NOT NULL OR ${among})` : among;
+    // What is no JSON any more is found, and told by whoever reads it.
+    return `(${root === 'payload' ? 'packed IS NOT NULL OR ' : ''}NOT json_valid(${root}) OR ${among})`;
   },
 };
 
 /** What reading needs to know of the store. */
 export interface ReadContext {
   readonly connection: Connection;
-  readonly path: string;
   /** Compares checksums. */
   readonly check: boolean;
   /** Where the file has an index of texts. */
@@ -219,7 +219,7 @@ export class Reading {
   }
 
   async #take(rows: readonly SqlRow[], into: StoredEvent[]): Promise<void> {
-    const { connection, check, path } = this.#context;
+    const { connection, check } = this.#context;
     for (const row of rows) {
       if (this.#slice.isOver) await this.#slice.rest();
       const whole = row['payload'] !== null ? row : connection.get(ONE, [row['position']!]);
@@ -227,7 +227,7 @@ export class Reading {
       if (whole === undefined) continue;
       const decoded = decode(whole, check);
       const { event, isIntact } = decoded instanceof Promise ? await decoded : decoded;
-      if (!isIntact) throw damaged(whole, path);
+      if (!isIntact) throw damaged(whole);
       into.push(event);
     }
   }

@@ -1,11 +1,12 @@
 import { Slice, contentHash } from '../../lib/plugin.ts';
-import type { Range, RemovedRange, StoredEvent } from '../../lib/plugin.ts';
+import type { Range, RemovedRange } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import type { SqlRow } from './driver.ts';
 import { removeKeys } from './keys.ts';
 import type { KeyPath } from './keys.ts';
 import { count, noteChange } from './log.ts';
-import { LISTED, WHOLE, decode } from './records.ts';
+import { LISTED, WHOLE, salvage } from './records.ts';
+import type { Salvaged } from './records.ts';
 import { BURY, recordRange, removalFrom } from './removals.ts';
 
 /** Rows that are read at once; of large events only what is small about them. */
@@ -82,20 +83,22 @@ export class Removal {
   }
 
   async #buryOne(row: SqlRow): Promise<void> {
-    const event =
-      row['payload'] === null ? await this.#large(row['position'] as number) : (await decode(row, false)).event;
+    const { event, isWhole } =
+      row['payload'] === null ? await this.#large(row['position'] as number) : await salvage(row);
     const { position, id, revision, storedAt, entity } = event;
     this.#connection.run(BURY, [position, id, revision, storedAt, contentHash(event), entity ?? null]);
-    removeKeys(this.#connection, this.#paths, event);
+    if (isWhole) removeKeys(this.#connection, this.#paths, event);
+    // Nobody knows any more which keys a damaged one has.
+    else this.#connection.run('DELETE FROM telltale_keys WHERE position = ?', [position]);
     this.#removed++;
     this.#bytes += row['bytes'] as number;
   }
 
-  async #large(position: number): Promise<StoredEvent> {
+  async #large(position: number): Promise<Salvaged> {
     const row = this.#connection.get(`SELECT ${WHOLE} FROM telltale_events WHERE position = ?`, [position])!;
-    const { event } = await decode(row, false);
+    const salvaged = await salvage(row);
     // To hash it takes as long again as to read it.
     await new Promise((resolve) => setImmediate(resolve));
-    return event;
+    return salvaged;
   }
 }

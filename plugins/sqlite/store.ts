@@ -160,8 +160,8 @@ export class SqliteStore extends AbstractStore {
     for (const path of unusablePaths(reader))
       this.#notices.push(`no query can follow ${show(path)}, a path of \`index\``);
     const search = hasSearch(reader) ? new SearchBlocks(reader) : undefined;
-    this.#reading = new Reading({ connection: reader, path: this.#path, check: this.#options.checkOnRead, search });
-    this.#appender = new Appender(this.#path);
+    this.#reading = new Reading({ connection: reader, check: this.#options.checkOnRead, search });
+    this.#appender = new Appender();
     this.#watch.start(reader);
     this.#isClosing = false;
     this.#building = readOnly ? Promise.resolve() : this.#build();
@@ -361,7 +361,10 @@ export class SqliteStore extends AbstractStore {
     try {
       return await work();
     } catch (error) {
-      throw toFailure(error, this.#path);
+      const failure = toFailure(error, this.#path);
+      if (failure.code === 'STORE_CORRUPT' && !this.#notices.includes(failure.message))
+        this.#notices.push(failure.message);
+      throw failure;
     }
   }
 }

@@ -135,6 +135,15 @@ describe('sqlite: faults', () => {
     expect((await verify(pathOf(fresh))).findings).to.deep.equal([]);
   });
 
+  it('numbers the events of an entity without gaps after a commit that was rolled back', async () => {
+    await store.append([buildEvent({ entity: 'task/a' })]);
+    fault = (sql) => (sql === 'COMMIT' ? 'FULL' : undefined);
+    await rejectionOf(store.append([buildEvent({ entity: 'task/a' })]));
+    fault = none;
+    await store.append([buildEvent({ entity: undefined })]);
+    expect((await store.append([buildEvent({ entity: 'task/a' })])).revisions).to.deep.equal([2]);
+  });
+
   it('looks up ids that were said to be new, where one of them is not', async () => {
     const event = buildEvent();
     await store.append([event]);

@@ -1,0 +1,84 @@
+import { expect } from 'chai';
+import { deflateRawSync } from 'node:zlib';
+import type { Store } from '../../lib/plugin.ts';
+import { buildEvent, buildEvents } from '../../plugins/contract/build-event.ts';
+import { loadDriver } from '../../plugins/sqlite/drivers.ts';
+import { verify } from '../../plugins/sqlite/index.ts';
+import { rejectionOf } from '../support/rejection-of.ts';
+import { withEachDriver } from './drivers.ts';
+import { cleanUp, freshStore, pathOf, storeAt } from './files.ts';
+
+const DAMAGES: Readonly<Record<string, string>> = {
+  'a payload that is no JSON': `payload = '{"a'`,
+  'a high bit in a payload': `payload = CAST(x'22e1ff22' AS TEXT)`,
+  'a high bit in a type': `type = CAST(x'74ff' AS TEXT)`,
+  'a payload that cannot be unpacked': `payload = '', packed = x'00112233'`,
+  'metadata that are no JSON': `metadata = '{'`,
+};
+
+describe('sqlite: damaged rows', () => {
+  let store: Store;
+  afterEach(async () => {
+    await store.close();
+    cleanUp(store);
+  });
+
+  withEachDriver((driver) => {
+    for (const [name, set] of Object.entries(DAMAGES))
+      it(`names the position of a row with ${name}, and can remove it, with ${driver}`, async () => {
+        await damage(driver, `UPDATE telltale_events SET ${set} WHERE position = 2`);
+        const error = await rejectionOf(eventsOf(store));
+        expect(error).to.include({ code: 'STORE_CORRUPT' });
+        expect(error.details).to.include({ position: 2 });
+        expect(store.health()).to.include({ status: 'open' });
+        expect(store.health().notices.join()).to.match(/position 2 is damaged/);
+        expect((await verify(pathOf(store), { driver })).findings).to.deep.include({
+          position: 2,
+          problem: 'the event cannot be read: sqlite: the row at position 2 is damaged',
+        });
+        expect(await store.remove([{ from: 2, to: 2 }], 'damaged')).to.equal(1);
+        expect((await eventsOf(store)).map(({ position }) => position)).to.deep.equal([1, 3]);
+        expect((await store.append([buildEvent()])).position).to.equal(4);
+        expect((await verify(pathOf(store), { driver })).findings).to.deep.equal([]);
+      });
+  });
+
+  it('tells of a row that is no JSON where a filter would be answered by SQLite', async () => {
+    await damage(undefined, `UPDATE telltale_events SET payload = '{"a' WHERE position = 2`);
+    const query = { where: { 'payload.total': 1 } };
+    expect(await rejectionOf(eventsOf(store, query))).to.include({ code: 'STORE_CORRUPT' });
+  });
+
+  it('tells of a payload that was changed where checksums are compared', async () => {
+    const packed = deflateRawSync('{"total":8}').toString('hex');
+    await damage(undefined, `UPDATE telltale_events SET packed = x'${packed}' WHERE position = 2`);
+    expect(await rejectionOf(eventsOf(store))).to.include({ code: 'STORE_CORRUPT' });
+  });
+
+  it('knows the id of a damaged row, so that it is not stored twice', async () => {
+    const [, second] = await damage(undefined, `UPDATE telltale_events SET payload = '{' WHERE position = 2`);
+    expect([...(await store.find([second!])).keys()]).to.deep.equal([second]);
+    expect(store.health().status).to.equal('open');
+  });
+
+  async function damage(driver: Parameters<typeof loadDriver>[0], sql: string): Promise<readonly string[]> {
+    const options = { checkOnRead: true, ...(driver !== undefined && { driver }) };
+    const fresh = freshStore(options);
+    await fresh.open();
+    const events = buildEvents(3, { entity: 'task/a', metadata: { requestId: 'r' } });
+    await fresh.append(events);
+    await fresh.close();
+    const own = loadDriver(driver).open(pathOf(fresh));
+    own.exec(sql);
+    own.close();
+    store = storeAt(pathOf(fresh), options);
+    await store.open();
+    return events.map(({ id }) => id);
+  }
+});
+
+async function eventsOf(store: Store, query: Parameters<Store['read']>[0] = {}): Promise<{ position: number }[]> {
+  const events = [];
+  for await (const event of store.read(query)) events.push(event);
+  return events;
+}
