@@ -181,6 +181,11 @@ const PRINTED: Readonly<Record<string, readonly (string | RegExp)[]>> = {
   ],
 };
 
+/** What an example may say on its standard error; the others say nothing. */
+const SAID: Readonly<Record<string, RegExp>> = {
+  '06-custom-store.mjs': /^SKIPPED all \d+ tests of "takingOver": the store does not declare `import`\n$/,
+};
+
 describe('the examples', function () {
   this.timeout(120_000);
 
@@ -212,7 +217,7 @@ describe('the examples', function () {
         const found = lines.some((line) => (typeof expected === 'string' ? line === expected : expected.test(line)));
         expect(found, `${String(expected)} in\n${stdout}`).to.equal(true);
       }
-      expect(stderr).to.equal('');
+      expect(stderr).to.match(SAID[script] ?? /^$/);
       if (!script.startsWith('06')) expect(lines).to.have.members(printed as string[]);
     });
 });

@@ -52,9 +52,7 @@ function reportLines(look: Look, { name, supports, proofs, breaches }: VerifyRep
   });
   const more = (Object.keys(PROMISES) as PromiseName[]).flatMap((promise) => [
     ...(proofs[promise]?.seen ?? []).map((seen) => `  ${pad(promise, 4)}${seen}`),
-    ...(proofs[promise]?.skipped ?? [])
-      .slice(0, MOST_SKIPS)
-      .map((skip) => `  ${pad(promise, 4)}not run: ${clean(skip)}`),
+    ...skipLines(proofs[promise]?.skipped ?? []).map((skip) => `  ${pad(promise, 4)}not run: ${clean(skip)}`),
   ]);
   return [
     `${paint(look, 'bold', 'telltale verify')}  ${clean(name)}`,
@@ -66,6 +64,15 @@ function reportLines(look: Look, { name, supports, proofs, breaches }: VerifyRep
     ...breaches.map(({ promise, test, message }) => `${promise} broken: ${test}: ${clean(message)}`),
     breaches.length === 0 ? 'every promise that was tested holds' : `${breaches.length} tests failed`,
   ];
+}
+
+/** What was not run for one reason is one line. */
+function skipLines(skipped: Proof['skipped']): readonly string[] {
+  const reasons = [...new Set(skipped.map(({ reason }) => reason))];
+  return reasons.slice(0, MOST_SKIPS).map((reason) => {
+    const tests = skipped.filter((skip) => skip.reason === reason);
+    return `${tests.length === 1 ? tests[0]!.test : `${tests.length} tests`}: ${reason}`;
+  });
 }
 
 function proofText(proof: Proof | undefined): string {

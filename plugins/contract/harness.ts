@@ -45,31 +45,62 @@ export interface StoreTest extends ContractContext {
   readonly nowAndReopened: (check: (store: Store) => Promise<void>) => Promise<void>;
   /** Ends the test as skipped. */
   readonly skip: (reason: string) => never;
+  /** Ends the test and all others of its chapter as skipped; the reason is printed once. */
+  readonly skipChapter: (reason: string) => never;
 }
 
 export type Test = (name: string, body: (test: StoreTest) => Promise<void>) => void;
 /** The tests about one thing. */
 export type Chapter = (test: Test) => void;
 
-class Skipped extends Error {}
+interface Skip {
+  readonly reason: string;
+  /** All tests of the chapter. */
+  readonly whole: boolean;
+}
 
-/** Defines tests that each have a fresh store, opened before and closed after. */
-export function createTest(createStore: CreateStore, runner: Runner, options: ContractOptions): Test {
+class Skipped extends Error {
+  readonly skip: Skip;
+
+  constructor(skip: Skip) {
+    super(skip.reason);
+    this.skip = skip;
+  }
+}
+
+interface Terms {
+  readonly chapter: string;
+  readonly createStore: CreateStore;
+  readonly runner: Runner;
+  readonly options: ContractOptions;
+}
+
+/** Defines the tests of a chapter, which each have a fresh store, opened before and closed after. */
+export function createTest({ chapter, createStore, runner, options }: Terms): Test {
+  let tests = 0;
+  let wholeSkip: Skip | undefined;
   return (name, body) => {
+    tests++;
     // No named parameter: mocha would take one for a callback and wait for it.
     runner.it(name, async function run(this: unknown, ...given: unknown[]) {
-      const reason = options.skip?.[name] ?? (await runWithStore(createStore, options, body));
-      if (reason !== undefined) reportSkip(name, reason, [given[0], this]);
+      const named = options.skip?.[name];
+      const wanted = named === undefined ? wholeSkip : { reason: named, whole: false };
+      const skip = wanted ?? (await runWithStore(createStore, options, body));
+      if (skip === undefined) return;
+      if (!skip.whole) printSkip(`"${name}"`, skip.reason);
+      else if (wholeSkip === undefined) printSkip(`all ${tests} tests of "${chapter}"`, skip.reason);
+      if (skip.whole) wholeSkip = skip;
+      tellRunner(skip.reason, [given[0], this]);
     });
   };
 }
 
-/** Answers the reason if the test was skipped. */
+/** Answers why the test was skipped, if it was. */
 async function runWithStore(
   createStore: CreateStore,
   options: ContractOptions,
   body: (test: StoreTest) => Promise<void>,
-): Promise<string | undefined> {
+): Promise<Skip | undefined> {
   const context = { clock: createVirtualClock() };
   let store = await createStore(context);
   await store.open(context);
@@ -89,14 +120,17 @@ async function runWithStore(
       await check(await test.reopen());
     },
     skip(reason) {
-      throw new Skipped(reason);
+      throw new Skipped({ reason, whole: false });
+    },
+    skipChapter(reason) {
+      throw new Skipped({ reason, whole: true });
     },
   };
   try {
     await body(test);
     return undefined;
   } catch (error) {
-    if (error instanceof Skipped) return error.message;
+    if (error instanceof Skipped) return error.skip;
     throw error;
   } finally {
     await store.close();
@@ -104,9 +138,12 @@ async function runWithStore(
   }
 }
 
-/** Tells the runner where it can be told; the reason is printed in any case. */
-function reportSkip(name: string, reason: string, contexts: readonly unknown[]): void {
-  process.stderr.write(`SKIPPED "${name}": ${reason}\n`);
+function printSkip(what: string, reason: string): void {
+  process.stderr.write(`SKIPPED ${what}: ${reason}\n`);
+}
+
+/** Where a runner can be told of a skip. */
+function tellRunner(reason: string, contexts: readonly unknown[]): void {
   for (const context of contexts) {
     const skip = (context as { readonly skip?: unknown } | undefined)?.skip;
     if (typeof skip === 'function') {

@@ -41,8 +41,8 @@ const CHAPTERS = {
  * ```
  */
 export function testStore(name: string, createStore: CreateStore, runner: Runner, options: ContractOptions = {}): void {
-  const test = createTest(createStore, runner, options);
   runner.describe(`${name} keeps the store contract`, () => {
-    for (const [chapter, define] of Object.entries(CHAPTERS)) runner.describe(chapter, () => define(test));
+    for (const [chapter, define] of Object.entries(CHAPTERS))
+      runner.describe(chapter, () => define(createTest({ chapter, createStore, runner, options })));
   });
 }

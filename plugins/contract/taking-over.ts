@@ -13,7 +13,7 @@ const REASON = 'elsewhere';
 export const takingOver: Chapter = (all) => {
   const test: Test = (name, body) =>
     all(name, (given) => {
-      if (!given.store.supports.operations.includes('import')) given.skip('the store does not declare `import`');
+      if (!given.store.supports.operations.includes('import')) given.skipChapter('the store does not declare `import`');
       return body(given);
     });
 

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { stub } from 'sinon';
 import { testStore } from '../../plugins/contract/index.ts';
 import type { CreateStore } from '../../plugins/contract/index.ts';
+import type { Store } from '../../lib/plugin.ts';
 import { memory } from '../../plugins/memory/index.ts';
 import { BROKEN_STORES } from '../support/broken-stores.ts';
 
@@ -45,6 +46,22 @@ describe('the store contract', () => {
     expect(written.join('')).to.include(name).and.include('this store counts from 7');
   });
 
+  it('prints one line for a chapter with which the store has nothing to do, and tells the runner of each test', async () => {
+    const { tests, chapters } = collect(withoutOperations);
+    const written: string[] = [];
+    const print = stub(process.stderr, 'write').callsFake((text) => written.push(String(text)) > 0);
+    const told: unknown[] = [];
+    try {
+      for (const name of chapters.get('takingOver')!)
+        await tests.get(name)!({ skip: (why: unknown) => told.push(why) });
+    } finally {
+      print.restore();
+    }
+    const reason = 'the store does not declare `import`';
+    expect(told).to.deep.equal(chapters.get('takingOver')!.map(() => reason));
+    expect(written).to.deep.equal([`SKIPPED all ${told.length} tests of "takingOver": ${reason}\n`]);
+  });
+
   it('runs under node:test as well', async function () {
     this.timeout(60_000);
     const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', NODE_TEST_PROGRAM]);
@@ -62,24 +79,45 @@ const NODE_TEST_PROGRAM = `
   testStore('memory', () => memory(), { describe, it, before, after }, { skip });
 `;
 
+/** A store that declares nothing it need not. */
+function withoutOperations(): Store {
+  const store = memory();
+  const supports = { ...store.supports, operations: [] };
+  return new Proxy(store, {
+    get: (target, name) => {
+      if (name === 'supports') return supports;
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+    },
+  });
+}
+
 type Body = (context?: unknown) => Promise<void>;
 
+interface Collected {
+  readonly names: readonly string[];
+  readonly tests: ReadonlyMap<string, Body>;
+  readonly chapters: ReadonlyMap<string, readonly string[]>;
+}
+
 /** The contract's tests by name, run by nobody yet. */
-function collect(
-  createStore: CreateStore,
-  skip: Readonly<Record<string, string>> = {},
-): { readonly names: readonly string[]; readonly tests: ReadonlyMap<string, Body> } {
+function collect(createStore: CreateStore, skip: Readonly<Record<string, string>> = {}): Collected {
   const names: string[] = [];
   const tests = new Map<string, Body>();
+  const chapters = new Map<string, string[]>();
   const runner = {
-    describe: (_name: string, body: () => void) => body(),
+    describe: (name: string, body: () => void) => {
+      chapters.set(name, []);
+      body();
+    },
     it: (name: string, body: Body) => {
       names.push(name);
+      [...chapters.values()].at(-1)!.push(name);
       tests.set(name, body);
     },
     before: () => undefined,
     after: () => undefined,
   };
   testStore('collected', createStore, runner, { skip });
-  return { names, tests };
+  return { names, tests, chapters };
 }

@@ -33,8 +33,8 @@ export interface Proof {
   readonly passed: number;
   /** What the tests that are not of the contract have seen. */
   readonly seen: readonly string[];
-  /** Tests that could not be run, with their reasons. */
-  readonly skipped: readonly string[];
+  /** Tests that could not be run. */
+  readonly skipped: readonly { readonly test: string; readonly reason: string }[];
 }
 
 export interface VerifyReport {
@@ -149,7 +149,10 @@ const OWN: Readonly<Record<string, PromiseName>> = { 'gap test': 'P5', 'kill tes
 
 class Books {
   readonly breaches: Breach[] = [];
-  readonly #proofs = new Map<PromiseName, { tests: number; passed: number; seen: string[]; skipped: string[] }>();
+  readonly #proofs = new Map<
+    PromiseName,
+    { tests: number; passed: number; seen: string[]; skipped: Proof['skipped'][number][] }
+  >();
 
   see(promise: PromiseName, what: string): void {
     this.#of(promise).seen.push(what);
@@ -163,7 +166,7 @@ class Books {
     const promise = error instanceof Broken ? error.promise : known;
     const proof = this.#of(promise);
     if (skipped !== undefined) {
-      proof.skipped.push(`${name}: ${skipped}`);
+      proof.skipped.push({ test: name, reason: skipped });
       return;
     }
     proof.tests++;
