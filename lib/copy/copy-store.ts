@@ -45,7 +45,7 @@ export async function copyStore(from: Store, to: Store, options: CopyOptions = {
   if (from === to) throw expected('INVALID_OPTION', 'the target of copyStore', 'another store than its source', to);
   return opened(from, () =>
     opened(to, async () => {
-      if (!to.supports.operations.includes('import') || to.supports.readOnly === true)
+      if (!to.supports.operations.includes('import'))
         throw expected('NOT_SUPPORTED', to.name, 'a store that can take over a log', to.supports.operations.join(', '));
       const late = new LateChanges(from, to);
       try {

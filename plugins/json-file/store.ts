@@ -88,7 +88,7 @@ export class JsonFileStore extends AbstractStore {
       maxEventBytes: MAX_EVENT_BYTES,
       readOnly: options.readOnly,
       pushdown: ['ids', 'types', 'entity', 'correlationId', 'causationId', 'time'],
-      operations: options.readOnly ? ['watch', 'import'] : ['sync', 'import'],
+      operations: options.readOnly ? ['watch'] : ['sync', 'import'],
     };
   }
 

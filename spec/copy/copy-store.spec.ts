@@ -130,6 +130,45 @@ describe('copyStore', () => {
     expect(copied!.payload).to.deep.equal({ name: 'gone' });
   });
 
+  it('keeps nothing that `map` leaves out since it was rewritten at the source, and nothing it left out before', async () => {
+    const [source, target] = [await opened(memory()), await opened(memory())];
+    await fill(source, 300);
+    const [second, third] = (await source.page({ after: 1, through: 3, descending: false, limit: 2 })).events;
+    let isFirst = true;
+    await source.rewrite([{ ...third!, payload: { keep: false } }]);
+    const change = async (): Promise<void> => {
+      await source.rewrite([{ ...second!, payload: { keep: false } }]);
+      await source.rewrite([{ ...third!, payload: { keep: true } }]);
+    };
+    let changed: Promise<void> | undefined;
+    await copyStore(source, target, {
+      map: (event) => (event.position < 250 ? wanted(event) : (changed ?? Promise.resolve()).then(() => wanted(event))),
+      progress: ({ position }) => {
+        if (isFirst && position > 60) [isFirst, changed] = [false, change()];
+      },
+    });
+    expect((await positions(target)).slice(0, 2)).to.deep.equal([1, 4]);
+    for (const { reason } of await target.removed()) expect(reason).to.equal('left out of the copy');
+  });
+
+  it('carries out what is rewritten while late changes are carried out', async () => {
+    const [source, target] = [await opened(memory()), await opened(memory())];
+    await fill(source, 100);
+    const events = (await source.page({ after: 0, through: 2, descending: false, limit: 2 })).events;
+    const rewrite = (i: number): Promise<void> => source.rewrite([{ ...events[i]!, payload: { name: 'gone' } }]);
+    let calls = 0;
+    await copyStore(source, target, {
+      map: async (event) => {
+        // Its second turn is that of its first change.
+        if (event.position === 1 && ++calls === 2) await rewrite(1);
+        if (event.position === 100) await rewrite(0);
+        return event;
+      },
+    });
+    const copied = (await target.page({ after: 0, through: 2, descending: false, limit: 2 })).events;
+    expect(copied.map(({ payload }) => payload)).to.deep.equal([{ name: 'gone' }, { name: 'gone' }]);
+  });
+
   it('brings a finished copy up to date', async () => {
     const [source, target] = [await opened(memory()), await opened(jsonFile())];
     await fillWithHoles(source);
@@ -310,6 +349,8 @@ describe('copyStore', () => {
     });
   });
 });
+
+const wanted: CopyMap = (event) => ((event.payload as { keep?: boolean }).keep === false ? null : event);
 
 const anonymise: CopyMap = (event) => {
   if (event.position % 10 === 0) return null;
