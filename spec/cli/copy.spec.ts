@@ -118,17 +118,28 @@ describe('telltale copy, backup and restore', function () {
   });
 
   it('stops at Ctrl-C with exit code 130, and goes on the next time', async () => {
-    await fill('big', 20_000);
-    const child = spawn(process.execPath, [main, 'copy', 'big', 'sqlite:./big.db'], { cwd: home });
+    // The first time it waits for Ctrl-C, however fast the machine is.
+    const map = `import { existsSync, writeFileSync } from 'node:fs';
+      export default async (event) => {
+        if (event.position === 10 && !existsSync('waited')) {
+          const timer = setInterval(() => undefined, 60_000);
+          await new Promise((resolve) => { process.once('SIGINT', resolve); writeFileSync('waited', ''); console.log('waiting'); });
+          clearInterval(timer);
+        }
+        return event;
+      };`;
+    writeFileSync(join(home, 'waiting.mjs'), map);
+    await fill('big', 2_000);
+    const words = ['copy', 'big', 'sqlite:./big.db', '--map', 'waiting.mjs'];
+    const child = spawn(process.execPath, [main, ...words], { cwd: home });
     let out = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      // As soon as it has begun.
-      if (out === '') child.kill('SIGINT');
       out += text;
+      if (text.includes('waiting')) child.kill('SIGINT');
     });
     const code = await new Promise((resolve) => child.on('close', resolve));
     expect([code, out.includes('The same command goes on from there')], out).to.deep.equal([130, true]);
-    const report = await jsonOf('copy', 'big', 'sqlite:./big.db', '--json');
-    expect(report['position']).to.equal(20_000);
+    const report = await jsonOf(...words, '--json');
+    expect(report['position']).to.equal(2_000);
   });
 });

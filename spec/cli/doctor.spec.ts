@@ -112,6 +112,34 @@ describe('telltale doctor', function () {
     await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
   });
 
+  it('makes nothing in a database to find out that there is no log, nor do the others that only read', async function () {
+    const server = await sharedServer(this);
+    const schema = schemaName();
+    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+    for (const words of [
+      ['doctor', url],
+      ['show', url],
+      ['stats', url],
+      ['query', url],
+      ['search', url, 'word'],
+      ['replay', url],
+      ['letters', url],
+      ['letters', url, 'an-id', '--discard', '--because', 'old'],
+      ['retain', url, '--keep-for', '1d', '--yes'],
+      ['copy', url, 'copied'],
+      ['backup', url, 'saved.db'],
+    ]) {
+      const { code, err } = await commandLine(words, home);
+      expect([code, err.includes(schema), err.trim().split('\n').length], `${words[0]}: ${err}`).to.deep.equal([
+        2,
+        true,
+        1,
+      ]);
+    }
+    expect(await ask(server, 'SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema])).to.deep.equal([]);
+    expect(readdirSync(home)).to.deep.equal(['log']);
+  });
+
   it('says in one line what is wrong with its words', async () => {
     for (const [words, text] of [
       [['doctor', 'nowhere'], 'does not exist'],

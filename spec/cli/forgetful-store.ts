@@ -8,7 +8,7 @@ import type { FileSystem, OpenFile } from '../../plugins/json-file/file-system.t
 import { parseOptions } from '../../plugins/json-file/options.ts';
 import { JsonFileStore } from '../../plugins/json-file/store.ts';
 
-/** Says that it has written what it writes a moment later. */
+/** Says that it has written what it writes only once somebody asks for it. */
 const late: FileSystem = {
   ...nodeFileSystem,
   open: async (path, mode) => {
@@ -18,8 +18,13 @@ const late: FileSystem = {
 };
 
 function writingLate(file: OpenFile): OpenFile {
-  let writing: Promise<unknown> = Promise.resolve();
-  const after = <T>(work: () => Promise<T>): Promise<T> => writing.then(work);
+  let unwritten: (() => Promise<unknown>)[] = [];
+  const after = async <T>(work: () => Promise<T>): Promise<T> => {
+    const writes = unwritten;
+    unwritten = [];
+    for (const write of writes) await write();
+    return work();
+  };
   return {
     read: (target, position) => after(() => file.read(target, position)),
     datasync: async () => undefined,
@@ -28,9 +33,7 @@ function writingLate(file: OpenFile): OpenFile {
     close: () => after(() => file.close()),
     write: async (bytes, position) => {
       const copy = Buffer.from(bytes);
-      writing = writing
-        .then(() => new Promise((resolve) => setTimeout(resolve, 5)))
-        .then(() => file.write(copy, position));
+      unwritten.push(() => file.write(copy, position));
       return bytes.length;
     },
   };

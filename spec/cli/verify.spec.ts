@@ -82,7 +82,7 @@ describe('telltale verify', function () {
   it('passes on PostgreSQL, and drops the schemas of its tests', async function () {
     const server = await sharedServer(this);
     const schema = schemaName().slice(0, 20);
-    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}&tablePrefix=mine_`;
     const report = await verifyStore(await subjectAt(url, undefined), { kills: 3, events: 400, only: BRIEFLY });
     expect(report.breaches).to.deep.equal([]);
     expect(report.proofs.P5!.seen[0]).to.include('8 writers on 4 stores');

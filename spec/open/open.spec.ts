@@ -4,10 +4,19 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { createBus } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
+import { jsonFile } from '../../plugins/json-file/index.ts';
+import { memory } from '../../plugins/memory/index.ts';
 import { isStoreUrl, openStore, optionsFromEnv, storeAt, withoutPassword } from '../../plugins/open.ts';
+import { postgres } from '../../plugins/postgres/index.ts';
+import { sqlite } from '../../plugins/sqlite/index.ts';
 import { buildEvents } from '../support/event-builder.ts';
 import { ask, schemaName, sharedServer } from '../support/postgres-server.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
+
+/** The names that an error says are known. */
+function knownIn({ message }: Error): string[] {
+  return /\(known: ([^)]+)\)/.exec(message)![1]!.split(', ');
+}
 
 async function using<T>(store: Store, work: (store: Store) => Promise<T>): Promise<T> {
   try {
@@ -113,6 +122,21 @@ describe('openStore', () => {
     for (const [url, named] of Object.entries(bad)) {
       const error = await rejectionOf(openStore(url));
       expect([error.code, error.message.includes(named)], error.message).to.deep.equal(['INVALID_OPTION', true]);
+    }
+  });
+
+  it('takes every option of each store but those that no url can say', async () => {
+    const unsaid = ['url', 'connection', 'pool'];
+    const stores: Readonly<Record<string, (options: object) => unknown>> = {
+      'memory:': (options) => memory(options),
+      'file:./x': (options) => jsonFile('./x', options),
+      'sqlite:./x.db': (options) => sqlite('./x.db', options),
+      'postgres://h/d': (options) => postgres({ url: 'postgres://h/d', ...options }),
+    };
+    for (const [url, create] of Object.entries(stores)) {
+      const options = knownIn(await rejectionOf(Promise.resolve().then(() => create({ unheardOf: 1 }))));
+      const parameters = knownIn(await rejectionOf(openStore(`${url}?unheardOf=1`)));
+      expect(parameters, url).to.have.members(options.filter((name) => !unsaid.includes(name)));
     }
   });
 

@@ -115,7 +115,8 @@ async function schemaBeside(url: string, name: string): Promise<Place> {
   const { place, options } = partsOf(url);
   const { schema: given = 'telltale' } = options;
   const schema = `${(given as string).slice(0, 24)}_${name}`;
-  const here = { url: place, schema };
+  // The same tables as the url beside it has: with its prefix.
+  const here = { ...options, url: place, schema };
   if ((await headOfLog(here)) !== undefined) throw occupied(`schema ${schema}`, 'there is a log in it');
   const beside = new URL(url);
   beside.searchParams.set('schema', schema);
