@@ -232,10 +232,12 @@ function parseFor(core: Core, entity: unknown, given: unknown, of: string): Pick
   throw new TelltaleError('INVALID_OPTION', `\`${of}\` needs a behaviour with \`apply\`, or with \`persist: 'state'\``);
 }
 
-function load(core: Core, entity: string, behaviour: Behaviour, { store, present }: Log): Promise<Standing> {
+function load(core: Core, entity: string, behaviour: Behaviour, log: Log): Promise<Standing> {
+  const { store, present } = log;
   const key = entity.slice(entity.indexOf('/') + 1);
   const signal = new AbortController().signal;
-  return rebuild({ entity, key, behaviour }, { store, present, clock: core.options.clock, signal });
+  const ignored = (reason: TelltaleError): void => snapshotFailed(core, { entity, log }, reason);
+  return rebuild({ entity, key, behaviour }, { store, present, ignored, clock: core.options.clock, signal });
 }
 
 async function decideOnce(core: Core, { entity, behaviour, log }: Persisted, command: GivenCommand): Promise<object> {
@@ -269,10 +271,14 @@ async function keepSnapshot(core: Core, { entity, behaviour, log }: Persisted, s
   try {
     await saveSnapshot(log.store, entity, standing, { schemaVersion, compressAbove: snapshot.compressAbove });
   } catch (error) {
-    const about = { name: entity, action: 'snapshot' };
-    const part = { owner: log.store, key: entity, thing: `\`decide\` of ${entity}`, about };
-    runWithoutCause(() => core.reports.failed('$actor.failed', part, error));
+    snapshotFailed(core, { entity, log }, error);
   }
+}
+
+function snapshotFailed(core: Core, { entity, log }: Pick<Persisted, 'entity' | 'log'>, error: unknown): void {
+  const about = { name: entity, action: 'snapshot' };
+  const part = { owner: log.store, key: entity, thing: `the snapshot of ${entity}`, about };
+  runWithoutCause(() => core.reports.failed('$actor.failed', part, error));
 }
 
 function siteOf(core: Core, entity: string): ActorSite {

@@ -67,7 +67,7 @@ export async function decide(terms: DecideTerms, standing: Standing): Promise<De
       const decided = { facts: stored ? storedFacts(facts, stored) : [], answers: held.answers, context };
       if (stored === undefined) return { ...decided, standing: next };
       if (stored.duplicate) return { ...decided, standing: await terms.reload() };
-      return { ...decided, standing: placed(next, stored, facts.length) };
+      return { ...decided, standing: placed(next, stored, facts) };
     } catch (error) {
       if (run >= RACES || !isTelltaleError(error, 'EXPECTATION_FAILED')) throw error;
       from = await terms.reload();
@@ -124,10 +124,17 @@ function storedFacts(facts: readonly Envelope[], { position, revisions, storedAt
   return facts.map(({ event }, i) => ({ ...event, position: position + i, revision: revisions[i]!, storedAt }));
 }
 
-function placed(next: Standing, { position, revisions, storedAt }: Committed, facts: number): Standing {
-  if (facts === 0) return next;
+function placed(next: Standing, { position, revisions, storedAt }: Committed, facts: readonly Envelope[]): Standing {
+  const last = facts.length - 1;
+  if (last < 0) return next;
   const unsavedSince = next.unsavedSince || (next.unsaved > 0 ? storedAt : 0);
-  return { ...next, revision: revisions[facts - 1]!, position: position + facts - 1, unsavedSince };
+  return {
+    ...next,
+    revision: revisions[last]!,
+    position: position + last,
+    eventId: facts[last]!.event.id,
+    unsavedSince,
+  };
 }
 
 /** One fact, several, or none. Throws `INVALID_OPTION`. */

@@ -303,7 +303,9 @@ export class Instance implements ActorSite, Aside {
   #load(): Promise<Standing> {
     const { entity, key, behaviour, port } = this.terms;
     const { store, present } = port.log!;
-    return rebuild({ entity, key, behaviour }, { store, present, clock: port.clock, signal: this.signal });
+    const ignored = (reason: TelltaleError): void => this.terms.snapshotFailed(this, reason);
+    const terms = { store, present, ignored, clock: port.clock, signal: this.signal };
+    return rebuild({ entity, key, behaviour }, terms);
   }
 }
 

@@ -19,6 +19,8 @@ export interface Standing extends Unsaved {
   readonly revision: number;
   /** Of the event of this revision. */
   readonly position: number;
+  /** That event; undefined where it is not known. */
+  readonly eventId?: string | undefined;
 }
 
 export interface RebuildTerms {
@@ -27,6 +29,8 @@ export interface RebuildTerms {
   readonly signal: AbortSignal;
   /** Brings an old event up to date. */
   readonly present: (event: StoredEvent) => StoredEvent;
+  /** Told why a snapshot that is there is not used. */
+  readonly ignored?: (reason: TelltaleError) => void;
 }
 
 /** A whole state as it is stored where an actor has no `apply`. */
@@ -53,6 +57,7 @@ type Persisted = Pick<Behaviour, 'initial' | 'apply' | 'schemaVersion' | 'persis
  */
 export async function rebuild({ entity, key, behaviour }: Whose, terms: RebuildTerms): Promise<Standing> {
   const { store, clock } = terms;
+  const { schemaVersion } = behaviour;
   const began = { at: clock.monotonic(), disturbed: false };
   const unavailable = (): boolean => (began.disturbed = true);
   const read = <T>(fn: () => Promise<T>): Promise<T> => retryRead(fn, { ...terms, unavailable });
@@ -61,7 +66,7 @@ export async function rebuild({ entity, key, behaviour }: Whose, terms: RebuildT
   const revision = await read(() => store.revision(entity));
   if (revision === 0) return blank;
   if (behaviour.persist === 'state') return { ...blank, ...(await newestState(entity, revision, behaviour, terms)) };
-  const snapshot = await read(() => readSnapshot(store, entity, behaviour.schemaVersion));
+  const snapshot = await read(() => readSnapshot(store, { entity, schemaVersion, ignored: terms.ignored }));
   const start = { ...blank, ...snapshot };
   const { position: through } = await read(() => store.head());
   let standing: Standing = start;
@@ -93,7 +98,7 @@ export function applyFact(apply: NonNullable<Behaviour['apply']>, state: unknown
 
 /** A state as the payload of an event. Throws `PAYLOAD_*`. */
 export const statePayload = (state: unknown, schemaVersion: number): object => ({
-  state: admit(state, 'payload', MAX_STATE_BYTES).value,
+  state: admit(state, 'state', MAX_STATE_BYTES).value,
   schemaVersion,
 });
 
@@ -115,6 +120,7 @@ function applyStored(
     state: next,
     revision: event.revision,
     position: event.position,
+    eventId: event.id,
     unsaved: unsaved + 1,
     unsavedBytes: unsavedBytes + countedBytes(snapshot, event.payload),
     unsavedSince: unsavedSince || event.storedAt,

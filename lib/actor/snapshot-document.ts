@@ -1,7 +1,8 @@
 import { promisify } from 'node:util';
 import { deflateRaw, inflateRaw } from 'node:zlib';
-import { isTelltaleError } from '../errors.ts';
+import { isTelltaleError, TelltaleError } from '../errors.ts';
 import { admit } from '../event/admission.ts';
+import { isCount } from '../parse-options.ts';
 import { SNAPSHOTS } from '../store/documents.ts';
 import type { Store } from '../store/port.ts';
 
@@ -11,6 +12,8 @@ export interface Snapshot {
   readonly revision: number;
   /** Of that event. */
   readonly position: number;
+  /** That event. */
+  readonly eventId?: string | undefined;
 }
 
 /** How a snapshot is to be kept. */
@@ -21,9 +24,9 @@ export interface Keeping {
 }
 
 /** `position` is what retention goes by; the state is there as it is, or packed. */
-interface Content extends Partial<Snapshot> {
-  readonly entity?: string;
-  readonly schemaVersion?: number;
+interface Content extends Snapshot {
+  readonly entity: string;
+  readonly schemaVersion: number;
   /** The state as JSON, compressed (deflate), in base64. */
   readonly packed?: string;
 }
@@ -37,32 +40,51 @@ const LEVEL = 1;
 const deflate = promisify<string, { level: number }, Buffer>(deflateRaw);
 const inflate = promisify<Buffer, { maxOutputLength: number }, Buffer>(inflateRaw);
 
-/** The last snapshot of an entity; undefined where there is none that this version of the state can begin with. */
-export async function readSnapshot(store: Store, entity: string, version: number): Promise<Snapshot | undefined> {
-  const document = await store.document(SNAPSHOTS, entity);
-  const { revision, position, schemaVersion, ...content } = (document?.value ?? {}) as Content;
-  if (schemaVersion !== version || revision === undefined || position === undefined) return undefined;
-  // `apply` may change it in place, and some stores hand out what they keep.
-  if (content.packed === undefined) return { state: structuredClone(content.state), revision, position };
-  const state = await unpack(content.packed);
-  return state && { ...state, revision, position };
+/** Whose snapshot, and who is told why one that is there is of no use. */
+export interface Wanted {
+  readonly entity: string;
+  readonly schemaVersion: number;
+  readonly ignored?: ((reason: TelltaleError) => void) | undefined;
 }
 
 /**
- * Keeps a snapshot, unless there is one already that is as new: two processes may hold the entity, and what lies behind
- * the newer one may be removed by now. Rejects with `PAYLOAD_*` for a state that is not plain data, and with what the
+ * The last snapshot of an entity; undefined where there is none that this version of the state can begin with. One that is
+ * damaged, or of another log than this one (which was restored from a backup, say), is as good as none: the events are
+ * there, or their loss is told.
+ */
+export async function readSnapshot(store: Store, { entity, ...wanted }: Wanted): Promise<Snapshot | undefined> {
+  const document = await store.document(SNAPSHOTS, entity);
+  if (!document) return undefined;
+  const ignore = (why: string, about = {}): undefined => {
+    const text = `the snapshot of ${entity} is ignored: ${why}; its state is rebuilt from the events`;
+    wanted.ignored?.(new TelltaleError('STORE_CORRUPT', text, { details: { entity, ...about } }));
+  };
+  if (!isContent(document.value, entity)) return ignore('it is damaged');
+  const { revision, position, schemaVersion, eventId, ...content } = document.value;
+  if (schemaVersion !== wanted.schemaVersion) return undefined;
+  const place = { revision, position, ...(eventId !== undefined && { eventId }) };
+  if (!(await isInLog(store, entity, place)))
+    return ignore(`revision ${revision} at position ${position} is not in this log`, place);
+  // `apply` may change it in place, and some stores hand out what they keep.
+  if (content.packed === undefined) return { state: structuredClone(content.state), ...place };
+  const state = await unpack(content.packed);
+  return state ? { ...state, ...place } : ignore('it is damaged');
+}
+
+/**
+ * Keeps a snapshot, unless there is one already that is as new, or of a newer version of the state: two processes may hold
+ * the entity, and what lies behind the newer one may be removed by now. Rejects with `PAYLOAD_*` for a state that is not plain data, and with what the
  * store refuses.
  */
 export async function saveSnapshot(store: Store, entity: string, snapshot: Snapshot, keeping: Keeping): Promise<void> {
-  const { position, revision } = snapshot;
+  const { position, revision, eventId } = snapshot;
   const { schemaVersion, compressAbove } = keeping;
-  const admitted = admit(snapshot.state, 'payload', MAX_STATE_BYTES);
+  const admitted = admit(snapshot.state, 'state', MAX_STATE_BYTES);
   const state =
     admitted.bytes > compressAbove ? { packed: await pack(admitted.value) } : { state: admitted.value as unknown };
-  const value = { entity, position, revision, schemaVersion, ...state };
+  const value = { entity, position, revision, schemaVersion, ...(eventId !== undefined && { eventId }), ...state };
   const there = await store.document(SNAPSHOTS, entity);
-  const known = there?.value as Content | undefined;
-  if (known?.schemaVersion === schemaVersion && known.position! >= position) return;
+  if (there && (await mustStay(store, there.value, value))) return;
   try {
     await store.putDocument(SNAPSHOTS, entity, value, { position, etag: there?.etag ?? null });
   } catch (error) {
@@ -71,10 +93,33 @@ export async function saveSnapshot(store: Store, entity: string, snapshot: Snaps
   }
 }
 
+type Place = Omit<Snapshot, 'state'>;
+
+async function mustStay(store: Store, there: unknown, next: Omit<Content, 'state'>): Promise<boolean> {
+  if (!isContent(there, next.entity) || there.schemaVersion < next.schemaVersion) return false;
+  if (there.schemaVersion > next.schemaVersion) return true;
+  return there.position >= next.position && isInLog(store, next.entity, there);
+}
+
+function isContent(value: unknown, entity: string): value is Content {
+  if (typeof value !== 'object' || value === null) return false;
+  const { position, revision, schemaVersion, state, packed, ...content } = value as Partial<Content>;
+  if (content.entity !== entity || ![position, revision, schemaVersion].every(isCount)) return false;
+  return packed === undefined ? state !== undefined : typeof packed === 'string';
+}
+
+/** Is the event it stands behind what this log has there? A removed one is taken on trust. */
+async function isInLog(store: Store, entity: string, { position, revision, eventId }: Place): Promise<boolean> {
+  const query = { after: position - 1, through: position, descending: false, limit: 1 };
+  const [event] = (await store.page(query)).events;
+  if (event === undefined)
+    return position <= (await store.head()).position && revision <= (await store.revision(entity));
+  return event.entity === entity && event.revision === revision && (eventId ?? event.id) === event.id;
+}
+
 const pack = async (state: unknown): Promise<string> =>
   (await deflate(JSON.stringify(state), { level: LEVEL })).toString('base64');
 
-// One that cannot be read is as good as none: the events are there, or their loss is told.
 async function unpack(packed: string): Promise<Pick<Snapshot, 'state'> | undefined> {
   try {
     const text = await inflate(Buffer.from(packed, 'base64'), { maxOutputLength: MAX_TEXT_BYTES });

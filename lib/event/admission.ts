@@ -29,7 +29,7 @@ const arrayPrototype: unknown = Array.prototype;
  *
  * Throws `PAYLOAD_*` with the path, what is there and the remedy, and nothing else, whatever a getter or a proxy does.
  */
-export function admit(value: unknown, root: 'payload' | 'metadata' | 'answer', maxBytes: number): Admitted {
+export function admit(value: unknown, root: 'payload' | 'metadata' | 'answer' | 'state', maxBytes: number): Admitted {
   const walk = idle ?? new Walk();
   // A getter or a proxy may emit in the middle of a walk: that one gets a walk of its own.
   idle = undefined;
@@ -58,7 +58,7 @@ class Walk {
   readonly #parents: unknown[] = [];
   readonly #keys: (string | number | undefined)[] = [];
 
-  run(value: unknown, root: 'payload' | 'metadata' | 'answer', maxBytes: number): Admitted {
+  run(value: unknown, root: 'payload' | 'metadata' | 'answer' | 'state', maxBytes: number): Admitted {
     this.#bytes = 0;
     this.#maxBytes = maxBytes;
     this.#key = undefined;

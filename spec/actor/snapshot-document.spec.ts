@@ -6,6 +6,7 @@ import type { Context } from 'mocha';
 import type { Behaviour } from '../../lib/acting-api.ts';
 import { readSnapshot, saveSnapshot, type Snapshot } from '../../lib/actor/snapshot-document.ts';
 import { createBus } from '../../lib/bus.ts';
+import type { TelltaleError } from '../../lib/errors.ts';
 import type { Store } from '../../lib/store/port.ts';
 import { jsonFile } from '../../plugins/json-file/index.ts';
 import { memory } from '../../plugins/memory/index.ts';
@@ -42,7 +43,7 @@ describe('the document of a snapshot', () => {
     const { packed, ...rest } = await written(store);
     expect(rest).to.deep.equal({ entity: 'a/1', position: 2, revision: 2, schemaVersion: 1 });
     expect((packed as string).length).to.be.below(5_000);
-    expect(await readSnapshot(store, 'a/1', 1)).to.deep.equal(at(2, state));
+    expect(await readSnapshot(store, { entity: 'a/1', schemaVersion: 1 })).to.deep.equal(at(2, state));
   });
 
   it('is never compressed where the size is Infinity', async () => {
@@ -55,24 +56,60 @@ describe('the document of a snapshot', () => {
   it('is nothing to another version of the state, and to whoever finds it damaged', async () => {
     const store = await storeWith(1);
     await saveSnapshot(store, 'a/1', at(1, 'x'.repeat(100_000)), KEEPING);
-    expect(await readSnapshot(store, 'a/1', 2)).to.equal(undefined);
+    expect(await readSnapshot(store, { entity: 'a/1', schemaVersion: 2 })).to.equal(undefined);
     await store.putDocument('snapshots', 'a/1', { ...(await written(store)), packed: 'AAAA' });
-    expect(await readSnapshot(store, 'a/1', 1)).to.equal(undefined);
+    expect(await readSnapshot(store, { entity: 'a/1', schemaVersion: 1 })).to.equal(undefined);
   });
 
-  it('is never replaced by an older one, whoever is late, but by any of another version', async () => {
+  it('is never replaced by an older one, whoever is late, but by any of a newer version', async () => {
     const store = await storeWith(3);
     await saveSnapshot(store, 'a/1', at(3), KEEPING);
     await saveSnapshot(store, 'a/1', at(2), KEEPING);
     expect(await written(store)).to.include({ revision: 3 });
     await saveSnapshot(store, 'a/1', at(1), { ...KEEPING, schemaVersion: 2 });
     expect(await written(store)).to.include({ revision: 1 });
+    await saveSnapshot(store, 'a/1', at(3), KEEPING);
+    expect(await written(store)).to.include({ revision: 1, schemaVersion: 2 });
     const big = 'x'.repeat(1_000_000);
     await Promise.all([
       saveSnapshot(store, 'a/1', at(2, big), { ...KEEPING, schemaVersion: 2 }),
       saveSnapshot(store, 'a/1', at(3), { ...KEEPING, schemaVersion: 2 }),
     ]);
     expect(await written(store)).to.include({ revision: 3 });
+  });
+
+  const damaged: readonly [string, unknown][] = [
+    ['of no object', 'text'],
+    ['of a list', []],
+    ['without a state', { entity: 'a/1', position: 3, revision: 3, schemaVersion: 1 }],
+    ['whose position is text', { entity: 'a/1', position: 'a', revision: 3, schemaVersion: 1, state: {} }],
+    ['whose revision is negative', { entity: 'a/1', position: 3, revision: -7, schemaVersion: 1, state: {} }],
+    ['of another entity', { entity: 'a/2', position: 3, revision: 3, schemaVersion: 1, state: {} }],
+    ['packed as a number', { entity: 'a/1', position: 3, revision: 3, schemaVersion: 1, packed: 5 }],
+    ['packed badly', { entity: 'a/1', position: 3, revision: 3, schemaVersion: 1, packed: 'AAAA' }],
+    ['ahead of the log', { entity: 'a/1', position: 9, revision: 9, schemaVersion: 1, state: {} }],
+    ['of another event', { entity: 'a/1', position: 3, revision: 3, eventId: 'else', schemaVersion: 1, state: {} }],
+    ['of another revision', { entity: 'a/1', position: 3, revision: 2, schemaVersion: 1, state: {} }],
+  ];
+  for (const [what, value] of damaged)
+    it(`${what} is ignored, told of, and replaced by the next one`, async () => {
+      const store = await storeWith(3);
+      await store.putDocument('snapshots', 'a/1', value);
+      const told: string[] = [];
+      const ignored = (reason: TelltaleError): void => void told.push(reason.message);
+      expect(await readSnapshot(store, { entity: 'a/1', schemaVersion: 1, ignored })).to.equal(undefined);
+      expect(told).to.have.lengthOf(1);
+      expect(told[0]).to.include('the snapshot of a/1 is ignored');
+      if (what === 'packed badly') return;
+      await saveSnapshot(store, 'a/1', at(2), KEEPING);
+      expect(await written(store)).to.include({ revision: 2 });
+    });
+
+  it('is good without its event where that was removed', async () => {
+    const store = await storeWith(3);
+    await saveSnapshot(store, 'a/1', { ...at(2), eventId: 'whatever' }, KEEPING);
+    await store.remove([{ from: 1, to: 2 }], 'test');
+    expect(await readSnapshot(store, { entity: 'a/1', schemaVersion: 1 })).to.include({ revision: 2 });
   });
 
   it('gives way to one that is stored between its look and its turn', async () => {
@@ -91,6 +128,7 @@ describe('the document of a snapshot', () => {
   it('is refused where the state is not plain data', async () => {
     const error = await rejectionOf(saveSnapshot(await storeWith(1), 'a/1', at(1, new Map()), KEEPING));
     expect(error.code).to.equal('PAYLOAD_NOT_PLAIN');
+    expect(error.message).to.include('state').and.not.include('payload');
   });
 
   it('is compressed beside the event loop', async function () {
