@@ -22,6 +22,9 @@ const IGNORED = (): void => undefined;
 /** How much longer than the server a client waits, so that it hears why. */
 const GRACE = 1.1;
 
+/** How long a client waits for a statement that the server ends after this time. */
+export const patience = (timeoutMs: number): number => Math.ceil(timeoutMs * GRACE);
+
 /**
  * Connections to one server, from a pool that is made here or was given.
  *
@@ -87,7 +90,7 @@ export class Connections {
     options: TransactionOptions = {},
   ): Promise<T> {
     const { timeoutMs = this.#timeoutMs } = options;
-    return this.#with(async (session, client) => {
+    return this.#with(async (session, client, discard) => {
       await session.query(
         `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}`,
       );
@@ -97,7 +100,7 @@ export class Connections {
         return result;
       } catch (error) {
         // What follows a refusal must not stay open; a broken connection is thrown away, and the server rolls back.
-        if (isRefusal(error) || error instanceof TelltaleError) await session.query('ROLLBACK');
+        if (isRefusal(error) || error instanceof TelltaleError) await session.query('ROLLBACK').catch(discard);
         throw error;
       }
     }, timeoutMs);
@@ -129,15 +132,18 @@ export class Connections {
     return sessionOn(client, this.#timeoutMs);
   }
 
-  async #with<T>(work: (session: Session, client: PgClient) => Promise<T>, timeoutMs = this.#timeoutMs): Promise<T> {
+  async #with<T>(
+    work: (session: Session, client: PgClient, discard: (error: unknown) => void) => Promise<T>,
+    timeoutMs = this.#timeoutMs,
+  ): Promise<T> {
     const client = await this.#connect();
     let broken: Error | undefined;
-    const noted = (error: Error): void => void (broken = error);
+    const noted = (error: unknown): void => void (broken ??= toError(error));
     client.on('error', noted);
     try {
-      return await work(sessionOn(client, timeoutMs), client);
+      return await work(sessionOn(client, timeoutMs), client, noted);
     } catch (error) {
-      if (!isRefusal(error) && !(error instanceof TelltaleError)) broken ??= toError(error);
+      if (!isRefusal(error) && !(error instanceof TelltaleError)) noted(error);
       throw error;
     } finally {
       client.removeListener('error', noted);
@@ -208,6 +214,6 @@ function cut(client: PgClient): void {
 function sessionOn(client: PgClient, timeoutMs: number): Session {
   return {
     query: (text, values = []) =>
-      client.query({ text, values, rowMode: 'array', types: RAW, query_timeout: Math.ceil(timeoutMs * GRACE) }),
+      client.query({ text, values, rowMode: 'array', types: RAW, query_timeout: patience(timeoutMs) }),
   };
 }

@@ -9,7 +9,15 @@ export function sqlState(error: unknown): string {
 /** The connection is as it was: the server refused one statement. */
 export function isRefusal(error: unknown): boolean {
   const state = sqlState(error);
-  return state !== '' && !state.startsWith('57P') && !state.startsWith('08') && hasSeverity(error, 'ERROR');
+  // Too few parameters are a violation of the protocol as well, after which it goes on.
+  const isLost = state.startsWith('57P') || (state.startsWith('08') && state !== '08P01');
+  return state !== '' && !isLost && hasSeverity(error, 'ERROR');
+}
+
+/** Another connection may do better: the server is away, or says nothing any more. */
+export function isOfTheConnection(error: unknown): boolean {
+  const isMistake = error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
+  return !isRefusal(error) && !isTelltaleError(error) && !isMistake;
 }
 
 /** No partition takes the position of a row. */

@@ -3,9 +3,8 @@ import { TelltaleError, isTelltaleError, toError } from '../../lib/plugin.ts';
 import type { CheckpointTarget, CommitAnswer, TargetCheckpoint } from '../../lib/plugin.ts';
 import { CheckpointTable } from './checkpoint-table.ts';
 import { Connections } from './connections.ts';
-import type { Session } from './connections.ts';
 import type { PgClient, PgPool } from './driver.ts';
-import { isRefusal, openingFailure } from './failures.ts';
+import { isOfTheConnection, isRefusal, openingFailure } from './failures.ts';
 import { parseTarget } from './options.ts';
 import type { ParsedTarget, PostgresTargetOptions } from './options.ts';
 import { Handed } from './transactions.ts';
@@ -92,7 +91,7 @@ class DatabaseOfViews implements PostgresTarget {
         const known = await this.#table.lock(session, checkpoints);
         if (this.#wasCarriedOut(checkpoints, known)) at.step = 'known';
         else {
-          await this.#hand(run, { connections, client, session });
+          await this.#hand(run, { connections, client });
           await this.#table.write(session, checkpoints);
           at.step = 'committing';
         }
@@ -115,19 +114,19 @@ class DatabaseOfViews implements PostgresTarget {
     });
   }
 
-  async #hand(run: Run, { connections, client, session }: Hands): Promise<void> {
+  async #hand(run: Run, { connections, client }: Hands): Promise<void> {
     const handed = new Handed({ client, connections }, this.#options.timeoutMs);
+    let thrown: Thrown | undefined;
     try {
       await run(handed.tx);
     } catch (error) {
-      await handed.end();
-      // Where the connection is gone, that is what went wrong, and the next one tries again.
-      await session.query('ROLLBACK');
-      throw new Thrown(error);
-    } finally {
-      await handed.end();
-      handed.forget();
+      thrown = new Thrown(error);
     }
+    await handed.end();
+    handed.forget();
+    // A statement whose end nobody heard of may still be carried out: whatever the handler made of that, it runs again.
+    if (handed.failure !== undefined) throw handed.failure;
+    if (thrown !== undefined) throw thrown;
     if (handed.refusal === undefined) return;
     throw handlersDoing('a statement was refused, and the handler went on', handed.refusal);
   }
@@ -139,7 +138,7 @@ class DatabaseOfViews implements PostgresTarget {
         return await work(await this.#open());
       } catch (error) {
         const failure = openingFailure(error, 'PostgreSQL');
-        const mayPass = failure.code === 'STORE_UNAVAILABLE' && !isRefusal(error) && !isTelltaleError(error);
+        const mayPass = failure.code === 'STORE_UNAVAILABLE' && isOfTheConnection(error);
         if (!mayPass || performance.now() + waitMs > end) throw failure;
       }
       await wait(waitMs);
@@ -162,7 +161,7 @@ class DatabaseOfViews implements PostgresTarget {
     try {
       await connections.transaction(async (session, client) => {
         await this.#table.bring(session);
-        if (setup) await this.#hand(setup, { connections, client, session });
+        if (setup) await this.#hand(setup, { connections, client });
       });
       return connections;
     } catch (error) {
@@ -175,7 +174,6 @@ class DatabaseOfViews implements PostgresTarget {
 interface Hands {
   readonly connections: Connections;
   readonly client: PgClient;
-  readonly session: Session;
 }
 
 /** The same for what is committed twice. */

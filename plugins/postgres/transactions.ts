@@ -1,7 +1,8 @@
 import { expected } from '../../lib/plugin.ts';
+import { patience } from './connections.ts';
 import type { Connections } from './connections.ts';
 import type { PgClient } from './driver.ts';
-import { isRefusal } from './failures.ts';
+import { isOfTheConnection, isRefusal } from './failures.ts';
 
 /** One row as `pg` makes it of what the server sends. */
 export type PostgresRow = Readonly<Record<string, unknown>>;
@@ -94,7 +95,7 @@ export class Handed {
     if (typeof text !== 'string' || ENDS.test(text))
       throw expected('INVALID_OPTION', 'a statement of `tx`', 'SQL that neither begins nor ends transactions', text);
     const client = this.#open.client as unknown as PlainClient;
-    const answer = client.query({ text, values, queryMode: 'extended', query_timeout: this.#timeoutMs });
+    const answer = client.query({ text, values, queryMode: 'extended', query_timeout: patience(this.#timeoutMs) });
     const ended: Promise<void> = answer.then(
       () => void this.#running.delete(ended),
       (error: unknown) => this.#failed(ended, error),
@@ -106,7 +107,7 @@ export class Handed {
   #failed(ended: Promise<void>, error: unknown): void {
     this.#running.delete(ended);
     if (isRefusal(error)) this.refusal ??= error;
-    else this.failure ??= error;
+    else if (isOfTheConnection(error)) this.failure ??= error;
   }
 }
 
