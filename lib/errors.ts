@@ -62,6 +62,7 @@ export const ERRORS = {
   STORE_PATH: 'the folder of the log does not exist, is a file, or may not be written',
   STORE_ACCESS:
     'the server of the log does not let the store in, or not do what it must: wrong user, password, database or rights',
+  STORE_REFUSED: 'the database does not take a value of this event; other events are stored',
   STORE_READ_ONLY: 'the store was opened for reading only',
   STORE_REQUIRED: 'the operation needs a store and the bus has none',
   NOT_SUPPORTED: 'this store does not support the operation',

@@ -18,6 +18,7 @@ export type { ErrorCode, ErrorOptions } from './errors.ts';
 export { canonicalJson, contentHash } from './event/content-hash.ts';
 export type { Metadata, Plain, StoredEvent, TelltaleEvent } from './event/event.ts';
 export { indexKey, indexKeyReader, isIndexPath } from './event/index-key.ts';
+export { isWellFormed } from './event/well-formed.ts';
 export type { Filter } from './filter/language.ts';
 export type { Bus } from './api.ts';
 export type { EventDeclarations, PayloadsOf } from './event/define-events.ts';

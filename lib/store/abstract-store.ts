@@ -2,6 +2,7 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { expected, type TelltaleError } from '../errors.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
+import { isWellFormed } from '../event/well-formed.ts';
 import { AppendQueue, type Commit } from './append-queue.ts';
 import { checkImport } from './check-import.ts';
 import { checkEvents, prepareAppends } from './check-events.ts';
@@ -168,11 +169,13 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
 
   async find(ids: readonly string[]): Promise<ReadonlyMap<string, Port.KnownId>> {
     this.#state.mustRead();
-    return this.#state.call(() => this._find(ids));
+    // Nothing stored has another one; a database may refuse it, or take it for another.
+    return this.#state.call(() => this._find(ids.filter(isWellFormed)));
   }
 
   async revision(entity: string): Promise<number> {
     this.#state.mustRead();
+    if (!isWellFormed(entity)) return 0;
     return (await this.#state.call(() => this._revision([entity]))).get(entity) ?? 0;
   }
 

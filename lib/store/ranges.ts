@@ -1,4 +1,5 @@
 import { expected } from '../errors.ts';
+import { isWellFormed } from '../event/well-formed.ts';
 import type { RemovedRange } from './port.ts';
 
 /** Inclusive positions. */
@@ -96,6 +97,6 @@ export function checkRanges(ranges: readonly Range[], reason: string): void {
       throw expected('INVALID_OPTION', '`from`', 'a position from 1', from);
     if (!(to >= from)) throw expected('INVALID_OPTION', '`to`', `a position from ${from}`, to);
   }
-  if (typeof reason !== 'string' || reason.length === 0)
-    throw expected('INVALID_OPTION', '`reason`', 'a text that says why', reason);
+  if (typeof reason !== 'string' || reason.length === 0 || !isWellFormed(reason))
+    throw expected('INVALID_OPTION', '`reason`', 'a well-formed text that says why', reason);
 }

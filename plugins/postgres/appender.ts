@@ -1,4 +1,4 @@
-import { TelltaleError, decideCommit, gatherFacts } from '../../lib/plugin.ts';
+import { TelltaleError, decideCommit, gatherFacts, toError } from '../../lib/plugin.ts';
 import type {
   Commit,
   CommitFacts,
@@ -7,11 +7,12 @@ import type {
   LookUps,
   PendingAppend,
   PreparedAppends,
+  StoredEvent,
 } from '../../lib/plugin.ts';
 import { commitRows } from './commit-rows.ts';
 import type { CommitRows } from './commit-rows.ts';
 import type { Connections, Session } from './connections.ts';
-import { isTaken, lacksPartition } from './failures.ts';
+import { isOfData, isTaken, lacksPartition } from './failures.ts';
 import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
 
@@ -55,6 +56,34 @@ export class Appender {
   }
 
   async commit(prepared: PreparedAppends): Promise<Commit> {
+    try {
+      return await this.#carryOut(prepared);
+    } catch (error) {
+      if (!isOfData(error)) throw error;
+      return prepared.appends.length > 1 ? this.#oneByOne(prepared) : this.#refused(prepared, error);
+    }
+  }
+
+  /** One of them holds what the database does not take, which must not keep the others out. */
+  async #oneByOne({ appends, refused }: PreparedAppends): Promise<Commit> {
+    const commits: Commit[] = [];
+    for (const append of appends) commits.push(await this.commit({ appends: [append], refused }));
+    return {
+      outcomes: commits.flatMap(({ outcomes }) => outcomes),
+      records: leadingRun(commits.flatMap(({ records }) => records)),
+      head: commits.findLast(({ records }) => records.length > 0)?.head ?? commits.at(-1)!.head,
+    };
+  }
+
+  async #refused({ appends }: PreparedAppends, thrown: unknown): Promise<Commit> {
+    const cause = toError(thrown);
+    const text = `the database does not take event ${appends[0]!.events[0]?.id}: ${cause.message}`;
+    const { connections, names } = this.#port;
+    const outcomes = [new TelltaleError('STORE_REFUSED', text, { cause })];
+    return { outcomes, records: [], head: await readHead(connections, names) };
+  }
+
+  async #carryOut(prepared: PreparedAppends): Promise<Commit> {
     const rows = prepared.refused.size === 0 ? commitRows(prepared.appends) : undefined;
     if (rows !== undefined) {
       const commit = await this.#withRoom(prepared, () => this.#atOnce(prepared.appends, rows));
@@ -149,9 +178,19 @@ function countEvents({ appends }: PreparedAppends): number {
   return appends.reduce((sum, { events }) => sum + events.length, 0);
 }
 
+/** Whoever listens reads what lies behind another process's events; only what follows at once may go by without. */
+function leadingRun(records: readonly StoredEvent[]): readonly StoredEvent[] {
+  const end = records.findIndex(({ position }, i) => position !== records[0]!.position + i);
+  return end < 0 ? records : records.slice(0, end);
+}
+
 /** The head behind the lock that all writers take. */
-async function lockHead(session: Session, names: Names): Promise<Head> {
-  const { rows } = await session.query(`SELECT position, stored_at FROM ${names.of('counter')} FOR UPDATE`);
+function lockHead(session: Session, names: Names): Promise<Head> {
+  return readHead(session, names, ' FOR UPDATE');
+}
+
+async function readHead(session: Pick<Session, 'query'>, names: Names, lock = ''): Promise<Head> {
+  const { rows } = await session.query(`SELECT position, stored_at FROM ${names.of('counter')}${lock}`);
   const [position, storedAt] = rows[0]!;
   return { position: Number(position), storedAt: Number(storedAt) };
 }

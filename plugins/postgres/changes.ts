@@ -1,6 +1,6 @@
 import { Slice, mergeRanges, metadataText, payloadText, subtractRanges } from '../../lib/plugin.ts';
 import type { Between, Fence, Range, RemovedRange, StoredEvent } from '../../lib/plugin.ts';
-import { bigintArray, intArray, textArray } from './arrays.ts';
+import { bigintArray, textArray } from './arrays.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { Connections, Session } from './connections.ts';
 import { checkFence } from './documents.ts';
@@ -74,13 +74,13 @@ export class Changes {
     await session.query(
       `UPDATE ${this.#port.names.of('events')} e
        SET payload = r.payload, metadata = r.metadata, schema_version = r.version
-       FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[]) r (position, payload, metadata, version)
+       FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) r (position, payload, metadata, version)
        WHERE e.position = r.position AND e.position BETWEEN $5 AND $6`,
       [
         bigintArray(events.map(({ position }) => position)),
         textArray(events.map(({ payload }) => payloadText(payload))),
         textArray(events.map(({ metadata }) => metadataText(metadata))),
-        intArray(events.map(({ schemaVersion }) => schemaVersion)),
+        bigintArray(events.map(({ schemaVersion }) => schemaVersion)),
         ...spanOf(events.map(({ position }) => ({ from: position, to: position }))),
       ],
     );

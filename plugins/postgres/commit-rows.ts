@@ -90,7 +90,7 @@ function parametersOf(
     intArray(distances),
     texts(({ correlationId }) => correlationId),
     texts(({ causationId }) => causationId ?? null),
-    intArray(events.map(({ schemaVersion }) => schemaVersion)),
+    bigintArray(events.map(({ schemaVersion }) => schemaVersion)),
     texts(({ payload }) => payloadText(payload)),
     texts(({ metadata }) => metadataText(metadata)),
     texts(contentHash),

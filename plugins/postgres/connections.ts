@@ -1,4 +1,4 @@
-import { TelltaleError, toError } from '../../lib/plugin.ts';
+import { TelltaleError, expected, toError } from '../../lib/plugin.ts';
 import type { PgClient, PgPool, PgPoolClient, PgResult, PgSingleClient } from './driver.ts';
 import { loadDriver } from './driver.ts';
 import { isRefusal } from './failures.ts';
@@ -37,15 +37,23 @@ export class Connections {
   readonly #place: Place;
   readonly #poolSize: number;
   readonly #timeoutMs: number;
+  readonly #toFailure: (thrown: unknown) => unknown;
   readonly #sockets = new Set<PgClient>();
   #pool: PgPool | undefined;
   #end: (() => Promise<void>) | undefined;
   #single: (() => PgSingleClient) | undefined;
 
-  constructor(place: Place, poolSize: number, timeoutMs: number) {
+  /** `toFailure` turns what the server refuses into what is thrown. */
+  constructor(
+    place: Place,
+    poolSize: number,
+    timeoutMs: number,
+    toFailure: (thrown: unknown) => unknown = (thrown) => thrown,
+  ) {
     this.#place = place;
     this.#poolSize = poolSize;
     this.#timeoutMs = timeoutMs;
+    this.#toFailure = toFailure;
   }
 
   get figures(): { readonly open: number; readonly idle: number; readonly waiting: number } {
@@ -72,7 +80,7 @@ export class Connections {
 
   async close(): Promise<void> {
     const end = this.#end;
-    if ('pool' in this.#place) this.#pool?.removeListener('error', IGNORED);
+    if ('pool' in this.#place && this.#pool !== undefined) leave(this.#pool);
     this.#pool = undefined;
     this.#end = undefined;
     if (end === undefined) return;
@@ -92,7 +100,8 @@ export class Connections {
     const { timeoutMs = this.#timeoutMs } = options;
     return this.#with(async (session, client, discard) => {
       await session.query(
-        `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}`,
+        `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)};
+         SET LOCAL idle_in_transaction_session_timeout = ${Math.ceil(timeoutMs * 2)}`,
       );
       try {
         const result = await work(session, client);
@@ -141,14 +150,35 @@ export class Connections {
     const noted = (error: unknown): void => void (broken ??= toError(error));
     client.on('error', noted);
     try {
+      await beExact(client, timeoutMs);
       return await work(sessionOn(client, timeoutMs), client, noted);
     } catch (error) {
       if (!isRefusal(error) && !(error instanceof TelltaleError)) noted(error);
-      throw error;
+      throw this.#toFailure(error);
     } finally {
       client.removeListener('error', noted);
       if (broken !== undefined) client.on('error', IGNORED);
       client.release(broken);
+      if (broken !== undefined && 'pool' in this.#place) void this.#cancel(client);
+    }
+  }
+
+  /**
+   * What nobody waits for any more must not go on, waiting for a lock perhaps, until the server finds out. Connections
+   * of our own have a `statement_timeout`; those of a pool that was given are somebody else's. Never rejects.
+   */
+  async #cancel({ processID }: PgPoolClient): Promise<void> {
+    if (typeof processID !== 'number') return;
+    try {
+      const client = await this.#connect();
+      const session = sessionOn(client, this.#timeoutMs);
+      const cancelled = session.query('SELECT pg_cancel_backend($1)', [processID]);
+      await cancelled.then(
+        () => client.release(),
+        (error: unknown) => client.release(toError(error)),
+      );
+    } catch {
+      // The server is away, and with it what was to be cancelled.
     }
   }
 
@@ -174,8 +204,10 @@ export class Connections {
   }
 
   #adopt(pool: PgPool): void {
+    if (pool.ending === true)
+      throw expected('INVALID_OPTION', '`pool` of postgres', 'a pool that has not been ended', 'an ended one');
     this.#pool = pool;
-    pool.on('error', IGNORED);
+    join(pool);
     const { Client, options } = pool as PgPool & {
       readonly Client?: new (options: object) => PgSingleClient;
       readonly options?: object;
@@ -204,6 +236,30 @@ export class Connections {
     for (const client of this.#sockets) cut(client);
     this.#sockets.clear();
   }
+}
+
+const users = new WeakMap<PgPool, number>();
+
+/** One listener, however many stores share the pool. */
+function join(pool: PgPool): void {
+  const count = users.get(pool) ?? 0;
+  if (count === 0) pool.on('error', IGNORED);
+  users.set(pool, count + 1);
+}
+
+function leave(pool: PgPool): void {
+  const count = users.get(pool)! - 1;
+  users.set(pool, count);
+  if (count === 0) pool.removeListener('error', IGNORED);
+}
+
+const exact = new WeakSet<PgClient>();
+
+/** A server, or a role, may be set to round what it says of a float8. */
+async function beExact(client: PgClient, timeoutMs: number): Promise<void> {
+  if (exact.has(client)) return;
+  await sessionOn(client, timeoutMs).query('SET extra_float_digits = 1');
+  exact.add(client);
 }
 
 /** For what says nothing any more: `pg` waits for the server's goodbye. */

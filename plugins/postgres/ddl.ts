@@ -29,7 +29,7 @@ CREATE TABLE ${names.of('events')} (
   revision bigint NOT NULL,
   correlation_id text COLLATE "C" NOT NULL,
   causation_id text COLLATE "C",
-  schema_version int NOT NULL,
+  schema_version bigint NOT NULL,
   stored_at float8 NOT NULL,
   payload text NOT NULL,
   metadata text
@@ -86,7 +86,7 @@ function createAppend(names: Names): string {
 CREATE FUNCTION ${names.append}(
   asked text[], stream_names text[], expected bigint[], counts int[],
   ids text[], types text[], sources text[], times float8[], entities text[], streams int[], offsets int[],
-  correlations text[], causations text[], versions int[], payloads text[], metadatas text[], hashes text[],
+  correlations text[], causations text[], versions bigint[], payloads text[], metadatas text[], hashes text[],
   now float8,
   OUT status text, OUT first bigint, OUT stored float8, OUT bases bigint[]
 ) LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $append$

@@ -25,6 +25,8 @@ export interface PgClient {
 
 export interface PgPoolClient extends PgClient {
   release(error?: Error | boolean): void;
+  /** Which of the server's processes serves it; a pool that only looks like one of `pg` may not tell. */
+  readonly processID?: number;
 }
 
 /** A connection outside of any pool. */
@@ -44,6 +46,7 @@ export interface PgPool {
   connect(): Promise<PgPoolClient>;
   on(event: 'error', listener: OnError): unknown;
   removeListener(event: 'error', listener: OnError): unknown;
+  readonly ending?: boolean;
   readonly totalCount: number;
   readonly idleCount: number;
   readonly waitingCount: number;

@@ -20,9 +20,25 @@ export function isOfTheConnection(error: unknown): boolean {
   return !isRefusal(error) && !isTelltaleError(error) && !isMistake;
 }
 
+/** The server, or what is written to it, does not take some value: the same again is refused again. */
+export function isOfData(error: unknown): boolean {
+  return error instanceof RangeError || (/^(?:21|22|23|54)/.test(sqlState(error)) && !lacksPartition(error));
+}
+
+/** What a refusal comes to that no further attempt changes; anything else stays as it is. */
+export function lastingFailure(error: unknown, where: string): unknown {
+  if (isTelltaleError(error) || !isRefusal(error)) return error;
+  const state = sqlState(error);
+  const code = /^(?:42501|25006|28|0P)/.test(state) ? 'STORE_ACCESS' : /^(?:42|3F)/.test(state) ? 'STORE_FAILED' : '';
+  if (code === '') return error;
+  const cause = toError(error);
+  return new TelltaleError(code, `${where}: ${cause.message}`, { cause });
+}
+
 /** No partition takes the position of a row. */
 export function lacksPartition(error: unknown): boolean {
-  return sqlState(error) === '23514';
+  // A row that a CHECK keeps out has the same state, and names it.
+  return sqlState(error) === '23514' && (error as { readonly constraint?: string }).constraint === undefined;
 }
 
 /** An id or a name that must be there once is there already. */

@@ -1,6 +1,6 @@
 import { contentHash, toRow } from '../../lib/plugin.ts';
 import type { ImportSlice, Range, Tombstone } from '../../lib/plugin.ts';
-import { bigintArray, floatArray, intArray, textArray } from './arrays.ts';
+import { bigintArray, floatArray, textArray } from './arrays.ts';
 import type { Connections, Session } from './connections.ts';
 import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
@@ -83,7 +83,7 @@ export class Imports {
     await session.query(
       `INSERT INTO ${this.#port.names.of('events')}
        SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::text[], $7::bigint[],
-         $8::text[], $9::text[], $10::int[], $11::float8[], $12::text[], $13::text[])`,
+         $8::text[], $9::text[], $10::bigint[], $11::float8[], $12::text[], $13::text[])`,
       [
         bigintArray(rows.map(({ position }) => position)),
         textArray(rows.map(({ id }) => id)),
@@ -94,7 +94,7 @@ export class Imports {
         bigintArray(rows.map(({ revision }) => revision)),
         textArray(rows.map((row) => row.correlation_id)),
         textArray(rows.map((row) => row.causation_id)),
-        intArray(rows.map((row) => row.schema_version)),
+        bigintArray(rows.map((row) => row.schema_version)),
         floatArray(rows.map((row) => row.stored_at)),
         textArray(rows.map(({ payload }) => payload)),
         textArray(rows.map(({ metadata }) => metadata)),

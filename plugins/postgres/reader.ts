@@ -1,4 +1,4 @@
-import { EVENT_COLUMNS, candidatesOf, conditionsOf, fromRow, trigramsOf } from '../../lib/plugin.ts';
+import { EVENT_COLUMNS, candidatesOf, conditionsOf, fromRow, isWellFormed, trigramsOf } from '../../lib/plugin.ts';
 import type {
   Bind,
   Dialect,
@@ -175,7 +175,7 @@ export class Reader {
   async #positions(session: Query, ids: readonly string[]): Promise<number[]> {
     const { rows } = await session.query(
       `SELECT position FROM ${this.#names.of('event_ids')} WHERE id = ANY ($1::text[])`,
-      [textArray(ids)],
+      [textArray(ids.filter(isWellFormed))],
     );
     return rows.map(([position]) => Number(position));
   }

@@ -29,7 +29,7 @@ import { Changes } from './changes.ts';
 import { Connections, type Session } from './connections.ts';
 import { DocumentTable, checkFence } from './documents.ts';
 import type { PgClient } from './driver.ts';
-import { openingFailure } from './failures.ts';
+import { lastingFailure, openingFailure } from './failures.ts';
 import { Imports } from './imports.ts';
 import { Names } from './names.ts';
 import { openTables } from './opening.ts';
@@ -71,7 +71,7 @@ export class PostgresStore extends AbstractStore {
     this.name = `postgres ${schema}.${tablePrefix}events`;
     const names = new Names(schema, tablePrefix);
     this.#names = names;
-    this.#connections = new Connections(place, poolSize, timeoutMs);
+    this.#connections = new Connections(place, poolSize, timeoutMs, (thrown) => lastingFailure(thrown, this.name));
     this.#partitions = new Partitions(this.#connections, names, partitionEvents);
     this.#reader = new Reader({ ...options, indexPayload: options.indexPayload === true, names });
     this.#documents = new DocumentTable(this.#connections, names);
