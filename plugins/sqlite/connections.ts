@@ -80,9 +80,13 @@ async function openWriting(connect: () => Connection, path: string, options: Par
     if (search) createSearch(open);
     open.run('UPDATE telltale_log SET puts = puts');
   });
-  const isFull = (connection.pragma('synchronous') as number) >= FULL;
   const reader = await openReader(connect, path);
-  return { reader, writer: { turns, connection }, durability: isFull && durability === 'disk' ? 'disk' : 'os' };
+  return { reader, writer: { turns, connection }, durability: durability === 'os' ? 'os' : durabilityOf(connection) };
+}
+
+/** What the commits of a connection are, as it is set. */
+export function durabilityOf(connection: Connection): 'disk' | 'os' {
+  return (connection.pragma('synchronous') as number) >= FULL ? 'disk' : 'os';
 }
 
 /**

@@ -1,3 +1,4 @@
+import { TelltaleError } from '../../lib/plugin.ts';
 import type { Head, Range } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 
@@ -10,7 +11,8 @@ export interface LogRow extends Head {
 }
 
 export function readLog(connection: Connection): LogRow {
-  const row = connection.get('SELECT position, stored_at, events, bytes, paths FROM telltale_log')!;
+  const row = connection.get('SELECT position, stored_at, events, bytes, paths FROM telltale_log');
+  if (row === undefined) throw new TelltaleError('STORE_CORRUPT', 'sqlite: the counters of the log are missing');
   return {
     position: row['position'] as number,
     storedAt: row['stored_at'] as number,
@@ -48,10 +50,15 @@ export function lastChange(connection: Connection): number {
   return (connection.get('SELECT max(serial) AS serial FROM telltale_changes')!['serial'] as number | null) ?? 0;
 }
 
-/** What was removed or rewritten since. */
-export function changesSince(connection: Connection, serial: number): readonly Range[] {
-  const sql = 'SELECT from_position AS "from", to_position AS "to" FROM telltale_changes WHERE serial > ?';
-  return connection.all(sql, [serial]) as unknown as readonly Range[];
+/** What was removed or rewritten since, in order of positions, and up to which serial; all of the log where nobody knows. */
+export function changesSince(connection: Connection, serial: number): { ranges: readonly Range[]; last: number } {
+  const sql =
+    'SELECT serial, from_position AS "from", to_position AS "to" FROM telltale_changes WHERE serial > ? ORDER BY serial';
+  const rows = connection.all(sql, [serial]) as unknown as readonly (Range & { readonly serial: number })[];
+  if (rows.length === 0) return { ranges: [], last: serial };
+  const last = rows.at(-1)!.serial;
+  if (rows[0]!.serial > serial + 1) return { ranges: [{ from: 1, to: readLog(connection).position }], last };
+  return { ranges: rows.map(({ from, to }) => ({ from, to })).toSorted((a, b) => a.from - b.from), last };
 }
 
 const KEPT_CHANGES = 10_000;

@@ -30,7 +30,7 @@ import type { Batch } from './appender.ts';
 import { removeRanges, rewriteEvents } from './changes.ts';
 import type { ChangeContext } from './changes.ts';
 import type { Connection } from './connection.ts';
-import { closeConnections, openConnections } from './connections.ts';
+import { closeConnections, durabilityOf, openConnections } from './connections.ts';
 import type { Connections } from './connections.ts';
 import { deleteDocument, listCollections, listDocuments, putDocument, readDocument } from './documents.ts';
 import { sqliteCode } from './driver.ts';
@@ -119,7 +119,8 @@ export class SqliteStore extends AbstractStore {
     },
     append: async (tx, appends) => {
       const batch = await this.#prepare(appends);
-      return this.#decide(transactionOf(tx)!.connection, batch);
+      const { connection } = transactionOf(tx)!;
+      return this.#decide(connection, batch, durabilityOf(connection));
     },
     committed: () => this.#wake?.(),
   };
@@ -294,8 +295,11 @@ export class SqliteStore extends AbstractStore {
     await this.#guard(async () => {
       const writer = this.#writer;
       await writer.between((connection) => connection.exec('PRAGMA synchronous = FULL'));
-      await writer.transaction((connection) => connection.run('UPDATE telltale_log SET puts = puts'));
-      await writer.between((connection) => connection.exec('PRAGMA synchronous = NORMAL'));
+      try {
+        await writer.transaction((connection) => connection.run('UPDATE telltale_log SET puts = puts'));
+      } finally {
+        await writer.between((connection) => connection.exec('PRAGMA synchronous = NORMAL'));
+      }
     });
   }
 
@@ -322,8 +326,8 @@ export class SqliteStore extends AbstractStore {
     return { prepared, packed: await packAppends(prepared.appends, this.#options.compressAbove) };
   }
 
-  #decide(connection: Connection, batch: Prepared): Promise<Commit> {
-    return this.#appender.commit(connection, { ...batch, now: this.clock.now(), durability: this.#durability });
+  #decide(connection: Connection, batch: Prepared, durability = this.#durability): Promise<Commit> {
+    return this.#appender.commit(connection, { ...batch, now: this.clock.now(), durability });
   }
 
   #change(between: Between, fence: Fence | undefined): ChangeContext {

@@ -14,13 +14,16 @@ export class FileWatch {
   readonly #port: WatchPort;
   /** The changes up to this serial have been told. */
   #told = 0;
+  /** The file's version at the last look; the first is before the store reads its head. */
+  #seen: unknown;
 
   constructor(port: WatchPort) {
     this.#port = port;
   }
 
-  /** Changes from now on are told. */
+  /** Changes from now on are told, and commits. */
   start(reader: Connection): void {
+    this.#seen = this.#version();
     this.#told = lastChange(reader);
   }
 
@@ -31,13 +34,14 @@ export class FileWatch {
 
   /** Calls `wake` after each look that finds a commit; answers the undo. */
   poll(clock: Clock, wake: () => void): () => void {
-    let seen = this.#version();
     let cancel: () => void;
     const look = (): void => {
       const version = this.#version();
-      if (version !== seen) this.#tellChanges();
-      if (version !== seen) wake();
-      seen = version;
+      if (version !== this.#seen) {
+        // What could not be read is told at the next look.
+        if (this.#tellChanges()) this.#seen = version;
+        wake();
+      }
       cancel = clock.after(this.#port.pollMs, look);
     };
     cancel = clock.after(this.#port.pollMs, look);
@@ -53,15 +57,17 @@ export class FileWatch {
     }
   }
 
-  #tellChanges(): void {
+  /** False where the file could not be read. */
+  #tellChanges(): boolean {
     const reader = this.#port.reader();
-    if (reader === undefined) return;
+    if (reader === undefined) return false;
     try {
-      const ranges = changesSince(reader, this.#told);
-      this.#told = lastChange(reader);
-      if (ranges.length > 0) this.#port.changed(ranges.toSorted((a, b) => a.from - b.from));
+      const { ranges, last } = changesSince(reader, this.#told);
+      this.#told = last;
+      if (ranges.length > 0) this.#port.changed(ranges);
+      return true;
     } catch {
-      // Told at the next look.
+      return false;
     }
   }
 }
