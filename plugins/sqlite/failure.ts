@@ -15,7 +15,8 @@ export function toFailure(thrown: unknown, path: string): TelltaleError {
   if (isTelltaleError(thrown)) return thrown;
   const cause = toError(thrown);
   const answer = sqliteCode(thrown);
-  const code = MEANINGS.get(answer ?? '') ?? 'STORE_UNAVAILABLE';
+  const isTableGone = /no such (?:table|column): telltale_/.test(cause.message);
+  const code = isTableGone ? 'STORE_CORRUPT' : (MEANINGS.get(answer ?? '') ?? 'STORE_UNAVAILABLE');
   return new TelltaleError(code, `sqlite ${path}: ${cause.message}`, { cause, details: { path, answer } });
 }
 

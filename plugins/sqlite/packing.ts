@@ -32,9 +32,10 @@ export async function packEvents(events: readonly TelltaleEvent[], above: number
   if (above === Infinity) return packed;
   for (const { payload } of events) {
     const text = payloadText(payload);
-    if (text.length <= above) continue;
+    // A character is at most three bytes of text, so that most are not counted.
+    if (text.length * 3 <= above || Buffer.byteLength(text) <= above) continue;
     const bytes = await deflate(text, { level: 1 });
-    if (bytes.length <= text.length * WORTH_IT) packed.set(payload, bytes);
+    if (bytes.length <= Buffer.byteLength(text) * WORTH_IT) packed.set(payload, bytes);
   }
   return packed;
 }

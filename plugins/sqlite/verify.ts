@@ -52,11 +52,19 @@ export async function verify(path: string, options: { readonly driver?: DriverNa
     const findings = new Findings();
     // One transaction: what is committed meanwhile must not look like a fault.
     reader.exec('BEGIN');
-    const { position: head } = readLog(reader);
-    checkFile(reader, findings);
-    const events = await checkRows(reader, findings);
-    await checkCover(reader, head, findings);
-    checkTables(reader, head, findings);
+    const step = async <T>(check: () => T | Promise<T>): Promise<T | undefined> => {
+      try {
+        return await check();
+      } catch (error) {
+        findings.add(`a check could not go on: ${toError(error).message}`);
+        return undefined;
+      }
+    };
+    await step(() => checkFile(reader, findings));
+    const events = (await step(() => checkRows(reader, findings))) ?? 0;
+    const head = (await step(() => readLog(reader).position)) ?? 0;
+    if (head > 0) await step(() => checkCover(reader, head, findings));
+    await step(() => checkTables(reader, head, findings));
     return { path, driver: driver.name, head, events, findings: findings.kept, found: findings.count };
   } finally {
     reader.close();

@@ -61,6 +61,22 @@ describe('sqlite: damaged rows', () => {
     expect(store.health().status).to.equal('open');
   });
 
+  for (const sql of ['DELETE FROM telltale_log', 'DROP TABLE telltale_log', 'DROP TABLE telltale_events'])
+    it(`says what is missing where somebody ran ${sql}`, async () => {
+      const fresh = freshStore({});
+      store = fresh;
+      await fresh.open();
+      await fresh.append(buildEvents(2));
+      await fresh.close();
+      const own = loadDriver().open(pathOf(fresh));
+      own.exec(sql);
+      own.close();
+      const { findings } = await verify(pathOf(fresh));
+      expect(findings.map(({ problem }) => problem).join()).to.match(/telltale_(?:log|events)|counters of the log/);
+      const error = await rejectionOf(fresh.open().then(() => eventsOf(fresh)));
+      expect(error.code).to.equal('STORE_CORRUPT');
+    });
+
   async function damage(driver: Parameters<typeof loadDriver>[0], sql: string): Promise<readonly string[]> {
     const options = { checkOnRead: true, ...(driver !== undefined && { driver }) };
     const fresh = freshStore(options);
