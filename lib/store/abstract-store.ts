@@ -1,6 +1,6 @@
 // oxlint-disable eslint/no-underscore-dangle -- the underscore marks what a store brings and nobody else may call
 import { systemClock, type Clock } from '../clock.ts';
-import { expected, type TelltaleError } from '../errors.ts';
+import type { TelltaleError } from '../errors.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
 import { isWellFormed } from '../event/well-formed.ts';
 import { AppendQueue, type Commit } from './append-queue.ts';
@@ -13,6 +13,7 @@ import { Documents } from './documents.ts';
 import { FeedTail } from './feed-tail.ts';
 import { gatherFacts, type LookUps } from './gather-facts.ts';
 import { LogChanges } from './log-changes.ts';
+import { LoopTurns } from './loop-turns.ts';
 import { behind, checkPageQuery, compileHints, fillPage, withHints } from './page-reader.ts';
 import type * as Port from './port.ts';
 import { checkRanges, intersects } from './ranges.ts';
@@ -20,6 +21,7 @@ import type { Range } from './ranges.ts';
 import { rewritten } from './rewrite.ts';
 import { StoreBackend } from './store-backend.ts';
 import { StoreStatus } from './store-status.ts';
+import { Syncing } from './syncing.ts';
 import { aborted, unlessAborted } from './unless-aborted.ts';
 
 const READ_EVENTS = 1_000;
@@ -32,12 +34,20 @@ const READ_EVENTS = 1_000;
  * Order: `_append`, `_sync` and the steps of `_remove` and `_rewrite` never overlap one another; removals, rewrites and
  * document changes each run one by one.
  * Reads overlap anything: they must answer with whole commits.
+ * Turns: a program that only ever waits for its store lets timers fire all the same, however fast that answers.
  * Failure: what an underscore method throws reaches the caller as `STORE_UNAVAILABLE` with its cause (a
  * `TelltaleError` as it is), and fails everything queued behind it. `STORE_FAILED` or `STORE_CORRUPT` out of a write
  * is fail-stop: the status becomes `failed`, no write is taken any more, reads go on.
  * Closing: `close` refuses new work, writes what is queued, then calls `_close`. A closed store may be opened again.
  */
 export abstract class AbstractStore extends StoreBackend implements Port.Store {
+  #clock: Clock = systemClock;
+  readonly #turns = new LoopTurns({ monotonic: () => this.#clock.monotonic() });
+  readonly #state = new StoreStatus(
+    () => this.name,
+    'store',
+    () => this.#turns.next(),
+  );
   readonly #feed = new CommitFeed();
   readonly #tail = new FeedTail(this.#feed, {
     head: () => this._head(),
@@ -48,13 +58,19 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     commit: (appends) => this._commit(appends),
     answered: (commit) => this.#publish(commit),
     toFailure: (thrown) => this.#writeFailure(thrown),
+    turn: () => this.#turns.next(),
   });
   readonly #documents = new Documents({
     read: (collection, key) => this.#state.call(() => this._document(collection, key)),
     write: (...put) => this.#state.call(() => this._putDocument(...put)),
     list: (collection) => this.#state.call(() => this._listDocuments(collection)),
     erase: (...which) => this.#state.call(() => this._deleteDocument(...which)),
-    syncTo: (position) => this.#syncTo(position),
+    syncTo: (position) => this.#syncing.upTo(position),
+  });
+  readonly #syncing = new Syncing({
+    head: () => this._head(),
+    sync: async () => this._sync?.(),
+    exclusive: (step) => this.#queue.exclusive(() => this.#write(step)),
   });
   readonly #changes = new LogChanges({
     documents: this.#documents,
@@ -71,13 +87,10 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     revision: (entities) => this._revision(entities),
     page: (query) => this.#page(query),
   };
-  #clock: Clock = systemClock;
-  readonly #state = new StoreStatus(() => this.name);
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   /** Unknown before the first commit and after one whose end is not known. */
   #head: Port.Head | undefined;
-  #syncedTo = 0;
   #unwatch: (() => void) | undefined;
 
   /** Wall and monotonic time, injected by `open`. */
@@ -248,7 +261,7 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
 
   async sync(): Promise<void> {
     this.#state.mustWrite();
-    await this.#syncNow();
+    await this.#syncing.now();
   }
 
   health(): Port.StoreHealth {
@@ -274,7 +287,7 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
       throw this.#state.wrap(thrown);
     }
     this.#head = undefined;
-    this.#syncedTo = 0;
+    this.#syncing.start();
     this.#state.become('open');
     if (this.supports.operations.includes('watch')) this.#unwatch = this._watch?.(() => this.#tail.wake());
   }
@@ -311,23 +324,6 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     const { position } = event;
     const page = await this.#page({ after: position - 1, through: position, descending: false, limit: 1 });
     return rewritten(page.events[0], event, this.supports.maxEventBytes);
-  }
-
-  #syncNow(): Promise<void> {
-    return this.#queue.exclusive(() =>
-      this.#write(async () => {
-        const { position } = await this._head();
-        await this._sync?.();
-        this.#syncedTo = position;
-      }),
-    );
-  }
-
-  async #syncTo(position: number): Promise<void> {
-    if (position <= this.#syncedTo) return;
-    await this.#syncNow();
-    if (position <= this.#syncedTo) return;
-    throw expected('INVALID_OPTION', '`position`', `at most the head, ${this.#syncedTo}`, position);
   }
 
   async #publish(commit: Pick<Commit, 'records' | 'head'>): Promise<void> {

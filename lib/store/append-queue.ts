@@ -27,6 +27,8 @@ export interface AppendQueueOptions {
   readonly answered: (commit: Commit) => Promise<void>;
   /** Turns whatever `commit` threw into the error each append fails with. */
   readonly toFailure: (thrown: unknown) => TelltaleError;
+  /** What the next commit waits for, so that the event loop has its turns. */
+  readonly turn: () => Promise<void> | undefined;
 }
 
 interface Batch {
@@ -37,7 +39,8 @@ interface Batch {
 
 /**
  * Group commit. While one commit is in flight the next fills; there is no timer: the first commit starts on a
- * microtask, so what one turn of the event loop appends goes together.
+ * microtask, so what one turn of the event loop appends goes together. Where commits never wait for anything, one waits
+ * for the event loop every so often.
  *
  * Order: commits are carried out and answered in the order of `push`.
  * Failure: a commit that rejects fails its appends and everything queued behind it, in order, so that the caller can
@@ -98,6 +101,8 @@ export class AppendQueue {
       const batch = this.#batches.shift();
       if (batch === undefined) break;
       await this.#carryOut(batch);
+      const turn = this.#options.turn();
+      if (turn !== undefined) await turn;
     }
     this.#running = undefined;
   }

@@ -7,12 +7,15 @@ type Word = StoreHealth['status'];
 export class StoreStatus {
   readonly #name: () => string;
   readonly #kind: 'store' | 'sink';
+  readonly #turn: (() => Promise<void> | undefined) | undefined;
   #word: Word = 'closed';
   #lastError: TelltaleError | undefined;
 
-  constructor(name: () => string, kind: 'store' | 'sink' = 'store') {
+  /** `turn` is what answers wait for, so that the event loop has its turns. */
+  constructor(name: () => string, kind: 'store' | 'sink', turn?: () => Promise<void> | undefined) {
     this.#name = name;
     this.#kind = kind;
+    this.#turn = turn;
   }
 
   get word(): Word {
@@ -54,7 +57,10 @@ export class StoreStatus {
   /** Runs an operation of the store; what it throws becomes a `TelltaleError`. */
   async call<T>(operation: () => Promise<T>): Promise<T> {
     try {
-      return await operation();
+      const answer = await operation();
+      const turn = this.#turn?.();
+      if (turn !== undefined) await turn;
+      return answer;
     } catch (thrown) {
       throw this.wrap(thrown);
     }

@@ -117,7 +117,7 @@ describe('follow', () => {
     const { store, batches, end } = await start(1, { after: 3 });
     const next = batches.next();
     await turn();
-    for (let i = 0; i < 4; i++) await store.append(buildEvents(1));
+    for (let i = 0; i < 3; i++) await store.append(buildEvents(1));
     expect(shape(await next)).to.deep.equal([[4], 4]);
     end();
   });
