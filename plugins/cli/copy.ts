@@ -4,7 +4,7 @@ import { copyStore, isTelltaleError } from '../../lib/index.ts';
 import type { CopyMap, CopyProgress, CopyReport } from '../../lib/index.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { kindOf } from './log-folder.ts';
-import { logAt } from './open-log.ts';
+import { SQLITE_FILE, logAt } from './open-log.ts';
 import type { NamedLog } from './open-log.ts';
 import { Problem } from './problem.ts';
 import { startProgressLine } from './progress-line.ts';
@@ -21,8 +21,6 @@ export interface CopyCommandOptions {
 }
 
 const INTERRUPTED = 130;
-/** What a file is called that `backup` makes an SQLite log of. */
-const SQLITE_FILE = /\.(?:db|sqlite3?)$/i;
 
 /** Copies a log into another store: a folder or the url of a store each. Answers the exit code. */
 export async function copyLog(from: string, to: string, options: CopyCommandOptions): Promise<number> {

@@ -1,7 +1,7 @@
 import type { Store } from '../../lib/plugin.ts';
 import type { Diagnosis, Fault } from './diagnosis.ts';
 import { examine } from './examine.ts';
-import { kindOf } from './log-folder.ts';
+import { checkIsLog, kindOf } from './log-folder.ts';
 import { logAt, mustBeFolder } from './open-log.ts';
 import { Problem } from './problem.ts';
 import { counted, integer } from './render/figures.ts';
@@ -33,6 +33,7 @@ async function diagnose(place: string): Promise<Diagnosis> {
     await mustBeFolder(folder);
     const { inspect } = await import('../json-file/index.ts');
     const { segments, ...rest } = await inspect(folder);
+    if (segments === 0 && rest.found === 0) await checkIsLog(folder);
     return { kind: `json-file, ${counted(segments, 'segment')}`, ...rest };
   }
   const path = await fileOf(place);

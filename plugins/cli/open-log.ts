@@ -5,6 +5,9 @@ import { commandLine } from './invocation.ts';
 import { checkIsLog, kindOf } from './log-folder.ts';
 import { Problem } from './problem.ts';
 
+/** What a file with an SQLite log is called. */
+export const SQLITE_FILE = /\.(?:db|sqlite3?)$/i;
+
 /** Throws a `Problem` that says what to name instead, unless the folder holds a log. */
 export async function mustBeLog(folder: string): Promise<void> {
   await mustBeFolder(folder);
@@ -16,6 +19,8 @@ export async function mustBeFolder(folder: string): Promise<void> {
   const kind = await kindOf(folder);
   if (kind === 'missing')
     throw new Problem(`${folder} does not exist; name the folder of a log, such as .telltale/<name>`);
+  if (kind === 'file' && SQLITE_FILE.test(folder))
+    throw new Problem(`${folder} is a file; name the folder of a log, or sqlite:${folder}`);
   if (kind === 'file')
     throw new Problem(`${folder} is a file; name the folder of a log, or take it in: ${commandLine('import', folder)}`);
   if (kind !== 'folder') throw new Problem(`${folder} is not a folder`);

@@ -141,11 +141,14 @@ describe('telltale doctor', function () {
   });
 
   it('says in one line what is wrong with its words', async () => {
+    writeFileSync(join(home, 'log.db'), '');
     for (const [words, text] of [
       [['doctor', 'nowhere'], 'does not exist'],
       [['doctor', 'nowhere.db'], 'does not exist'],
       [['doctor', 'sqlite:./nowhere.db'], 'does not exist'],
       [['doctor', 'memory:'], 'holds nothing'],
+      [['doctor', '.'], '. holds no log; did you mean log?'],
+      [['show', 'log.db'], 'sqlite:log.db'],
     ] as const) {
       const { code, err } = await commandLine(words, home);
       expect([code, err.includes(text)], err).to.deep.equal([2, true]);

@@ -85,7 +85,7 @@ describe('telltale verify', function () {
     const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}&tablePrefix=mine_`;
     const report = await verifyStore(await subjectAt(url, undefined), { kills: 3, events: 400, only: BRIEFLY });
     expect(report.breaches).to.deep.equal([]);
-    expect(report.proofs.P5!.seen[0]).to.include('8 writers on 4 stores');
+    expect(report.proofs.P5!.seen[0]).to.include('8 writers on 4 stores of one process');
     const left = await ask(server, 'SELECT nspname FROM pg_namespace WHERE starts_with(nspname, $1)', [schema]);
     expect(left).to.deep.equal([]);
   });

@@ -16,7 +16,8 @@ const PAGE = 100;
 
 /**
  * Writers append, some of it in vain, while readers go by position: each must see every event once and in order,
- * without a hole that is filled later. Where the store is shared, each writer has another store on the same log.
+ * without a hole that is filled later. Where the store is shared, they have several stores on the same log, with
+ * connections of their own, but all of this process.
  */
 export async function gapTest(specimen: Specimen, count: number): Promise<GapReport> {
   const first = await openOne(specimen);

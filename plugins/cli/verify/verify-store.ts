@@ -122,7 +122,8 @@ function ownTests(
     body: () =>
       using(async (specimen) => {
         const { events: written, writers, readers, stores } = await gapTest(specimen, events);
-        const how = `${writers} writers on ${stores} ${stores === 1 ? 'store' : 'stores'}, ${readers} readers`;
+        const where = stores === 1 ? '1 store' : `${stores} stores of one process`;
+        const how = `${writers} writers on ${where}, ${readers} readers`;
         books.see('P5', `gap test: ${written} events, ${how}, no gap`);
       }),
   };
