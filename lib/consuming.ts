@@ -146,6 +146,7 @@ function portOf(core: Core, { name }: ConsumerTerms, changed: ConsumerPort['chan
   return {
     store,
     clock,
+    turn: core.turn,
     context: contextPort(core),
     // A little is left for the last checkpoint.
     closeTimeoutMs: closeTimeoutMs * 0.8,

@@ -320,9 +320,10 @@ export class Consumer {
   }
 
   #createWork(): Work {
-    const { clock, context } = this.#port;
+    const { clock, turn, context } = this.#port;
     const port = {
       clock,
+      turn,
       context,
       envelopeOf: (event: StoredEvent) => this.#port.envelopeOf(event),
       mayStart: () => this.#status === 'running' && this.#seats.isSure,

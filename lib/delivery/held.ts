@@ -13,7 +13,7 @@ export interface Surroundings {
   readonly next: number;
   readonly isFull: boolean;
   readonly queued: number;
-  readonly running: number;
+  readonly isAtRest: boolean;
 }
 
 /** What has failed and holds its lane, oldest first, and which of it has a letter. */
@@ -78,12 +78,12 @@ export class Held {
   }
 
   /** Why a consumer cannot go on by itself. Not where anything goes on that may make room. */
-  whyStuck({ lowest, next, isFull, queued, running }: Surroundings): string | undefined {
+  whyStuck({ lowest, next, isFull, queued, isAtRest }: Surroundings): string | undefined {
     if (this.size === 0) return undefined;
     if (this.size >= MAX_WAITING_KEYS) return this.text;
     if (next - lowest > MAX_BEYOND && this.find(lowest + 1))
       return `it has come ${inWords(MAX_BEYOND)} positions beyond the first event that failed, and ${this.text}`;
-    if (!isFull || running > 0) return undefined;
+    if (!isFull || !isAtRest) return undefined;
     return `all ${inWords(queued)} events that there is room for wait, and ${this.text}`;
   }
 

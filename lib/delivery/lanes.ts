@@ -7,6 +7,7 @@ import { invoke, type Failure } from '../invoke/invoke.ts';
 import { createKeyedMailbox } from '../mailbox/keyed-mailbox.ts';
 import type { Mailbox } from '../mailbox/mailbox.ts';
 import { createPlainMailbox } from '../mailbox/plain-mailbox.ts';
+import type { Paused, Turn } from '../mailbox/turn.ts';
 import type { RetryPolicy } from '../retry.ts';
 import type { Partition } from './partition.ts';
 import type { Mark } from './progress.ts';
@@ -55,6 +56,7 @@ export interface LanesTerms {
 
 export interface LanesPort {
   readonly clock: Clock;
+  readonly turn: Turn;
   readonly context: ContextPort;
   /** May anything be begun now? */
   mayStart(): boolean;
@@ -75,7 +77,7 @@ export interface LanesPort {
  * which says whether the lane goes on. Closing: what belongs to a partition that has ended is given back when its turn
  * comes, or by `drop`.
  */
-export class Lanes {
+export class Lanes implements Paused {
   readonly #port: LanesPort;
   readonly #terms: LanesTerms;
   readonly #mailbox: Mailbox<Item>;
@@ -83,6 +85,8 @@ export class Lanes {
   #running = 0;
   #filling: 'no' | 'waiting' | 'over' = 'no';
   #cancelFilling: (() => void) | undefined;
+  /** Goes on in the next turn of the event loop. */
+  #isPaused = false;
 
   constructor(port: LanesPort, terms: LanesTerms) {
     this.#port = port;
@@ -92,6 +96,11 @@ export class Lanes {
 
   get running(): number {
     return this.#running;
+  }
+
+  /** Does nothing go on by itself? */
+  get isAtRest(): boolean {
+    return this.#running === 0 && !this.#isPaused;
   }
 
   get queued(): number {
@@ -114,6 +123,10 @@ export class Lanes {
   pump(): void {
     while (this.#runs.size < this.#terms.concurrency && this.#mailbox.length > 0 && this.#port.mayStart()) {
       if (!this.#isFilled()) return;
+      if (!this.#port.turn.enter(this)) {
+        this.#isPaused = true;
+        return;
+      }
       const next = this.#mailbox.take();
       if (!next) return;
       if (next.item.partition.isHeld) this.#start(this.#batchBehind(next.item), undefined);
@@ -122,6 +135,12 @@ export class Lanes {
         this.#port.returned([next.item]);
       }
     }
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.pump();
+    this.#port.eased();
   }
 
   /** Runs again what holds its lane. */

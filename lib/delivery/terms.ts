@@ -5,6 +5,7 @@ import type { Place } from '../event/place.ts';
 import type { Filter } from '../filter/language.ts';
 import type { ContextPort, HandlerContext } from '../invoke/handler-context.ts';
 import type { Failure } from '../invoke/invoke.ts';
+import type { Turn } from '../mailbox/turn.ts';
 import type { RetryPolicy } from '../retry.ts';
 import type { Store } from '../store/port.ts';
 import type { RetryReadOptions } from '../store/read/retry-read.ts';
@@ -40,6 +41,7 @@ export interface ConsumerTerms {
 export interface ConsumerPort {
   readonly store: Store;
   readonly clock: Clock;
+  readonly turn: Turn;
   readonly context: ContextPort;
   /** How long running handlers are waited for when it stops. */
   readonly closeTimeoutMs: number;

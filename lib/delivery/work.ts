@@ -5,6 +5,7 @@ import type { StoredEvent } from '../event/event.ts';
 import type { ContextPort } from '../invoke/handler-context.ts';
 import type { Failure } from '../invoke/invoke.ts';
 import { KeyFailure, laneKey } from '../invoke/lane-key.ts';
+import type { Turn } from '../mailbox/turn.ts';
 import { Held, inWords, MAX_BEYOND } from './held.ts';
 import { Lanes, type Item, type Run } from './lanes.ts';
 import { recipientOf } from './letters.ts';
@@ -15,6 +16,7 @@ import { TargetFailure } from './within.ts';
 
 export interface WorkPort {
   readonly clock: Clock;
+  readonly turn: Turn;
   readonly context: ContextPort;
   envelopeOf(event: StoredEvent): Envelope;
   mayStart(): boolean;
@@ -62,14 +64,11 @@ export class Work {
     const { handler, concurrency, retry, batch, target } = terms;
     const keyed = terms.key !== undefined || this.#isSerial;
     const lanes = {
-      clock: port.clock,
-      context: port.context,
-      mayStart: () => port.mayStart(),
+      ...port,
       keyOf: ({ index }: Partition) => port.keyOf(index),
       done: (run: Run) => this.#done(run),
       failed: (run: Run, failure: Failure) => this.#failed(run, failure),
       returned: (items: readonly Item[]) => this.#returned(items),
-      eased: () => port.eased(),
     };
     this.#lanes = new Lanes(lanes, { handler, keyed, concurrency, retry, batch, target });
   }
@@ -168,7 +167,7 @@ export class Work {
 
   /** Is there room again for so many events that it is worth reading on? */
   get isEasy(): boolean {
-    if (!this.#isFull || this.#lanes.running === 0) return true;
+    if (!this.#isFull || this.#lanes.isAtRest) return true;
     return this.#lanes.queued <= MAX_QUEUED / 2 && this.#lanes.queuedBytes <= MAX_QUEUED_BYTES / 2;
   }
 
@@ -393,7 +392,7 @@ export class Work {
   }
 
   #whyStuck(): string | undefined {
-    const { queued, running } = this.#lanes;
-    return this.#held.whyStuck({ lowest: this.#lowest(), next: this.#next, isFull: this.#isFull, queued, running });
+    const { queued, isAtRest } = this.#lanes;
+    return this.#held.whyStuck({ lowest: this.#lowest(), next: this.#next, isFull: this.#isFull, queued, isAtRest });
   }
 }
