@@ -48,7 +48,12 @@ export class Changes {
   /** Partitions of which nothing stays are dropped as a whole; the rest goes in steps. */
   async remove(ranges: readonly Range[], why: Why, between: Between): Promise<number> {
     let count = 0;
-    for (const step of await this.#plan(ranges)) count += await between(() => this.#carryOut(step, why));
+    for (const { ranges: part, partition } of await this.#plan(ranges)) {
+      const dropped = partition && (await between(() => this.#tryDrop(partition, part, why)));
+      if (dropped !== undefined) count += dropped;
+      // Somebody reads it all the time: its events go, and the empty partition stays.
+      else for (const some of stepsOf(part)) count += await between(() => this.#delete(some, why));
+    }
     return count;
   }
 
@@ -93,7 +98,11 @@ export class Changes {
     const touched = (await partitions.list(connections)).filter(({ from, end }) => from <= last && end > first);
     const gone = await this.#removedIn(connections, { from: touched[0]?.from ?? 1, to: touched.at(-1)?.end ?? 1 });
     const empty = mergeRanges([...gone, ...ranges]);
-    const whole = touched.filter(({ from, end }) => subtractRanges([{ from, to: end - 1 }], empty).length === 0);
+    const whole = touched.filter(({ from, end }) => {
+      const all = { from, to: end - 1 };
+      // One that lies between two ranges and is empty already stays.
+      return intersection(ranges, all).length > 0 && subtractRanges([all], empty).length === 0;
+    });
     const dropped = whole.map(({ from, end }) => ({ from, to: end - 1 }));
     const steps: Step[] = whole.map((partition, i) => ({ partition, ranges: intersection(ranges, dropped[i]!) }));
     const slice = new Slice();
@@ -106,31 +115,29 @@ export class Changes {
     return steps.toSorted((a, b) => a.ranges[0]!.from - b.ranges[0]!.from);
   }
 
-  async #carryOut(step: Step, why: Why): Promise<number> {
-    if (step.partition === undefined) return this.#delete(step.ranges, why);
+  /** Answers nothing where it is held all the time. */
+  async #tryDrop(partition: Partition, ranges: readonly Range[], why: Why): Promise<number | undefined> {
     for (let attempt = 0; attempt < DROP_ATTEMPTS; attempt++) {
-      const count = await this.#drop(step.partition, step.ranges, why).catch((error: unknown) => {
+      const count = await this.#drop(partition, ranges, why).catch((error: unknown) => {
         if (isHeld(error)) return undefined;
         throw error;
       });
       if (count !== undefined) return count;
     }
-    // Somebody reads it all the time: its events go, and the empty partition stays.
-    let count = 0;
-    for (const ranges of stepsOf(step.ranges)) count += await this.#delete(ranges, why);
-    return count;
+    return undefined;
   }
 
   async #drop({ name, from, end }: Partition, ranges: readonly Range[], why: Why): Promise<number> {
     const { connections, names } = this.#port;
     const table = `"${names.schema}"."${name}"`;
     return connections.transaction(async (session) => {
-      await session.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
       await this.#begin(session, why.fence);
       const left = await this.#left(session, ranges);
       const { rows: there } = await session.query('SELECT to_regclass($1)', [table]);
       if (left.length === 0 || there[0]![0] === null) return 0;
       await forgetRange(session, names, from, end - 1);
+      // Other changes of the log are waited for as long as they take.
+      await session.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
       await session.query(`LOCK TABLE ${names.of('events')}, ${table} IN ACCESS EXCLUSIVE MODE`);
       await this.#noteEntities(session, from, end - 1);
       const { rows } = await session.query(`SELECT count(*) FROM ${table}`);

@@ -1,4 +1,4 @@
-import { contentHash, toRow } from '../../lib/plugin.ts';
+import { TelltaleError, contentHash, toRow } from '../../lib/plugin.ts';
 import type { ImportSlice, Range, Tombstone } from '../../lib/plugin.ts';
 import { bigintArray, floatArray, textArray } from './arrays.ts';
 import type { Connections, Session } from './connections.ts';
@@ -25,10 +25,14 @@ export class Imports {
   /** Carried out as a whole, under the lock that all writers take. */
   async take(slice: ImportSlice): Promise<void> {
     const { connections, names, partitions } = this.#port;
-    await partitions.upTo(slice.to);
+    await partitions.holding(slice.events.map(({ position }) => position));
     await connections.transaction(async (session) => {
       const { rows } = await session.query(`SELECT position FROM ${names.of('counter')} FOR UPDATE`);
-      if (Number(rows[0]![0]) !== slice.from - 1) throw new Error('somebody else has written meanwhile');
+      const head = Number(rows[0]![0]);
+      if (head !== slice.from - 1) {
+        const text = `expected the log to end at ${slice.from - 1}, found ${head}: somebody else has written meanwhile`;
+        throw new TelltaleError('IMPORT_REFUSED', text);
+      }
       await this.#insertEvents(session, slice);
       await this.#insertIds(session, slice);
       await this.#raiseStreams(session, slice);

@@ -31,7 +31,7 @@ export async function openTables(port: OpeningPort): Promise<Durability> {
   const { connections, names, partitions } = port;
   const durability = await checkServer(connections);
   if (port.readOnly) {
-    if (!(await hasTables(connections, names, await look(connections, port)))) throw missing(names);
+    if (!(await hasLog(connections, names))) throw missing(names);
     await checkRights(connections, names, ['SELECT']);
     return durability;
   }
@@ -42,6 +42,11 @@ export async function openTables(port: OpeningPort): Promise<Durability> {
   const { rows } = await connections.query(`SELECT position FROM ${names.of('counter')}`);
   await partitions.upTo(Number(rows[0]![0]) + 1);
   return durability;
+}
+
+/** Whether there is a log. Throws `STORE_PATH`, `STORE_VERSION`, `STORE_CORRUPT` where there is something else. */
+export async function hasLog(session: Pick<Session, 'query'>, names: Names): Promise<boolean> {
+  return hasTables(session, names, await look(session, { names, index: [], indexPayload: undefined }));
 }
 
 async function checkServer(session: Pick<Session, 'query'>): Promise<Durability> {
@@ -86,7 +91,7 @@ async function build(session: Session, port: OpeningPort, wanted: readonly Wante
 /** What there is in the schema under our names, with its kind. */
 async function look(
   session: Pick<Session, 'query'>,
-  { names, index, indexPayload }: OpeningPort,
+  { names, index, indexPayload }: Pick<OpeningPort, 'names' | 'index' | 'indexPayload'>,
 ): Promise<Map<string, string>> {
   const all = [
     ...TABLES.map((table) => names.plain(table)),

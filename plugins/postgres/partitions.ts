@@ -32,6 +32,21 @@ export class Partitions {
     await this.#connections.transaction((session) => this.make(session, last));
   }
 
+  /** Makes what is missing for these rising positions, and nothing for those between them. */
+  async holding(positions: readonly number[]): Promise<void> {
+    if (positions.length === 0 || positions.at(-1)! < this.#end) return;
+    await this.#connections.transaction(async (session) => {
+      let end = await this.#begin(session);
+      for (const position of positions) {
+        if (position < end) continue;
+        const from = end + Math.floor((position - end) / this.#size) * this.#size;
+        end = from + this.#size;
+        await this.#attach(session, from, end);
+      }
+      this.#end = end;
+    });
+  }
+
   /** There is no partition where one should be: somebody has written further than was known here. */
   forget(): void {
     this.#end = 0;
@@ -51,10 +66,7 @@ export class Partitions {
 
   /** Within a transaction; one process at a time. */
   async make(session: Session, last: number): Promise<void> {
-    await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [this.#names.lockKey]);
-    const known = await this.list(session);
-    const { rows } = await session.query(`SELECT position FROM ${this.#names.of('counter')}`);
-    let end = known.reduce((highest, partition) => Math.max(highest, partition.end), Number(rows[0]![0]) + 1);
+    let end = await this.#begin(session);
     for (; end <= last; end += this.#size) await this.#attach(session, end, end + this.#size);
     this.#end = end;
   }
@@ -72,6 +84,14 @@ export class Partitions {
       return from === undefined || end === undefined ? [] : [{ name: name!, from, end }];
     });
     return partitions.toSorted((a, b) => a.from - b.from);
+  }
+
+  /** Takes the lock; answers from where on there are no partitions. */
+  async #begin(session: Session): Promise<number> {
+    await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [this.#names.lockKey]);
+    const known = await this.list(session);
+    const { rows } = await session.query(`SELECT position FROM ${this.#names.of('counter')}`);
+    return known.reduce((highest, partition) => Math.max(highest, partition.end), Number(rows[0]![0]) + 1);
   }
 
   async #attach(session: Session, from: number, end: number): Promise<void> {

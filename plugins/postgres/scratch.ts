@@ -1,8 +1,10 @@
 import { Connections } from './connections.ts';
-import { openingFailure } from './failures.ts';
+import { openingFailure, sqlState } from './failures.ts';
 import { Names, TABLES } from './names.ts';
+import { hasLog } from './opening.ts';
 import { parseOptions } from './options.ts';
 import type { PostgresOptions } from './options.ts';
+import { dropSearch } from './search.ts';
 
 /** Whether there is a log at this place, and how far it goes; nothing is made. Throws `STORE_ACCESS`, `STORE_UNAVAILABLE`. */
 export function headOfLog(options: string | PostgresOptions): Promise<number | undefined> {
@@ -14,16 +16,27 @@ export function headOfLog(options: string | PostgresOptions): Promise<number | u
   });
 }
 
-/** Drops a whole log: its tables and functions, and its schema when nothing else is in it. For logs of tests. */
+/**
+ * Drops a whole log: its tables and functions, and its schema when nothing else is in it. For logs of tests. Throws
+ * `STORE_PATH` where tables of these names are another program's, `STORE_VERSION`, `STORE_CORRUPT`, `STORE_ACCESS`,
+ * `STORE_UNAVAILABLE`; then nothing is dropped.
+ */
 export function dropLog(options: string | PostgresOptions): Promise<void> {
-  return at(options, async (connections, names) => {
-    for (const table of TABLES) await connections.query(`DROP TABLE IF EXISTS ${names.of(table)} CASCADE`);
-    await connections.query(`DROP FUNCTION IF EXISTS ${names.append}`);
-    await connections.query(`DROP SCHEMA IF EXISTS "${names.schema}"`).catch((error: unknown) => {
-      // Something else is in it.
-      if ((error as { code?: string }).code !== '2BP01') throw error;
-    });
-  });
+  return at(options, (connections, names) =>
+    connections.transaction(async (session) => {
+      await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [names.lockKey]);
+      if (!(await hasLog(session, names))) return;
+      await session.query(`DROP TABLE ${TABLES.map((table) => names.of(table)).join(', ')} CASCADE`);
+      await session.query(`DROP FUNCTION IF EXISTS ${names.append}`);
+      await dropSearch(session, names);
+      await session.query('SAVEPOINT log_dropped');
+      await session.query(`DROP SCHEMA "${names.schema}"`).catch((error: unknown) => {
+        // Something else is in it, or it is another's.
+        if (!['2BP01', '42501'].includes(sqlState(error))) throw error;
+        return session.query('ROLLBACK TO log_dropped');
+      });
+    }),
+  );
 }
 
 async function at<T>(

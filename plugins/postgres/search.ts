@@ -54,6 +54,15 @@ export async function createSearch(connections: Connections, names: Names): Prom
   });
 }
 
+/** With the log, in the transaction that drops it. The tables are ours where the function made with them is there. */
+export async function dropSearch(session: Query, names: Names): Promise<void> {
+  const forget = names.of('search_forget');
+  const { rows } = await session.query('SELECT to_regproc($1) IS NOT NULL', [forget]);
+  if (rows[0]![0] !== 't') return;
+  await session.query(`DROP TABLE IF EXISTS ${names.of('search_blocks')}, ${names.of('search')}`);
+  await session.query(`DROP FUNCTION ${forget}`);
+}
+
 /** A partition that is dropped as a whole tells no trigger. Blocks that reach beyond it are written anew. */
 export async function forgetRange(session: Query, names: Names, from: number, to: number): Promise<void> {
   if (!(await hasSearch(session, names))) return;

@@ -125,7 +125,7 @@ class DatabaseOfViews implements PostgresTarget {
     await handed.end();
     handed.forget();
     // A statement whose end nobody heard of may still be carried out: whatever the handler made of that, it runs again.
-    if (handed.failure !== undefined) throw handed.failure;
+    if (handed.failure !== undefined) throw toError(handed.failure);
     if (thrown !== undefined) throw thrown;
     if (handed.refusal === undefined) return;
     throw handlersDoing('a statement was refused, and the handler went on', handed.refusal);

@@ -82,6 +82,31 @@ describe('postgres: partitions', function () {
     expect(left).to.deep.equal(Array.from({ length: 150 }, (_, n) => n + 101));
   });
 
+  it('are left alone where they are empty already and lie between two ranges', async () => {
+    await store.append(buildEvents(350));
+    const reader = new pg.Client({ connectionString: stores.server.url });
+    await reader.connect();
+    await reader.query('BEGIN');
+    await reader.query(`SELECT count(*) FROM ${stores.schemaOf(store)}.events_101`);
+    expect(await store.remove([{ from: 101, to: 200 }], 'spec')).to.equal(100);
+    await reader.query('COMMIT');
+    await reader.end();
+    const ranges = [
+      { from: 1, to: 50 },
+      { from: 251, to: 260 },
+    ];
+    expect(await store.remove(ranges, 'spec')).to.equal(60);
+    expect(await partitions()).to.include(101);
+  });
+
+  it('are made for the events that are taken over, and none for what was removed from the other log', async () => {
+    const removed = { from: 1, to: 1_000_000, reason: 'spec', at: 1 };
+    await store.takeOver({ from: 1, to: removed.to, storedAt: 1, events: [], removed: [removed], tombstones: [] });
+    expect(await partitions()).to.deep.equal([1]);
+    expect((await store.append([buildEvent()])).position).to.equal(1_000_001);
+    expect((await partitions()).length).to.be.at.most(3);
+  });
+
   it('are made for decided commits as well, on a pool of one connection', async () => {
     const pool = new pg.Pool({ connectionString: stores.server.url, max: 1 });
     const single = stores.create({ pool, partitionEvents: 8, timeout: '20s' });

@@ -29,6 +29,13 @@ function failingPool(url: string, failureOf: (text: string) => Error | undefined
   return pool;
 }
 
+function rejection(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => expect.fail('it did not fail'),
+    (error: unknown) => error,
+  );
+}
+
 describe('postgresTarget and statements that fail', function () {
   this.timeout(60_000);
   refuseUnhandledRejections();
@@ -58,12 +65,6 @@ describe('postgresTarget and statements that fail', function () {
       await target.close();
     }
   }
-  const failure = (work: Promise<unknown>): Promise<unknown> =>
-    work.then(
-      () => expect.fail('it did not fail'),
-      (error: unknown) => error,
-    );
-
   it('commits nothing of a transaction in which a statement was not answered, though the handler went on', async () => {
     const url = new URL(stores.server.url);
     const proxy = await openProxy(url.hostname, Number(url.port));
@@ -93,7 +94,7 @@ describe('postgresTarget and statements that fail', function () {
     const thrownAway = new Promise((resolve) => pool.once('remove', resolve));
     const mine = new Error('mine');
     await using({ pool }, async (target) => {
-      const error = await failure(
+      const error = await rejection(
         target.commit([], async (tx) => {
           await insert(tx, 1);
           throw mine;
@@ -114,7 +115,7 @@ describe('postgresTarget and statements that fail', function () {
       return new TypeError('a mistake');
     });
     await using({ pool, retryFor: '1h' }, async (target) => {
-      const error = await failure(target.claim({ key: 'k', position: 0, epoch: 1 }));
+      const error = await rejection(target.claim({ key: 'k', position: 0, epoch: 1 }));
       expect(error).to.have.property('code', 'STORE_UNAVAILABLE');
       expect(error).to.have.property('message').that.includes('a mistake');
     });
@@ -131,7 +132,7 @@ describe('postgresTarget and statements that fail', function () {
       await target.commit([], async (tx) => {
         runs++;
         for (const values of wrong) {
-          const error = await failure(tx.run('SELECT $1::text', values));
+          const error = await rejection(tx.run('SELECT $1::text', values));
           expect(error, String(values)).to.be.instanceOf(TypeError);
         }
         const row = await tx.get('SELECT $1::jsonb AS j, $2::jsonb[] AS a, $3::int[] AS n, $4::text AS nothing', [
@@ -143,7 +144,7 @@ describe('postgresTarget and statements that fail', function () {
         expect(row).to.deep.equal({ j: { a: ['"'] }, a: [{ b: '\\' }, null], n: [[1], [2]], nothing: null });
         await insert(tx, 1);
       });
-      const error = await failure(
+      const error = await rejection(
         target.commit([], ({ run }) => {
           runs++;
           return run(`INSERT INTO "${schema}".seen VALUES ($1), ($2)`, [2]);
