@@ -39,6 +39,8 @@ export class Connections {
   readonly #timeoutMs: number;
   readonly #toFailure: (thrown: unknown) => unknown;
   readonly #sockets = new Set<PgClient>();
+  readonly #busy = new Set<PgClient>();
+  #isAbandoned = false;
   #pool: PgPool | undefined;
   #end: (() => Promise<void>) | undefined;
   #single: (() => PgSingleClient) | undefined;
@@ -61,8 +63,14 @@ export class Connections {
     return { open: pool?.totalCount ?? 0, idle: pool?.idleCount ?? 0, waiting: pool?.waitingCount ?? 0 };
   }
 
+  /** How long a call may take. */
+  get timeoutMs(): number {
+    return this.#timeoutMs;
+  }
+
   /** Connects nowhere yet. Throws `NOT_SUPPORTED` without the package `pg`. */
   async open(): Promise<void> {
+    this.#isAbandoned = false;
     if ('pool' in this.#place) return this.#adopt(this.#place.pool);
     const { Pool, Client } = await loadDriver();
     const options = this.#ownOptions();
@@ -85,6 +93,12 @@ export class Connections {
     this.#end = undefined;
     if (end === undefined) return;
     await this.#within(end(), 'the pool to end').catch(() => this.#cut());
+  }
+
+  /** Whatever waits for the server fails at once, and nothing more is asked until `open`. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    for (const client of this.#busy) cut(client);
   }
 
   /** One statement on any connection. */
@@ -137,8 +151,8 @@ export class Connections {
   }
 
   /** What somebody else's client does for us; its errors are his. */
-  sessionOn(client: PgClient): Session {
-    return sessionOn(client, this.#timeoutMs);
+  sessionOn(client: PgClient, timeoutMs = this.#timeoutMs): Session {
+    return sessionOn(client, timeoutMs);
   }
 
   async #with<T>(
@@ -146,6 +160,7 @@ export class Connections {
     timeoutMs = this.#timeoutMs,
   ): Promise<T> {
     const client = await this.#connect();
+    this.#busy.add(client);
     let broken: Error | undefined;
     const noted = (error: unknown): void => void (broken ??= toError(error));
     client.on('error', noted);
@@ -156,6 +171,7 @@ export class Connections {
       if (!isRefusal(error) && !(error instanceof TelltaleError)) noted(error);
       throw this.#toFailure(error);
     } finally {
+      this.#busy.delete(client);
       client.removeListener('error', noted);
       if (broken !== undefined) client.on('error', IGNORED);
       client.release(broken);
@@ -184,7 +200,7 @@ export class Connections {
 
   async #connect(): Promise<PgPoolClient> {
     const pool = this.#pool;
-    if (pool === undefined) throw new Error('the pool has ended');
+    if (pool === undefined || this.#isAbandoned) throw new Error('the pool has ended');
     const connecting = pool.connect();
     try {
       return await this.#within(connecting, 'a connection');

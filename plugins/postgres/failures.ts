@@ -29,7 +29,11 @@ export function isOfData(error: unknown): boolean {
 export function lastingFailure(error: unknown, where: string): unknown {
   if (isTelltaleError(error) || !isRefusal(error)) return error;
   const state = sqlState(error);
-  const code = /^(?:42501|25006|28|0P)/.test(state) ? 'STORE_ACCESS' : /^(?:42|3F)/.test(state) ? 'STORE_FAILED' : '';
+  const code = /^(?:42501|25006|28|0P)/.test(state)
+    ? 'STORE_ACCESS'
+    : /^(?:42(?!P06)|3F)/.test(state)
+      ? 'STORE_FAILED'
+      : '';
   if (code === '') return error;
   const cause = toError(error);
   return new TelltaleError(code, `${where}: ${cause.message}`, { cause });
@@ -53,11 +57,27 @@ export function isHeld(error: unknown): boolean {
 
 /** What stands in the way of opening, in words that say what to do. */
 export function openingFailure(error: unknown, where: string): TelltaleError {
-  if (isTelltaleError(error)) return error;
-  const cause = toError(error);
-  const state = sqlState(error);
+  const isOfLog = isTelltaleError(error, 'STORE_FAILED');
+  if (isTelltaleError(error) && !isOfLog) return error;
+  const cause = toError(isOfLog ? error.cause : error);
+  const state = sqlState(cause);
+  if (isOfLog && !isOfOptions(cause)) {
+    const inTheWay = /^42(?:P07|710|723)/.test(state);
+    const hint = inTheWay ? ": another program's; choose another schema or tablePrefix" : '';
+    return new TelltaleError(inTheWay ? 'STORE_PATH' : 'STORE_CORRUPT', `${where}: ${cause.message}${hint}`, { cause });
+  }
+  if (isOfOptions(cause)) return new TelltaleError('INVALID_OPTION', `${where}: ${cause.message}`, { cause });
   const refused = /^(?:28|42501|3D|3F|0P)/.test(state);
   return new TelltaleError(refused ? 'STORE_ACCESS' : 'STORE_UNAVAILABLE', `${where}: ${messageOf(cause)}`, { cause });
+}
+
+/** No server was asked, or it did not understand how: Node refuses the host or the port, the server a setting. */
+function isOfOptions(error: Error): boolean {
+  const { code, syscall } = error as { readonly code?: unknown; readonly syscall?: unknown };
+  // A file with a certificate, or a schema's name that the server keeps for itself.
+  if (syscall === 'open' || sqlState(error) === '42939') return true;
+  if (error instanceof URIError || (typeof code === 'string' && code.startsWith('ERR_'))) return true;
+  return hasSeverity(error, 'FATAL') && /^(?:22|42(?!501))/.test(sqlState(error));
 }
 
 /** An `AggregateError` of refused connections has no message of its own. */

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 
 export const TABLES = ['meta', 'counter', 'events', 'event_ids', 'streams', 'removed', 'changes', 'documents'] as const;
+/** The function that appends. */
+export const APPEND = 'append_1';
 export type Table = (typeof TABLES)[number];
 
 /** How things are called in the database, quoted; schema and prefix have been checked to be plain words. */
@@ -19,7 +21,7 @@ export class Names {
     const digest = createHash('sha256').update(`telltale\n${schema}\n${prefix}`).digest();
     this.channel = `telltale_${digest.toString('hex').slice(0, 32)}`;
     this.lockKey = String(digest.readBigInt64BE(0));
-    this.append = this.of('append_1');
+    this.append = this.of(APPEND);
   }
 
   /** `"schema"."prefixname"` */

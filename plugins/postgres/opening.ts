@@ -1,9 +1,12 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { TelltaleError, expected } from '../../lib/plugin.ts';
 import type { Durability } from '../../lib/plugin.ts';
 import type { Connections, Session } from './connections.ts';
 import { VERSION, createTables, wantedIndexes } from './ddl.ts';
 import type { WantedIndex } from './ddl.ts';
-import { TABLES } from './names.ts';
+import type { PgClient } from './driver.ts';
+import { isHeld } from './failures.ts';
+import { APPEND, TABLES } from './names.ts';
 import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
 
@@ -21,6 +24,10 @@ export interface OpeningPort {
 const OLDEST_SERVER = 130_000;
 /** Building an index over a large log takes as long as it takes. */
 const BUILDING_MS = 3_600_000;
+/** How long a table may be waited for: whoever comes meanwhile waits as well. */
+const LOCK_MS = 250;
+/** Then they go first. */
+const GAP_MS = 100;
 
 /**
  * Finds the log's tables as they should be, or makes them: all of it or nothing, in one transaction under a lock, so
@@ -36,12 +43,32 @@ export async function openTables(port: OpeningPort): Promise<Durability> {
     return durability;
   }
   const wanted = wantedIndexes(names, port.index, port.indexPayload === true);
-  if (!(await isReady(connections, port, wanted)))
-    await connections.transaction((session) => build(session, port, wanted), { timeoutMs: BUILDING_MS });
+  await checkWritable(connections);
+  if (!(await isReady(connections, port, wanted))) await buildInTurn(port, wanted);
   await checkRights(connections, names, ['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
-  const { rows } = await connections.query(`SELECT position FROM ${names.of('counter')}`);
-  await partitions.upTo(Number(rows[0]![0]) + 1);
+  await checkUse(connections, names);
+  await partitions.upTo((await positionOf(connections, names)) + 1);
   return durability;
+}
+
+/** Waits for the lock of others who open as long as for anything, for the tables only a moment at a time. */
+async function buildInTurn(port: OpeningPort, wanted: readonly WantedIndex[]): Promise<void> {
+  const { connections } = port;
+  for (const end = performance.now() + connections.timeoutMs; ;) {
+    try {
+      await connections.transaction((session, client) => build(session, client, port, wanted));
+      return;
+    } catch (error) {
+      if (!isHeld(error) || performance.now() > end) throw error;
+    }
+    await wait(GAP_MS);
+  }
+}
+
+async function positionOf(session: Pick<Session, 'query'>, names: Names): Promise<number> {
+  const { rows } = await session.query(`SELECT position FROM ${names.of('counter')}`);
+  if (rows[0] !== undefined) return Number(rows[0][0]);
+  throw expected('STORE_CORRUPT', names.of('counter'), 'one row that counts the events', 'none');
 }
 
 /** Whether there is a log. Throws `STORE_PATH`, `STORE_VERSION`, `STORE_CORRUPT` where there is something else. */
@@ -69,9 +96,15 @@ async function isReady(
   return (await hasTables(session, port.names, found)) && isPayloadLeft && wanted.every(({ name }) => found.has(name));
 }
 
-async function build(session: Session, port: OpeningPort, wanted: readonly WantedIndex[]): Promise<void> {
-  const { names, partitions } = port;
+async function build(
+  session: Session,
+  client: PgClient,
+  port: OpeningPort,
+  wanted: readonly WantedIndex[],
+): Promise<void> {
+  const { names, partitions, connections } = port;
   await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [names.lockKey]);
+  await session.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
   const found = await look(session, port);
   if (!(await hasTables(session, names, found))) {
     if (!port.create) throw missing(names);
@@ -80,12 +113,14 @@ async function build(session: Session, port: OpeningPort, wanted: readonly Wante
     if (rows.length === 0) await session.query(`CREATE SCHEMA "${names.schema}"`);
     await session.query(createTables(names));
   }
-  for (const { name, sql } of wanted) if (!found.has(name)) await session.query(sql);
+  const missed = wanted.filter(({ name }) => !found.has(name));
+  const patient = connections.sessionOn(client, BUILDING_MS);
+  if (missed.length > 0) await session.query(`SET LOCAL statement_timeout = ${BUILDING_MS}`);
+  for (const { sql } of missed) await patient.query(sql);
   const payload = names.plain('events_payload');
   if (port.indexPayload === false && found.has(payload))
     await session.query(`DROP INDEX ${names.of('events_payload')}`);
-  const { rows } = await session.query(`SELECT position FROM ${names.of('counter')}`);
-  await partitions.make(session, Number(rows[0]![0]) + 1);
+  await partitions.make(session, (await positionOf(session, names)) + 1);
 }
 
 /** What there is in the schema under our names, with its kind. */
@@ -122,6 +157,8 @@ async function hasTables(
       "a table of Telltale's; choose another schema or tablePrefix",
       "another program's",
     );
+  if (!Number.isSafeInteger(version) || version < 1)
+    throw expected('STORE_CORRUPT', names.of('meta'), 'a row with the version of the log', version);
   if (version > VERSION)
     throw expected('STORE_VERSION', `the log in schema ${names.schema}`, `of version ${VERSION} or older`, version);
   const lost = TABLES.find((table) => !found.has(names.plain(table)));
@@ -143,6 +180,36 @@ async function versionOf(session: Pick<Session, 'query'>, names: Names): Promise
   if (columns.length < 2) return undefined;
   const { rows } = await session.query(`SELECT version FROM ${names.of('meta')} WHERE application::text = 'telltale'`);
   return rows[0] === undefined ? undefined : Number(rows[0][0]);
+}
+
+async function checkWritable(session: Pick<Session, 'query'>): Promise<void> {
+  const { rows } = await session.query(`SELECT current_setting('transaction_read_only'), pg_is_in_recovery()`);
+  const [readOnly, isStandby] = rows[0]!;
+  if (readOnly === 'off') return;
+  const why = isStandby === 't' ? 'the server is a standby' : '`default_transaction_read_only` is on';
+  throw new TelltaleError('STORE_ACCESS', `the log cannot be written: ${why}; use readOnly: true to read only`);
+}
+
+/** What an append calls, and what the next partition takes: that comes long after everything has gone well. */
+async function checkUse(session: Pick<Session, 'query'>, names: Names): Promise<void> {
+  const { rows: made } = await session.query(
+    `SELECT p.oid, has_function_privilege(p.oid, 'EXECUTE') FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+     WHERE n.nspname = $1 AND p.proname = $2`,
+    [names.schema, names.plain(APPEND)],
+  );
+  if (made.length === 0)
+    throw new TelltaleError('STORE_CORRUPT', `the log in schema ${names.schema} has lost its function ${names.append}`);
+  const { rows } = await session.query(
+    `SELECT has_schema_privilege($1, 'CREATE'), pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = $2::regclass`,
+    [names.schema, names.of('events')],
+  );
+  const lacking = [
+    ...(made.some(([, may]) => may === 't') ? [] : [`EXECUTE on function ${names.append}`]),
+    ...(rows[0]![0] === 't' ? [] : [`CREATE on schema ${names.schema}, for new partitions`]),
+    ...(rows[0]![1] === 't' ? [] : [`a role that owns ${names.of('events')}, for new partitions`]),
+  ];
+  if (lacking.length === 0) return;
+  throw new TelltaleError('STORE_ACCESS', `the user of the connection lacks ${lacking.join(', and ')}`);
 }
 
 /** Better now than with the first event. */

@@ -135,6 +135,12 @@ export class PostgresStore extends AbstractStore {
     await this.#texts?.idle();
   }
 
+  /** Ends an opening that still waits for the server, too. */
+  override close(): Promise<void> {
+    if (this.health().status === 'opening') this.#connections.abandon();
+    return super.close();
+  }
+
   protected async _open(): Promise<void> {
     const { schema, search, readOnly } = this.#options;
     await this.#stopping;
