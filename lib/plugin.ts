@@ -32,6 +32,7 @@ export type { WorkerPool } from './link/worker-pool.ts';
 export { linkPortOf } from './linking.ts';
 export { parseWith } from './parse-options.ts';
 export { conditionsOf } from './sql/conditions.ts';
+export { endsTransaction } from './sql/transaction-end.ts';
 export type { Bind, Conditions, Dialect } from './sql/conditions.ts';
 export { EVENT_COLUMNS, fromRow, metadataText, payloadText, toRow } from './sql/rows.ts';
 export type { EventRow } from './sql/rows.ts';

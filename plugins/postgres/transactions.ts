@@ -1,4 +1,4 @@
-import { expected } from '../../lib/plugin.ts';
+import { endsTransaction, expected } from '../../lib/plugin.ts';
 import { patience } from './connections.ts';
 import type { Connections } from './connections.ts';
 import type { PgClient } from './driver.ts';
@@ -26,10 +26,6 @@ const open = new WeakMap<object, OpenTransaction>();
 /** What lies behind what a handler is given, until that has ended. */
 export const transactionOf = (tx: unknown): OpenTransaction | undefined =>
   typeof tx === 'object' && tx !== null ? open.get(tx) : undefined;
-
-/** Whoever ends a transaction by hand would part what belongs together. */
-const ENDS =
-  /^(?:\s|;|--[^\n]*\n|\/\*[^]*?\*\/)*(?:begin|start|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b/i;
 
 interface PlainResult {
   readonly rows: readonly PostgresRow[];
@@ -92,7 +88,8 @@ export class Handed {
         'used before its handler ends',
         'a call after the transaction has ended',
       );
-    if (typeof text !== 'string' || ENDS.test(text))
+    // Whoever ends a transaction by hand would part what belongs together.
+    if (typeof text !== 'string' || endsTransaction(text, 'nested'))
       throw expected('INVALID_OPTION', 'a statement of `tx`', 'SQL that neither begins nor ends transactions', text);
     const client = this.#open.client as unknown as PlainClient;
     const answer = client.query({ text, values, queryMode: 'extended', query_timeout: patience(this.#timeoutMs) });

@@ -1,4 +1,4 @@
-import { expected } from '../../lib/plugin.ts';
+import { endsTransaction, expected } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import { sqliteCode } from './driver.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
@@ -26,9 +26,6 @@ const open = new WeakMap<object, OpenTransaction>();
 /** What lies behind what a handler is given, until that has ended. */
 export const transactionOf = (tx: unknown): OpenTransaction | undefined => open.get(tx as object);
 
-/** Whoever ends a transaction by hand would part what belongs together. */
-const ENDS =
-  /^(?:\s|;|--[^\n]*\n|\/\*[^]*?\*\/)*(?:begin|commit|end|rollback|savepoint|release|attach|detach|vacuum)\b/i;
 /** The file is to blame for these, not what was asked. */
 const BROKEN: ReadonlySet<string> = new Set([
   'IOERR',
@@ -69,7 +66,8 @@ export class Handed {
         'used before its handler returns',
         'a call after the transaction has ended',
       );
-    if (typeof sql !== 'string' || ENDS.test(sql))
+    // Whoever ends a transaction by hand would part what belongs together.
+    if (typeof sql !== 'string' || endsTransaction(sql, 'flat'))
       throw expected('INVALID_OPTION', 'a statement of `tx`', 'SQL that neither begins nor ends transactions', sql);
     try {
       return work();
