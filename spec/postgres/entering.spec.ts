@@ -93,7 +93,7 @@ describe('postgres: what stands in the way of opening', function () {
 
   it('is somebody who holds the tables, for no longer than the timeout; others write meanwhile', async () => {
     await makeLog();
-    const [writer, opener] = [create(), create({ timeout: 600, index: ['payload.lane'] })];
+    const [writer, opener] = [create(), create({ timeout: 2_000, index: ['payload.lane'] })];
     await writer.open();
     const holder = new pg.Client({ connectionString: stores.server.url });
     await holder.connect();

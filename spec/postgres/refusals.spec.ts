@@ -127,7 +127,7 @@ describe('postgres: refusals', function () {
     });
 
     it('leaves nothing at the server that waits for what nobody waits for', async () => {
-      const store = shared({ timeout: 300 });
+      const store = shared({ timeout: 2_000 });
       await store.open();
       const schema = stores.schemaOf(store);
       const blocker = await pool.connect();
