@@ -33,10 +33,11 @@ export type Handler<E, P extends string> = (event: EventOf<E, P>, context: Handl
 
 /** What is known of a committed batch. */
 export interface BatchReceipt {
-  /** Position of the first event, 0 where nothing is stored; the others follow without a gap. */
+  /** Position of the first event, 0 where nothing is stored (yet); the others follow without a gap. */
   readonly position: number;
   readonly revisions: readonly number[];
-  readonly durability: 'none' | Durability;
+  /** As in the receipt of one event. */
+  readonly durability: 'none' | 'pending' | Durability;
   readonly duplicate: boolean;
 }
 

@@ -1,10 +1,9 @@
 import type { BatchReceipt } from './api.ts';
 import type { PublishOptions } from './handler-api.ts';
-import { captured, currentCause, mustNotBeHeld, type Cause } from './context.ts';
+import { captured, currentCause, jointOf, mustNotBeHeld, type Cause } from './context.ts';
 import type { Core } from './core.ts';
 import { Batch, parseBatchId } from './intake/batch.ts';
-import { currentJoint } from './joining.ts';
-import { NOT_STORED } from './receipts.ts';
+import { NOT_STORED, PENDING } from './receipts.ts';
 
 /** A batch of this bus. Throws `INVALID_OPTION`, `INVALID_ID`. */
 export function startBatch(core: Core, given: { readonly id?: string } | undefined): Batch<BatchReceipt> {
@@ -27,17 +26,20 @@ export function startBatch(core: Core, given: { readonly id?: string } | undefin
       mustNotBeHeld('`commit` of a batch');
       core.mustAccept(currentCause());
       capturing ??= capturingCause(currentCause());
-      const joint = currentJoint();
+      const joint = jointOf(currentCause());
       if (capturing === undefined && !joint) {
         const { position, revisions, durability, duplicate } = await core.carrier.commit(envelopes, expect, fresh);
         return { position, revisions, durability, duplicate };
       }
       for (const envelope of envelopes) captured(capturing, envelope);
       if (capturing === undefined) await joint?.publish(envelopes, expect);
-      const { revision: _, ...receipt } = NOT_STORED;
+      const { revision: _, ...receipt } = capturing === undefined ? PENDING : NOT_STORED;
       return { ...receipt, revisions: envelopes.map(() => 0) };
     },
-    watch: (receipt, types) => core.watch(receipt, types),
+    watch: (receipt, types) => {
+      jointOf(currentCause())?.attend(receipt);
+      return core.watch(receipt, types);
+    },
   });
 }
 

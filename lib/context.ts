@@ -53,7 +53,15 @@ export interface Cause {
 export interface Joint {
   /** Resolves when it is taken; rejects with `PUBLISH_IN_TRANSACTION` where the log is in another database. */
   publish(published: readonly object[], expect: unknown): Promise<void>;
+  /** Where it rejects, the handler fails, whether it looked or not. */
+  attend(publishing: Promise<unknown>): void;
+  /** The handler has ended. */
+  readonly isOver: boolean;
 }
+
+/** The transaction that what is published here belongs to. */
+export const jointOf = (cause: Cause | undefined): Joint | undefined =>
+  cause?.joint?.isOver === false ? cause.joint : undefined;
 
 /** What a handler that a replay calls knows of it. The replay, or the retry of a dead letter, is told how it went. */
 export interface Retelling {

@@ -74,7 +74,7 @@ export const ERRORS = {
   TARGET_BROKEN:
     'a target of `checkpointIn` does not keep to its port, or its file or table is damaged, of another program or out of reach; the message names what came',
   PUBLISH_IN_TRANSACTION:
-    'a handler with `checkpointIn` publishes into a log that is not in the database of its target; emit the event, or keep both in one database',
+    'a handler with `checkpointIn` publishes into a log that is not in the database of its target (emit the event, or keep both in one database), or when it has ended',
   EVENTS_REMOVED: 'the events asked for were removed on purpose; the message names their positions and since when',
   LINK_BROKEN:
     'there is no link to another thread or process, or it has ended: the other side is gone or sent something else',

@@ -21,6 +21,11 @@ export interface HandlerContext<E = AnyEvents> {
   readonly replay: { readonly id: string; readonly captures: boolean } | undefined;
   /** As `bus.emit`, with this event as the cause, also where the platform loses the context. */
   readonly emit: <T extends TypeOf<E>>(type: T, payload: E[T], options?: EmitOptions) => TelltaleEvent<T, E[T]>;
+  /**
+   * As `bus.publish`, with this event as the cause. In a handler with `checkpointIn` it belongs to the transaction: it
+   * resolves at once (`durability: 'pending'`), is stored when the handler has ended, and fails the handler where it
+   * rejects, whether that looked or not; `PUBLISH_IN_TRANSACTION` when the handler has ended.
+   */
   readonly publish: <T extends TypeOf<E>>(
     type: T,
     payload: E[T],
@@ -62,12 +67,15 @@ export interface PublishOptions extends EmitOptions {
 /** What is known of a published event when its promise resolves. */
 export interface Receipt<Type extends string = string, Payload = unknown> {
   readonly event: TelltaleEvent<Type, Payload>;
-  /** 0 where the event is not stored. */
+  /** 0 where the event is not stored, or not yet. */
   readonly position: number;
   /** Within its entity; 0 without entity. */
   readonly revision: number;
-  /** `none`: transient, or the bus has no store. */
-  readonly durability: 'none' | Durability;
+  /**
+   * `none`: transient, dropped, or the bus has no store. `pending`: published in a handler with `checkpointIn`; it is stored
+   * with the handler's transaction, or not at all, and its position is known to whoever hears it.
+   */
+  readonly durability: 'none' | 'pending' | Durability;
   /** The id was known with the same content: this is its first receipt again. */
   readonly duplicate: boolean;
   /** The admit stage that dropped the event. */

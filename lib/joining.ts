@@ -1,7 +1,7 @@
 import type { Joining } from './invoke/handler-context.ts';
-import { currentCause, type Joint } from './context.ts';
+import type { Joint } from './context.ts';
 import type { Core } from './core.ts';
-import { isTelltaleError, TelltaleError } from './errors.ts';
+import { isTelltaleError, TelltaleError, toError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { AppendReceipt, Expectation, PendingAppend, StoreTransactions } from './store/port.ts';
 
@@ -17,8 +17,11 @@ export function joinTransaction(core: Core, cause: Envelope, tx: unknown): Joini
   return new Participation(core, cause, tx);
 }
 
-/** The transaction whose handler runs here. */
-export const currentJoint = (): Joint | undefined => currentCause()?.joint;
+/** What a context publishes whose handler has ended: the transaction went without it. */
+export function publishedLate(type: string): TelltaleError {
+  const text = `publish of \`${type}\` by the context of a handler with \`checkpointIn\` that has ended: its transaction cannot take it any more; await it in the handler, or use \`bus.publish\``;
+  return new TelltaleError('PUBLISH_IN_TRANSACTION', text);
+}
 
 /**
  * What a handler publishes in the transaction of its target. It is written when the handler has ended, in the order of
@@ -27,31 +30,31 @@ export const currentJoint = (): Joint | undefined => currentCause()?.joint;
  */
 class Participation implements Joining, Joint {
   readonly #core: Core;
-  readonly #cause: Envelope;
   readonly #tx: unknown;
   readonly #publications: Publication[] = [];
   readonly #asked: Promise<unknown>[] = [];
-  #refusal: TelltaleError | undefined;
+  #refusal: Error | undefined;
+  isOver = false;
 
   constructor(core: Core, cause: Envelope, tx: unknown) {
     this.#core = core;
-    this.#cause = cause;
     this.#tx = tx;
     cause.joint = this;
   }
 
   publish(envelopes: readonly Envelope[], expect: Expectation | undefined): Promise<void> {
-    const asked = this.#take({ envelopes, expect });
-    // Whoever published is told; `store` looks, too.
-    this.#asked.push(asked.catch(() => undefined));
-    return asked;
+    return this.#take({ envelopes, expect });
+  }
+
+  attend(publishing: Promise<unknown>): void {
+    this.#asked.push(publishing.catch((error: unknown) => (this.#refusal ??= toError(error))));
   }
 
   end(): void {
-    if (this.#cause.joint === this) this.#cause.joint = undefined;
+    this.isOver = true;
   }
 
-  async store(): Promise<TelltaleError | undefined> {
+  async store(): Promise<Error | undefined> {
     await Promise.all(this.#asked);
     if (this.#refusal || this.#publications.length === 0) return this.#refusal;
     const { chains } = this.#core.carrier;
@@ -78,9 +81,7 @@ class Participation implements Joining, Joint {
   async #take(publication: Publication): Promise<void> {
     this.#publications.push(publication);
     const isOurs = (await this.#transactions?.isOurs(this.#tx)) ?? false;
-    if (isOurs) return;
-    this.#refusal ??= otherDatabase(publication);
-    throw this.#refusal;
+    if (!isOurs) throw otherDatabase(publication);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Receipt } from './handler-api.ts';
 import type { Carrier, Settle } from './carrier.ts';
-import { captured, mustNotBeHeld, runWithoutCause, type Cause } from './context.ts';
+import { captured, jointOf, mustNotBeHeld, runWithoutCause, type Cause } from './context.ts';
 import type { TelltaleError } from './errors.ts';
 import { describeError } from './event/describe-error.ts';
 import type { Envelope } from './event/envelope.ts';
@@ -9,7 +9,7 @@ import type { Dropped } from './intake/intake.ts';
 import type { Counters } from './observe/metrics.ts';
 import type { Reports } from './observe/reports.ts';
 import { onAbort } from './on-abort.ts';
-import { NOT_STORED, abortedError, receiptOf } from './receipts.ts';
+import { NOT_STORED, PENDING, abortedError, receiptOf } from './receipts.ts';
 import type { Dispatcher } from './router/dispatcher.ts';
 import type { Expectation } from './store/port.ts';
 
@@ -55,7 +55,10 @@ export class Publishing {
 
   /** Stores one event; resolves when it is in the log. */
   publish(cause: Cause | undefined, type: string, payload: unknown, options?: PublishTerms): Promise<Receipt> {
-    return this.watch(this.#publish(cause, type, payload, options), type);
+    const joint = jointOf(cause);
+    const receipt = this.#publish(cause, type, payload, options);
+    joint?.attend(receipt);
+    return this.watch(receipt, type);
   }
 
   /** Counts and reports the rejection of what was to be stored. */
@@ -81,9 +84,10 @@ export class Publishing {
     const accepted = this.#parts.admit(cause, type, payload, options);
     if ('dropped' in accepted) return { ...NOT_STORED, event: accepted.event, dropped: accepted.dropped };
     if (captured(cause, accepted)) return { ...NOT_STORED, event: accepted.event };
-    if (cause?.joint && !accepted.transient) {
-      await cause.joint.publish([accepted], options?.expect);
-      return { ...NOT_STORED, event: accepted.event };
+    const joint = jointOf(cause);
+    if (joint && !accepted.transient) {
+      await joint.publish([accepted], options?.expect);
+      return { ...PENDING, event: accepted.event };
     }
     const fresh = options?.id === undefined;
     const inside = this.#parts.isInside(cause);

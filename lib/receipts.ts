@@ -7,6 +7,9 @@ import type { AppendReceipt, Expectation } from './store/port.ts';
 /** The part of a receipt that says: written nowhere. */
 export const NOT_STORED = { position: 0, revision: 0, durability: 'none', duplicate: false } as const;
 
+/** The part of a receipt that says: written with the transaction of the handler that published it, when it has ended. */
+export const PENDING = { ...NOT_STORED, durability: 'pending' } as const;
+
 export function receiptOf({ event }: Envelope, receipt: AppendReceipt): Receipt {
   const { position, durability, duplicate } = receipt;
   return { event, position, revision: receipt.revisions[0] ?? 0, durability, duplicate };

@@ -1,7 +1,7 @@
 import { asksOf } from './asking.ts';
 import { runWithoutCause } from './context.ts';
 import type { Core } from './core.ts';
-import { joinTransaction } from './joining.ts';
+import { joinTransaction, publishedLate } from './joining.ts';
 import { effectsOf } from './effecting.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { ContextPort } from './invoke/handler-context.ts';
@@ -41,7 +41,11 @@ export function createRouter(core: Core): Router {
 export function contextPort(core: Core): ContextPort {
   return {
     emit: (cause, type, payload, options) => core.emit(cause, type, payload, options as EmitOptions),
-    publish: (cause, type, payload, options) => core.publish(cause, type, payload, options as EmitOptions),
+    publish: (cause, type, payload, options) => {
+      const given = options as EmitOptions | undefined;
+      if (cause.joint?.isOver && !given?.transient) return core.watch(Promise.reject(publishedLate(type)), type);
+      return core.publish(cause, type, payload, given);
+    },
     ask: (cause, type, payload, options) => asksOf(core).ask(cause, type, payload, options),
     schedule: (cause, type, payload, options) =>
       scheduleFor(core, cause, { type, payload, options: options as ScheduleOptions }),

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { createBus, memory, type Bus, type StoredEvent } from '../../lib/index.ts';
@@ -300,7 +300,9 @@ withEachDriver((driver: DriverName) => {
         'a',
         (event, context) => {
           add(event, context);
-          void context.publish('b', { of: event.payload }).then((receipt) => receipts.push(receipt.position));
+          void context
+            .publish('b', { of: event.payload })
+            .then((receipt) => receipts.push([receipt.position, receipt.durability]));
           void bus.publish('b', { too: event.payload });
           void bus.batch().add('c', 1).add('c', 2).commit();
         },
@@ -319,7 +321,7 @@ withEachDriver((driver: DriverName) => {
         [{ of: 1 }, 2],
         [{ too: 1 }, 3],
       ]);
-      expect(receipts).to.deep.equal([0]);
+      expect(receipts).to.deep.equal([[0, 'pending']]);
       const { offered, accepted, refused, stored, waiting, transient, unstored } = bus.metrics();
       expect([offered, accepted]).to.deep.equal([accepted + refused, stored + waiting + transient + unstored]);
     });
@@ -364,6 +366,40 @@ withEachDriver((driver: DriverName) => {
       expect(letters.map(({ error }) => error.code)).to.deep.equal(['EXPECTATION_FAILED']);
     });
 
+    it('fails the handler where it is refused at the door, though the handler does not look', async () => {
+      for (const publishBadly of [
+        (publish: (type: string, payload: unknown) => unknown) => publish('b', Number.NaN),
+        (publish: (type: string, payload: unknown) => unknown) => publish('no type', 1),
+        () => bus.publish('b', 1, { signal: AbortSignal.abort() }).catch(() => undefined),
+        () =>
+          bus
+            .batch()
+            .commit({ expect: -1 as number })
+            .catch(() => undefined),
+      ]) {
+        await open('log.db', logAt('log.db'));
+        const consumer = bus.consume(
+          'views',
+          'a',
+          (event, context) => {
+            add(event, context);
+            void context.publish('c', 1);
+            if (event.payload === 1) void publishBadly(context.publish);
+          },
+          { checkpointIn: target, retry: false },
+        );
+        await bus.publish('a', 1);
+        await bus.publish('a', 2);
+        await consumer.caughtUp();
+        expect((await typesOf()).filter((type) => !type.startsWith('$'))).to.deep.equal(['a 1', 'a 2', 'c 1']);
+        expect(await seenBy(target)).to.deep.equal([2]);
+        expect(await bus.deadLetters.list()).to.not.deep.equal([]);
+        await bus.close();
+        await target.close();
+        for (const name of readdirSync(folder)) rmSync(join(folder, name));
+      }
+    });
+
     it('is refused where the log is in another file, or in another store, though the handler does not look', async () => {
       for (const store of [logAt('log.db'), memory()]) {
         await open('views.db', store);
@@ -393,7 +429,7 @@ withEachDriver((driver: DriverName) => {
       }
     });
 
-    it('goes its usual way when the handler has ended', async () => {
+    it('is refused by the context when the handler has ended; that of the bus goes its usual way', async () => {
       await open('views.db', memory());
       let later: (() => Promise<unknown>) | undefined;
       const consumer = bus.consume(
@@ -407,7 +443,8 @@ withEachDriver((driver: DriverName) => {
       );
       await bus.publish('a', 1);
       await consumer.caughtUp();
-      expect(await later!()).to.include({ position: 2 });
+      expect((await rejectionOf(later!())).code).to.equal('PUBLISH_IN_TRANSACTION');
+      expect(await bus.publish('b', 2)).to.include({ position: 2 });
     });
   });
 });
