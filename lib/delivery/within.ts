@@ -62,7 +62,8 @@ export function within({ target, checkpoints, handler, join, ...terms }: WithinT
       // However the target passes it on, it is the handler's; a target that has broken its word is to blame for all.
       const isHandlers = thrown && (error === thrown.error || !isTelltaleError(error, 'TARGET_BROKEN'));
       if (isHandlers) throw thrown!.error;
-      throw isTelltaleError(error, 'HANDLER_FAILED') ? error : new TargetFailure(error);
+      if (isTelltaleError(error, 'HANDLER_FAILED')) throw error;
+      throw new TargetFailure(error);
     }
     joining?.committed();
   };

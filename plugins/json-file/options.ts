@@ -53,7 +53,8 @@ export interface JsonFileOptions {
   readonly pollMs?: number;
 }
 
-const INDEXED = 'source or a dotted path into payload or metadata, of 512 characters; other fields of the envelope have an index already';
+const INDEXED =
+  'source or a dotted path into payload or metadata, of 512 characters; other fields of the envelope have an index already';
 
 const integer = (least: number, most: number): z.ZodInt => {
   const text = `an integer from ${least} to ${most}`;
