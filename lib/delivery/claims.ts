@@ -1,3 +1,4 @@
+import { TelltaleError } from '../errors.ts';
 import { beginningOf } from './beginning.ts';
 import { keyOf, type Seat } from './ledger.ts';
 import type { ConsumerPort, ConsumerTerms } from './terms.ts';
@@ -61,6 +62,15 @@ export class Claims {
   async #ask(index: number, { position, epoch }: Seat): Promise<number> {
     const { target, from } = this.#terms;
     const key = keyOf(this.#terms, index);
-    return claimOf(target!, { key, position: await beginningOf(this.#port, from, position), epoch });
+    const after = await claimOf(target!, { key, position: await beginningOf(this.#port, from, position), epoch });
+    const { position: head } = await this.#port.store.head();
+    if (after > head) throw aheadOfLog(key, after, head);
+    return after;
   }
+}
+
+// What is stored until then would be passed over in silence.
+function aheadOfLog(key: string, position: number, head: number): TelltaleError {
+  const text = `the target has come to position ${position} under \`${key}\`, and this log ends at ${head}: it was filled from another log, or the log was restored from an older backup; use another target or name, or delete what was written there together with this checkpoint, to begin anew`;
+  return new TelltaleError('TARGET_BROKEN', text, { details: { key, position, head } });
 }

@@ -213,6 +213,25 @@ describe('a consumer with its checkpoint in a target', () => {
     await bus.close();
   });
 
+  it('does not go on in a log that ends before where the target has come, until that is cleared', async () => {
+    const target = new MapTarget();
+    target.checkpoints.set('totals', { position: 9, epoch: 0 });
+    target.committed = { sum: 99, seen: [99] };
+    const bus = quiet(await createBus({ store }));
+    await publish(bus, 1, 3);
+    const consumer = bus.consume('totals', 'a', add, { checkpointIn: target, onReset });
+    const error = await rejectionOf(consumer.caughtUp());
+    expect(error.code).to.equal('TARGET_BROKEN');
+    expect(error.message).to.include('position 9').and.to.include('ends at 3');
+    expect(target.committed.seen).to.deep.equal([99]);
+    target.checkpoints.clear();
+    target.committed = structuredClone(EMPTY);
+    await consumer.stop();
+    await bus.consume('totals', 'a', add, { checkpointIn: target, onReset }).caughtUp();
+    expect(target.committed).to.deep.equal({ sum: 6, seen: [1, 2, 3] });
+    await bus.close();
+  });
+
   it('is rewound together with its state, and not without being told how', async () => {
     const bus = await createBus({ store });
     await publish(bus, 1, 4);

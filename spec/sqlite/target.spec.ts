@@ -368,8 +368,8 @@ withEachDriver((driver: DriverName) => {
 
     it('fails the handler where it is refused at the door, though the handler does not look', async () => {
       for (const publishBadly of [
-        (publish: (type: string, payload: unknown) => unknown) => publish('b', Number.NaN),
-        (publish: (type: string, payload: unknown) => unknown) => publish('no type', 1),
+        (put: (type: string, payload: unknown) => unknown) => put('b', Number.NaN),
+        (put: (type: string, payload: unknown) => unknown) => put('no type', 1),
         () => bus.publish('b', 1, { signal: AbortSignal.abort() }).catch(() => undefined),
         () =>
           bus
