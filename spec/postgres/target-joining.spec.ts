@@ -64,7 +64,7 @@ describe('a publish in a handler of postgresTarget', function () {
       async (event, context) => {
         await add(event, context);
         const receipt = await context.publish('b', { of: event.payload });
-        expect([receipt.position, receipt.durability]).to.deep.equal([0, 'none']);
+        expect([receipt.position, receipt.durability]).to.deep.equal([0, 'pending']);
         await bus.batch().add('c', 1).add('c', 2).commit();
         // What waits for the store meanwhile does not wait for itself.
         await context.effect('count', () => 1);
