@@ -6,10 +6,11 @@ import type { ConsumerHandler } from './terms.ts';
 import { commitTo } from './trusting.ts';
 
 /** What a target failed of, not the handler: the event is not to blame. */
-export class TargetFailure {
+export class TargetFailure extends Error {
   readonly error: unknown;
 
   constructor(error: unknown) {
+    super('the target has failed', { cause: error });
     this.error = error;
   }
 }

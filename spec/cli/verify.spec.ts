@@ -110,7 +110,7 @@ describe('telltale verify', function () {
     process.env['TELLTALE_SPEC_FAULT'] = 'splits';
     try {
       const subject = await subjectAt(join(import.meta.dirname, 'forgetful-store.js'), undefined);
-      const { breaches } = await verifyStore(subject, { kills: 12, only: (name) => name === 'kill test' });
+      const { breaches } = await verifyStore(subject, { kills: 30, only: (name) => name === 'kill test' });
       expect(breaches.map(({ promise }) => promise)).to.deep.equal(['P3']);
       expect(breaches[0]!.message).to.match(/^of batch \S+ \d events of \d are there$/);
     } finally {

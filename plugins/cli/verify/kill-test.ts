@@ -36,7 +36,7 @@ export async function killTest(specimen: Specimen, kills: number): Promise<KillR
   let acknowledged = 0;
   let store: Store | undefined;
   for (let kill = 0; kill < kills; kill++) {
-    const acks = await appendUntilKilled(specimen, `k${kill}`, 3 + kill * 5);
+    const acks = await appendUntilKilled(specimen, `k${kill}`, 3 + kill * 5, momentOf(kill));
     acknowledged += acks.length;
     store = await specimen.create(systemClock);
     try {
@@ -53,8 +53,16 @@ export async function killTest(specimen: Specimen, kills: number): Promise<KillR
   return { kills, acknowledged };
 }
 
-/** Lets a process of its own append, and kills it soon after so many answers. */
-function appendUntilKilled(specimen: Specimen, label: string, answers: number): Promise<readonly Acknowledged[]> {
+/** How long after an answer it comes, ms: a commit may be hit at its beginning, in the middle and at its end. */
+const momentOf = (kill: number): number => (kill * 13) % 50;
+
+/** Lets a process of its own append, and kills it so long after so many answers. */
+function appendUntilKilled(
+  specimen: Specimen,
+  label: string,
+  answers: number,
+  afterMs: number,
+): Promise<readonly Acknowledged[]> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [CHILD, JSON.stringify(specimen.reach), label], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -66,14 +74,16 @@ function appendUntilKilled(specimen: Specimen, label: string, answers: number): 
       child.kill('SIGKILL');
     };
     const timer = setTimeout(kill, PATIENCE_MS);
+    let moment: NodeJS.Timeout | undefined;
     child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       out += text;
-      if (out.split('\n').length - 2 >= answers) kill();
+      if (out.split('\n').length - 2 >= answers) moment ??= setTimeout(kill, afterMs);
     });
     child.on('error', reject);
     child.on('close', () => {
       clearTimeout(timer);
+      clearTimeout(moment);
       const acks = acknowledgedIn(out);
       if (isKilled && acks.length > 0) resolve(acks);
       else
