@@ -82,7 +82,7 @@ describe('options', () => {
       "expected `durability` of jsonFile to be one of 'disk', 'os', got \"memory\" (string)",
       'expected `segmentBytes` of jsonFile to be an integer from 65536 to 1073741824, got 1 (number)',
       'expected `pollMs` of jsonFile to be a number from 1 to 60000, got "often" (string)',
-      'expected `index.0` of jsonFile to be source or a dotted path into payload or metadata; other fields of the envelope have an index already, got "id" (string)',
+      'expected `index.0` of jsonFile to be source or a dotted path into payload or metadata, of at most 512 characters; other fields of the envelope have an index already, got "id" (string)',
       'expected `capacity` of memory to be an integer from 1, got 0 (number)',
     ]);
   });

@@ -12,7 +12,7 @@ function checkSnippets(...files: readonly string[]): { readonly status: number |
 }
 
 describe('README', function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   let folder: string;
 
   before(() => {

@@ -54,7 +54,7 @@ export interface JsonFileOptions {
 }
 
 const INDEXED =
-  'source or a dotted path into payload or metadata, of 512 characters; other fields of the envelope have an index already';
+  'source or a dotted path into payload or metadata, of at most 512 characters; other fields of the envelope have an index already';
 
 const integer = (least: number, most: number): z.ZodInt => {
   const text = `an integer from ${least} to ${most}`;

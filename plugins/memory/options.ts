@@ -20,7 +20,7 @@ export interface MemoryOptions {
 }
 
 const INDEXED =
-  'source or a dotted path into payload or metadata, of 512 characters; other fields of the envelope have an index already';
+  'source or a dotted path into payload or metadata, of at most 512 characters; other fields of the envelope have an index already';
 const COUNT = 'an integer from 1';
 const count = z.int(COUNT).min(1, COUNT);
 

@@ -64,7 +64,7 @@ export interface SqliteOptions {
 }
 
 const INDEXED =
-  'source or a dotted path into payload or metadata, of 512 characters; other fields of the envelope have an index already';
+  'source or a dotted path into payload or metadata, of at most 512 characters; other fields of the envelope have an index already';
 const POLL = 'a number from 1 to 60000';
 const WAIT = 'a number of ms from 0';
 const BYTES = 'a number of bytes from 1024, or Infinity';
