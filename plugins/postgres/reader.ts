@@ -32,6 +32,8 @@ export interface ReaderOptions {
 const NARROWS_MOST = new Set(['id', 'correlationId', 'causationId', 'entity']);
 /** Positions that are looked up at least where the rest of the filter may leave out some. */
 const LEAST_POSITIONS = 256;
+/** Positions that are looked at first where a filter may leave out many. */
+const FILTERED_WIDTH = 8_192;
 /** Names and the other fields of an event as JSON. */
 const ENVELOPE_BYTES = 160;
 /** Past this many values in one condition on a path, looking into each event is no slower. */
@@ -83,16 +85,55 @@ export class Reader {
     const through = query.through <= this.#seen ? query.through : Math.min(query.through, await this.#head(session));
     const trigrams = this.#trigramsOf(query);
     if (trigrams.length > 0) return this.#search(session, { ...query, through }, trigrams);
-    const { text, values, index } = await this.statement(session, { ...query, through });
+    return this.#isNarrow(query)
+      ? this.#readOnce(session, { ...query, through })
+      : this.#readInWindows(session, { ...query, through });
+  }
+
+  async #readOnce(session: Query, query: PageQuery): Promise<Page> {
+    const { text, values, index } = await this.statement(session, query);
     const events = (await session.query(text, values)).rows.map(toEvent);
     const done = events.length < query.limit;
-    const looked = done ? (query.descending ? query.after : through) : events[events.length - 1]!.position;
+    const end = query.descending ? query.after : query.through;
+    const looked = done ? end : events[events.length - 1]!.position;
     return { events, looked, done, scanned: events.length, ...(index !== undefined && { index }) };
   }
 
-  #trigramsOf({ words, ids, correlationId, causationId, entity }: PageQuery): readonly string[] {
-    const isNarrow = [ids, correlationId, causationId, entity].some((hint) => hint !== undefined);
-    return !this.#hasSearch || words === undefined || isNarrow ? [] : trigramsOf(words);
+  /**
+   * Of what came since its last statistics PostgreSQL believes that there is next to nothing, and would read and sort
+   * all of it for each page. So it is asked for no more positions than it takes, and for more where those do not do.
+   */
+  async #readInWindows(session: Query, query: PageQuery): Promise<Page> {
+    const { descending, limit } = query;
+    const events: StoredEvent[] = [];
+    let { after, through } = query;
+    let index: string | undefined;
+    for (let width = isFiltered(query) ? Math.max(limit, FILTERED_WIDTH) : limit; after < through; width *= 8) {
+      const window = descending
+        ? { after: Math.max(after, through - width), through }
+        : { after, through: Math.min(through, after + width) };
+      const page = await this.#readOnce(session, { ...query, ...window, limit: limit - events.length });
+      events.push(...page.events);
+      index = page.index;
+      if (!page.done) break;
+      if (descending) through = window.after;
+      else after = window.through;
+    }
+    const done = after >= through;
+    const end = descending ? query.after : query.through;
+    const looked = done ? end : events[events.length - 1]!.position;
+    return { events, looked, done, scanned: events.length, ...(index !== undefined && { index }) };
+  }
+
+  /** An index of which the query takes few entries, wherever in the log they are. */
+  #isNarrow({ ids, correlationId, causationId, entity, equals }: PageQuery): boolean {
+    if ([ids, correlationId, causationId, entity].some((hint) => hint !== undefined)) return true;
+    return equals?.some(({ path }) => this.#paths.has(path)) === true;
+  }
+
+  #trigramsOf(query: PageQuery): readonly string[] {
+    const { words } = query;
+    return !this.#hasSearch || words === undefined || this.#isNarrow(query) ? [] : trigramsOf(words);
   }
 
   async #search(session: Query, query: PageQuery, trigrams: readonly string[]): Promise<Page> {
@@ -198,6 +239,10 @@ function arrayOf(values: readonly unknown[], bind: Bind): string {
   const numbers = values as number[];
   if (numbers.every(Number.isSafeInteger)) return `${bind(bigintArray(numbers))}::bigint[]`;
   return `${bind(floatArray(numbers))}::float8[]`;
+}
+
+function isFiltered({ types, entityKind, time, equals, where }: PageQuery): boolean {
+  return [types, entityKind, time, equals, where].some((hint) => hint !== undefined);
 }
 
 function placeholder(values: unknown[], value: unknown): string {

@@ -135,6 +135,39 @@ describe('postgres: reading', function () {
     expect(page.events.map(({ position }) => position)).to.deep.equal([17]);
   });
 
+  it('reads hardly more than a page where PostgreSQL knows nothing of the log yet', async () => {
+    const other = stores.create({});
+    await other.open();
+    await other.append(Array.from({ length: EVENTS }, (_, i) => numbered(i + 1)));
+    await other.remove([{ from: 51, to: 150 }], 'test');
+    const names = new Names(stores.schemaOf(other), '');
+    const plans: string[] = [];
+    const rowsOf = async (text: string, values: readonly unknown[] = []): Promise<string[][]> => {
+      const rows = await ask<Record<string, string>>(stores.server, text, values);
+      return rows.map((row) => Object.values(row));
+    };
+    const session = {
+      async query(text: string, values: readonly unknown[] = []) {
+        plans.push((await rowsOf(`EXPLAIN ANALYZE ${text}`, values)).join('\n'));
+        const rows = await rowsOf(text, values);
+        return { rows, rowCount: rows.length };
+      },
+    };
+    const reader = new Reader({ names, index: [], indexPayload: false });
+    for (const descending of [false, true]) {
+      const page = await reader.page(session, { ...ALL, descending });
+      expect(page.events.length).to.equal(100);
+      const rows = plans.flatMap((plan) =>
+        [...plan.matchAll(/actual [^)]*rows=(\d+)/g)].map((match) => Number(match[1])),
+      );
+      expect(Math.max(...rows)).to.be.at.most(8 * 100);
+    }
+    const positions = (await reader.page(session, ALL)).events.map(({ position }) => position);
+    expect([positions[49], positions[50], positions[99]]).to.deep.equal([50, 151, 200]);
+    await other.close();
+    await stores.cleanUp(other);
+  });
+
   it('stores what is too large for any index', async () => {
     const other = stores.create({ index: ['payload.lane'], indexPayload: true });
     await other.open();
