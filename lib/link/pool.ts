@@ -282,7 +282,8 @@ export class Pool {
       return this.#giveUp(slot, reason);
     }
     if (said === 'bye' || this.#status !== 'open') {
-      if (said !== 'bye') this.#say('$worker.died', slot, { message: reason.message });
+      // One that has not been ready since it was started has nothing in its hands, and was ended here.
+      if (said !== 'bye' && slot.status === 'ready') this.#say('$worker.died', slot, { message: reason.message });
       this.#close(slot);
       return this.#changed();
     }

@@ -120,6 +120,17 @@ describe('a link, closing', () => {
     expect(await ready).to.deep.include({ code: 'LINK_BROKEN', message: 'pool `team` is closed' });
   });
 
+  it('a worker that a pool ends before it is ready has not died', async () => {
+    team = await startTeam(() => new Promise<never>(() => undefined));
+    const died: unknown[] = [];
+    team.bus.on('$worker.died', ({ payload }) => void died.push(payload));
+    team.pool.ready.catch(() => undefined);
+    await team.pool.close();
+    await rest();
+    expect(died).to.deep.equal([]);
+    expect(team.pool.workers()[0]!.status).to.equal('closed');
+  });
+
   it('a pool does not wait for a worker that is just being started again', async () => {
     team = await startTeam((bus) => bus.on('a', () => undefined), { restart: { delay: 1 } });
     await team.pool.ready;
