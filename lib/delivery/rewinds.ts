@@ -5,6 +5,7 @@ import { keysOf, type Seat } from './ledger.ts';
 import type { Seats } from './seats.ts';
 import type { ConsumerTerms } from './terms.ts';
 import { commitTo } from './trusting.ts';
+import { answered } from './within.ts';
 import type { Work } from './work.ts';
 
 export interface RewindsPort {
@@ -48,7 +49,7 @@ export class Rewinds {
     try {
       await seats.rewind(after, async (epoch) => {
         const checkpoints = keysOf(this.#terms).map((key) => ({ key, position: after, epoch }));
-        if (target) await commitTo(target, checkpoints, (tx) => onReset?.(tx));
+        if (target) await commitTo(target, checkpoints, (tx) => answered(target, '`onReset`', onReset?.(tx)));
         isReset = true;
       });
     } catch (error) {

@@ -47,7 +47,7 @@ export function within({ target, checkpoints, handler, join, ...terms }: WithinT
         thrown = undefined;
         joining = join(tx);
         try {
-          await handled(target, handler(given, context));
+          await answered(target, 'the handler', handler(given, context));
         } catch (error) {
           thrown = { error };
           throw error;
@@ -60,10 +60,11 @@ export function within({ target, checkpoints, handler, join, ...terms }: WithinT
         throw refusal;
       });
     } catch (error) {
+      // What only the target can tell is the truer cause.
+      if (isTelltaleError(error, 'HANDLER_FAILED')) throw error;
       // However the target passes it on, it is the handler's; a target that has broken its word is to blame for all.
       const isHandlers = thrown && (error === thrown.error || !isTelltaleError(error, 'TARGET_BROKEN'));
       if (isHandlers) throw thrown!.error;
-      if (isTelltaleError(error, 'HANDLER_FAILED')) throw error;
       throw new TargetFailure(error);
     }
     joining?.committed();
@@ -71,10 +72,11 @@ export function within({ target, checkpoints, handler, join, ...terms }: WithinT
   return { call, site };
 }
 
-function handled(target: CheckpointTarget, answer: unknown): unknown {
+/** Throws where what ran in a transaction of a target that is synchronous goes on. */
+export function answered(target: CheckpointTarget, what: string, answer: unknown): unknown {
   const { synchronous } = target as Partial<SynchronousTarget>;
   if (!synchronous || !isThenable(answer)) return answer;
   // It is refused, so nobody else would look at its rejection.
   void invoke(() => answer, undefined, { attempt: 1 });
-  throw expected('INVALID_OPTION', 'what the handler answers', 'no Promise: its target is synchronous', answer);
+  throw expected('INVALID_OPTION', `what ${what} answers`, 'no Promise: its target is synchronous', answer);
 }

@@ -1,12 +1,15 @@
 import { createRequire } from 'node:module';
 import { TelltaleError } from '../../lib/plugin.ts';
-import type { DriverName, SqliteDatabase, SqliteDriver, SqliteStatement, SqlRow } from './driver.ts';
+import type { DriverName, SqliteDatabase, SqliteDriver, SqliteStatement, SqlRow, SqlValue } from './driver.ts';
 
 /** What the three libraries have in common. */
 interface NativeStatement {
   run(...parameters: readonly unknown[]): { readonly changes: number | bigint };
   get(...parameters: readonly unknown[]): Readonly<Record<string, unknown>> | undefined;
   all(...parameters: readonly unknown[]): readonly Readonly<Record<string, unknown>>[];
+  /** Answers with rows. node:sqlite does not say. */
+  readonly reader?: boolean;
+  columns?(): readonly { readonly name: string }[];
 }
 
 interface NativeDatabase {
@@ -18,12 +21,13 @@ interface NativeDatabase {
 }
 
 type Open = (path: string) => NativeDatabase;
+/** Makes the statements of the libraries alike. */
+type Wrap = (statement: NativeStatement, database: NativeDatabase) => SqliteStatement;
 
 interface Kind {
   /** Answers how to open a file. Throws where the library is not there or does not run here. */
   readonly load: () => Open;
-  /** node:sqlite takes parameters one by one, the others as a list. */
-  readonly spreads: boolean;
+  readonly wrap: Wrap;
   readonly remedy: string;
 }
 
@@ -32,17 +36,17 @@ const require = createRequire(import.meta.url);
 const KINDS: Readonly<Record<DriverName, Kind>> = {
   libsql: {
     load: () => constructed(require('libsql') as DatabaseClass),
-    spreads: false,
+    wrap: exhausting,
     remedy: '`npm install libsql`',
   },
   'better-sqlite3': {
     load: loadBetterSqlite,
-    spreads: false,
+    wrap: answering,
     remedy: '`npm install better-sqlite3` (12 on Node 20, 12 or 13 on later ones)',
   },
   'node:sqlite': {
     load: () => constructed((require('node:sqlite') as { readonly DatabaseSync: DatabaseClass }).DatabaseSync),
-    spreads: true,
+    wrap: spreading,
     remedy: 'Node 22.13 or later',
   },
 };
@@ -57,7 +61,7 @@ export function loadDriver(name?: DriverName): SqliteDriver {
   const failures: string[] = [];
   for (const candidate of name === undefined ? DRIVERS : [name]) {
     try {
-      return toDriver(candidate, KINDS[candidate].load(), KINDS[candidate].spreads);
+      return toDriver(candidate, KINDS[candidate]);
     } catch (error) {
       failures.push(`${candidate}: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`);
     }
@@ -79,29 +83,59 @@ function constructed(Database: DatabaseClass): Open {
   return (path) => new Database(path);
 }
 
-function toDriver(name: DriverName, open: Open, spreads: boolean): SqliteDriver {
-  return { name, open: (path) => toDatabase(open(path), spreads ? spreading : listing) };
+function toDriver(name: DriverName, { load, wrap }: Kind): SqliteDriver {
+  const open = load();
+  return { name, open: (path) => toDatabase(open(path), wrap) };
 }
 
-function toDatabase(native: NativeDatabase, wrap: (statement: NativeStatement) => SqliteStatement): SqliteDatabase {
+function toDatabase(native: NativeDatabase, wrap: Wrap): SqliteDatabase {
   return {
     get inTransaction() {
       return native.inTransaction ?? native.isTransaction ?? false;
     },
     exec: (sql) => void native.exec(sql),
-    prepare: (sql) => wrap(native.prepare(sql)),
+    prepare: (sql) => wrap(native.prepare(sql), native),
     close: () => void native.close(),
   };
 }
 
-function listing(statement: NativeStatement): SqliteStatement {
+/**
+ * libsql leaves a statement that answers with rows where `run` has brought it: nothing is committed while it is kept. And
+ * it adds to a row that `get` hands out how long that has taken.
+ */
+function exhausting(statement: NativeStatement, database: NativeDatabase): SqliteStatement {
+  let isHidden: boolean | undefined;
   return {
-    run: (parameters) => Number(statement.run(parameters).changes),
-    get: (parameters) => statement.get(parameters) as SqlRow | undefined,
+    run: (parameters) => {
+      if (!statement.reader) return Number(statement.run(parameters).changes);
+      statement.all(parameters);
+      return Number(database.prepare('SELECT changes() AS n').get([])!['n']);
+    },
+    get: (parameters) => {
+      isHidden ??= statement.columns?.().some(({ name }) => name === '_metadata') ?? false;
+      if (isHidden) return statement.all(parameters)[0] as SqlRow | undefined;
+      const row = statement.get(parameters);
+      if (row === undefined) return undefined;
+      const { _metadata, ...own } = row;
+      return own as SqlRow;
+    },
     all: (parameters) => statement.all(parameters) as readonly SqlRow[],
   };
 }
 
+/** better-sqlite3 is not asked for rows where there can be none. */
+function answering(statement: NativeStatement): SqliteStatement {
+  const run = (parameters: readonly SqlValue[]): number => Number(statement.run(parameters).changes);
+  if (statement.reader)
+    return {
+      run,
+      get: (parameters) => statement.get(parameters) as SqlRow | undefined,
+      all: (parameters) => statement.all(parameters) as readonly SqlRow[],
+    };
+  return { run, get: (parameters) => void run(parameters), all: (parameters) => (run(parameters), []) };
+}
+
+/** node:sqlite takes parameters one by one. */
 function spreading(statement: NativeStatement): SqliteStatement {
   return {
     run: (parameters) => Number(statement.run(...parameters).changes),

@@ -119,7 +119,9 @@ export class SqliteStore extends AbstractStore {
     },
     append: async (tx, appends) => {
       const batch = await this.#prepare(appends);
-      const { connection } = transactionOf(tx)!;
+      const handed = transactionOf(tx)!;
+      handed.mustGoOn();
+      const { connection } = handed;
       return this.#decide(connection, batch, durabilityOf(connection));
     },
     committed: () => this.#wake?.(),

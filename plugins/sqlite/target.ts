@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { TelltaleError, isTelltaleError } from '../../lib/plugin.ts';
+import { TelltaleError, expected, isTelltaleError } from '../../lib/plugin.ts';
 import type { SynchronousTarget, TargetCheckpoint } from '../../lib/plugin.ts';
 import { bringCheckpoints, readNewest, writeCheckpoint } from './checkpoint-table.ts';
 import { Connection } from './connection.ts';
@@ -84,7 +84,9 @@ class FileOfViews implements SqliteTarget {
   }
 
   async read<T>(look: (tx: Pick<SqliteTransaction, 'get' | 'all'>) => T): Promise<T> {
-    const opened = await this.#open();
+    const opened = await this.#open().catch((error: unknown) => {
+      throw this.#told(error);
+    });
     return opened.writer.between(() => {
       const handed = new Handed(opened);
       const { get, all } = handed.tx;
@@ -115,7 +117,7 @@ class FileOfViews implements SqliteTarget {
       handed.end();
     }
     if (handed.failure !== undefined) throw this.#broken(handed.failure);
-    if (!opened.connection.inTransaction) throw this.#broken(new Error('the transaction was ended by hand'));
+    handed.mustGoOn();
   }
 
   async #transaction<T>(work: (opened: Opened) => T | Promise<T>): Promise<T> {
@@ -123,8 +125,12 @@ class FileOfViews implements SqliteTarget {
       const opened = await this.#open();
       return await opened.writer.transaction(() => work(opened));
     } catch (error) {
-      throw error instanceof Thrown ? error.cause : toFailure(error, this.#path);
+      throw this.#told(error);
     }
+  }
+
+  #told(error: unknown): unknown {
+    return error instanceof Thrown ? error.cause : toFailure(error, this.#path);
   }
 
   #open(): Promise<Opened> {
@@ -150,7 +156,7 @@ class FileOfViews implements SqliteTarget {
       const opened = { connection, writer, path: realpathSync(path) };
       await writer.transaction(async () => {
         bringCheckpoints(connection, path);
-        if (setup) await this.#hand(opened, setup);
+        if (setup) await this.#hand(opened, (tx) => mustBeDone(setup(tx)));
       });
       return opened;
     } catch (error) {
@@ -171,6 +177,14 @@ function prepareFile(connection: Connection, path: string): void {
   if (connection.pragma('application_id') === APPLICATION_ID) identify(connection, path);
   else if (connection.get('SELECT 1 AS one FROM sqlite_master LIMIT 1') === undefined)
     connection.pragma('journal_mode = WAL');
+}
+
+/** What `setup` writes when it has returned would come too late. */
+function mustBeDone(answer: unknown): void {
+  if (typeof (answer as Partial<PromiseLike<unknown>> | null | undefined)?.then !== 'function') return;
+  // It is refused, so nobody else would look at its rejection.
+  Promise.resolve(answer).catch(() => undefined);
+  throw expected('INVALID_OPTION', 'what `setup` of sqliteTarget answers', 'no Promise', answer);
 }
 
 /** What was thrown by what was run in a transaction, as it was thrown. */

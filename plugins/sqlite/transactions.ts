@@ -1,12 +1,18 @@
-import { endsTransaction, expected } from '../../lib/plugin.ts';
+import { TelltaleError, endsTransaction, expected, toError } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import { sqliteCode } from './driver.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
+import { shapeOf } from './statement-shape.ts';
+import type { StatementShape } from './statement-shape.ts';
 
 /** What goes into a statement; true and false become 1 and 0. */
 export type SqliteParameter = SqlValue | boolean;
 
-/** The transaction of a handler. Its functions may be taken out; they throw what SQLite refuses. */
+/**
+ * The transaction of a handler. Its functions may be taken out, and are the same whatever the driver: one statement, with a
+ * value for each `?` in it. They throw what SQLite refuses, `INVALID_OPTION` for what it should not be asked, and
+ * `HANDLER_FAILED` when a statement before has rolled the transaction back (`OR ROLLBACK`, `RAISE(ROLLBACK)`).
+ */
 export interface SqliteTransaction {
   /** Answers how many rows were changed. */
   readonly run: (sql: string, parameters?: readonly SqliteParameter[]) => number;
@@ -21,10 +27,10 @@ export interface OpenTransaction {
   readonly path: string;
 }
 
-const open = new WeakMap<object, OpenTransaction>();
+const open = new WeakMap<object, Handed>();
 
 /** What lies behind what a handler is given, until that has ended. */
-export const transactionOf = (tx: unknown): OpenTransaction | undefined => open.get(tx as object);
+export const transactionOf = (tx: unknown): Handed | undefined => open.get(tx as object);
 
 /** The file is to blame for these, not what was asked. */
 const BROKEN: ReadonlySet<string> = new Set([
@@ -37,20 +43,34 @@ const BROKEN: ReadonlySet<string> = new Set([
   'CANTOPEN',
 ]);
 
+type Work<T> = (values: readonly SqlValue[], shape: StatementShape) => T;
+
 /** Hands out a transaction that somebody else has begun, and will end after `end`. */
-export class Handed {
+export class Handed implements OpenTransaction {
+  readonly connection: Connection;
+  readonly path: string;
   readonly tx: SqliteTransaction;
   /** What the file failed of. */
   failure: unknown;
+  readonly #isTransaction: boolean;
+  #refusal: unknown;
   #isOpen = true;
 
   constructor({ connection, path }: OpenTransaction) {
+    this.connection = connection;
+    this.path = path;
+    this.#isTransaction = connection.inTransaction;
     this.tx = Object.freeze({
-      run: (sql, parameters = []) => this.#do(sql, () => connection.run(sql, parameters.map(toValue))),
-      get: (sql, parameters = []) => this.#do(sql, () => connection.get(sql, parameters.map(toValue))),
-      all: (sql, parameters = []) => this.#do(sql, () => connection.all(sql, parameters.map(toValue))),
+      run: (sql, parameters = []) =>
+        this.#do(sql, parameters, (values, { changesRows }) => {
+          const changed = connection.run(sql, values);
+          return changesRows ? changed : 0;
+        }),
+      get: (sql, parameters = []) => this.#do(sql, parameters, (values) => plain(connection.get(sql, values))),
+      all: (sql, parameters = []) =>
+        this.#do(sql, parameters, (values) => connection.all(sql, values).map((row) => plain(row)!)),
     } satisfies SqliteTransaction);
-    open.set(this.tx, { connection, path });
+    open.set(this.tx, this);
   }
 
   end(): void {
@@ -58,7 +78,19 @@ export class Handed {
     open.delete(this.tx);
   }
 
-  #do<T>(sql: string, work: () => T): T {
+  /**
+   * Throws `HANDLER_FAILED` where a statement has ended the transaction: whatever is written from there on would be there
+   * without the rest.
+   */
+  mustGoOn(): void {
+    if (!this.#isTransaction || this.connection.inTransaction) return;
+    const why = this.#refusal === undefined ? '' : `: ${toError(this.#refusal).message}`;
+    throw new TelltaleError('HANDLER_FAILED', `a statement has rolled the transaction back${why}`, {
+      ...(this.#refusal !== undefined && { cause: this.#refusal }),
+    });
+  }
+
+  #do<T>(sql: string, parameters: readonly unknown[], work: Work<T>): T {
     if (!this.#isOpen)
       throw expected(
         'INVALID_OPTION',
@@ -66,16 +98,57 @@ export class Handed {
         'used before its handler returns',
         'a call after the transaction has ended',
       );
-    // Whoever ends a transaction by hand would part what belongs together.
-    if (typeof sql !== 'string' || endsTransaction(sql, 'flat'))
-      throw expected('INVALID_OPTION', 'a statement of `tx`', 'SQL that neither begins nor ends transactions', sql);
+    this.mustGoOn();
+    const shape = checked(sql, parameters);
+    const values = parameters.map(toValue);
     try {
-      return work();
+      return work(values, shape);
     } catch (error) {
+      this.#refusal = error;
       if (BROKEN.has(sqliteCode(error) ?? '')) this.failure = error;
       throw error;
     }
   }
+}
+
+/** What the libraries take in different ways, or for something else than was meant. */
+function checked(sql: string, parameters: readonly unknown[]): StatementShape {
+  // Whoever ends a transaction by hand would part what belongs together.
+  if (typeof sql !== 'string' || endsTransaction(sql, 'flat'))
+    throw expected('INVALID_OPTION', 'a statement of `tx`', 'SQL that neither begins nor ends transactions', sql);
+  if (!Array.isArray(parameters)) throw expected('INVALID_OPTION', 'the parameters of `tx`', 'a list', parameters);
+  const shape = knownShapeOf(sql);
+  if (shape.statements !== 1 || sql.includes('\0'))
+    throw expected('INVALID_OPTION', 'the SQL of `tx`', 'one statement', `${shape.statements}: ${sql.slice(0, 200)}`);
+  if (shape.isNamed)
+    throw expected('INVALID_OPTION', 'the parameters in a statement of `tx`', 'each a `?`', sql.slice(0, 200));
+  if (shape.parameters !== parameters.length)
+    throw expected(
+      'INVALID_OPTION',
+      'the parameters of `tx`',
+      `a list of ${shape.parameters}, one for each \`?\``,
+      `${parameters.length}`,
+    );
+  return shape;
+}
+
+/** Handlers say the same again and again. */
+const shapes = new Map<string, StatementShape>();
+const MAX_SHAPES = 256;
+const MAX_LENGTH = 10_000;
+
+function knownShapeOf(sql: string): StatementShape {
+  let shape = shapes.get(sql);
+  if (shape !== undefined) return shape;
+  shape = shapeOf(sql);
+  if (shapes.size >= MAX_SHAPES) shapes.delete(shapes.keys().next().value!);
+  if (sql.length <= MAX_LENGTH) shapes.set(sql, shape);
+  return shape;
+}
+
+/** node:sqlite hands out rows without a prototype. */
+function plain(row: SqlRow | undefined): SqlRow | undefined {
+  return row === undefined || Object.getPrototypeOf(row) !== null ? row : { ...row };
 }
 
 function toValue(value: unknown): SqlValue {
