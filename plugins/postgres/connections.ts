@@ -68,6 +68,11 @@ export class Connections {
     return this.#timeoutMs;
   }
 
+  /** Whatever is asked of one may have to wait for the other. */
+  sharesPool(other: Connections): boolean {
+    return this === other || (this.#pool !== undefined && this.#pool === other.#pool);
+  }
+
   /** Connects nowhere yet. Throws `NOT_SUPPORTED` without the package `pg`. */
   async open(): Promise<void> {
     this.#isAbandoned = false;

@@ -37,7 +37,7 @@ import type { ParsedOptions } from './options.ts';
 import { Partitions } from './partitions.ts';
 import { Reader } from './reader.ts';
 import { createSearch, hasSearch, searchBuilder } from './search.ts';
-import { areOneDatabase, transactionOf } from './transactions.ts';
+import { isIn, transactionOf } from './transactions.ts';
 import { Watcher } from './watcher.ts';
 
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
@@ -111,7 +111,10 @@ export class PostgresStore extends AbstractStore {
   async appendWithin(client: PgClient, appends: readonly PendingAppend[]): Promise<Commit> {
     this.#mustWrite();
     const prepared = prepareAppends(appends, MAX_EVENT_BYTES);
-    return this.#appender.decideWithin(this.#connections.sessionOn(client), prepared);
+    const commit = await this.#appender.decideWithin(this.#connections.sessionOn(client), prepared);
+    // In time: whoever finds no partition waits for another connection, with everybody behind it.
+    if (commit.records.length > 0) this.#partitions.reached(commit.head.position);
+    return commit;
   }
 
   /** Tells this process's listeners, and other processes, of what `appendWithin` wrote, now that it is committed. */
@@ -123,8 +126,8 @@ export class PostgresStore extends AbstractStore {
   /** Targets in the same database take part in it. */
   readonly transactions: StoreTransactions = {
     isOurs: async (tx) => {
-      const theirs = transactionOf(tx)?.connections;
-      return theirs !== undefined && areOneDatabase(theirs, this.#connections);
+      const theirs = transactionOf(tx);
+      return theirs !== undefined && isIn(theirs, this.#connections);
     },
     append: (tx, appends) => this.appendWithin(transactionOf(tx)!.client, appends),
     committed: () => this.committed(),

@@ -1,6 +1,6 @@
 import { endsTransaction, expected } from '../../lib/plugin.ts';
 import { patience } from './connections.ts';
-import type { Connections } from './connections.ts';
+import type { Connections, Session } from './connections.ts';
 import type { PgClient } from './driver.ts';
 import { isOfTheConnection, isRefusal } from './failures.ts';
 
@@ -116,31 +116,38 @@ function watched<T>(promise: Promise<T>): Promise<T> {
 
 const identities = new WeakMap<Connections, Promise<string>>();
 
-/** Do both lead to the same database of the same server? */
-export async function areOneDatabase(one: Connections, other: Connections): Promise<boolean> {
-  if (one === other) return true;
-  if ((await identityOf(one)) === (await identityOf(other))) return true;
+/**
+ * Does a transaction write to the database of a store? Asks no other connection of its pool: all of them may be held by
+ * transactions that ask the same.
+ */
+export async function isIn({ client, connections: theirs }: OpenTransaction, own: Connections): Promise<boolean> {
+  if (theirs.sharesPool(own)) return true;
+  const areOne = async (): Promise<boolean> =>
+    (await identityOf(theirs, theirs.sessionOn(client))) === (await identityOf(own, own));
+  if (await areOne()) return true;
   // A server may have been started anew since one of them was asked.
-  for (const connections of [one, other]) identities.delete(connections);
-  return (await identityOf(one)) === (await identityOf(other));
+  for (const connections of [theirs, own]) identities.delete(connections);
+  return areOne();
 }
 
-function identityOf(connections: Connections): Promise<string> {
+type Asked = Pick<Session, 'query'>;
+
+function identityOf(connections: Connections, asked: Asked): Promise<string> {
   let identity = identities.get(connections);
   if (identity !== undefined) return identity;
-  identity = askIdentity(connections);
+  identity = askIdentity(asked);
   identities.set(connections, identity);
   identity.catch(() => identities.delete(connections));
   return identity;
 }
 
-async function askIdentity(connections: Connections): Promise<string> {
+async function askIdentity(asked: Asked): Promise<string> {
   const database = '(SELECT oid FROM pg_database WHERE datname = current_database())';
-  const { rows } = await connections.query(
+  const { rows } = await asked.query(
     `SELECT ${database}, pg_postmaster_start_time(), has_function_privilege('pg_control_system()', 'execute')`,
   );
   const [oid, since, isAllowed] = rows[0]!;
   if (isAllowed !== 't') return `${oid} of the server started ${since}`;
-  const cluster = await connections.query('SELECT system_identifier FROM pg_control_system()');
+  const cluster = await asked.query('SELECT system_identifier FROM pg_control_system()');
   return `${oid} of ${cluster.rows[0]![0]}`;
 }
