@@ -45,6 +45,11 @@ export function lacksPartition(error: unknown): boolean {
   return sqlState(error) === '23514' && (error as { readonly constraint?: string }).constraint === undefined;
 }
 
+/** A statement before was refused: the transaction takes nothing more. Whoever was told may have wrapped it. */
+export function isAftermath(error: unknown): boolean {
+  return sqlState(error) === '25P02' || sqlState((error as Partial<Error> | null | undefined)?.cause) === '25P02';
+}
+
 /** An id or a name that must be there once is there already. */
 export function isTaken(error: unknown): boolean {
   return sqlState(error) === '23505';

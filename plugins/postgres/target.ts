@@ -4,7 +4,7 @@ import type { CheckpointTarget, CommitAnswer, TargetCheckpoint } from '../../lib
 import { CheckpointTable } from './checkpoint-table.ts';
 import { Connections } from './connections.ts';
 import type { PgClient, PgPool } from './driver.ts';
-import { isOfTheConnection, isRefusal, openingFailure } from './failures.ts';
+import { isAftermath, isOfTheConnection, isRefusal, openingFailure } from './failures.ts';
 import { parseTarget } from './options.ts';
 import type { ParsedTarget, PostgresTargetOptions } from './options.ts';
 import { Handed } from './transactions.ts';
@@ -64,7 +64,11 @@ class DatabaseOfViews implements PostgresTarget {
   }
 
   async claim(given: TargetCheckpoint): Promise<number> {
-    return this.#patiently((connections) => connections.transaction((session) => this.#table.claim(session, given)));
+    return this.#patiently((connections) =>
+      connections.transaction((session) => this.#table.claim(session, given)),
+    ).catch((error: unknown) => {
+      throw error instanceof Thrown ? error.cause : error;
+    });
   }
 
   async commit(checkpoints: readonly TargetCheckpoint[], run: Run): Promise<CommitAnswer> {
@@ -126,7 +130,8 @@ class DatabaseOfViews implements PostgresTarget {
     handed.forget();
     // A statement whose end nobody heard of may still be carried out: whatever the handler made of that, it runs again.
     if (handed.failure !== undefined) throw toError(handed.failure);
-    if (thrown !== undefined) throw thrown;
+    const isTrueCause = handed.refusal === undefined || thrown?.cause === handed.refusal || !isAftermath(thrown?.cause);
+    if (thrown !== undefined && isTrueCause) throw thrown;
     if (handed.refusal === undefined) return;
     throw handlersDoing('a statement was refused, and the handler went on', handed.refusal);
   }
@@ -166,7 +171,7 @@ class DatabaseOfViews implements PostgresTarget {
       return connections;
     } catch (error) {
       await connections.close();
-      throw error instanceof Thrown ? error.cause : error;
+      throw error;
     }
   }
 }

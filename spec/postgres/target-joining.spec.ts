@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import pg from 'pg';
 import { createBus, type Bus, type StoredEvent } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
 import { postgresTarget } from '../../plugins/postgres/index.ts';
@@ -101,6 +102,62 @@ describe('a publish in a handler of postgresTarget', function () {
     expect((await stored()).filter((line) => line.includes(' b '))).to.have.lengthOf(1);
     expect((await bus.deadLetters.list()).map(({ error }) => error.code)).to.deep.equal(['EXPECTATION_FAILED']);
   });
+
+  it('fails the handler with what was refused before, not with what the server says of everything after it', async () => {
+    const consumer = bus.consume(
+      'views',
+      'a',
+      async (event, context) => {
+        await add(event, context);
+        await context.tx.run('SELECT nonsense').catch(() => undefined);
+        if (event.payload === 1) await context.publish('b', 1);
+        if (event.payload === 2) void context.publish('b', 2).catch(() => undefined);
+        if (event.payload === 3) await add(event, context);
+      },
+      { checkpointIn: target, retry: false },
+    );
+    for (const n of [1, 2, 3]) await bus.publish('a', n);
+    await consumer.caughtUp();
+    const letters = await bus.deadLetters.list();
+    expect(letters.map(({ error }) => error.code)).to.deep.equal(Array.from({ length: 3 }, () => 'HANDLER_FAILED'));
+    for (const { error } of letters) expect(error.message).to.include('refused').and.to.include('"nonsense"');
+    expect(await seen()).to.deep.equal([]);
+  });
+
+  for (const whose of ['that it shares with the log', 'of its own'] as const)
+    it(`waits for no further connection of a pool ${whose} while transactions hold all of them`, async () => {
+      const size = 2;
+      const pool = new pg.Pool({ connectionString: stores.server.url, max: size });
+      const log = stores.create({ ...(whose === 'of its own' ? {} : { pool }), partitionEvents: 60 });
+      const quick = await createBus({ store: log });
+      const full = postgresTarget({ pool, schema });
+      let open = 0;
+      let allOpen!: () => void;
+      const areOpen = new Promise<void>((resolve) => (allOpen = resolve));
+      for (let n = 1; n <= 20; n++) await quick.publish('a', { n });
+      const consumer = quick.consume(
+        'views',
+        'a',
+        async ({ payload }, { tx, publish }) => {
+          await tx.run('SELECT 1');
+          if (++open === size) allOpen();
+          await areOpen;
+          await publish('b', payload);
+        },
+        { checkpointIn: full, group: true, key: 'payload.n', retry: false },
+      );
+      await consumer.caughtUp();
+      expect(await quick.deadLetters.list()).to.deep.equal([]);
+      expect(await quick.count({ type: 'b' })).to.equal(20);
+      expect(open).to.equal(20);
+      await quick.close();
+      await full.close();
+      // Whoever had to make the partition that comes next would wait for a connection as well.
+      const next = await pool.query('SELECT to_regclass($1) AS made', [`"${stores.schemaOf(log)}".events_61`]);
+      expect(next.rows[0]).to.have.property('made').that.includes('events_61');
+      await pool.end();
+      await stores.cleanUp(log);
+    });
 
   it('is refused where the target is in another database of the server', async () => {
     const name = `telltale_test_${process.pid}_${Date.now().toString(36)}`;

@@ -211,6 +211,33 @@ describe('postgresTarget', function () {
     expect(codeOf(() => postgresTarget('http://x'))).to.equal('INVALID_OPTION');
   });
 
+  it('says at once what `setup` failed of, and runs it again for whoever asks next', async () => {
+    const mine = new Error('mine');
+    let runs = 0;
+    const wrongs: readonly (readonly [(tx: PostgresTransaction) => unknown, object])[] = [
+      [() => Promise.reject(mine), mine],
+      [({ run }) => run('CREATE nonsense'), { code: '42601' }],
+      [({ run }) => void run('CREATE nonsense'), { code: 'HANDLER_FAILED' }],
+      [() => (undefined as unknown as string).length, { name: 'TypeError' }],
+    ];
+    for (const [wrong, expected] of wrongs) {
+      const target = createTarget({ retryFor: '1h', setup: (tx) => (runs++ % 3 < 2 ? wrong(tx) : setup(tx)) });
+      for (const asking of [
+        () => target.claim({ key: 'k', position: 0, epoch: 1 }),
+        () => target.commit([], () => 1),
+      ]) {
+        const error = await asking().then(
+          () => expect.fail('it did not fail'),
+          (thrown: unknown) => thrown,
+        );
+        if (expected === mine) expect(error).to.equal(mine);
+        else expect(error).to.include(expected);
+      }
+      expect(await target.claim({ key: 'k', position: 0, epoch: 1 })).to.equal(0);
+    }
+    expect(runs).to.equal(12);
+  });
+
   it('makes its table once where many begin at a time', async () => {
     const all = Array.from({ length: 6 }, (_, i) =>
       createTarget({ poolSize: 2 }).claim({ key: `k${i}`, position: i, epoch: 1 }),
