@@ -8,10 +8,10 @@ import { checkImport } from './check-import.ts';
 import { checkEvents, prepareAppends } from './check-events.ts';
 import { CommitFeed } from './commit-feed.ts';
 import { countSize } from './count-size.ts';
-import { decideCommit } from './decide-commit.ts';
+import { decide } from './decide.ts';
 import { Documents } from './documents.ts';
 import { FeedTail } from './feed-tail.ts';
-import { gatherFacts, type LookUps } from './gather-facts.ts';
+import type { LookUps } from './gather-facts.ts';
 import { LogChanges } from './log-changes.ts';
 import { LoopTurns } from './loop-turns.ts';
 import { behind, checkPageQuery, compileHints, fillPage, withHints } from './page-reader.ts';
@@ -100,15 +100,13 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
 
   /**
    * Decides and writes one group commit. A `shared` store overrides it, because there the decision belongs into the
-   * transaction that writes; `decideCommit` is at its service.
+   * transaction that writes; `decide` is at its service.
    */
   protected async _commit(appends: readonly Port.PendingAppend[]): Promise<Commit> {
     const head = (this.#head ??= await this._head());
     const prepared = prepareAppends(appends, this.supports.maxEventBytes);
-    const facts = await gatherFacts(prepared.appends, head, this.#lookUps);
-    const now = this.#clock.now();
-    const { durability } = this.supports;
-    const decision = decideCommit(prepared.appends, { ...facts, head, now, durability, refused: prepared.refused });
+    const at = { head, now: this.#clock.now(), durability: this.supports.durability };
+    const decision = await decide(prepared, at, this.#lookUps);
     if (decision.records.length === 0) return decision;
     this.#head = undefined;
     await this._append(decision.records, decision.sizes);

@@ -1,7 +1,6 @@
-import { TelltaleError, decideCommit, gatherFacts, toError } from '../../lib/plugin.ts';
+import { TelltaleError, decide, decideCommit, lookingUp, toError } from '../../lib/plugin.ts';
 import type {
   Commit,
-  CommitFacts,
   Durability,
   Head,
   LookUps,
@@ -106,19 +105,12 @@ export class Appender {
     return this.#decide(session, prepared);
   }
 
-  async #decide(session: Session, { appends, refused }: PreparedAppends): Promise<Commit> {
+  /** Under the lock everything is looked up: an id that seemed fresh may be the reason for being here. */
+  async #decide(session: Session, prepared: PreparedAppends): Promise<Commit> {
     const { names, lookUps, now, durability } = this.#port;
     const head = await lockHead(session, names);
-    const looked = appends.map(lookedUp);
-    const origins = new Map(looked.map((append, i) => [append, refused.get(appends[i]!)] as const));
-    const facts: CommitFacts = {
-      ...(await gatherFacts(looked, head, lookUps(session))),
-      head,
-      now: now(),
-      durability: durability(),
-      refused: new Map([...origins].filter((entry): entry is [PendingAppend, TelltaleError] => entry[1] !== undefined)),
-    };
-    const decision = decideCommit(looked, facts);
+    const at = { head, now: now(), durability: durability() };
+    const decision = await decide(lookingUp(prepared), at, lookUps(session));
     if (decision.records.length === 0) return decision;
     await this.#write(session, decision);
     return decision;
@@ -193,12 +185,4 @@ async function readHead(session: Pick<Session, 'query'>, names: Names, lock = ''
   const { rows } = await session.query(`SELECT position, stored_at FROM ${names.of('counter')}${lock}`);
   const [position, storedAt] = rows[0]!;
   return { position: Number(position), storedAt: Number(storedAt) };
-}
-
-/** Under the lock everything is looked up: an id that seemed fresh may be the reason for being here. */
-function lookedUp(append: PendingAppend): PendingAppend {
-  if (!append.fresh) return append;
-  const { events, bytes, admitted, expect } = append;
-  const settle = { acknowledged: append.acknowledged.bind(append), failed: append.failed.bind(append) };
-  return { events, bytes, admitted, fresh: false, ...(expect === undefined ? {} : { expect }), ...settle };
 }

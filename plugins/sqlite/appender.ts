@@ -1,4 +1,4 @@
-import { compileHints, decideCommit, fillPage, gatherFacts, withHints } from '../../lib/plugin.ts';
+import { compileHints, decide, fillPage, withHints } from '../../lib/plugin.ts';
 import type { Commit, Durability, PreparedAppends, StoredEvent } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import { PathList, addKeys } from './keys.ts';
@@ -36,12 +36,15 @@ export class Appender {
     const head = { position: log.position, storedAt: log.storedAt };
     this.#revisions.begin(connection, log.position);
     const reading = new Reading({ connection, check: false });
-    const facts = await gatherFacts(prepared.appends, head, {
-      find: (ids) => findIds(connection, ids),
-      revision: async (entities) => this.#revisions.find(connection, entities),
-      page: (query) => fillPage((raw) => reading.page(raw), withHints(query), compileHints(query)),
-    });
-    const decision = decideCommit(prepared.appends, { ...facts, head, now, durability, refused: prepared.refused });
+    const decision = await decide(
+      prepared,
+      { head, now, durability },
+      {
+        find: (ids) => findIds(connection, ids),
+        revision: async (entities) => this.#revisions.find(connection, entities),
+        page: (query) => fillPage((raw) => reading.page(raw), withHints(query), compileHints(query)),
+      },
+    );
     if (decision.records.length === 0) return decision;
     const bytes = this.#insert(connection, decision.records, packed, log);
     advance(connection, decision.head, decision.records.length, bytes);

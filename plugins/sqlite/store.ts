@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { AbstractStore, expected, prepareAppends, show } from '../../lib/plugin.ts';
+import { AbstractStore, expected, lookingUp, prepareAppends, show } from '../../lib/plugin.ts';
 import type {
   Between,
   BlockBuilder,
@@ -13,7 +13,6 @@ import type {
   Page,
   PageQuery,
   PendingAppend,
-  PreparedAppends,
   Range,
   RemovedRange,
   StoreSize,
@@ -373,13 +372,4 @@ export class SqliteStore extends AbstractStore {
       throw failure;
     }
   }
-}
-
-/** The same appends, none of which is taken to be new. */
-function lookingUp({ appends, refused }: PreparedAppends): PreparedAppends {
-  const again = new Map(appends.map((append) => [append, { ...append, fresh: false }]));
-  return {
-    appends: [...again.values()],
-    refused: new Map([...refused].map(([append, error]) => [again.get(append)!, error])),
-  };
 }
