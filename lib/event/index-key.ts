@@ -3,6 +3,16 @@ import type { TelltaleEvent } from './event.ts';
 import { parsePath, readPath } from './path.ts';
 import { isWellFormed } from './well-formed.ts';
 
+const BUILT_IN_PATHS = ['metadata.conversationId', 'metadata.requestId', 'metadata.sessionId'];
+/** What a path is that a store can have an index of, in words. */
+export const INDEX_PATH =
+  'source or a dotted path into payload or metadata, of at most 512 characters; other fields of the envelope have an index already';
+
+/** All paths that a store answers from an index: these in every store, and those it is told. */
+export function indexedPaths(added: readonly string[]): readonly string[] {
+  return [...new Set([...BUILT_IN_PATHS, ...added])];
+}
+
 /** The key under which an index has a value; it keeps JSON's types apart. Objects, arrays and nothing have none. */
 export function indexKey(value: unknown): string | undefined {
   if (typeof value === 'string') return value;

@@ -2,7 +2,7 @@ import { isWellFormed } from '../event/well-formed.ts';
 import type { FilterHints } from '../filter/hints.ts';
 import { parseFilter } from '../filter/parse.ts';
 import type { Condition } from '../filter/parse.ts';
-import type { PageHints } from '../store/port.ts';
+import type { PageHints, StoreSupports } from '../store/port.ts';
 
 /** Takes a value and answers its placeholder. Text never gets into a statement otherwise. */
 export type Bind = (value: unknown) => string;
@@ -30,6 +30,15 @@ export interface Conditions {
   readonly isExact: boolean;
   /** The field that narrows most, as `Page.index` names it: `id`, `entity`, `payload.total` …; absent: none does. */
   readonly index?: string;
+}
+
+// oxfmt-ignore
+const PUSHED_DOWN: StoreSupports['pushdown'] =
+  ['ids', 'types', 'entity', 'entityKind', 'correlationId', 'causationId', 'time', 'equals', 'where'];
+
+/** What a store narrows that asks by `conditionsOf`, and has an index of texts or has not. */
+export function pushdownOf({ search }: { readonly search: boolean }): StoreSupports['pushdown'] {
+  return search ? [...PUSHED_DOWN, 'words'] : PUSHED_DOWN;
 }
 
 /** Part of a condition, and whether it holds for exactly those events that satisfy the filter. */

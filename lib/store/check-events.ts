@@ -7,6 +7,8 @@ import type { PendingAppend } from './port.ts';
 
 /** What an event costs besides its payload and metadata, for bounds in bytes. */
 const ENVELOPE_BYTES = 256;
+/** Largest event, where a store does not say otherwise. */
+export const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 
 export interface CheckedEvents {
   readonly events: readonly TelltaleEvent[];

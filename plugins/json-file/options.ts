@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { expected, isIndexPath, parseWith } from '../../lib/plugin.ts';
+import { INDEX_PATH, expected, isIndexPath, parseWith } from '../../lib/plugin.ts';
 
 export interface JsonFileOptions {
   /**
@@ -53,9 +53,6 @@ export interface JsonFileOptions {
   readonly pollMs?: number;
 }
 
-const INDEXED =
-  'source or a dotted path into payload or metadata, of at most 512 characters; other fields of the envelope have an index already';
-
 const integer = (least: number, most: number): z.ZodInt => {
   const text = `an integer from ${least} to ${most}`;
   return z.int(text).min(least, text).max(most, text);
@@ -69,7 +66,7 @@ const schema = z.strictObject({
   force: z.boolean().default(false),
   segmentBytes: integer(64 * 1024, 1024 ** 3).default(64 * 1024 * 1024),
   segmentEvents: integer(16, 65_536).default(32_768),
-  index: z.array(z.string().refine(isIndexPath, INDEXED)).default([]),
+  index: z.array(z.string().refine(isIndexPath, INDEX_PATH)).default([]),
   compress: z.boolean().default(false),
   pollMs: z.number(POLL).min(1, POLL).max(60_000, POLL).default(250),
 });

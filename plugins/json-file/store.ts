@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { AbstractStore, TelltaleError, expected } from '../../lib/plugin.ts';
+import { AbstractStore, MAX_EVENT_BYTES, TelltaleError, expected, indexedPaths } from '../../lib/plugin.ts';
 import type {
   Between,
   Head,
@@ -40,10 +40,8 @@ const OPEN_FILES = 64;
 const FREE_SPACE_EVERY_MS = 5_000;
 /** How long a writer may go on without asking whether the folder is still there and its own. */
 const LOOK_EVERY_MS = 1_000;
-const BUILT_IN_PATHS = ['metadata.conversationId', 'metadata.requestId', 'metadata.sessionId'];
 /** Taking over a log begins a segment with each stretch; so many are joined again. */
 const MANY_SEGMENTS = 32;
-const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 
 /** Memory for what is read of index files: sections come and go, filters stay. */
 export const LIMITS: { readonly indexCacheBytes: number; readonly filterBytes: number } = {
@@ -247,13 +245,12 @@ export class JsonFileStore extends AbstractStore {
   #build(): void {
     const fs = this.#fs;
     const { readOnly, index, durability, segmentBytes, segmentEvents } = this.#options;
-    const paths = [...new Set([...BUILT_IN_PATHS, ...index])];
     const cache = new SectionCache(this.#limits.indexCacheBytes, this.#limits.filterBytes);
     const noticed = (notice: string): void => void this.#notices.push(notice);
     this.#log = new Log({
       fs,
       folder: this.#folder,
-      paths,
+      paths: indexedPaths(index),
       cache,
       handles: new HandlePool(fs, OPEN_FILES),
       readOnly,

@@ -1,4 +1,4 @@
-import { AbstractStore, Slice, contentHash } from '../../lib/plugin.ts';
+import { AbstractStore, Slice, contentHash, indexedPaths } from '../../lib/plugin.ts';
 import type {
   Between,
   Head,
@@ -21,7 +21,6 @@ import type { MemoryOptions } from './options.ts';
 import { Postings } from './postings.ts';
 import { Removals } from './removals.ts';
 
-const BUILT_IN_PATHS = ['metadata.conversationId', 'metadata.requestId', 'metadata.sessionId'];
 /** A span of times that holds more of the log than this is read like the whole log. */
 const WORTH_AN_INDEX = 0.9;
 
@@ -52,7 +51,7 @@ export class MemoryStore extends AbstractStore {
   constructor(options: Required<MemoryOptions>) {
     super();
     this.#capacity = options.capacity;
-    this.#index = new EventIndex([...new Set([...BUILT_IN_PATHS, ...options.index])]);
+    this.#index = new EventIndex(indexedPaths(options.index));
     this.#removedIds = new Generations(options.keepIds);
     this.#removedRevisions = new Generations(options.keepIds);
     // A store of ids holds up to an eighth more.

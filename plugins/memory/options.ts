@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isIndexPath, parseWith } from '../../lib/plugin.ts';
+import { INDEX_PATH, MAX_EVENT_BYTES, isIndexPath, parseWith } from '../../lib/plugin.ts';
 
 export interface MemoryOptions {
   /** Events kept; past it the oldest go, recorded as removed with reason `bound`. @default 100_000 */
@@ -19,16 +19,14 @@ export interface MemoryOptions {
   readonly maxEventBytes?: number;
 }
 
-const INDEXED =
-  'source or a dotted path into payload or metadata, of at most 512 characters; other fields of the envelope have an index already';
 const COUNT = 'an integer from 1';
 const count = z.int(COUNT).min(1, COUNT);
 
 const schema = z.strictObject({
   capacity: count.default(100_000),
   keepIds: count.default(100_000),
-  index: z.array(z.string().refine(isIndexPath, INDEXED)).default([]),
-  maxEventBytes: count.default(16 * 1024 * 1024),
+  index: z.array(z.string().refine(isIndexPath, INDEX_PATH)).default([]),
+  maxEventBytes: count.default(MAX_EVENT_BYTES),
 });
 
 /** Throws `INVALID_OPTION`. */

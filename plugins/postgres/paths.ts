@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
+import { indexedPaths } from '../../lib/plugin.ts';
 import type { Bind } from '../../lib/plugin.ts';
-
-/** Stores answer these from an index whatever the options say. */
-const BUILT_IN = ['metadata.conversationId', 'metadata.requestId', 'metadata.sessionId'];
 
 export interface PathIndex {
   readonly path: string;
@@ -11,7 +9,7 @@ export interface PathIndex {
 }
 
 export function pathIndexes(paths: readonly string[]): PathIndex[] {
-  return [...new Set([...BUILT_IN, ...paths])].map((path) => {
+  return indexedPaths(paths).map((path) => {
     const digest = createHash('sha256').update(path).digest('hex').slice(0, 16);
     return { path, name: `events_path_${digest}`, expression: expressionOf(path) };
   });

@@ -1,4 +1,13 @@
-import { AbstractStore, compileHints, expected, fillPage, prepareAppends, withHints } from '../../lib/plugin.ts';
+import {
+  AbstractStore,
+  MAX_EVENT_BYTES,
+  compileHints,
+  expected,
+  fillPage,
+  prepareAppends,
+  pushdownOf,
+  withHints,
+} from '../../lib/plugin.ts';
 import type {
   Between,
   BlockBuilder,
@@ -39,11 +48,6 @@ import { Reader } from './reader.ts';
 import { createSearch, hasSearch, searchBuilder } from './search.ts';
 import { isIn, transactionOf } from './transactions.ts';
 import { Watcher } from './watcher.ts';
-
-const MAX_EVENT_BYTES = 16 * 1024 * 1024;
-// oxfmt-ignore
-const PUSHED_DOWN: StoreSupports['pushdown'] =
-  ['ids', 'types', 'entity', 'entityKind', 'correlationId', 'causationId', 'time', 'equals', 'where'];
 
 /** The log in a database: what belongs to PostgreSQL, put together behind the store port. */
 export class PostgresStore extends AbstractStore {
@@ -96,7 +100,7 @@ export class PostgresStore extends AbstractStore {
       durability: this.#durability,
       shared: true,
       maxEventBytes: MAX_EVENT_BYTES,
-      pushdown: this.#options.search ? [...PUSHED_DOWN, 'words'] : PUSHED_DOWN,
+      pushdown: pushdownOf(this.#options),
       readOnly: this.#options.readOnly,
       operations: this.#options.readOnly ? ['watch', 'summarize'] : ['watch', 'transaction', 'import', 'summarize'],
     };

@@ -1,15 +1,9 @@
 import { createHash } from 'node:crypto';
-import { indexKey, indexKeyReader, isIndexPath } from '../../lib/plugin.ts';
+import { indexKey, indexKeyReader, indexedPaths, isIndexPath } from '../../lib/plugin.ts';
 import type { StoredEvent } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import type { SqlRow } from './driver.ts';
 
-/** Answered from an index in every store. */
-export const BUILT_IN_PATHS: readonly string[] = [
-  'metadata.conversationId',
-  'metadata.requestId',
-  'metadata.sessionId',
-];
 /** A longer text is kept as its hash. */
 const LONGEST_KEY = 200;
 
@@ -75,7 +69,7 @@ export function isReady({ indexedFrom, indexedTo }: KeyPath): boolean {
 /** Notes the paths that are new; from now on every process fills them. Within the caller's transaction. */
 export function addPaths(connection: Connection, wanted: readonly string[], head: number): void {
   const known = new Set(readPaths(connection).map(({ path }) => path));
-  const added = [...new Set([...BUILT_IN_PATHS, ...wanted])].filter((path) => !known.has(path));
+  const added = indexedPaths(wanted).filter((path) => !known.has(path));
   for (const path of added)
     connection.run('INSERT INTO telltale_paths (path, indexed_to, indexed_from) VALUES (?, 0, ?)', [path, head]);
   if (added.length > 0) connection.run('UPDATE telltale_log SET paths = paths + 1');

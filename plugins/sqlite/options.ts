@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { expected, isIndexPath, parseWith } from '../../lib/plugin.ts';
+import { INDEX_PATH, expected, isIndexPath, parseWith } from '../../lib/plugin.ts';
 import type { SyncAnswer } from '../../lib/plugin.ts';
 import type { DriverName } from './driver.ts';
 import type { SqliteTransaction } from './transactions.ts';
@@ -63,8 +63,6 @@ export interface SqliteOptions {
   readonly checkOnRead?: boolean;
 }
 
-const INDEXED =
-  'source or a dotted path into payload or metadata, of at most 512 characters; other fields of the envelope have an index already';
 const POLL = 'a number from 1 to 60000';
 const WAIT = 'a number of ms from 0';
 const BYTES = 'a number of bytes from 1024, or Infinity';
@@ -75,7 +73,7 @@ const schema = z.strictObject({
   create: z.boolean().default(true),
   readOnly: z.boolean().default(false),
   search: z.boolean().default(false),
-  index: z.array(z.string().refine(isIndexPath, INDEXED)).default([]),
+  index: z.array(z.string().refine(isIndexPath, INDEX_PATH)).default([]),
   compressAbove: z.union([z.number(BYTES).min(1_024, BYTES), z.literal(Infinity)], BYTES).default(65_536),
   busyTimeout: z.number(WAIT).min(0, WAIT).default(5_000),
   pollMs: z.number(POLL).min(1, POLL).max(60_000, POLL).default(50),

@@ -1,6 +1,14 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { AbstractStore, expected, lookingUp, prepareAppends, show } from '../../lib/plugin.ts';
+import {
+  AbstractStore,
+  MAX_EVENT_BYTES,
+  expected,
+  lookingUp,
+  prepareAppends,
+  pushdownOf,
+  show,
+} from '../../lib/plugin.ts';
 import type {
   Between,
   BlockBuilder,
@@ -53,10 +61,6 @@ import type { Writer } from './writer.ts';
 
 type Prepared = Pick<Batch, 'prepared' | 'packed'>;
 
-const MAX_EVENT_BYTES = 16 * 1024 * 1024;
-// oxfmt-ignore
-const PUSHED_DOWN: StoreSupports['pushdown'] =
-  ['ids', 'types', 'entity', 'entityKind', 'correlationId', 'causationId', 'time', 'equals', 'where'];
 const FREE_SPACE_EVERY_MS = 5_000;
 
 /**
@@ -103,7 +107,7 @@ export class SqliteStore extends AbstractStore {
       shared: true,
       maxEventBytes: MAX_EVENT_BYTES,
       readOnly: this.#options.readOnly,
-      pushdown: this.#options.search ? [...PUSHED_DOWN, 'words'] : PUSHED_DOWN,
+      pushdown: pushdownOf(this.#options),
       operations: this.#options.readOnly
         ? ['watch', 'summarize']
         : ['watch', 'import', 'sync', 'transaction', 'summarize'],
