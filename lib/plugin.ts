@@ -57,7 +57,7 @@ export type { LookUps } from './store/gather-facts.ts';
 export type { Between } from './store/log-changes.ts';
 export { Lease } from './store/leases.ts';
 export type { LeaseEvents, LeaseOptions } from './store/leases.ts';
-export { compileHints, fillPage, withHints } from './store/page-reader.ts';
+export { PAGE_BYTES, compileHints, fillPage, withHints } from './store/page-reader.ts';
 export type * from './store/port.ts';
 export { intersects, mergeRanges, overlapping, recordRemoval, recordRemovals, subtractRanges } from './store/ranges.ts';
 export type { Range } from './store/ranges.ts';

@@ -12,6 +12,8 @@ import { Slice } from './slice.ts';
 export type ReadRaw = (query: PageQuery) => Promise<Page>;
 
 export const MAX_PAGE_EVENTS = 10_000;
+/** A page ends with the event with which it reaches so many bytes, so that no page of large events fills the memory. */
+export const PAGE_BYTES = 16 * 1024 * 1024;
 const CHUNK_EVENTS = 512;
 /** A page ends after this many events were looked at, so that a filter nothing satisfies cannot hold its caller. */
 const LOOKED_EVENTS = 10_000;
@@ -54,7 +56,7 @@ export function checkPageQuery(query: PageQuery): PageQuery {
 /**
  * Fills one page with the events that satisfy `matches`, whatever the store has narrowed down itself. The page may
  * hold fewer events than the limit, even none, while `done` is false: the next page starts at `looked`. The event loop
- * turns while a filter looks at many events or large ones.
+ * turns while a filter looks at many events or large ones. Nothing is added to a page that has its bytes.
  */
 export async function fillPage(
   read: ReadRaw,
@@ -64,6 +66,7 @@ export async function fillPage(
   const events: StoredEvent[] = [];
   let range = query;
   let scanned = 0;
+  let bytes = 0;
   let index: string | undefined;
   const slice = new Slice();
   const page = (looked: number, done: boolean): Page => ({
@@ -72,6 +75,7 @@ export async function fillPage(
     done,
     scanned,
     ...(index !== undefined && { index }),
+    ...(bytes > 0 && { bytes }),
   });
   for (let seen = 0; ;) {
     const wanted = query.limit - events.length;
@@ -83,10 +87,12 @@ export async function fillPage(
       return { ...raw, scanned: raw.scanned ?? raw.events.length };
     const taken = await take(raw.events, wanted, matches, { into: events, slice });
     scanned += raw.scanned ?? raw.events.length;
+    bytes += raw.bytes ?? 0;
     index ??= raw.index;
     if (taken < raw.events.length) return page(raw.events[taken - 1]!.position, false);
     seen += raw.events.length;
-    if (raw.done || events.length >= query.limit || seen >= LOOKED_EVENTS) return page(raw.looked, raw.done);
+    const isFull = events.length >= query.limit || seen >= LOOKED_EVENTS || bytes >= PAGE_BYTES;
+    if (raw.done || isFull) return page(raw.looked, raw.done);
     range = behind(range, raw.looked);
   }
 }

@@ -136,6 +136,8 @@ export interface Page {
   readonly index?: string;
   /** Events looked at to find these. */
   readonly scanned?: number;
+  /** How large about the events looked at are, where the store counts: with 16 MiB a page ends. */
+  readonly bytes?: number;
 }
 
 /** What is counted of the events that satisfy all hints exactly. */

@@ -56,7 +56,8 @@ export class PageBuilder {
 
   #page(looked: number, done: boolean): Page {
     const index = this.#index;
-    return { events: this.events, looked, done, scanned: this.#scanned, ...(index !== undefined && { index }) };
+    const page = { events: this.events, looked, done, scanned: this.#scanned, bytes: PAGE_BYTES - this.#bytes };
+    return { ...page, ...(index !== undefined && { index }) };
   }
 }
 

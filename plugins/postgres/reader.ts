@@ -1,4 +1,4 @@
-import { EVENT_COLUMNS, candidatesOf, conditionsOf, fromRow, isWellFormed, trigramsOf } from '../../lib/plugin.ts';
+import { PAGE_BYTES, candidatesOf, conditionsOf, isWellFormed, trigramsOf } from '../../lib/plugin.ts';
 import type {
   Bind,
   Dialect,
@@ -15,11 +15,12 @@ import { bigintArray, floatArray, textArray } from './arrays.ts';
 import type { Session } from './connections.ts';
 import type { Names } from './names.ts';
 import { contains, isAmong, pathIndexes } from './paths.ts';
-import type { PathIndex } from './paths.ts';
+import { fetchRows, listed } from './rows.ts';
 import { searchBlocks } from './search.ts';
 import { tallyPart } from './tallying.ts';
 
 type Query = Pick<Session, 'query'>;
+type RawPage = Page & { readonly bytes: number };
 
 export interface ReaderOptions {
   readonly names: Names;
@@ -42,9 +43,10 @@ const MAX_VALUES = 100;
 /** What the log says, through whatever session one asks. Each answer is of one moment, and so of whole commits. */
 export class Reader {
   readonly #names: Names;
-  readonly #paths: ReadonlyMap<string, PathIndex>;
   readonly #dialect: Dialect;
   #hasSearch: boolean;
+  /** Paths with an index over the whole log. */
+  #indexed: ReadonlySet<string>;
   /** The log was committed up to here once. */
   #seen = 0;
 
@@ -52,7 +54,7 @@ export class Reader {
     this.#names = names;
     this.#hasSearch = search;
     const paths = new Map(pathIndexes(index).map((one) => [one.path, one]));
-    this.#paths = paths;
+    this.#indexed = new Set(paths.keys());
     this.#dialect = {
       parameter: (number) => `$${number}`,
       number: (value, bind) => `${bind(value)}::${Number.isSafeInteger(value) ? 'bigint' : 'float8'}`,
@@ -70,6 +72,11 @@ export class Reader {
   /** Whether the log has an index of texts turns out when it is opened. */
   searches(hasIndex: boolean): void {
     this.#hasSearch = hasIndex;
+  }
+
+  /** An index of a path that is new is built behind the opening. */
+  hasIndexes(paths: ReadonlySet<string>): void {
+    this.#indexed = paths;
   }
 
   /** Not within a transaction that writes: what it takes back must not count. */
@@ -90,13 +97,12 @@ export class Reader {
       : this.#readInWindows(session, { ...query, through });
   }
 
-  async #readOnce(session: Query, query: PageQuery): Promise<Page> {
+  async #readOnce(session: Query, query: PageQuery): Promise<RawPage> {
     const { text, values, index } = await this.statement(session, query);
-    const events = (await session.query(text, values)).rows.map(toEvent);
-    const done = events.length < query.limit;
-    const end = query.descending ? query.after : query.through;
-    const looked = done ? end : events[events.length - 1]!.position;
-    return { events, looked, done, scanned: events.length, ...(index !== undefined && { index }) };
+    const { events, bytes, last } = await fetchRows(session, this.#names.of('events'), { ...query, text, values });
+    const looked = last ?? (query.descending ? query.after : query.through);
+    const done = last === undefined;
+    return { events, bytes, looked, done, scanned: events.length, ...(index !== undefined && { index }) };
   }
 
   /**
@@ -107,6 +113,7 @@ export class Reader {
     const { descending, limit } = query;
     const events: StoredEvent[] = [];
     let { after, through } = query;
+    let bytes = 0;
     let index: string | undefined;
     for (let width = isFiltered(query) ? Math.max(limit, FILTERED_WIDTH) : limit; after < through; width *= 8) {
       const window = descending
@@ -114,21 +121,23 @@ export class Reader {
         : { after, through: Math.min(through, after + width) };
       const page = await this.#readOnce(session, { ...query, ...window, limit: limit - events.length });
       events.push(...page.events);
+      bytes += page.bytes;
       index = page.index;
-      if (!page.done) break;
-      if (descending) through = window.after;
-      else after = window.through;
+      if (descending) through = page.done ? window.after : page.looked - 1;
+      else after = page.looked;
+      if (!page.done || bytes >= PAGE_BYTES) break;
     }
+    const looked = descending ? through + 1 : after;
     const done = after >= through;
     const end = descending ? query.after : query.through;
-    const looked = done ? end : events[events.length - 1]!.position;
-    return { events, looked, done, scanned: events.length, ...(index !== undefined && { index }) };
+    const page = { events, bytes, looked: done ? end : looked, done, scanned: events.length };
+    return { ...page, ...(index !== undefined && { index }) };
   }
 
   /** An index of which the query takes few entries, wherever in the log they are. */
   #isNarrow({ ids, correlationId, causationId, entity, equals }: PageQuery): boolean {
     if ([ids, correlationId, causationId, entity].some((hint) => hint !== undefined)) return true;
-    return equals?.some(({ path }) => this.#paths.has(path)) === true;
+    return equals?.some(({ path }) => this.#indexed.has(path)) === true;
   }
 
   #trigramsOf(query: PageQuery): readonly string[] {
@@ -144,11 +153,10 @@ export class Reader {
     const { looked, done } = found;
     if (found.positions.length === 0) return { events: [], looked, done, scanned: 0, index: 'search' };
     const { text, values } = await this.statement(session, query, found.positions);
-    const events = (await session.query(text, values)).rows.map(toEvent);
-    const page = { events, scanned: events.length, index: 'search' };
+    const { events, bytes, last } = await fetchRows(session, this.#names.of('events'), { ...query, text, values });
+    const page = { events, bytes, scanned: events.length, index: 'search' };
     // What is left of the candidates is looked at by the next page.
-    if (events.length === query.limit) return { ...page, looked: events.at(-1)!.position, done: false };
-    return { ...page, looked, done };
+    return last === undefined ? { ...page, looked, done } : { ...page, looked: last, done: false };
   }
 
   async tally(session: Query, query: TallyQuery): Promise<TallyPart | undefined> {
@@ -173,7 +181,7 @@ export class Reader {
     const { sql, parameters, index } = conditionsOf(query, this.#dialect, values.length + 1);
     if (sql !== '') conditions.push(sql);
     const order = query.descending ? 'DESC' : 'ASC';
-    const text = `SELECT ${EVENT_COLUMNS.join(', ')} FROM ${this.#names.of('events')} WHERE ${conditions.join(' AND ')} ORDER BY position ${order} LIMIT ${query.limit}`;
+    const text = `SELECT ${listed(query.limit)} FROM ${this.#names.of('events')} WHERE ${conditions.join(' AND ')} ORDER BY position ${order} LIMIT ${query.limit}`;
     const name = this.#indexName(query, index);
     return { text, values: [...values, ...parameters], ...(name !== undefined && { index: name }) };
   }
@@ -228,7 +236,7 @@ export class Reader {
 
   #indexName({ equals }: PageQuery, index: string | undefined): string | undefined {
     if (index !== undefined && NARROWS_MOST.has(index)) return index;
-    const path = equals?.find((equality) => this.#paths.has(equality.path))?.path;
+    const path = equals?.find((equality) => this.#indexed.has(equality.path))?.path;
     return path ?? index;
   }
 }
@@ -247,26 +255,4 @@ function isFiltered({ types, entityKind, time, equals, where }: PageQuery): bool
 
 function placeholder(values: unknown[], value: unknown): string {
   return `$${values.push(value)}`;
-}
-
-const [ID, TYPE, SOURCE, TIME, ENTITY, REVISION, CORRELATION, CAUSATION, VERSION, STORED, PAYLOAD, METADATA] = [
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
-] as const;
-
-function toEvent(row: readonly (string | null)[]): StoredEvent {
-  return fromRow({
-    position: Number(row[0]),
-    id: row[ID]!,
-    type: row[TYPE]!,
-    source: row[SOURCE]!,
-    time: Number(row[TIME]),
-    entity: row[ENTITY]!,
-    revision: Number(row[REVISION]),
-    correlation_id: row[CORRELATION]!,
-    causation_id: row[CAUSATION]!,
-    schema_version: Number(row[VERSION]),
-    stored_at: Number(row[STORED]),
-    payload: row[PAYLOAD]!,
-    metadata: row[METADATA]!,
-  });
 }

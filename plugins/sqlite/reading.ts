@@ -1,4 +1,4 @@
-import { Slice, candidatesOf, conditionsOf, trigramsOf } from '../../lib/plugin.ts';
+import { PAGE_BYTES, Slice, candidatesOf, conditionsOf, trigramsOf } from '../../lib/plugin.ts';
 import type { BlockSource, Candidates, Dialect, Page, PageQuery, StoredEvent } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
@@ -136,17 +136,16 @@ export class Reading {
     return this.#fetch(query, found, rest, lookup.index);
   }
 
-  /** The events at some positions; what is found beyond the limit is found again by the next page. */
+  /** The events at some positions; what is found beyond the page is found again by the next one. */
   async #fetch(query: PageQuery, { positions, looked, done }: Candidates, rest: Rest, index: string): Promise<Page> {
-    const events: StoredEvent[] = [];
+    const page = new Filling(query.limit);
     for (let at = 0; at < positions.length; at += CHUNK) {
-      await this.#take(this.#rowsAt(positions.slice(at, at + CHUNK), query.descending, rest), events);
-      if (events.length < query.limit) continue;
-      const isMore = events.length > query.limit || at + CHUNK < positions.length;
-      events.length = query.limit;
-      if (isMore) return { events, looked: events.at(-1)!.position, done: false, index, scanned: query.limit };
+      const rows = this.#rowsAt(positions.slice(at, at + CHUNK), query.descending, rest);
+      const taken = await this.#take(rows, page);
+      if (!page.isFull || (taken === rows.length && at + CHUNK >= positions.length)) continue;
+      return { ...page.found, looked: positionOf(rows[taken - 1]!), done: false, index };
     }
-    return { events, looked, done, index, scanned: events.length };
+    return { ...page.found, looked, done, index };
   }
 
   /** The first positions of all values together, as far as every value's list reaches. */
@@ -176,23 +175,23 @@ export class Reading {
   async #lookThrough(query: PageQuery): Promise<Page> {
     const { descending } = query;
     const rest = restOf(query);
-    const events: StoredEvent[] = [];
+    const page = new Filling(query.limit);
     let { after, through } = query;
     let seen = 0;
     let isBounded = false;
-    while (after < through && events.length < query.limit && seen < MOST_POSITIONS) {
+    while (after < through && !page.isFull && seen < MOST_POSITIONS) {
       const width = rest.sql === '' ? END : WINDOW;
       const window = descending
         ? { after: Math.max(after, through - width), through }
         : { after, through: Math.min(through, after + width) };
-      const wanted = Math.min(CHUNK, query.limit - events.length);
+      const wanted = Math.min(CHUNK, query.limit - page.events.length);
       const rows = this.#rowsIn(window, descending, rest, wanted);
+      const taken = await this.#take(rows, page);
       // With less than was asked for, the whole window has been looked at.
-      const end = rows.length === wanted ? (rows[wanted - 1]!['position'] as number) : undefined;
+      const end = taken < rows.length || taken === wanted ? positionOf(rows[taken - 1]!) : undefined;
       if (descending) through = end === undefined ? window.after : end - 1;
       else after = end ?? window.through;
-      seen += rest.sql === '' ? rows.length : WINDOW;
-      await this.#take(rows, events);
+      seen += rest.sql === '' ? taken : WINDOW;
       // A span of time that does not begin here may begin at the far end.
       if (rows.length > 0 || isBounded || query.time === undefined) continue;
       isBounded = true;
@@ -202,7 +201,8 @@ export class Reading {
     }
     const done = after >= through;
     const looked = descending ? through + 1 : after;
-    return { events, looked: done ? (descending ? query.after : query.through) : looked, done, scanned: seen };
+    const end = descending ? query.after : query.through;
+    return { ...page.found, looked: done ? end : looked, done, scanned: seen };
   }
 
   #rowsIn(
@@ -218,9 +218,12 @@ export class Reading {
     return this.#context.connection.all(sql, [after, through, ...rest.parameters, limit]);
   }
 
-  async #take(rows: readonly SqlRow[], into: StoredEvent[]): Promise<void> {
+  /** How many of the rows the page has taken before it was full. */
+  async #take(rows: readonly SqlRow[], into: Filling): Promise<number> {
     const { connection, check } = this.#context;
-    for (const row of rows) {
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
+      if (into.isFull) return i;
       if (this.#slice.isOver) await this.#slice.rest();
       const whole = row['payload'] !== null ? row : connection.get(ONE, [row['position']!]);
       // It was removed since.
@@ -228,9 +231,38 @@ export class Reading {
       const decoded = decode(whole, check);
       const { event, isIntact } = decoded instanceof Promise ? await decoded : decoded;
       if (!isIntact) throw damaged(whole);
-      into.push(event);
+      into.add(event, whole['bytes'] as number);
     }
+    return rows.length;
   }
+}
+
+/** What a page has so far. */
+class Filling {
+  readonly events: StoredEvent[] = [];
+  readonly #limit: number;
+  #bytes = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get isFull(): boolean {
+    return this.events.length >= this.#limit || this.#bytes >= PAGE_BYTES;
+  }
+
+  get found(): Pick<Page, 'events' | 'scanned' | 'bytes'> {
+    return { events: this.events, scanned: this.events.length, bytes: this.#bytes };
+  }
+
+  add(event: StoredEvent, bytes: number): void {
+    this.events.push(event);
+    this.#bytes += bytes;
+  }
+}
+
+function positionOf(row: SqlRow): number {
+  return row['position'] as number;
 }
 
 function isAlike(value: unknown): boolean {
