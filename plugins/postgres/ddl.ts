@@ -80,6 +80,9 @@ ${createAppend(names)}`;
  * positions, and each statement behind the lock sees all that was committed before. Then it looks whether what was
  * taken for granted holds (none of `asked` is known, the streams stand where `expected` says, -1: anywhere), and
  * writes everything or nothing.
+ *
+ * What it looks up it takes one by one from an index: connections keep the plan they made when the log was empty, and
+ * a join would go on to read the whole table then.
  */
 function createAppend(names: Names): string {
   return `
@@ -103,7 +106,8 @@ BEGIN
   END IF;
   SELECT c.position, c.stored_at INTO STRICT head, last FROM ${names.of('counter')} c WHERE c.one = 1 FOR UPDATE;
   IF cardinality(asked) > 0 THEN
-    PERFORM FROM ${names.of('event_ids')} i WHERE i.id = ANY (asked) LIMIT 1;
+    PERFORM FROM unnest(asked) a (id)
+      WHERE (SELECT true FROM ${names.of('event_ids')} i WHERE i.id = a.id) LIMIT 1;
     IF FOUND THEN
       status := 'known';
       RETURN;
@@ -111,9 +115,9 @@ BEGIN
   END IF;
   bases := '{}';
   IF cardinality(stream_names) > 0 THEN
-    SELECT array_agg(coalesce(s.revision, 0) ORDER BY n.place) INTO bases
-      FROM unnest(stream_names) WITH ORDINALITY n (entity, place)
-      LEFT JOIN ${names.of('streams')} s ON s.entity = n.entity;
+    bases := ARRAY(
+      SELECT coalesce((SELECT s.revision FROM ${names.of('streams')} s WHERE s.entity = n.entity), 0)
+      FROM unnest(stream_names) WITH ORDINALITY n (entity, place) ORDER BY n.place);
     PERFORM FROM unnest(expected, bases) e (wanted, have) WHERE e.wanted >= 0 AND e.wanted <> e.have;
     IF FOUND THEN
       status := 'moved';
