@@ -145,17 +145,32 @@ $append$;`;
 }
 
 export interface WantedIndex {
+  /** As the catalogue has it. */
   readonly name: string;
-  readonly sql: string;
+  /** What is indexed, as queries name it. */
+  readonly of: string;
+  /** What the names of its parts in partitions begin with: with 24 letters before and 17 behind it they have room. */
+  readonly part: string;
+  /** What follows the name of the table. */
+  readonly definition: string;
 }
 
 /** Indexes beside those every log has. */
 export function wantedIndexes(names: Names, paths: readonly string[], isPayloadIndexed: boolean): WantedIndex[] {
-  const indexes = pathIndexes(paths).map(({ name, expression }) => ({
-    name: names.plain(name),
-    sql: `CREATE INDEX ${names.quoted(name)} ON ${names.of('events')} (${expression}, position) WHERE ${expression} IS NOT NULL`,
-  }));
+  const index = (short: string, of: string, definition: string): WantedIndex => ({
+    name: names.plain(`events_${short}`),
+    of,
+    part: names.plain(short),
+    definition,
+  });
+  const indexes = pathIndexes(paths).map(({ name, path, expression }) =>
+    index(name, path, `(${expression}, position) WHERE ${expression} IS NOT NULL`),
+  );
   if (!isPayloadIndexed) return indexes;
-  const sql = `CREATE INDEX ${names.quoted('events_payload')} ON ${names.of('events')} USING gin ((payload::jsonb) jsonb_path_ops)`;
-  return [...indexes, { name: names.plain('events_payload'), sql }];
+  return [...indexes, index('payload', 'all of every payload', 'USING gin ((payload::jsonb) jsonb_path_ops)')];
+}
+
+/** Over all partitions; without those there are where these have events. */
+export function createIndex(names: Names, { name, definition }: WantedIndex, isWhole: boolean): string {
+  return `CREATE INDEX "${name}" ON ${isWhole ? '' : 'ONLY '}${names.of('events')} ${definition}`;
 }

@@ -26,7 +26,12 @@ export class Names {
 
   /** `"schema"."prefixname"` */
   of(name: Table | (string & {})): string {
-    return `"${this.schema}"."${this.prefix}${name}"`;
+    return this.inSchema(this.plain(name));
+  }
+
+  /** What the catalogue calls `plain`. */
+  inSchema(plain: string): string {
+    return `"${this.schema}"."${plain}"`;
   }
 
   /** Without quotes and schema, as the catalogue has it. */

@@ -2,9 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { TelltaleError, expected } from '../../lib/plugin.ts';
 import type { Durability } from '../../lib/plugin.ts';
 import type { Connections, Session } from './connections.ts';
-import { VERSION, createTables, wantedIndexes } from './ddl.ts';
+import { VERSION, createIndex, createTables, wantedIndexes } from './ddl.ts';
 import type { WantedIndex } from './ddl.ts';
-import type { PgClient } from './driver.ts';
 import { isHeld } from './failures.ts';
 import { APPEND, TABLES } from './names.ts';
 import type { Names } from './names.ts';
@@ -22,8 +21,6 @@ export interface OpeningPort {
 }
 
 const OLDEST_SERVER = 130_000;
-/** Building an index over a large log takes as long as it takes. */
-const BUILDING_MS = 3_600_000;
 /** How long a table may be waited for: whoever comes meanwhile waits as well. */
 const LOCK_MS = 250;
 /** Then they go first. */
@@ -56,7 +53,7 @@ async function buildInTurn(port: OpeningPort, wanted: readonly WantedIndex[]): P
   const { connections } = port;
   for (const end = performance.now() + connections.timeoutMs; ;) {
     try {
-      await connections.transaction((session, client) => build(session, client, port, wanted));
+      await connections.transaction((session) => build(session, port, wanted));
       return;
     } catch (error) {
       if (!isHeld(error) || performance.now() > end) throw error;
@@ -96,13 +93,8 @@ async function isReady(
   return (await hasTables(session, port.names, found)) && isPayloadLeft && wanted.every(({ name }) => found.has(name));
 }
 
-async function build(
-  session: Session,
-  client: PgClient,
-  port: OpeningPort,
-  wanted: readonly WantedIndex[],
-): Promise<void> {
-  const { names, partitions, connections } = port;
+async function build(session: Session, port: OpeningPort, wanted: readonly WantedIndex[]): Promise<void> {
+  const { names, partitions } = port;
   await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [names.lockKey]);
   await session.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
   const found = await look(session, port);
@@ -113,14 +105,23 @@ async function build(
     if (rows.length === 0) await session.query(`CREATE SCHEMA "${names.schema}"`);
     await session.query(createTables(names));
   }
-  const missed = wanted.filter(({ name }) => !found.has(name));
-  const patient = connections.sessionOn(client, BUILDING_MS);
-  if (missed.length > 0) await session.query(`SET LOCAL statement_timeout = ${BUILDING_MS}`);
-  for (const { sql } of missed) await patient.query(sql);
-  const payload = names.plain('events_payload');
-  if (port.indexPayload === false && found.has(payload))
-    await session.query(`DROP INDEX ${names.of('events_payload')}`);
-  await partitions.make(session, (await positionOf(session, names)) + 1);
+  const position = await positionOf(session, names);
+  // Partitions with events get their part of it later, without keeping anybody waiting.
+  for (const index of wanted)
+    if (!found.has(index.name)) await session.query(createIndex(names, index, position === 0));
+  if (port.indexPayload === false && found.has(names.plain('events_payload'))) await dropPayloadIndex(session, names);
+  await partitions.make(session, position + 1);
+}
+
+/** With the parts that were built already and take no part in it yet. */
+async function dropPayloadIndex(session: Session, names: Names): Promise<void> {
+  await session.query(`DROP INDEX ${names.of('events_payload')}`);
+  const { rows } = await session.query(
+    `SELECT c.relname FROM pg_inherits h JOIN pg_index x ON x.indrelid = h.inhrelid
+     JOIN pg_class c ON c.oid = x.indexrelid AND starts_with(c.relname, $2) WHERE h.inhparent = $1::regclass`,
+    [names.of('events'), names.plain('payload_')],
+  );
+  for (const [part] of rows) await session.query(`DROP INDEX ${names.inSchema(part!)}`);
 }
 
 /** What there is in the schema under our names, with its kind. */

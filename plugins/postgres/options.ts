@@ -33,13 +33,13 @@ export interface PostgresOptions {
   /**
    * Dotted paths into `payload` and `metadata` that queries answer from an index, beside conversation, request and
    * session. Each costs 16 bytes and some 5 microseconds for each event that has the path; a new one on a log that is
-   * there already is built while the store opens, and appends wait.
+   * there already is built in the background, and queries do without until it is there.
    * @default []
    */
   readonly index?: readonly string[];
   /**
    * One GIN index over all of every payload, so that a search for any value at any path need not read the log. It
-   * makes appends about half as fast. `true` builds it when the store opens, `false` drops it; without either it stays
+   * makes appends about half as fast. `true` builds it, as a path of `index`, `false` drops it; without either it stays
    * as it is, and is not used.
    */
   readonly indexPayload?: boolean;

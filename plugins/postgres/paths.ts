@@ -4,6 +4,7 @@ import type { Bind } from '../../lib/plugin.ts';
 
 export interface PathIndex {
   readonly path: string;
+  /** Of its index, without `events_`. */
   readonly name: string;
   readonly expression: string;
 }
@@ -11,7 +12,7 @@ export interface PathIndex {
 export function pathIndexes(paths: readonly string[]): PathIndex[] {
   return indexedPaths(paths).map((path) => {
     const digest = createHash('sha256').update(path).digest('hex').slice(0, 16);
-    return { path, name: `events_path_${digest}`, expression: expressionOf(path) };
+    return { path, name: `path_${digest}`, expression: expressionOf(path) };
   });
 }
 

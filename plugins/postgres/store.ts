@@ -36,10 +36,12 @@ import { Appender } from './appender.ts';
 import { ChangeLog } from './change-log.ts';
 import { Changes } from './changes.ts';
 import { Connections, type Session } from './connections.ts';
+import { wantedIndexes } from './ddl.ts';
 import { DocumentTable, checkFence } from './documents.ts';
 import type { PgClient } from './driver.ts';
 import { lastingFailure, openingFailure } from './failures.ts';
 import { Imports } from './imports.ts';
+import { IndexBuilder } from './index-builder.ts';
 import { Names } from './names.ts';
 import { openTables } from './opening.ts';
 import type { ParsedOptions } from './options.ts';
@@ -62,6 +64,7 @@ export class PostgresStore extends AbstractStore {
   readonly #imports: Imports;
   readonly #documents: DocumentTable;
   readonly #names: Names;
+  #indexes: IndexBuilder | undefined;
   #texts: BlockBuilder | undefined;
   #watcher: Watcher | undefined;
   #wake: (() => void) | undefined;
@@ -137,9 +140,9 @@ export class PostgresStore extends AbstractStore {
     committed: () => this.committed(),
   };
 
-  /** Resolves when the index of texts has what it can have. @internal */
+  /** Resolves when new paths and texts have their index. @internal */
   async idle(): Promise<void> {
-    await this.#texts?.idle();
+    await Promise.all([this.#indexes?.idle(), this.#texts?.idle()]);
   }
 
   /** Ends an opening that still waits for the server, too. */
@@ -157,6 +160,8 @@ export class PostgresStore extends AbstractStore {
       this.#partitions.forget();
       this.#durability = await openTables({ ...this.#options, ...port });
       await this.#log.start();
+      this.#indexes = this.#indexed();
+      await this.#indexes.start();
       const isSearched = search && !readOnly;
       if (isSearched) await createSearch(this.#connections, this.#names);
       this.#reader.searches(search && (isSearched || (await hasSearch(this.#connections, this.#names))));
@@ -170,7 +175,7 @@ export class PostgresStore extends AbstractStore {
 
   protected async _close(): Promise<void> {
     await this.#stopping;
-    await this.#texts?.stop();
+    await Promise.all([this.#indexes?.stop(), this.#texts?.stop()]);
     await this.#partitions.idle();
     await this.#log.idle();
     await this.#connections.close();
@@ -302,12 +307,24 @@ export class PostgresStore extends AbstractStore {
     };
   }
 
-  protected override _health(): Partial<Pick<StoreHealth, 'connections'>> {
-    return { connections: this.#connections.figures };
+  protected override _health(): Partial<Pick<StoreHealth, 'connections' | 'notices'>> {
+    return { connections: this.#connections.figures, notices: this.#indexes?.notices ?? [] };
   }
 
   #mustWrite(): void {
     if (this.#options.readOnly) throw expected('STORE_READ_ONLY', this.name, 'opened for writing', 'readOnly: true');
+  }
+
+  #indexed(): IndexBuilder {
+    const { index, indexPayload, readOnly } = this.#options;
+    return new IndexBuilder({
+      connections: this.#connections,
+      names: this.#names,
+      clock: this.clock,
+      wanted: wantedIndexes(this.#names, index, indexPayload === true),
+      readOnly,
+      ready: (paths) => this.#reader.hasIndexes(paths),
+    });
   }
 
   #searched(): BlockBuilder {

@@ -187,6 +187,7 @@ describe('postgres: opening', function () {
     const count = (await tablesIn(schema)).length;
     const indexed = stores.create({ schema, index: ['payload.lane'], indexPayload: true });
     await indexed.open();
+    await indexed.idle();
     const page = await indexed.page({
       after: 0,
       through: 1,
