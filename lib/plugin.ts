@@ -48,6 +48,7 @@ export { MAX_EVENT_BYTES, prepareAppends } from './store/check-events.ts';
 export type { PreparedAppends } from './store/check-events.ts';
 export { decide, lookingUp } from './store/decide.ts';
 export { decideCommit } from './store/decide-commit.ts';
+export { FreeSpace } from './store/free-space.ts';
 export { LEASES, mustHold } from './store/documents.ts';
 export type { LookUps } from './store/gather-facts.ts';
 export type { Between } from './store/log-changes.ts';

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { AbstractStore, MAX_EVENT_BYTES, TelltaleError, expected, indexedPaths } from '../../lib/plugin.ts';
+import { AbstractStore, FreeSpace, MAX_EVENT_BYTES, TelltaleError, expected, indexedPaths } from '../../lib/plugin.ts';
 import type {
   Between,
   Head,
@@ -37,7 +37,6 @@ import { Turns } from './turns.ts';
 
 const LOCK = 'lock';
 const OPEN_FILES = 64;
-const FREE_SPACE_EVERY_MS = 5_000;
 /** How long a writer may go on without asking whether the folder is still there and its own. */
 const LOOK_EVERY_MS = 1_000;
 /** Taking over a log begins a segment with each stretch; so many are joined again. */
@@ -61,6 +60,7 @@ export class JsonFileStore extends AbstractStore {
   readonly #fs: FileSystem;
   readonly #opener: string;
   readonly #limits: typeof LIMITS;
+  readonly #free = new FreeSpace(() => this.#fs.freeBytes(this.#folder));
   #lock: Lock | undefined;
   #lookedAt = -Infinity;
   #log!: Log;
@@ -70,7 +70,6 @@ export class JsonFileStore extends AbstractStore {
   #documents!: DocumentFiles;
   #notices: string[] = [];
   #begun = 0;
-  #free: { bytes: number | undefined; at: number } = { bytes: undefined, at: -Infinity };
 
   constructor(folder: string, options: ParsedOptions, fs: FileSystem, opener: string, limits = LIMITS) {
     super();
@@ -237,9 +236,7 @@ export class JsonFileStore extends AbstractStore {
   }
 
   protected override _health(): { diskFreeBytes?: number; notices: readonly string[] } {
-    void this.#measureFreeSpace();
-    const { bytes } = this.#free;
-    return { notices: this.#notices, ...(bytes === undefined ? {} : { diskFreeBytes: bytes }) };
+    return { notices: this.#notices, ...this.#free.figures(this.clock.monotonic()) };
   }
 
   #build(): void {
@@ -274,7 +271,7 @@ export class JsonFileStore extends AbstractStore {
     this.#follower = new Follower(this.#log, (ranges) => this.tellRemoved(ranges));
     await this.#documents.open();
     await this.#follower.open();
-    await this.#measureFreeSpace();
+    await this.#free.look(this.clock.monotonic());
   }
 
   async #recover(): Promise<void> {
@@ -282,7 +279,7 @@ export class JsonFileStore extends AbstractStore {
     const { notices } = await recover(this.#log, this.#appender, this.clock, this.#documents.named);
     this.#notices.push(...notices);
     if (this.#options.compress) this.#compressor.wake();
-    await this.#measureFreeSpace();
+    await this.#free.look(this.clock.monotonic());
   }
 
   async #sealed(): Promise<void> {
@@ -311,14 +308,6 @@ export class JsonFileStore extends AbstractStore {
       if (error instanceof SyncFailure || error instanceof TelltaleError) throw error;
       this.#notices.push(`the manifest could not be written: ${String(error)}`);
     }
-  }
-
-  async #measureFreeSpace(): Promise<void> {
-    const now = this.clock.monotonic();
-    if (now - this.#free.at < FREE_SPACE_EVERY_MS) return;
-    this.#free = { ...this.#free, at: now };
-    const bytes = await this.#fs.freeBytes(this.#folder).catch(() => undefined);
-    this.#free = { bytes, at: now };
   }
 
   /** A segment in the folder that is not as long as it was written is not the one that is being written to. */

@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
   AbstractStore,
+  FreeSpace,
   MAX_EVENT_BYTES,
   expected,
   lookingUp,
@@ -61,8 +62,6 @@ import type { Writer } from './writer.ts';
 
 type Prepared = Pick<Batch, 'prepared' | 'packed'>;
 
-const FREE_SPACE_EVERY_MS = 5_000;
-
 /**
  * The log of one SQLite file, shared with whatever other processes have it open.
  *
@@ -76,6 +75,7 @@ export class SqliteStore extends AbstractStore {
   readonly #options: ParsedOptions;
   readonly #loadDriver: () => SqliteDriver;
   readonly #watch: FileWatch;
+  readonly #free = new FreeSpace(() => freeBytes(this.#path));
   #durability: Durability;
   #connections: Connections | undefined;
   #reading!: Reading;
@@ -85,7 +85,6 @@ export class SqliteStore extends AbstractStore {
   #isClosing = false;
   #wake: (() => void) | undefined;
   #notices: string[] = [];
-  #free: { bytes: number | undefined; at: number } = { bytes: undefined, at: -Infinity };
 
   constructor(path: string, options: ParsedOptions, loadDriver: () => SqliteDriver) {
     super();
@@ -172,7 +171,7 @@ export class SqliteStore extends AbstractStore {
     this.#isClosing = false;
     this.#building = readOnly ? Promise.resolve() : this.#build();
     this.#texts = this.#options.search ? searchBuilder(this.#connections, this.#notices) : undefined;
-    await this.#measureFreeSpace();
+    await this.#free.look(this.clock.monotonic());
   }
 
   protected async _close(): Promise<void> {
@@ -314,9 +313,7 @@ export class SqliteStore extends AbstractStore {
   }
 
   protected override _health(): { diskFreeBytes?: number; notices: readonly string[] } {
-    void this.#measureFreeSpace();
-    const { bytes } = this.#free;
-    return { notices: this.#notices, ...(bytes === undefined ? {} : { diskFreeBytes: bytes }) };
+    return { notices: this.#notices, ...this.#free.figures(this.clock.monotonic()) };
   }
 
   get #writer(): Writer {
@@ -353,13 +350,6 @@ export class SqliteStore extends AbstractStore {
     } catch (error) {
       this.#notices.push(`an index of \`index\` could not be built: ${String(error)}`);
     }
-  }
-
-  async #measureFreeSpace(): Promise<void> {
-    const now = this.clock.monotonic();
-    if (now - this.#free.at < FREE_SPACE_EVERY_MS) return;
-    this.#free = { ...this.#free, at: now };
-    this.#free = { bytes: await freeBytes(this.#path), at: now };
   }
 
   #read<T>(work: (reader: Connection) => T | Promise<T>): Promise<T> {
