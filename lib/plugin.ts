@@ -37,8 +37,8 @@ export { EVENT_COLUMNS, fromRow, metadataText, payloadText, toRow } from './sql/
 export type { EventRow } from './sql/rows.ts';
 export { BlockBuilder } from './sql/block-builder.ts';
 export type { BlockStore } from './sql/block-builder.ts';
-export { BLOCK_POSITIONS, candidatesOf, entriesOf } from './sql/text-blocks.ts';
-export type { BlockSource, Candidates, FoundEntry } from './sql/text-blocks.ts';
+export { BLOCK_EVENT_BYTES, BLOCK_POSITIONS, candidatesOf, entriesOf } from './sql/text-blocks.ts';
+export type { BlockEntry, BlockEvent, BlockSource, Candidates, FoundEntry } from './sql/text-blocks.ts';
 export { trigramsOf } from './sql/trigrams.ts';
 export { tallyStatement } from './sql/tallying.ts';
 export { AbstractSink } from './store/abstract-sink.ts';

@@ -1,6 +1,6 @@
 import type { StoredEvent } from '../event/event.ts';
 import { Slice } from '../store/slice.ts';
-import { distinctTrigrams, searchedTextOf } from './trigrams.ts';
+import { eachTrigram, searchedTextOf } from './trigrams.ts';
 
 /**
  * Trigrams of stretches of the log. A block is written when all its positions are taken, in the background: no append
@@ -10,21 +10,34 @@ import { distinctTrigrams, searchedTextOf } from './trigrams.ts';
 
 /** Positions of a block; that from 1 to 512 is block 0. */
 export const BLOCK_POSITIONS = 512;
-/** Under this "trigram" a block has the events that have too much text. */
+/** An event with more bytes than this is not even read for its block. */
+export const BLOCK_EVENT_BYTES = 512 * 1024;
+/** Under this "trigram" a block has the events that have too much text, or are damaged. */
 export const ANY_TRIGRAM = '';
 
 const BITMAP_BYTES = BLOCK_POSITIONS / 8;
 /** Fewer places are a list of them. */
 const MOST_LISTED = BITMAP_BYTES / 2 - 1;
-/** Trigrams that are asked for at once: after some of them only few blocks are left. */
-const ASKED = 3;
-/** Blocks that are asked for at once. */
-const STRETCH = 256;
+/** More trigrams than these take longer to be written than is good for who waits; what has further ones has too much text. */
+const MOST_TRIGRAMS = 128 * 1024;
+/** Trigrams between two looks at the clock. */
+const STEP = 1_024;
+/** Entries that are asked for at once: those of some trigrams, after which only few blocks are left. */
+const ASKED_ENTRIES = 512;
+const LEAST_ASKED = 3;
+/** Blocks that are looked into for one page at most. */
+const MOST_BLOCKS = 256;
 
 /** Which places of a block have a trigram. */
 export interface BlockEntry {
   readonly trigram: string;
   readonly places: Uint8Array;
+}
+
+export interface BlockEvent {
+  readonly position: number;
+  /** Absent where it is too large, or damaged. */
+  readonly event?: Pick<StoredEvent, 'type' | 'entity' | 'payload'>;
 }
 
 export type FoundEntry = BlockEntry & { readonly block: number };
@@ -59,25 +72,23 @@ export function blockOf(position: number): number {
 }
 
 /** The entries of a block, by rising trigrams. The event loop turns meanwhile. */
-export async function entriesOf(events: readonly StoredEvent[]): Promise<readonly BlockEntry[]> {
-  const places = new Map<string, number[]>();
+export async function entriesOf(events: AsyncIterable<BlockEvent>): Promise<readonly BlockEntry[]> {
+  const places = new Map<string, Places>();
   const slice = new Slice();
-  for (const event of events) {
-    const text = searchedTextOf(event);
-    const place = (event.position - 1) % BLOCK_POSITIONS;
-    for (const trigram of text === undefined ? [ANY_TRIGRAM] : distinctTrigrams(text)) {
-      const known = places.get(trigram);
-      if (known === undefined) places.set(trigram, [place]);
-      else known.push(place);
+  for await (const { position, event } of events) {
+    const text = event && searchedTextOf(event);
+    const place = (position - 1) % BLOCK_POSITIONS;
+    let seen = 0;
+    for (const trigram of text === undefined ? [ANY_TRIGRAM] : eachTrigram(text)) {
+      const isFull = places.size >= MOST_TRIGRAMS && !places.has(trigram);
+      add(places, isFull ? ANY_TRIGRAM : trigram, place);
+      if (++seen % STEP === 0 && slice.isOver) await slice.rest();
+      if (isFull) break;
     }
     if (slice.isOver) await slice.rest();
   }
-  const entries: BlockEntry[] = [];
-  for (const trigram of [...places.keys()].toSorted()) {
-    entries.push({ trigram, places: pack(places.get(trigram)!) });
-    if (slice.isOver) await slice.rest();
-  }
-  return entries;
+  const sorted = [...places.keys()].toSorted();
+  return sorted.map((trigram) => ({ trigram, places: pack(places.get(trigram)!) }));
 }
 
 /** The next positions that may have all trigrams. It may answer none although there are some farther on. */
@@ -86,29 +97,43 @@ export async function candidatesOf(
   trigrams: readonly string[],
   { after, through, descending, limit }: Stretch,
 ): Promise<Candidates> {
-  const [first, last] = [blockOf(after + 1), blockOf(through)];
-  const from = descending ? Math.max(first, last - STRETCH + 1) : first;
-  const to = descending ? last : Math.min(last, first + STRETCH - 1);
+  let [low, high] = [blockOf(after + 1), blockOf(through)];
+  let positions: number[] = [];
+  // As many blocks as would do if all had the words, and more where they do not.
+  let width = Math.ceil(limit / BLOCK_POSITIONS) + 1;
+  for (; low <= high && positions.length <= limit && width <= MOST_BLOCKS; width *= 8) {
+    const from = descending ? Math.max(low, high - width + 1) : low;
+    const to = descending ? high : Math.min(high, low + width - 1);
+    const found = (await positionsIn(source, trigrams, from, to)).filter((one) => one > after && one <= through);
+    positions = positions.concat(descending ? found.toReversed() : found);
+    if (descending) high = from - 1;
+    else low = to + 1;
+  }
+  if (positions.length > limit) {
+    positions.length = limit;
+    return { positions, looked: positions[limit - 1]!, done: false };
+  }
+  if (low > high) return { positions, looked: descending ? after : through, done: true };
+  return { positions, looked: descending ? (high + 1) * BLOCK_POSITIONS + 1 : low * BLOCK_POSITIONS, done: false };
+}
+
+/** All positions of a block that is not written. */
+async function positionsIn(
+  source: BlockSource,
+  trigrams: readonly string[],
+  from: number,
+  to: number,
+): Promise<number[]> {
   const written = new Set(await source.written(from, to));
   const found = await search(source, trigrams, [...written]);
   const positions: number[] = [];
   for (let block = from; block <= to; block++) {
     const bitmap = written.has(block) ? found.get(block) : undefined;
     if (written.has(block) && bitmap === undefined) continue;
-    for (let place = 0; place < BLOCK_POSITIONS; place++) {
-      const position = block * BLOCK_POSITIONS + place + 1;
-      if (position > after && position <= through && (bitmap === undefined || has(bitmap, place)))
-        positions.push(position);
-    }
+    for (let place = 0; place < BLOCK_POSITIONS; place++)
+      if (bitmap === undefined || has(bitmap, place)) positions.push(block * BLOCK_POSITIONS + place + 1);
   }
-  if (descending) positions.reverse();
-  if (positions.length > limit) {
-    positions.length = limit;
-    return { positions, looked: positions[limit - 1]!, done: false };
-  }
-  const done = descending ? from === first : to === last;
-  if (done) return { positions, looked: descending ? after : through, done };
-  return { positions, looked: descending ? from * BLOCK_POSITIONS + 1 : (to + 1) * BLOCK_POSITIONS, done };
+  return positions;
 }
 
 /** Blocks that have places with all trigrams, or with too much text. */
@@ -118,34 +143,58 @@ async function search(
   blocks: readonly number[],
 ): Promise<ReadonlyMap<number, Uint8Array>> {
   let left = new Map(blocks.map((block) => [block, new Uint8Array(BITMAP_BYTES).fill(0xff)]));
-  for (let at = 0; at < trigrams.length && left.size > 0; at += ASKED) {
-    const asked = trigrams.slice(at, at + ASKED);
+  const crowded = new Map<number, Uint8Array>();
+  for (let at = 0; at < trigrams.length && left.size > 0;) {
+    const asked = trigrams.slice(at, at + Math.max(LEAST_ASKED, Math.floor(ASKED_ENTRIES / left.size)));
     const hits = new Map<number, number>();
-    for (const { block, places } of await source.entries([...left.keys()], asked)) {
+    for (const { block, trigram, places } of await source.entries(
+      [...left.keys()],
+      at === 0 ? [ANY_TRIGRAM, ...asked] : asked,
+    )) {
+      if (trigram === ANY_TRIGRAM) {
+        crowded.set(block, unpack(places));
+        continue;
+      }
       hits.set(block, (hits.get(block) ?? 0) + 1);
       intersect(left.get(block)!, unpack(places));
     }
     left = new Map(
       [...left].filter(([block, bits]) => hits.get(block) === asked.length && bits.some((byte) => byte !== 0)),
     );
+    at += asked.length;
   }
-  for (const { block, places } of await source.entries(blocks, [ANY_TRIGRAM])) {
+  for (const [block, places] of crowded) {
     const bits = left.get(block) ?? new Uint8Array(BITMAP_BYTES);
-    unite(bits, unpack(places));
+    unite(bits, places);
     left.set(block, bits);
   }
   return left;
 }
 
-function pack(places: readonly number[]): Uint8Array {
-  if (places.length <= MOST_LISTED) {
-    const list = Buffer.alloc(places.length * 2);
-    places.forEach((place, i) => list.writeUInt16LE(place, i * 2));
-    return list;
-  }
+/** A list while there are few. */
+type Places = number[] | Uint8Array;
+
+function add(all: Map<string, Places>, trigram: string, place: number): void {
+  const places = all.get(trigram);
+  if (places === undefined) all.set(trigram, [place]);
+  else if (places instanceof Uint8Array) mark(places, place);
+  // Those of one event come one after another.
+  else if (places[places.length - 1] === place) return;
+  else if (places.length < MOST_LISTED) places.push(place);
+  else all.set(trigram, bitmapOf([...places, place]));
+}
+
+function bitmapOf(places: readonly number[]): Uint8Array {
   const bits = new Uint8Array(BITMAP_BYTES);
   for (const place of places) mark(bits, place);
   return bits;
+}
+
+function pack(places: Places): Uint8Array {
+  if (places instanceof Uint8Array) return places;
+  const list = Buffer.alloc(places.length * 2);
+  places.forEach((place, i) => list.writeUInt16LE(place, i * 2));
+  return list;
 }
 
 function unpack(places: Uint8Array): Uint8Array {

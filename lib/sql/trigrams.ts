@@ -20,7 +20,11 @@ const UNSTABLE =
   /[^\p{ASCII}\u0080-\u017f\u0386-\u03ce\u0400-\u045f\u0531-\u0587\u0590-\u109f\u1100-\u11ff\u2010-\u2027\u3000-\ua63f\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef\u{1f000}-\u{1faff}\u{20000}-\u{3ffff}]/gu;
 
 /** All that can be found of an event: its type, its entity, and the texts and numbers of its payload. `undefined`: too much. */
-export function searchedTextOf({ type, entity, payload }: StoredEvent): string | undefined {
+export function searchedTextOf({
+  type,
+  entity,
+  payload,
+}: Pick<StoredEvent, 'type' | 'entity' | 'payload'>): string | undefined {
   let text = entity === undefined ? type : `${type}\n${entity}`;
   const rest: unknown[] = [payload];
   while (rest.length > 0) {
@@ -41,20 +45,21 @@ export function searchedTextOf({ type, entity, payload }: StoredEvent): string |
 export function trigramsOf(hint: WordHint): readonly string[] {
   const { words } = hint;
   if (!isCovered(hint)) return [];
-  const found = words.map((word) => distinctTrigrams(stable(word)).filter((one) => !one.includes(PLACEHOLDER)));
+  const found = words.map((word) =>
+    [...new Set(eachTrigram(stable(word)))].filter((one) => !one.includes(PLACEHOLDER)),
+  );
   const each = Math.max(1, Math.floor(MAX_TRIGRAMS / words.length));
   return [...new Set(found.flatMap((all) => spread(all, each)))];
 }
 
-export function distinctTrigrams(text: string): readonly string[] {
-  const found = new Set<string>();
+/** Some come more than once. */
+export function* eachTrigram(text: string): Generator<string> {
   let [a, b] = ['', ''];
   for (const c of text) {
-    if (a !== '') found.add(a + b + c);
+    if (a !== '') yield a + b + c;
     a = b;
     b = c;
   }
-  return [...found];
 }
 
 function stable(text: string): string {

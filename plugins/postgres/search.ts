@@ -1,13 +1,19 @@
-import { BLOCK_POSITIONS, BlockBuilder, entriesOf } from '../../lib/plugin.ts';
-import type { BlockSource, BlockStore, FoundEntry, PageQuery, StoredEvent } from '../../lib/plugin.ts';
+import { BLOCK_EVENT_BYTES, BLOCK_POSITIONS, BlockBuilder, entriesOf } from '../../lib/plugin.ts';
+import type { BlockEvent, BlockSource, BlockStore, FoundEntry } from '../../lib/plugin.ts';
 import { bigintArray, textArray } from './arrays.ts';
 import type { Connections, Session } from './connections.ts';
 import type { Names } from './names.ts';
 
 type Query = Pick<Session, 'query'>;
 
+const lock = (names: Names, which: bigint): string => String(BigInt.asIntN(64, BigInt(names.lockKey) ^ which));
 /** Under it blocks are written and forgotten; another one than that of the tables, which appends wait for. */
-const lockKey = (names: Names): string => String(BigInt.asIntN(64, BigInt(names.lockKey) ^ 1n));
+const lockKey = (names: Names): string => lock(names, 1n);
+/** Whoever has it reads what is to be written; the others leave it to him. */
+const builderKey = (names: Names): string => lock(names, 2n);
+/** Events that are read, and entries that are written, in one go. */
+const ROWS = 16;
+const ENTRIES = 16_384;
 
 /**
  * Blocks of trigrams, see `text-blocks.ts`. Triggers take a block out with the first event of it that is removed or
@@ -104,45 +110,74 @@ export function searchBlocks(session: Query, names: Names): BlockSource {
 export interface SearchPort {
   readonly connections: Connections;
   readonly names: Names;
-  /** The events of a range, through a session. */
-  readonly read: (session: Query, query: PageQuery) => Promise<{ readonly events: readonly StoredEvent[] }>;
 }
 
 /** Writes the blocks of a log in the background, whichever process comes first. */
-export function searchBuilder({ connections, names, read }: SearchPort): BlockBuilder {
-  const number = async (text: string, values: readonly unknown[] = []): Promise<number> =>
-    Number((await connections.query(text, values)).rows[0]![0]);
+export function searchBuilder({ connections, names }: SearchPort): BlockBuilder {
   const store: BlockStore = {
-    head: () => number(`SELECT position FROM ${names.of('counter')}`),
-    countBelow: (block) => number(`SELECT count(*) FROM ${names.of('search_blocks')} WHERE block < $1`, [block]),
-    write: (block) =>
-      connections.transaction(async (session) => {
-        const { rows } = await session.query(`SELECT pg_try_advisory_xact_lock(${lockKey(names)})`);
-        if (rows[0]![0] !== 't') return false;
-        await writeBlock(session, block, { connections, names, read });
-        return true;
-      }),
+    async log() {
+      const { rows } = await connections.query(
+        `SELECT position, (SELECT coalesce(max(serial), 0) FROM ${names.of('changes')}) FROM ${names.of('counter')}`,
+      );
+      return { position: Number(rows[0]![0]), changes: Number(rows[0]![1]) };
+    },
+    written: (first, last) => searchBlocks(connections, names).written(first, last),
+    write: (block) => connections.transaction((session) => writeBlock(session, names, block)),
   };
-  // A log that is not searched fast is one that is searched slowly: the next block tries again.
-  return new BlockBuilder(store, () => undefined);
+  return new BlockBuilder(store);
 }
 
-async function writeBlock(session: Session, block: number, { names, read }: SearchPort): Promise<void> {
-  const [after, through] = [block * BLOCK_POSITIONS, (block + 1) * BLOCK_POSITIONS];
-  const { rowCount } = await session.query(
-    `INSERT INTO ${names.of('search_blocks')} VALUES ($1) ON CONFLICT DO NOTHING`,
-    [block],
-  );
-  if (rowCount === 0) return;
-  const { events } = await read(session, { after, through, descending: false, limit: BLOCK_POSITIONS });
-  const entries = await entriesOf(events);
-  await session.query(
-    `INSERT INTO ${names.of('search')}
-     SELECT $1, e.trigram, decode(e.places, 'hex') FROM unnest($2::text[], $3::text[]) e (trigram, places)`,
-    [
-      block,
-      textArray(entries.map(({ trigram }) => trigram)),
-      textArray(entries.map(({ places }) => Buffer.from(places).toString('hex'))),
-    ],
-  );
+/** Removals wait for what is written here, and not for what is read before. */
+async function writeBlock(session: Session, names: Names, block: number): Promise<boolean> {
+  const lastChange = `SELECT coalesce(max(serial), 0) FROM ${names.of('changes')}`;
+  const ask = async (text: string): Promise<string> => (await session.query(text)).rows[0]![0]!;
+  if ((await ask(`SELECT pg_try_advisory_xact_lock(${builderKey(names)})`)) !== 't') return false;
+  const serial = await ask(lastChange);
+  const entries = await entriesOf(eventsOf(session, names, block));
+  if ((await ask(`SELECT pg_try_advisory_xact_lock(${lockKey(names)})`)) !== 't') return false;
+  // What was removed or rewritten meanwhile is read again.
+  if ((await ask(lastChange)) !== serial) return false;
+  const blocks = `INSERT INTO ${names.of('search_blocks')} VALUES ($1) ON CONFLICT DO NOTHING`;
+  if ((await session.query(blocks, [block])).rowCount === 0) return true;
+  for (let at = 0; at < entries.length; at += ENTRIES) {
+    const some = entries.slice(at, at + ENTRIES);
+    await session.query(
+      `INSERT INTO ${names.of('search')}
+       SELECT $1, e.trigram, decode(e.places, 'hex') FROM unnest($2::text[], $3::text[]) e (trigram, places)`,
+      [
+        block,
+        textArray(some.map(({ trigram }) => trigram)),
+        textArray(some.map(({ places }) => Buffer.from(places).toString('hex'))),
+      ],
+    );
+  }
+  return true;
+}
+
+async function* eventsOf(session: Query, names: Names, block: number): AsyncGenerator<BlockEvent> {
+  let after = block * BLOCK_POSITIONS;
+  const end = after + BLOCK_POSITIONS;
+  const within = `FROM ${names.of('events')} WHERE position > $1 AND position <= $2 AND octet_length(payload)`;
+  const large = await session.query(`SELECT position ${within} > ${BLOCK_EVENT_BYTES}`, [after, end]);
+  for (const [position] of large.rows) yield { position: Number(position) };
+  const next = `SELECT position, type, entity, payload ${within} <= ${BLOCK_EVENT_BYTES} ORDER BY position LIMIT ${ROWS}`;
+  for (;;) {
+    const { rows } = await session.query(next, [after, end]);
+    for (const row of rows) yield eventOf(row);
+    if (rows.length < ROWS) return;
+    after = Number(rows.at(-1)![0]);
+  }
+}
+
+function eventOf([position, type, entity, payload]: readonly (string | null)[]): BlockEvent {
+  try {
+    const event = {
+      type: type!,
+      ...(entity !== null && { entity: entity! }),
+      payload: JSON.parse(payload!) as unknown,
+    };
+    return { position: Number(position), event };
+  } catch {
+    return { position: Number(position) };
+  }
 }

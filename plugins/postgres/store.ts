@@ -35,7 +35,7 @@ import type {
 import { Appender } from './appender.ts';
 import { ChangeLog } from './change-log.ts';
 import { Changes } from './changes.ts';
-import { Connections, type Session } from './connections.ts';
+import { Connections } from './connections.ts';
 import { wantedIndexes } from './ddl.ts';
 import { DocumentTable, checkFence } from './documents.ts';
 import type { PgClient } from './driver.ts';
@@ -165,7 +165,7 @@ export class PostgresStore extends AbstractStore {
       const isSearched = search && !readOnly;
       if (isSearched) await createSearch(this.#connections, this.#names);
       this.#reader.searches(search && (isSearched || (await hasSearch(this.#connections, this.#names))));
-      this.#texts = isSearched ? this.#searched() : undefined;
+      this.#texts = isSearched ? searchBuilder({ connections: this.#connections, names: this.#names }) : undefined;
       this.#texts?.look();
     } catch (error) {
       await this.#connections.close();
@@ -308,7 +308,8 @@ export class PostgresStore extends AbstractStore {
   }
 
   protected override _health(): Partial<Pick<StoreHealth, 'connections' | 'notices'>> {
-    return { connections: this.#connections.figures, notices: this.#indexes?.notices ?? [] };
+    const notices = [...(this.#indexes?.notices ?? []), ...(this.#texts?.notices ?? [])];
+    return { connections: this.#connections.figures, notices };
   }
 
   #mustWrite(): void {
@@ -325,11 +326,5 @@ export class PostgresStore extends AbstractStore {
       readOnly,
       ready: (paths) => this.#reader.hasIndexes(paths),
     });
-  }
-
-  #searched(): BlockBuilder {
-    const read = (session: Pick<Session, 'query'>, query: PageQuery): Promise<Page> =>
-      this.#reader.page(session, query);
-    return searchBuilder({ connections: this.#connections, names: this.#names, read });
   }
 }

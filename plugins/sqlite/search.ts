@@ -1,9 +1,12 @@
-import { BLOCK_POSITIONS, BlockBuilder, Slice, entriesOf } from '../../lib/plugin.ts';
-import type { BlockSource, BlockStore, FoundEntry, StoredEvent } from '../../lib/plugin.ts';
+import { BLOCK_EVENT_BYTES, BLOCK_POSITIONS, BlockBuilder, Slice, entriesOf } from '../../lib/plugin.ts';
+import type { BlockEntry, BlockEvent, BlockSource, BlockStore, FoundEntry } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import { lastChange, readLog } from './log.ts';
-import { WHOLE, decode } from './records.ts';
+import { WHOLE, salvage } from './records.ts';
 import type { Writer } from './writer.ts';
+
+/** Events that are read in one go. */
+const ROWS = 16;
 
 /**
  * Blocks of trigrams, see `text-blocks.ts`. Triggers take a block out with the first event of it that is removed or
@@ -72,52 +75,63 @@ interface Connected {
 export function searchBuilder({ reader, writer }: Connected, notices: string[]): BlockBuilder | undefined {
   if (writer === undefined) return undefined;
   const store: BlockStore = {
-    head: async () => readLog(reader).position,
-    async countBelow(block) {
-      return reader.get('SELECT count(*) AS count FROM telltale_search_blocks WHERE block < ?', [block])![
-        'count'
-      ] as number;
-    },
+    log: async () => ({ position: readLog(reader).position, changes: lastChange(reader) }),
+    written: (first, last) => new SearchBlocks(reader).written(first, last),
     async write(block) {
       const serial = lastChange(reader);
-      const entries = await entriesOf(await eventsOf(reader, block));
-      const slice = new Slice();
-      await writer.turns.transaction(async (connection) => {
-        // What was removed or rewritten meanwhile is read again.
-        if (lastChange(connection) !== serial) return;
-        const added = connection.run('INSERT OR IGNORE INTO telltale_search_blocks (block) VALUES (?)', [block]);
-        if (added === 0) return;
-        for (const { trigram, places } of entries) {
-          connection.run('INSERT INTO telltale_search (block, trigram, places) VALUES (?, ?, ?)', [
-            block,
-            trigram,
-            places,
-          ]);
-          if (slice.isOver) await slice.rest();
-        }
-      });
-      return true;
+      return insert(writer.turns, { block, serial, entries: await entriesOf(eventsOf(reader, block)) });
     },
   };
-  const builder = new BlockBuilder(store, (error) => {
-    notices.push(`the index of texts could not be written: ${String(error)}`);
-  });
+  const builder = new BlockBuilder(store, notices);
   builder.look();
   return builder;
 }
 
-async function eventsOf(reader: Connection, block: number): Promise<readonly StoredEvent[]> {
-  const sql = `SELECT ${WHOLE} FROM telltale_events WHERE position > ? AND position <= ? ORDER BY position LIMIT 32`;
-  const events: StoredEvent[] = [];
-  const slice = new Slice();
-  const end = (block + 1) * BLOCK_POSITIONS;
-  for (let after = block * BLOCK_POSITIONS; ;) {
-    const rows = reader.all(sql, [after, end]);
+interface Written {
+  readonly block: number;
+  /** Of the last change before its events were read. */
+  readonly serial: number;
+  readonly entries: readonly BlockEntry[];
+}
+
+/**
+ * In short transactions, so that nobody waits long for the lock: the block counts only with the last of them. False
+ * where something was removed or rewritten meanwhile; what was written before that has gone with it.
+ */
+async function insert(writer: Writer, { block, serial, entries }: Written): Promise<boolean> {
+  for (let at = 0; at <= entries.length;) {
+    const next = await writer.transaction((connection) => {
+      if (lastChange(connection) !== serial) return undefined;
+      const slice = new Slice();
+      for (let i = at; i < entries.length; i++) {
+        if (slice.isOver) return i;
+        const { trigram, places } = entries[i]!;
+        connection.run(INSERT_ENTRY, [block, trigram, places]);
+      }
+      connection.run('INSERT OR IGNORE INTO telltale_search_blocks (block) VALUES (?)', [block]);
+      return entries.length + 1;
+    });
+    if (next === undefined) return false;
+    at = next;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return true;
+}
+
+const INSERT_ENTRY = 'INSERT OR REPLACE INTO telltale_search (block, trigram, places) VALUES (?, ?, ?)';
+const WITHIN = 'FROM telltale_events WHERE position > ? AND position <= ?';
+
+async function* eventsOf(reader: Connection, block: number): AsyncGenerator<BlockEvent> {
+  let after = block * BLOCK_POSITIONS;
+  const end = after + BLOCK_POSITIONS;
+  for (const row of reader.all(`SELECT position ${WITHIN} AND bytes > ${BLOCK_EVENT_BYTES}`, [after, end]))
+    yield { position: row['position'] as number };
+  const sql = `SELECT ${WHOLE} ${WITHIN} AND bytes <= ${BLOCK_EVENT_BYTES} ORDER BY position LIMIT ${ROWS}`;
+  for (let rows = reader.all(sql, [after, end]); rows.length > 0; rows = reader.all(sql, [after, end])) {
     for (const row of rows) {
-      events.push((await decode(row, false)).event);
-      if (slice.isOver) await slice.rest();
+      const { event, isWhole } = await salvage(row);
+      yield isWhole ? { position: event.position, event } : { position: event.position };
+      after = event.position;
     }
-    if (rows.length < 32) return events;
-    after = rows[rows.length - 1]!['position'] as number;
   }
 }

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { BlockBuilder } from '../../lib/sql/block-builder.ts';
+import { BlockBuilder, type BlockLog, type BlockStore } from '../../lib/sql/block-builder.ts';
 import {
   ANY_TRIGRAM,
   BLOCK_POSITIONS,
@@ -8,9 +8,17 @@ import {
   candidatesOf,
   entriesOf,
   type BlockEntry,
+  type BlockEvent,
   type BlockSource,
 } from '../../lib/sql/text-blocks.ts';
+import type { StoredEvent } from '../../lib/event/event.ts';
+import { TelltaleError } from '../../lib/errors.ts';
 import { buildStored } from '../support/event-builder.ts';
+
+/** As a store reads them. */
+async function* each(events: readonly StoredEvent[]): AsyncGenerator<BlockEvent> {
+  for (const event of events) yield { position: event.position, event };
+}
 
 /** Blocks in memory. */
 function sourceOf(blocks: ReadonlyMap<number, readonly BlockEntry[]>): BlockSource {
@@ -71,7 +79,10 @@ describe('blocks of trigrams', () => {
           for (let block = 0; block < 700; block++) if (!missing.includes(block)) blocks.set(block, []);
           for (const block of blocks.keys()) {
             const events = [...texts].filter(([position]) => blockOf(position) === block);
-            blocks.set(block, await entriesOf(events.map(([position, payload]) => buildStored(position, { payload }))));
+            blocks.set(
+              block,
+              await entriesOf(each(events.map(([position, payload]) => buildStored(position, { payload })))),
+            );
           }
           const wanted: number[] = [];
           for (let position = after + 1; position <= through; position++) {
@@ -88,64 +99,179 @@ describe('blocks of trigrams', () => {
   });
 
   it('have an event with too much text under no trigram of its own', async () => {
-    const entries = await entriesOf([buildStored(3, { payload: 'x'.repeat(300_000) })]);
+    const entries = await entriesOf(each([buildStored(3, { payload: 'x'.repeat(300_000) })]));
     expect(entries).to.have.length(1);
     expect(entries[0]).to.include({ trigram: ANY_TRIGRAM });
+    expect(await entriesOf(each([]))).to.deep.equal([]);
   });
 
-  it('are written from the lowest that is missing, until one cannot be written', async () => {
-    const written = new Set([0, 1, 3]);
-    const order: number[] = [];
-    let refused = 6;
-    const builder = new BlockBuilder(
-      {
-        head: async () => 8 * BLOCK_POSITIONS + 5,
-        countBelow: async (block) => [...written].filter((one) => one < block).length,
-        async write(block) {
-          if (block === refused) return false;
-          order.push(block);
-          written.add(block);
-          return true;
-        },
+  it('have only so many trigrams, and what has further ones has too much text', async () => {
+    const given = Array.from({ length: 4 }, (_, i) => {
+      const letters = Array.from({ length: 50_000 }, (__, at) => String.fromCodePoint(0x20000 + i * 50_000 + at));
+      return buildStored(i + 1, { type: 'a', payload: letters.join('') });
+    });
+    const blocks = new Map([[0, await entriesOf(each(given))]]);
+    expect(blocks.get(0)!.length).to.be.below(131_074);
+    const at = async (i: number): Promise<readonly number[]> => {
+      const word = [0, 1, 2].map((n) => String.fromCodePoint(0x20000 + i * 50_000 + 40_000 + n)).join('');
+      const range = { after: 0, through: BLOCK_POSITIONS, descending: false, limit: 1_000 };
+      return (await candidatesOf(sourceOf(blocks), [word], range)).positions;
+    };
+    // The third and the fourth did not fit.
+    expect([await at(0), await at(1), await at(2), await at(3)]).to.deep.equal([
+      [1, 3, 4],
+      [2, 3, 4],
+      [3, 4],
+      [3, 4],
+    ]);
+  });
+
+  it('are looked into one by one where all of them have the words', async () => {
+    const events = Array.from({ length: 20 * BLOCK_POSITIONS }, (_, i) => buildStored(i + 1, { payload: 'abcdef' }));
+    const blocks = new Map<number, readonly BlockEntry[]>();
+    for (let block = 0; block < 20; block++)
+      blocks.set(block, await entriesOf(each(events.filter(({ position }) => blockOf(position) === block))));
+    const asked = new Set<number>();
+    const source = sourceOf(blocks);
+    const counted: BlockSource = {
+      ...source,
+      entries: (some, trigrams) => {
+        for (const block of some) asked.add(block);
+        return source.entries(some, trigrams);
       },
-      (error) => expect.fail(String(error)),
-    );
-    builder.look();
-    await builder.idle();
-    expect(order).to.deep.equal([2, 4, 5]);
-    refused = -1;
-    builder.look();
-    await builder.idle();
-    expect(order).to.deep.equal([2, 4, 5, 6, 7]);
+    };
+    const range = { after: 0, through: 20 * BLOCK_POSITIONS, descending: false, limit: 500 };
+    expect(await candidatesOf(counted, ['abc', 'def'], range)).to.include({ looked: 500, done: false });
+    expect(asked.size).to.equal(2);
+  });
+});
+
+/** A log in memory whose blocks are written. */
+class Written implements BlockStore {
+  readonly blocks = new Set<number>();
+  readonly order: number[] = [];
+  readonly asked: number[] = [];
+  position = 8 * BLOCK_POSITIONS + 5;
+  changes = 0;
+  isThere = true;
+  failing: (block: number) => Error | false | undefined = () => undefined;
+
+  async log(): Promise<BlockLog> {
+    if (!this.isThere) throw new Error('away');
+    return { position: this.position, changes: this.changes };
+  }
+
+  async written(first: number, last: number): Promise<readonly number[]> {
+    this.asked.push(first);
+    return [...this.blocks].filter((block) => block >= first && block <= last);
+  }
+
+  async write(block: number): Promise<boolean> {
+    const failure = this.failing(block);
+    if (failure === false) return false;
+    if (failure !== undefined) throw failure;
+    this.order.push(block);
+    this.blocks.add(block);
+    return true;
+  }
+
+  forget(block: number): void {
+    this.blocks.delete(block);
+    this.changes++;
+  }
+}
+
+async function whole(builder: BlockBuilder): Promise<void> {
+  builder.look();
+  await builder.idle();
+}
+
+describe('blocks of trigrams that are missing', () => {
+  it('are written from the lowest, until one cannot be written now', async () => {
+    const log = new Written();
+    for (const block of [0, 1, 3]) log.blocks.add(block);
+    log.failing = (block) => (block === 6 ? false : undefined);
+    const builder = new BlockBuilder(log);
+    await whole(builder);
+    expect(log.order).to.deep.equal([2, 4, 5]);
+    log.failing = () => undefined;
+    await whole(builder);
+    expect(log.order).to.deep.equal([2, 4, 5, 6, 7]);
     await builder.stop();
-    written.delete(4);
-    builder.look();
-    await builder.idle();
-    expect(order).to.have.length(5);
+    log.forget(4);
+    await whole(builder);
+    expect(log.order).to.have.length(5);
+    expect(builder.notices).to.deep.equal([]);
   });
 
-  it('that cannot be written are told of and tried again', async () => {
-    const failures: unknown[] = [];
-    let isBroken = true;
-    const written: number[] = [];
-    const builder = new BlockBuilder(
-      {
-        head: async () => BLOCK_POSITIONS,
-        countBelow: async () => written.length,
-        async write(block) {
-          if (isBroken) throw new Error('no room');
-          written.push(block);
-          return true;
-        },
-      },
-      (error) => failures.push(error),
-    );
-    builder.reached(BLOCK_POSITIONS);
+  it('are looked for where the log has grown, and everywhere once it has changed', async () => {
+    const log = new Written();
+    log.position = 4_000 * BLOCK_POSITIONS;
+    for (let block = 0; block < 4_000; block++) log.blocks.add(block);
+    const builder = new BlockBuilder(log);
+    await whole(builder);
+    expect(log.asked).to.have.length(4);
+    log.position += BLOCK_POSITIONS;
+    builder.reached(log.position);
     await builder.idle();
-    expect(failures).to.have.length(1);
-    isBroken = false;
-    builder.look();
+    expect([log.asked, log.order]).to.deep.equal([[0, 1_024, 2_048, 3_072, 4_000], [4_000]]);
+    log.forget(7);
+    log.position += BLOCK_POSITIONS;
+    builder.reached(log.position);
     await builder.idle();
-    expect(written).to.deep.equal([0]);
+    expect(log.order).to.deep.equal([4_000, 7, 4_001]);
   });
+
+  it('are written again where the log changes meanwhile', async () => {
+    const log = new Written();
+    let isFirst = true;
+    log.failing = (block) => {
+      if (block !== 5 || !isFirst) return undefined;
+      isFirst = false;
+      log.forget(2);
+      return false;
+    };
+    await whole(new BlockBuilder(log));
+    expect(log.order).to.deep.equal([0, 1, 2, 3, 4, 2, 5, 6, 7]);
+  });
+
+  it('of which one fails are told of once, and the others go on without it', async () => {
+    const log = new Written();
+    log.failing = (block) => (block === 3 ? new Error('no room') : undefined);
+    const builder = new BlockBuilder(log);
+    await whole(builder);
+    await whole(builder);
+    expect(log.order).to.deep.equal([0, 1, 2, 4, 5, 6, 7]);
+    const notice = 'the index of texts could not be written for positions 1537 to 2048: Error: no room';
+    expect(builder.notices).to.deep.equal([notice]);
+    log.failing = () => undefined;
+    await whole(builder);
+    expect(log.order).to.not.include(3);
+    log.changes++;
+    await whole(builder);
+    expect(log.order.at(-1)).to.equal(3);
+    const again = new Written();
+    await whole(new BlockBuilder(again));
+    expect(again.order).to.include(3);
+  });
+
+  for (const [name, error] of [
+    ['the log cannot be asked either', new Error('away')],
+    ['it is only not to be had now', new TelltaleError('STORE_UNAVAILABLE', 'busy')],
+  ] as const)
+    it(`are all tried again where one fails and ${name}`, async () => {
+      const log = new Written();
+      log.failing = () => {
+        log.isThere = error.message !== 'away';
+        return error;
+      };
+      const builder = new BlockBuilder(log);
+      await whole(builder);
+      await whole(builder);
+      expect(builder.notices).to.deep.equal([`the index of texts could not be written: ${String(error)}`]);
+      log.failing = () => undefined;
+      log.isThere = true;
+      await whole(builder);
+      expect(log.order).to.have.length(8);
+    });
 });
