@@ -1,5 +1,8 @@
+import { isTelltaleError } from '../../lib/index.ts';
+import { listenForInterrupt } from './interrupt.ts';
 import { Problem } from './problem.ts';
 import { startProgressLine } from './progress-line.ts';
+import { counted, milliseconds } from './render/figures.ts';
 import { clean, lookOf, pad, paint } from './render/text.ts';
 import type { Look } from './render/text.ts';
 import { say } from './say.ts';
@@ -17,6 +20,7 @@ export interface VerifyCommandOptions {
 }
 
 const MOST_SKIPS = 3;
+const INTERRUPTED = 130;
 
 /** Proves what a store promises, on fresh stores of its kind. Answers the exit code: 1 when a promise is broken. */
 export async function verify(place: string, options: VerifyCommandOptions): Promise<number> {
@@ -25,13 +29,27 @@ export async function verify(place: string, options: VerifyCommandOptions): Prom
     ...(options.events !== undefined && { events: countOf(options.events, '--events') }),
   };
   const subject = await subjectAt(place, options.scratch);
-  let [done, all] = [0, 0];
-  const line = options.json === true ? undefined : startProgressLine(process.stderr, () => `  ${done} of ${all} tests`);
-  const progress = (now: number, total: number): void => void ([done, all] = [now, total]);
-  const report = await verifyStore(subject, { ...limits, progress }).finally(() => line?.stop());
-  if (options.json === true) say(JSON.stringify(report, undefined, 2));
-  else reportLines(lookOf(process.stdout), report).forEach(say);
-  return report.breaches.length === 0 ? 0 : 1;
+  const interrupt = listenForInterrupt(() => undefined);
+  let at = '  opening';
+  const line = options.json === true ? undefined : startProgressLine(process.stderr, () => at);
+  const began = performance.now();
+  try {
+    const report = await verifyStore(subject, {
+      ...limits,
+      signal: interrupt.signal,
+      progress: (done, all, test) => (at = `  ${done} of ${all} tests  ${test}`),
+    }).finally(() => line?.stop());
+    if (options.json === true) say(JSON.stringify(report, undefined, 2));
+    else reportLines(lookOf(process.stdout), report, performance.now() - began).forEach(say);
+    return report.breaches.length === 0 ? 0 : 1;
+  } catch (error) {
+    if (!isTelltaleError(error, 'ABORTED')) throw error;
+    say(`${error.message}. What the tests made is removed`);
+    // The test that was stopped may keep a store open.
+    return process.exit(INTERRUPTED);
+  } finally {
+    interrupt.dispose();
+  }
 }
 
 function countOf(text: string, option: string): number {
@@ -39,7 +57,8 @@ function countOf(text: string, option: string): number {
   throw new Problem(`${option} is a number from 1, not ${text}`);
 }
 
-function reportLines(look: Look, { name, supports, proofs, breaches }: VerifyReport): readonly string[] {
+function reportLines(look: Look, report: VerifyReport, elapsedMs: number): readonly string[] {
+  const { name, supports, proofs, breaches } = report;
   const { durability, shared } = supports;
   const broken = new Set(breaches.map(({ promise }) => promise));
   const rows = (Object.keys(PROMISES) as PromiseName[]).map((promise) => {
@@ -62,7 +81,7 @@ function reportLines(look: Look, { name, supports, proofs, breaches }: VerifyRep
     '',
     ...more,
     ...breaches.map(({ promise, test, message }) => `${promise} broken: ${test}: ${clean(message)}`),
-    breaches.length === 0 ? 'every promise that was tested holds' : `${breaches.length} tests failed`,
+    `${breaches.length === 0 ? 'every promise that was tested holds' : `${counted(breaches.length, 'test')} failed`}, in ${milliseconds(elapsedMs)}`,
   ];
 }
 

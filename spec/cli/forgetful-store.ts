@@ -1,12 +1,13 @@
-/** Stores on real files with one fault each that only a kill shows; `TELLTALE_SPEC_FAULT` says which. */
+/** Stores on real files with one fault each that only other processes show; `TELLTALE_SPEC_FAULT` says which. */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import type { Store, StoredEvent } from '../../lib/plugin.ts';
 import { nodeFileSystem } from '../../plugins/json-file/file-system.ts';
 import type { FileSystem, OpenFile } from '../../plugins/json-file/file-system.ts';
 import { parseOptions } from '../../plugins/json-file/options.ts';
 import { JsonFileStore } from '../../plugins/json-file/store.ts';
+import { sqlite } from '../../plugins/sqlite/index.ts';
 
 /** Says that it has written what it writes only once somebody asks for it. */
 const late: FileSystem = {
@@ -49,10 +50,35 @@ class Splitting extends JsonFileStore {
   }
 }
 
+const mine = new Set<string>();
+
+/** Shows each second event that another process has written only when three others have come behind it. */
+function hiding(store: Store): Store {
+  const append: Store['append'] = (events, options) => {
+    for (const { id } of events) mine.add(id);
+    return store.append(events, options);
+  };
+  const page: Store['page'] = async (query) => {
+    const [found, { position }] = [await store.page(query), await store.head()];
+    const isShown = (event: StoredEvent): boolean =>
+      mine.has(event.id) || event.position % 2 === 1 || event.position < position - 2;
+    return { ...found, events: found.events.filter(isShown) };
+  };
+  const changed: Partial<Store> = { append, page };
+  return new Proxy(store, {
+    get: (target, name) => {
+      const member: unknown = Reflect.get(changed, name) ?? Reflect.get(target, name);
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+    },
+  });
+}
+
 const folderOf = (name: string): string => join(tmpdir(), `telltale-forgetful-${name}`);
 
 export function createStore({ name }: { readonly name: string }): Store {
   const folder = folderOf(name);
+  mkdirSync(folder, { recursive: true });
+  if (process.env['TELLTALE_SPEC_FAULT'] === 'hides') return hiding(sqlite(join(folder, 'log.db')));
   const options = parseOptions(folder, {});
   return process.env['TELLTALE_SPEC_FAULT'] === 'splits'
     ? new Splitting(folder, options, nodeFileSystem, 'spec')

@@ -1,43 +1,47 @@
 import { systemClock } from '../../../lib/index.ts';
-import type { Store, TelltaleEvent } from '../../../lib/plugin.ts';
+import type { Store } from '../../../lib/plugin.ts';
+import type { Acknowledged } from './child.ts';
+import { startChild } from './child.ts';
+import { VAIN, turn, writeForGaps } from './gap-writer.ts';
 import type { Specimen } from './subject.ts';
 
 export interface GapReport {
   readonly events: number;
   readonly writers: number;
   readonly readers: number;
-  readonly stores: number;
+  /** Processes that wrote beside this one; 0 where only one may write. */
+  readonly processes: number;
+  /** How many of them were killed while they wrote. */
+  readonly killed: number;
 }
 
 const WRITERS = 8;
 const READERS = 4;
-const STORES = 4;
+/** Of eight writers these do not live to their end: the first in the middle, the last soon. */
+const KILLED = [0, 4, 7];
 const PAGE = 100;
 
 /**
  * Writers append, some of it in vain, while readers go by position: each must see every event once and in order,
- * without a hole that is filled later. Where the store is shared, they have several stores on the same log, with
- * connections of their own, but all of this process.
+ * without a hole that is filled later, and what was acknowledged at its position. Where the store is shared, each writer
+ * is a process and some are killed; the readers have stores of their own.
  */
 export async function gapTest(specimen: Specimen, count: number): Promise<GapReport> {
   const first = await openOne(specimen);
-  const others = first.supports.shared
-    ? await Promise.all(Array.from({ length: STORES - 1 }, () => openOne(specimen)))
-    : [];
+  const { shared } = first.supports;
+  const others = shared ? await Promise.all(Array.from({ length: READERS - 1 }, () => openOne(specimen))) : [];
   const stores = [first, ...others];
-  const state = { left: count, failed: false, written: 0 };
   try {
-    const writing = Array.from({ length: WRITERS }, (_, i) => write(stores[i % stores.length]!, i, state));
-    const done = Promise.all(writing).finally(() => (state.failed = true));
-    const ended = done.then(async () => (await first.head()).position);
+    const written = shared ? writeInProcesses(specimen, count) : writeHere(first, count);
+    const ended = written.then(async () => (await first.head()).position);
     // Readers look for the end; who fails is told below.
     ended.catch(() => undefined);
     const reading = Array.from({ length: READERS }, (_, i) => read(stores[i % stores.length]!, ended));
     const seen = await Promise.all(reading);
-    await done;
-    for (const events of seen)
-      if (events !== state.written) throw new Error(`a reader saw ${events} events of ${state.written} acknowledged`);
-    return { events: state.written, writers: WRITERS, readers: READERS, stores: stores.length };
+    const acks = await written;
+    for (const ids of seen) compare(ids, acks, await ended);
+    const processes = shared ? WRITERS : 0;
+    return { events: await ended, writers: WRITERS, readers: READERS, processes, killed: shared ? KILLED.length : 0 };
   } finally {
     for (const store of stores) await store.close();
   }
@@ -49,55 +53,53 @@ async function openOne(specimen: Specimen): Promise<Store> {
   return store;
 }
 
-async function write(store: Store, writer: number, state: { left: number; written: number }): Promise<void> {
-  for (let n = 0; state.left > 0; n++) {
-    const events = Array.from({ length: 1 + (n % 3) }, (_, i) => eventOf(`gap-${writer}-${n}-${i}`));
-    state.left -= events.length;
-    // Refused on purpose: it must use up no position.
-    if (n % 7 === 3) {
-      const refused = await store.append([eventOf(`vain-${writer}-${n}`)], { expect: 1_000_000 }).then(
-        () => false,
-        () => true,
-      );
-      if (!refused) throw new Error('an append that expects another revision was stored');
-    }
-    await store.append(events);
-    state.written += events.length;
-    // A store in memory answers without ever waiting: readers must have their turns.
-    if (n % 2 === 0) await turn();
+async function writeHere(store: Store, count: number): Promise<readonly Acknowledged[]> {
+  const acks: Acknowledged[] = [];
+  const events = Math.ceil(count / WRITERS);
+  const acknowledged = (answer: Acknowledged): void => void acks.push(answer);
+  const writing = Array.from({ length: WRITERS }, (_, i) =>
+    writeForGaps(store, { writer: `${i}`, events, acknowledged }),
+  );
+  await Promise.all(writing);
+  return acks;
+}
+
+async function writeInProcesses({ reach }: Specimen, count: number): Promise<readonly Acknowledged[]> {
+  const each = Math.ceil(count / WRITERS);
+  const children = Array.from({ length: WRITERS }, (_, i) => {
+    const doomed = KILLED.indexOf(i);
+    // One without an end of its own cannot be done before it is killed.
+    const words = [JSON.stringify(reach), `${i}`, `${doomed < 0 ? each : Number.MAX_SAFE_INTEGER}`];
+    const child = startChild('gap-child', words, (answers) => {
+      if (doomed >= 0 && answers * (doomed + 2) >= each) child.kill();
+    });
+    return child;
+  });
+  try {
+    const ended = await Promise.all(
+      children.map(async ({ ended: end }, i) => {
+        const { acks, isKilled, problem } = await end;
+        if (problem !== '' && !isKilled) throw new Error(`writing process ${i + 1} of ${WRITERS}: ${problem}`);
+        return acks;
+      }),
+    );
+    return ended.flat();
+  } finally {
+    for (const child of children) child.kill();
   }
 }
 
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-function eventOf(id: string): TelltaleEvent {
-  return {
-    id,
-    type: 'gap.tested',
-    source: 'verify',
-    time: 1,
-    entity: `gap/${id}`,
-    correlationId: id,
-    schemaVersion: 1,
-    payload: { text: 'x'.repeat(100) },
-    metadata: {},
-  };
-}
-
-/** Reads by position until the end is known and reached; answers how many events it saw. */
-async function read(store: Store, ended: Promise<number>): Promise<number> {
-  let end: number | undefined;
+/** Reads by position until the end is known and reached; answers the ids in order. */
+async function read(store: Store, ended: Promise<number>): Promise<readonly string[]> {
+  let end = Infinity;
   void ended.then(
     (position) => (end = position),
     () => (end = 0),
   );
-  let [last, seen] = [0, 0];
+  let last = 0;
   const ids = new Set<string>();
   for (;;) {
-    const isEnd = end !== undefined && last >= end;
-    if (isEnd) return seen;
+    if (last >= end) return [...ids];
     const { position } = await store.head();
     const page = await store.page({ after: last, through: Math.max(position, last), descending: false, limit: PAGE });
     for (const event of page.events) {
@@ -106,10 +108,22 @@ async function read(store: Store, ended: Promise<number>): Promise<number> {
       if (ids.has(event.id)) throw new Error(`a reader got event ${event.id} twice`);
       ids.add(event.id);
       last = event.position;
-      seen++;
     }
     if (page.events.length === 0 && last < position)
       throw new Error(`a reader at position ${last} got nothing, and the head is ${position}`);
     await turn();
   }
+}
+
+/** What was acknowledged is at its position, and what was refused is nowhere. */
+function compare(ids: readonly string[], acks: readonly Acknowledged[], head: number): void {
+  if (ids.length !== head) throw new Error(`a reader saw ${ids.length} events, and the head is ${head}`);
+  const vain = ids.find((id) => id.startsWith(VAIN));
+  if (vain !== undefined) throw new Error(`event ${vain} was refused, and a reader got it`);
+  for (const { batch, size, position } of acks)
+    for (let i = 0; i < size; i++)
+      if (ids[position + i - 1] !== `${batch}-${i}`)
+        throw new Error(
+          `event ${batch}-${i} was acknowledged at position ${position + i}, and a reader got another there`,
+        );
 }

@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../../lib/index.ts';
 import type { Store, StoredEvent } from '../../../lib/plugin.ts';
-import type { PromiseName } from './promises.ts';
+import { Broken } from './broken.ts';
+import type { Acknowledged } from './child.ts';
+import { startChild } from './child.ts';
 import type { Specimen } from './subject.ts';
 
 export interface KillReport {
@@ -11,23 +11,6 @@ export interface KillReport {
   readonly acknowledged: number;
 }
 
-/** What a kill has shown to be broken. */
-export class Broken extends Error {
-  readonly promise: PromiseName;
-
-  constructor(promise: PromiseName, message: string) {
-    super(message);
-    this.promise = promise;
-  }
-}
-
-interface Acknowledged {
-  readonly batch: string;
-  readonly size: number;
-  readonly position: number;
-}
-
-const CHILD = fileURLToPath(new URL('./kill-child.js', import.meta.url));
 const PATIENCE_MS = 30_000;
 const PAGE = 1_000;
 
@@ -57,50 +40,23 @@ export async function killTest(specimen: Specimen, kills: number): Promise<KillR
 const momentOf = (kill: number): number => (kill * 13) % 50;
 
 /** Lets a process of its own append, and kills it so long after so many answers. */
-function appendUntilKilled(
+async function appendUntilKilled(
   specimen: Specimen,
   label: string,
   answers: number,
   afterMs: number,
 ): Promise<readonly Acknowledged[]> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [CHILD, JSON.stringify(specimen.reach), label], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let [out, err] = ['', ''];
-    let isKilled = false;
-    const kill = (): void => {
-      isKilled = true;
-      child.kill('SIGKILL');
-    };
-    const timer = setTimeout(kill, PATIENCE_MS);
-    let moment: NodeJS.Timeout | undefined;
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      out += text;
-      if (out.split('\n').length - 2 >= answers) moment ??= setTimeout(kill, afterMs);
-    });
-    child.on('error', reject);
-    child.on('close', () => {
-      clearTimeout(timer);
-      clearTimeout(moment);
-      const acks = acknowledgedIn(out);
-      if (isKilled && acks.length > 0) resolve(acks);
-      else
-        reject(
-          new Broken('P1', `the process that was to be killed appended nothing: ${err.trim().split('\n')[0] ?? ''}`),
-        );
-    });
+  let moment: NodeJS.Timeout | undefined;
+  const child = startChild('kill-child', [JSON.stringify(specimen.reach), label], (answered) => {
+    if (answered >= answers) moment ??= setTimeout(() => child.kill(), afterMs);
   });
-}
-
-function acknowledgedIn(out: string): readonly Acknowledged[] {
-  // What stands behind the last line break was cut by the kill.
-  const lines = out.slice(0, out.lastIndexOf('\n') + 1).split('\n');
-  return lines.flatMap((line) => {
-    const found = /^(\S+) (\d+) (\d+)$/.exec(line);
-    return found ? [{ batch: found[1]!, size: Number(found[2]), position: Number(found[3]) }] : [];
+  const timer = setTimeout(() => child.kill(), PATIENCE_MS);
+  const { acks, isKilled, problem } = await child.ended.finally(() => {
+    clearTimeout(timer);
+    clearTimeout(moment);
   });
+  if (isKilled && acks.length > 0) return acks;
+  throw new Broken('P1', `the process that was to be killed appended nothing: ${problem}`);
 }
 
 async function compare(store: Store, acks: readonly Acknowledged[], kill: number): Promise<void> {

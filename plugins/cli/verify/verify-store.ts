@@ -1,12 +1,16 @@
-import { isTelltaleError, systemClock } from '../../../lib/index.ts';
+import { once } from 'node:events';
+import { TelltaleError, isTelltaleError, systemClock } from '../../../lib/index.ts';
 import type { Store, StoreSupports } from '../../../lib/plugin.ts';
+import { Broken } from './broken.ts';
+import { endChildren } from './child.ts';
 import { gapTest } from './gap-test.ts';
-import { Broken, killTest } from './kill-test.ts';
+import { killTest } from './kill-test.ts';
 import { promiseOf } from './promises.ts';
 import type { PromiseName } from './promises.ts';
 import { collectTests, runTest } from './runner.ts';
-import type { DefinedTest } from './runner.ts';
+import type { DefinedTest, Outcome } from './runner.ts';
 import type { Specimen, Subject } from './subject.ts';
+import { Tidy } from './tidy.ts';
 
 export interface VerifyOptions {
   /** Kills of the kill test. @default 8 */
@@ -17,7 +21,10 @@ export interface VerifyOptions {
   readonly bail?: boolean;
   /** Which tests are run. @default all */
   readonly only?: (name: string) => boolean;
-  readonly progress?: (done: number, all: number) => void;
+  /** Called before each test with its name, and behind the last. */
+  readonly progress?: (done: number, all: number, test: string) => void;
+  /** Ends it with `ABORTED`; what the tests have made is removed. */
+  readonly signal?: AbortSignal;
 }
 
 /** Something that does not hold. */
@@ -46,23 +53,45 @@ export interface VerifyReport {
 
 const KILLS = 8;
 const EVENTS = 2_000;
+const TIDY_MS = 5_000;
 
 /** Runs all tests against fresh stores of a subject. Throws `STORE_OCCUPIED` when one of them is not empty. */
-export async function verifyStore(subject: Subject, options: VerifyOptions = {}): Promise<VerifyReport> {
-  const { kills = KILLS, events = EVENTS, bail = false, only = () => true, progress } = options;
+export async function verifyStore(given: Subject, options: VerifyOptions = {}): Promise<VerifyReport> {
+  const { kills = KILLS, events = EVENTS, bail = false, only = () => true, progress, signal } = options;
+  const subject = new Tidy(given);
   const supports = await supportsOf(subject);
   const books = new Books();
   const tests = [...(await contractTests(subject)), ...ownTests(subject, supports, { kills, events }, books)];
   const wanted = tests.filter(({ name }) => only(name));
+  const aborted = signal && once(signal, 'abort');
   for (const [i, test] of wanted.entries()) {
-    progress?.(i, wanted.length);
-    const outcome = await runTest(test);
+    progress?.(i, wanted.length, test.name);
+    const outcome = await unlessAborted(runTest(test), aborted);
+    if (outcome === undefined) {
+      await subject.clear();
+      throw new TelltaleError('ABORTED', `stopped in test ${i + 1} of ${wanted.length}: ${test.name}`);
+    }
     if (isTelltaleError(outcome.error, 'STORE_OCCUPIED')) throw outcome.error;
     books.note(test, outcome);
     if (bail && books.breaches.length > 0) break;
   }
-  progress?.(wanted.length, wanted.length);
+  progress?.(wanted.length, wanted.length, '');
   return { name: subject.name, supports, proofs: books.proofs(), breaches: books.breaches };
+}
+
+/** Answers nothing once it is aborted: then the test under way gets a little time to clean up itself. */
+async function unlessAborted(
+  running: Promise<Outcome>,
+  aborted: Promise<unknown> | undefined,
+): Promise<Outcome | undefined> {
+  if (aborted === undefined) return running;
+  const outcome = await Promise.race([running, aborted.then(() => undefined)]);
+  if (outcome !== undefined) return outcome;
+  endChildren();
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([running, new Promise((resolve) => (timer = setTimeout(resolve, TIDY_MS)))]);
+  clearTimeout(timer);
+  return undefined;
 }
 
 /** The tests of the contract, each with a fresh store. */
@@ -96,7 +125,6 @@ async function supportsOf(subject: Subject): Promise<StoreSupports> {
     await specimen.drop();
     return supports;
   }
-  const { TelltaleError } = await import('../../../lib/index.ts');
   const message = `expected a store of ${subject.name} that was just created to be empty, found ${position} positions; nothing was written to it`;
   throw new TelltaleError('STORE_OCCUPIED', message, { details: { store: subject.name } });
 }
@@ -121,9 +149,9 @@ function ownTests(
     timeoutMs: 600_000,
     body: () =>
       using(async (specimen) => {
-        const { events: written, writers, readers, stores } = await gapTest(specimen, events);
-        const where = stores === 1 ? '1 store' : `${stores} stores of one process`;
-        const how = `${writers} writers on ${where}, ${readers} readers`;
+        const { events: written, writers, readers, processes, killed } = await gapTest(specimen, events);
+        const who = processes === 0 ? `${writers} writers` : `${processes} writing processes, ${killed} of them killed`;
+        const how = `${who}, ${readers} readers`;
         books.see('P5', `gap test: ${written} events, ${how}, no gap`);
       }),
   };
