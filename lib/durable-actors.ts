@@ -9,6 +9,7 @@ import { isTelltaleError } from './errors.ts';
 import type { Envelope } from './event/envelope.ts';
 import type { StoredEvent } from './event/event.ts';
 import type { Filter } from './filter/language.ts';
+import { Lazy } from './lazy.ts';
 import { retryRead } from './store/read/retry-read.ts';
 
 /** What brings a durable actor the events that are stored for it. */
@@ -119,7 +120,7 @@ function heardSince(core: Core, address: string): Hears {
   const { clock } = core.options;
   const store = core.options.store!;
   const at = clock.now();
-  let known: Promise<FirstStart> | undefined;
+  const known = new Lazy<FirstStart>();
   // What is stored from now on is heard, also where the process dies at once: its first start is written down before.
   // Only a store that does not take it now does not keep the bus waiting.
   const clear = core.writer?.obstruct();
@@ -139,11 +140,7 @@ function heardSince(core: Core, address: string): Hears {
     }
   };
   // Kept once it is known: a failure is that of one event, which is brought again.
-  const first = (signal: AbortSignal): Promise<FirstStart> => {
-    const looking = (known ??= look(signal));
-    looking.catch(() => (known = undefined));
-    return looking;
-  };
+  const first = (signal: AbortSignal): Promise<FirstStart> => known.get(() => look(signal));
   // What it fails of now, the first event that is brought fails of.
   void first(new AbortController().signal)
     .catch(() => undefined)

@@ -1,7 +1,7 @@
 /** The door for plugins: all that a store or a sink of one's own needs. */
 export { createVirtualClock, systemClock } from './clock.ts';
 export type { Clock, VirtualClock } from './clock.ts';
-export { mustBeNewest } from './delivery/target.ts';
+export { Thrown, mustBeNewest, usedLate } from './delivery/target.ts';
 export type {
   CheckpointTarget,
   CommitAnswer,
@@ -28,10 +28,11 @@ export type { PoolOptions, RestartOptions } from './link/pool-options.ts';
 export type { Transport, TransportPort } from './link/transport.ts';
 export { openPool, scriptName } from './link/worker-pool.ts';
 export type { WorkerPool } from './link/worker-pool.ts';
+export { Lazy } from './lazy.ts';
 export { linkPortOf } from './linking.ts';
 export { parseWith } from './parse-options.ts';
 export { conditionsOf, pushdownOf } from './sql/conditions.ts';
-export { endsTransaction } from './sql/transaction-end.ts';
+export { mustNotEnd } from './sql/transaction-end.ts';
 export type { Bind, Dialect } from './sql/conditions.ts';
 export { EVENT_COLUMNS, fromRow, metadataText, payloadText, toRow } from './sql/rows.ts';
 export type { EventRow } from './sql/rows.ts';

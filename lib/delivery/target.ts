@@ -1,4 +1,4 @@
-import { TelltaleError } from '../errors.ts';
+import { TelltaleError, expected } from '../errors.ts';
 
 /** How far one partition of a consumer has come, as a target keeps it. */
 export interface TargetCheckpoint {
@@ -41,6 +41,18 @@ export type SyncAnswer = void | undefined | null | string | number | boolean | b
  */
 export interface SynchronousTarget<Tx = unknown> extends CheckpointTarget<Tx> {
   readonly synchronous: true;
+}
+
+/** What a handler threw, as it was thrown: told apart from what its target fails of. */
+export class Thrown extends TelltaleError {
+  constructor(cause: unknown) {
+    super('ABORTED', 'thrown in a transaction', { cause });
+  }
+}
+
+/** A call of `tx` when its transaction has gone without it. */
+export function usedLate(): TelltaleError {
+  return expected('INVALID_OPTION', '`tx`', 'used before its handler ends', 'a call after the transaction has ended');
 }
 
 /** Throws `LEASE_LOST` where what is known under the key is of a later holder. */

@@ -1,8 +1,16 @@
+import { expected } from '../errors.ts';
+
 const ENDS: ReadonlySet<string> = new Set(
   'begin start commit end rollback abort savepoint release attach detach vacuum'.split(' '),
 );
 const WORD = /[a-z_][\w$]*/iy;
 const BLANK = /[\s;\uFEFF]/;
+
+/** Whoever ends a transaction by hand would part what belongs together. Throws `INVALID_OPTION`. */
+export function mustNotEnd(sql: unknown, comments: 'nested' | 'flat'): void {
+  if (typeof sql !== 'string' || endsTransaction(sql, comments))
+    throw expected('INVALID_OPTION', 'a statement of `tx`', 'SQL that neither begins nor ends transactions', sql);
+}
 
 /**
  * Does a statement begin or end a transaction, or name a point in one? Looks at its first words, behind whatever comments;

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { TelltaleError, isTelltaleError, toError } from '../../lib/plugin.ts';
+import { Lazy, TelltaleError, Thrown, isTelltaleError, toError } from '../../lib/plugin.ts';
 import type { CheckpointTarget, CommitAnswer, TargetCheckpoint } from '../../lib/plugin.ts';
 import { CheckpointTable } from './checkpoint-table.ts';
 import { Connections } from './connections.ts';
@@ -56,7 +56,7 @@ class DatabaseOfViews implements PostgresTarget {
   readonly #table: CheckpointTable;
   /** Of commits whose end is not known: what their checkpoints say if they have been carried out. */
   readonly #inDoubt = new Map<string, string>();
-  #opened: Promise<Connections> | undefined;
+  readonly #opened = new Lazy<Connections>();
 
   constructor(options: ParsedTarget) {
     this.#options = options;
@@ -82,9 +82,7 @@ class DatabaseOfViews implements PostgresTarget {
   }
 
   async close(): Promise<void> {
-    const opening = this.#opened;
-    this.#opened = undefined;
-    const connections = await opening?.catch(() => undefined);
+    const connections = await this.#opened.take();
     await connections?.close();
   }
 
@@ -140,7 +138,7 @@ class DatabaseOfViews implements PostgresTarget {
     const end = performance.now() + this.#options.retryForMs;
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
       try {
-        return await work(await this.#open());
+        return await work(await this.#opened.get(() => this.#connect()));
       } catch (error) {
         const failure = openingFailure(error, 'PostgreSQL');
         const mayPass = failure.code === 'STORE_UNAVAILABLE' && isOfTheConnection(error);
@@ -148,15 +146,6 @@ class DatabaseOfViews implements PostgresTarget {
       }
       await wait(waitMs);
     }
-  }
-
-  #open(): Promise<Connections> {
-    if (this.#opened) return this.#opened;
-    const opening = this.#connect();
-    this.#opened = opening;
-    // The next one who asks tries again.
-    opening.catch(() => (this.#opened === opening ? (this.#opened = undefined) : undefined));
-    return opening;
   }
 
   async #connect(): Promise<Connections> {
@@ -186,11 +175,4 @@ const signOf = ({ position, epoch }: TargetCheckpoint): string => `${position} o
 
 function handlersDoing(text: string, cause: unknown): TelltaleError {
   return new TelltaleError('HANDLER_FAILED', `${text}: ${toError(cause).message}`, { cause });
-}
-
-/** What was thrown by what was run in a transaction, as it was thrown. */
-class Thrown extends TelltaleError {
-  constructor(cause: unknown) {
-    super('ABORTED', 'thrown in a transaction', { cause });
-  }
 }

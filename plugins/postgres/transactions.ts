@@ -1,4 +1,4 @@
-import { endsTransaction, expected } from '../../lib/plugin.ts';
+import { mustNotEnd, usedLate } from '../../lib/plugin.ts';
 import { patience } from './connections.ts';
 import type { Connections, Session } from './connections.ts';
 import type { PgClient } from './driver.ts';
@@ -81,16 +81,8 @@ export class Handed {
   }
 
   async #query(...[text, values = []]: Given): Promise<PlainResult> {
-    if (!this.#isOpen)
-      throw expected(
-        'INVALID_OPTION',
-        '`tx`',
-        'used before its handler ends',
-        'a call after the transaction has ended',
-      );
-    // Whoever ends a transaction by hand would part what belongs together.
-    if (typeof text !== 'string' || endsTransaction(text, 'nested'))
-      throw expected('INVALID_OPTION', 'a statement of `tx`', 'SQL that neither begins nor ends transactions', text);
+    if (!this.#isOpen) throw usedLate();
+    mustNotEnd(text, 'nested');
     const client = this.#open.client as unknown as PlainClient;
     const answer = client.query({ text, values, queryMode: 'extended', query_timeout: patience(this.#timeoutMs) });
     const ended: Promise<void> = answer.then(

@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { TelltaleError, expected, isTelltaleError } from '../../lib/plugin.ts';
+import { Lazy, Thrown, TelltaleError, expected, isTelltaleError } from '../../lib/plugin.ts';
 import type { SynchronousTarget, TargetCheckpoint } from '../../lib/plugin.ts';
 import { bringCheckpoints, readNewest, writeCheckpoint } from './checkpoint-table.ts';
 import { Connection } from './connection.ts';
@@ -60,7 +60,7 @@ class FileOfViews implements SqliteTarget {
   readonly synchronous = true;
   readonly #path: string;
   readonly #options: ParsedTarget;
-  #opened: Promise<Opened> | undefined;
+  readonly #opened = new Lazy<Opened>();
 
   constructor(path: string, options: ParsedTarget) {
     this.#path = resolve(path);
@@ -101,9 +101,7 @@ class FileOfViews implements SqliteTarget {
   }
 
   async close(): Promise<void> {
-    const opening = this.#opened;
-    this.#opened = undefined;
-    const opened = await opening?.catch(() => undefined);
+    const opened = await this.#opened.take();
     await opened?.writer.between((connection) => connection.close());
   }
 
@@ -112,7 +110,7 @@ class FileOfViews implements SqliteTarget {
     try {
       await run(handed.tx);
     } catch (error) {
-      throw handed.failure === undefined ? new Thrown({ cause: error }) : this.#broken(handed.failure);
+      throw handed.failure === undefined ? new Thrown(error) : this.#broken(handed.failure);
     } finally {
       handed.end();
     }
@@ -134,12 +132,7 @@ class FileOfViews implements SqliteTarget {
   }
 
   #open(): Promise<Opened> {
-    if (this.#opened) return this.#opened;
-    const opening = this.#connect();
-    this.#opened = opening;
-    // The next one who asks tries again.
-    opening.catch(() => (this.#opened === opening ? (this.#opened = undefined) : undefined));
-    return opening;
+    return this.#opened.get(() => this.#connect());
   }
 
   async #connect(): Promise<Opened> {
@@ -185,11 +178,4 @@ function mustBeDone(answer: unknown): void {
   // It is refused, so nobody else would look at its rejection.
   Promise.resolve(answer).catch(() => undefined);
   throw expected('INVALID_OPTION', 'what `setup` of sqliteTarget answers', 'no Promise', answer);
-}
-
-/** What was thrown by what was run in a transaction, as it was thrown. */
-class Thrown extends Error {
-  constructor(options: { readonly cause: unknown }) {
-    super('thrown in a transaction', options);
-  }
 }

@@ -1,4 +1,4 @@
-import { TelltaleError, endsTransaction, expected, toError } from '../../lib/plugin.ts';
+import { TelltaleError, expected, mustNotEnd, toError, usedLate } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import { sqliteCode } from './driver.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
@@ -91,13 +91,7 @@ export class Handed implements OpenTransaction {
   }
 
   #do<T>(sql: string, parameters: readonly unknown[], work: Work<T>): T {
-    if (!this.#isOpen)
-      throw expected(
-        'INVALID_OPTION',
-        '`tx`',
-        'used before its handler returns',
-        'a call after the transaction has ended',
-      );
+    if (!this.#isOpen) throw usedLate();
     this.mustGoOn();
     const shape = checked(sql, parameters);
     const values = parameters.map(toValue);
@@ -113,9 +107,7 @@ export class Handed implements OpenTransaction {
 
 /** What the libraries take in different ways, or for something else than was meant. */
 function checked(sql: string, parameters: readonly unknown[]): StatementShape {
-  // Whoever ends a transaction by hand would part what belongs together.
-  if (typeof sql !== 'string' || endsTransaction(sql, 'flat'))
-    throw expected('INVALID_OPTION', 'a statement of `tx`', 'SQL that neither begins nor ends transactions', sql);
+  mustNotEnd(sql, 'flat');
   if (!Array.isArray(parameters)) throw expected('INVALID_OPTION', 'the parameters of `tx`', 'a list', parameters);
   const shape = knownShapeOf(sql);
   if (shape.statements !== 1 || sql.includes('\0'))

@@ -26,6 +26,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'on-abort',
     'ends-within',
     'serial',
+    'lazy',
     'parse-options',
   ].map((name) => `lib/${name}.ts`),
   ['lib/event'],
