@@ -9,8 +9,9 @@ export function sqlState(error: unknown): string {
 /** The connection is as it was: the server refused one statement. */
 export function isRefusal(error: unknown): boolean {
   const state = sqlState(error);
-  // Too few parameters are a violation of the protocol as well, after which it goes on.
-  const isLost = state.startsWith('57P') || (state.startsWith('08') && state !== '08P01');
+  // Too few parameters are a violation of the protocol as well, after which it goes on. A server that only reads is not
+  // what it was when the store opened: after a failover another connection reaches the one that writes.
+  const isLost = /^57P|^08(?!P01)|^25006/.test(state);
   return state !== '' && !isLost && hasSeverity(error, 'ERROR');
 }
 
@@ -29,11 +30,7 @@ export function isOfData(error: unknown): boolean {
 export function lastingFailure(error: unknown, where: string): unknown {
   if (isTelltaleError(error) || !isRefusal(error)) return error;
   const state = sqlState(error);
-  const code = /^(?:42501|25006|28|0P)/.test(state)
-    ? 'STORE_ACCESS'
-    : /^(?:42(?!P06)|3F)/.test(state)
-      ? 'STORE_FAILED'
-      : '';
+  const code = /^(?:42501|28|0P)/.test(state) ? 'STORE_ACCESS' : /^(?:42(?!P06)|3F)/.test(state) ? 'STORE_FAILED' : '';
   if (code === '') return error;
   const cause = toError(error);
   return new TelltaleError(code, `${where}: ${cause.message}`, { cause });
