@@ -1,8 +1,10 @@
 import { TelltaleError } from '../errors.ts';
 import { beginningOf } from './beginning.ts';
 import { keyOf, type Seat } from './ledger.ts';
+import type { Seats } from './seats.ts';
 import type { ConsumerPort, ConsumerTerms } from './terms.ts';
-import { claimOf } from './trusting.ts';
+import type { Store } from '../store/port.ts';
+import { claimOf, type Known } from './trusting.ts';
 
 interface Claim {
   /** As the consumer's document says: the target may know it otherwise. */
@@ -18,14 +20,17 @@ interface Claim {
 export class Claims {
   readonly #port: ConsumerPort;
   readonly #terms: ConsumerTerms;
+  readonly #ofStore: Seats['ask'];
   readonly #open = new Set<Claim>();
   readonly #dropped: Promise<void>;
   /** Nobody waits for an answer any more. */
   drop!: () => void;
 
-  constructor(port: ConsumerPort, terms: ConsumerTerms) {
+  /** @param ofStore asks the store until it answers */
+  constructor(port: ConsumerPort, terms: ConsumerTerms, ofStore: Seats['ask']) {
     this.#port = port;
     this.#terms = terms;
+    this.#ofStore = ofStore;
     this.#dropped = new Promise((resolve) => (this.drop = resolve));
   }
 
@@ -62,15 +67,25 @@ export class Claims {
   async #ask(index: number, { position, epoch }: Seat): Promise<number> {
     const { target, from } = this.#terms;
     const key = keyOf(this.#terms, index);
-    const after = await claimOf(target!, { key, position: await beginningOf(this.#port, from, position), epoch });
-    const { position: head } = await this.#port.store.head();
-    if (after > head) throw aheadOfLog(key, after, head);
-    return after;
+    const beginning = await this.#ofStore(() => beginningOf(this.#port, from, position));
+    const known = await claimOf(target!, { key, position: beginning, epoch });
+    await this.#ofStore(() => mustBeOfLog(this.#port.store, key, known));
+    return known.position;
   }
 }
 
-// What is stored until then would be passed over in silence.
-function aheadOfLog(key: string, position: number, head: number): TelltaleError {
-  const text = `the target has come to position ${position} under \`${key}\`, and this log ends at ${head}: it was filled from another log, or the log was restored from an older backup; use another target or name, or delete what was written there together with this checkpoint, to begin anew`;
-  return new TelltaleError('TARGET_BROKEN', text, { details: { key, position, head } });
+/** In another log everything up to there would be passed over in silence. An event that was removed is taken on trust. */
+async function mustBeOfLog(store: Store, key: string, { position, eventId }: Known): Promise<void> {
+  const { position: head } = await store.head();
+  if (position > head) throw notOfLog(key, position, `ends at ${head}`, { head });
+  if (eventId === undefined) return;
+  const range = { after: position - 1, through: position, descending: false, limit: 1 };
+  const [event] = (await store.page(range)).events;
+  if (event === undefined || event.id === eventId) return;
+  throw notOfLog(key, position, `has event ${event.id} there, not ${eventId}`, { expected: eventId, actual: event.id });
+}
+
+function notOfLog(key: string, position: number, what: string, about: object): TelltaleError {
+  const text = `the target has come to position ${position} under \`${key}\`, and this log ${what}: it was filled from another log, or the log was restored from an older backup; use another target or name, or delete what was written there together with this checkpoint, to begin anew`;
+  return new TelltaleError('TARGET_BROKEN', text, { details: { key, position, ...about } });
 }

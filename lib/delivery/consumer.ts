@@ -60,7 +60,7 @@ export class Consumer {
     this.#leaveFeed = port.store.onCommit((events) => (this.#head = events.at(-1)?.position ?? this.#head));
     this.#seats = this.#createSeats();
     this.#work = this.#createWork();
-    this.#claims = new Claims(port, terms);
+    this.#claims = new Claims(port, terms, this.#seats.ask.bind(this.#seats));
     this.#reader = this.#createReader();
     this.#rewinds = this.#createRewinds();
     this.started = this.#start();

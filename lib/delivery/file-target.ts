@@ -50,16 +50,17 @@ export function fileTarget<State>(path: string, initial: State): FileTarget<Stat
     for (const one of given) mustBeNewest(known(checkpoints, one.key), one);
     const tx = { state };
     await run(tx);
-    const changed = given.map(({ key, position, epoch }) => [key, { position, epoch }] as const);
+    const changed = given.map(({ key, ...one }) => [key, one] as const);
     const all = { ...checkpoints, ...Object.fromEntries(changed) };
     await replaceFile(file, textOf(file, { checkpoints: all, state: tx.state }));
   };
   return {
     claim: (given) =>
       inTurn(file, async () => {
-        const { position = given.position } = known((await content()).checkpoints, given.key) ?? {};
-        await commit([{ ...given, position }], () => undefined);
-        return position;
+        const { position = given.position, eventId } = known((await content()).checkpoints, given.key) ?? {};
+        const found = { position, ...(eventId !== undefined && { eventId }) };
+        await commit([{ ...given, ...found }], () => undefined);
+        return found;
       }),
     commit: (given, run) => inTurn(file, () => commit(given, run)),
     // Not in turn: the file is there as a whole at any time, and a handler that waited for its turn waited for itself.
@@ -111,7 +112,7 @@ function parse<State>(file: string, text: string): Content<State> {
   const { checkpoints, state } = (value ?? {}) as Partial<Content<State>>;
   if (!isRecord(checkpoints) || state === undefined) throw damaged('was not written by a file target');
   for (const [key, one] of Object.entries(checkpoints))
-    if (!isRecord(one) || !isPosition(one['position']) || !Number.isFinite(one['epoch']))
+    if (!isRecord(one) || !isPosition(one['position']) || !Number.isFinite(one['epoch']) || !isText(one['eventId']))
       throw damaged(`has a checkpoint ${JSON.stringify(key)} that is none`);
   return { checkpoints, state };
 }
@@ -120,4 +121,5 @@ function isRecord(value: unknown): value is Record<string, never> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+const isText = (value: unknown): boolean => value === undefined || typeof value === 'string';
 const isPosition = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -33,6 +33,8 @@ export interface Run {
   readonly keyFailure?: Failure;
   /** What became of its letter: no other is opened, however often it fails; one that is settled holds nothing. */
   letter?: 'open' | 'settled';
+  /** It is left out; a target is told so. */
+  isLeftOut?: true;
   /** Its dead letter is tried again, in this envelope. */
   retold?: Envelope;
 }
@@ -231,13 +233,14 @@ export class Lanes implements Paused {
     return { call: this.#terms.handler, site };
   }
 
-  #within({ partition, items }: Run, target: CheckpointTarget, envelope: Envelope): Call {
+  #within({ partition, items, isLeftOut }: Run, target: CheckpointTarget, envelope: Envelope): Call {
     const { index, epoch } = partition;
-    const checkpoint = { key: this.#port.keyOf(partition), position: items.at(-1)!.position, epoch };
+    const { position, envelope: last } = items.at(-1)!;
+    const checkpoint = { key: this.#port.keyOf(partition), position, epoch, eventId: last.event.id };
     return within({
       target,
       checkpoints: index < 0 ? [] : [checkpoint],
-      handler: this.#terms.handler,
+      handler: isLeftOut ? () => undefined : this.#terms.handler,
       site: partition,
       join: (tx) => this.#port.context.join(envelope, tx),
     });

@@ -298,6 +298,8 @@ export class Seats {
   }
 
   #mustAgree(name: string, ledger: Ledger, terms: LedgerTerms): void {
+    if (ledger.terms.checkpointIn && terms.checkpointIn && ledger.terms.group !== terms.group)
+      throw otherwiseDivided(name, terms);
     const difference = differenceOf(ledger.terms, terms);
     if (difference === undefined || (!terms.group && !ledger.terms.group)) return;
     const others = Object.keys(ledger.members).filter((member) => this.#isAlive(member));
@@ -376,6 +378,12 @@ export class Seats {
 function stolen(name: string): TelltaleError {
   const text = `the checkpoint of consumer \`${name}\` was taken over by one that was started later; consumers of one name share its events only with \`group: true\``;
   return new TelltaleError('LEASE_LOST', text, { details: { name } });
+}
+
+// Under other keys the target knows nothing, and all would be counted once more.
+function otherwiseDivided(name: string, { group }: LedgerTerms): TelltaleError {
+  const text = `consumer \`${name}\` was ${group ? 'no group' : 'a group'}, and its target knows how far it has come only as that; take another name and an empty target, or delete what the target has of it and call \`bus.consumers.remove\``;
+  return new TelltaleError('INVALID_OPTION', text, { details: { name, option: 'group' } });
 }
 
 function removed(name: string): TelltaleError {

@@ -7,6 +7,8 @@ export interface TargetCheckpoint {
   readonly position: number;
   /** Rises with every change of holder. */
   readonly epoch: number;
+  /** Of the event at `position`, by which its log is known again; absent where none was handled there. */
+  readonly eventId?: string;
 }
 
 /** `'known'`: an attempt whose end nobody knew had committed just this, and nothing was run again. */
@@ -20,9 +22,9 @@ export interface CheckpointTarget<Tx = unknown> {
   /**
    * A new holder takes a checkpoint over: keeps its epoch and answers the position it finds there, in one step, so that
    * the holder before can commit no more. Where there is none it keeps and answers the one it is given. Looks at it with
-   * `mustBeNewest` first.
+   * `mustBeNewest` first. With the position it answers the `eventId` it has kept, so that another log is told apart.
    */
-  claim(checkpoint: TargetCheckpoint): Promise<number>;
+  claim(checkpoint: TargetCheckpoint): Promise<number | Pick<TargetCheckpoint, 'position' | 'eventId'>>;
   /**
    * Runs `run` with a transaction, and commits what it wrote together with the checkpoints, all or nothing: rejects, with
    * nothing changed, with what `run` throws or rejects with. Looks at each checkpoint with `mustBeNewest` first. May begin

@@ -1,10 +1,14 @@
 import { expected, TelltaleError } from '../errors.ts';
 import type { CheckpointTarget, TargetCheckpoint } from './target.ts';
 
+/** What a target has found of a checkpoint. */
+export type Known = Pick<TargetCheckpoint, 'position' | 'eventId'>;
+
 /** Claims a checkpoint of a target. Rejects with `TARGET_BROKEN` where what it answers is no position. */
-export async function claimOf(target: CheckpointTarget, checkpoint: TargetCheckpoint): Promise<number> {
+export async function claimOf(target: CheckpointTarget, checkpoint: TargetCheckpoint): Promise<Known> {
   const answer: unknown = await target.claim(checkpoint);
-  if (Number.isSafeInteger(answer) && (answer as number) >= 0) return answer as number;
+  const known = typeof answer === 'number' ? { position: answer } : (answer as Known | null | undefined);
+  if (Number.isSafeInteger(known?.position) && known!.position >= 0) return known!;
   const thing = `what \`claim\` of the target answers for checkpoint \`${checkpoint.key}\``;
   throw expected('TARGET_BROKEN', thing, 'a position, an integer from 0', answer);
 }

@@ -260,13 +260,9 @@ export class Work {
 
   #done(run: Run): void {
     this.#tell(run, undefined);
-    if (run.partition.index < 0) return;
-    this.#counts.handled += run.items.length;
-    this.#finish(run);
-  }
-
-  #finish(run: Run): void {
-    const { items, partition } = run;
+    const { items, partition, isLeftOut } = run;
+    if (partition.index < 0) return;
+    this.#counts[isLeftOut ? 'skipped' : 'handled'] += items.length;
     if (run.letter) this.#held.forget(run);
     for (const item of items) item.done = true;
     if (partition.progress.settle()) this.#port.moved();
@@ -297,15 +293,20 @@ export class Work {
     return 'held';
   }
 
-  #skip(run: Run, failure: Failure): 'free' {
+  #skip(run: Run, failure: Failure): 'free' | 'held' {
     this.#tell(run, failure);
     for (const { envelope } of run.items) this.#port.gaveUp(envelope, failure);
     return this.#leaveOut(run);
   }
 
-  #leaveOut(run: Run): 'free' {
-    this.#counts.skipped += run.items.length;
-    this.#finish(run);
+  // A target that did not know of it would begin with it once more, beside its letter.
+  #leaveOut(run: Run): 'free' | 'held' {
+    run.isLeftOut = true;
+    if (this.#terms.target && !run.keyFailure) {
+      this.#lanes.again(run);
+      return 'held';
+    }
+    this.#done(run);
     return 'free';
   }
 

@@ -29,7 +29,7 @@ export class CheckpointTable {
     if (table !== null) return this.#mustBeOurs(comment ?? '');
     if (schema === null) await session.query(`CREATE SCHEMA "${this.#schema}"`);
     await session.query(
-      `CREATE TABLE ${this.#name} (key text PRIMARY KEY, position bigint NOT NULL, epoch double precision NOT NULL)`,
+      `CREATE TABLE ${this.#name} (key text PRIMARY KEY, position bigint NOT NULL, epoch double precision NOT NULL, event_id text)`,
     );
     await session.query(`COMMENT ON TABLE ${this.#name} IS '${COMMENT}${VERSION}'`);
   }
@@ -40,27 +40,25 @@ export class CheckpointTable {
    */
   async lock(session: Session, given: readonly TargetCheckpoint[]): Promise<ReadonlyMap<string, TargetCheckpoint>> {
     const { rows } = await session.query(
-      `SELECT key, position, epoch FROM ${this.#name} WHERE key = ANY($1) ORDER BY key FOR UPDATE`,
+      `SELECT key, position, epoch, event_id FROM ${this.#name} WHERE key = ANY($1) ORDER BY key FOR UPDATE`,
       [given.map(({ key }) => key)],
     );
-    const known = new Map(
-      rows.map(([key, position, epoch]) => [key!, { key: key!, position: Number(position), epoch: Number(epoch) }]),
-    );
+    const known = new Map(rows.map((row) => [row[0]!, toCheckpoint(row)]));
     for (const one of given) mustBeNewest(known.get(one.key), one);
     return known;
   }
 
   /** The same of one that is there afterwards in any case. */
-  async claim(session: Session, given: TargetCheckpoint): Promise<number> {
+  async claim(session: Session, given: TargetCheckpoint): Promise<TargetCheckpoint> {
     const { key, position, epoch } = given;
     await session.query(`INSERT INTO ${this.#name} VALUES ($1, $2, $3) ON CONFLICT (key) DO NOTHING`, [
       key,
       position,
       epoch,
     ]);
-    const known = (await this.lock(session, [given])).get(key)!;
-    await this.write(session, [{ key, position: known.position, epoch }]);
-    return known.position;
+    const claimed = { ...(await this.lock(session, [given])).get(key)!, epoch };
+    await this.write(session, [claimed]);
+    return claimed;
   }
 
   async write(session: Session, given: readonly TargetCheckpoint[]): Promise<void> {
@@ -69,10 +67,11 @@ export class CheckpointTable {
       given.map(({ key }) => key),
       given.map(({ position }) => position),
       given.map(({ epoch }) => epoch),
+      given.map(({ eventId }) => eventId ?? null),
     ];
     await session.query(
-      `INSERT INTO ${this.#name} SELECT * FROM unnest($1::text[], $2::bigint[], $3::double precision[]) ` +
-        'ON CONFLICT (key) DO UPDATE SET position = excluded.position, epoch = excluded.epoch',
+      `INSERT INTO ${this.#name} SELECT * FROM unnest($1::text[], $2::bigint[], $3::double precision[], $4::text[]) ` +
+        'ON CONFLICT (key) DO UPDATE SET (position, epoch, event_id) = ROW (excluded.position, excluded.epoch, excluded.event_id)',
       columns,
     );
   }
@@ -87,4 +86,8 @@ export class CheckpointTable {
     }
     throw new TelltaleError('TARGET_BROKEN', `PostgreSQL: ${this.#name} is another program's table`, { details });
   }
+}
+
+function toCheckpoint([key, position, epoch, eventId]: readonly (string | null)[]): TargetCheckpoint {
+  return { key: key!, position: Number(position), epoch: Number(epoch), ...(eventId != null && { eventId }) };
 }

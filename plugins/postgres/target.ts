@@ -63,7 +63,7 @@ class DatabaseOfViews implements PostgresTarget {
     this.#table = new CheckpointTable(options.schema);
   }
 
-  async claim(given: TargetCheckpoint): Promise<number> {
+  async claim(given: TargetCheckpoint): Promise<TargetCheckpoint> {
     return this.#patiently((connections) =>
       connections.transaction((session) => this.#table.claim(session, given)),
     ).catch((error: unknown) => {
@@ -93,8 +93,9 @@ class DatabaseOfViews implements PostgresTarget {
         const known = await this.#table.lock(session, checkpoints);
         if (this.#wasCarriedOut(checkpoints, known)) at.step = 'known';
         else {
-          await this.#hand(run, { connections, client });
+          const handed = await this.#hand(run, { connections, client });
           await this.#table.write(session, checkpoints);
+          if (handed.late !== undefined) throw handlersDoing('not all was done when the handler ended', handed.late);
           at.step = 'committing';
         }
       });
@@ -116,7 +117,7 @@ class DatabaseOfViews implements PostgresTarget {
     });
   }
 
-  async #hand(run: Run, { connections, client }: Hands): Promise<void> {
+  async #hand(run: Run, { connections, client }: Hands): Promise<Handed> {
     const handed = new Handed({ client, connections }, this.#options.timeoutMs);
     let thrown: Thrown | undefined;
     try {
@@ -130,7 +131,7 @@ class DatabaseOfViews implements PostgresTarget {
     if (handed.failure !== undefined) throw toError(handed.failure);
     const isTrueCause = handed.refusal === undefined || thrown?.cause === handed.refusal || !isAftermath(thrown?.cause);
     if (thrown !== undefined && isTrueCause) throw thrown;
-    if (handed.refusal === undefined) return;
+    if (handed.refusal === undefined) return handed;
     throw handlersDoing('a statement was refused, and the handler went on', handed.refusal);
   }
 

@@ -49,6 +49,8 @@ export class Handed {
   readonly tx: PostgresTransaction;
   /** What the server refused: after that it takes nothing more in this transaction. */
   refusal: unknown;
+  /** What came when the handler had ended, so that nothing of it was carried out. */
+  late: Error | undefined;
   /** What the connection failed of. */
   failure: unknown;
   readonly #open: OpenTransaction;
@@ -81,7 +83,7 @@ export class Handed {
   }
 
   async #query(...[text, values = []]: Given): Promise<PlainResult> {
-    if (!this.#isOpen) throw usedLate();
+    if (!this.#isOpen) throw (this.late = usedLate());
     mustNotEnd(text, 'nested');
     const client = this.#open.client as unknown as PlainClient;
     const answer = client.query({ text, values, queryMode: 'extended', query_timeout: patience(this.#timeoutMs) });

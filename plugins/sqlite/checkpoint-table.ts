@@ -9,7 +9,8 @@ const CREATE = `CREATE TABLE ${TABLE} (
   /* telltale checkpoints ${VERSION} */
   key TEXT PRIMARY KEY,
   position INTEGER NOT NULL,
-  epoch REAL NOT NULL
+  epoch REAL NOT NULL,
+  event_id TEXT
 ) WITHOUT ROWID`;
 
 /**
@@ -31,13 +32,21 @@ export function bringCheckpoints(connection: Connection, path: string): void {
 
 /** What is known under a checkpoint's key. Throws `LEASE_LOST` where that has a later holder. */
 export function readNewest(connection: Connection, given: TargetCheckpoint): TargetCheckpoint | undefined {
-  const row = connection.get(`SELECT position, epoch FROM ${TABLE} WHERE key = ?`, [given.key]);
-  const known = row && { key: given.key, position: Number(row['position']), epoch: Number(row['epoch']) };
+  const row = connection.get(`SELECT position, epoch, event_id FROM ${TABLE} WHERE key = ?`, [given.key]);
+  if (row === undefined) return undefined;
+  const { position, epoch, event_id: eventId } = row;
+  const event = eventId !== null && { eventId: String(eventId) };
+  const known = { key: given.key, position: Number(position), epoch: Number(epoch), ...event };
   mustBeNewest(known, given);
   return known;
 }
 
-export function writeCheckpoint(connection: Connection, { key, position, epoch }: TargetCheckpoint): void {
-  const set = 'ON CONFLICT (key) DO UPDATE SET position = excluded.position, epoch = excluded.epoch';
-  connection.run(`INSERT INTO ${TABLE} (key, position, epoch) VALUES (?, ?, ?) ${set}`, [key, position, epoch]);
+export function writeCheckpoint(connection: Connection, checkpoint: TargetCheckpoint): void {
+  const { key, position, epoch, eventId = null } = checkpoint;
+  connection.run(`REPLACE INTO ${TABLE} (key, position, epoch, event_id) VALUES (?, ?, ?, ?)`, [
+    key,
+    position,
+    epoch,
+    eventId,
+  ]);
 }

@@ -38,12 +38,13 @@ export class Connection {
     return this.get(`PRAGMA ${name}`)?.[name.replace(/\W.*/, '')];
   }
 
-  prepare(sql: string): SqliteStatement {
-    let statement = this.#statements.get(sql);
+  prepare(sql: string, integers?: 'exact'): SqliteStatement {
+    const key = integers === undefined ? sql : `${integers}:${sql}`;
+    let statement = this.#statements.get(key);
     if (statement !== undefined) return statement;
     if (this.#statements.size >= MAX_STATEMENTS) this.#statements.delete(this.#statements.keys().next().value!);
-    statement = this.#database.prepare(sql);
-    this.#statements.set(sql, statement);
+    statement = this.#database.prepare(sql, integers);
+    this.#statements.set(key, statement);
     return statement;
   }
 

@@ -13,7 +13,8 @@ export interface SqliteStatement {
 export interface SqliteDatabase {
   readonly inTransaction: boolean;
   exec(sql: string): void;
-  prepare(sql: string): SqliteStatement;
+  /** `exact`: an integer that it answers with comes as a bigint. */
+  prepare(sql: string, integers?: 'exact'): SqliteStatement;
   close(): void;
 }
 

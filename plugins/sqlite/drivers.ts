@@ -9,6 +9,9 @@ interface NativeStatement {
   all(...parameters: readonly unknown[]): readonly Readonly<Record<string, unknown>>[];
   /** Answers with rows. node:sqlite does not say. */
   readonly reader?: boolean;
+  safeIntegers?(are: boolean): unknown;
+  /** The same in node:sqlite. */
+  setReadBigInts?(are: boolean): void;
   columns?(): readonly { readonly name: string }[];
 }
 
@@ -94,7 +97,11 @@ function toDatabase(native: NativeDatabase, wrap: Wrap): SqliteDatabase {
       return native.inTransaction ?? native.isTransaction ?? false;
     },
     exec: (sql) => void native.exec(sql),
-    prepare: (sql) => wrap(native.prepare(sql), native),
+    prepare: (sql, integers) => {
+      const statement = native.prepare(sql);
+      if (integers === 'exact') void (statement.safeIntegers?.(true) ?? statement.setReadBigInts?.(true));
+      return wrap(statement, native);
+    },
     close: () => void native.close(),
   };
 }

@@ -49,7 +49,7 @@ function closing(database: SqliteDatabase, closed: () => void): SqliteDatabase {
       return database.inTransaction;
     },
     exec: (sql) => database.exec(sql),
-    prepare: (sql) => database.prepare(sql),
+    prepare: (sql, integers) => database.prepare(sql, integers),
     close: () => {
       database.close();
       closed();

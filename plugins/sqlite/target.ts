@@ -67,11 +67,11 @@ class FileOfViews implements SqliteTarget {
     this.#options = options;
   }
 
-  claim(given: TargetCheckpoint): Promise<number> {
+  claim(given: TargetCheckpoint): Promise<TargetCheckpoint> {
     return this.#transaction(({ connection }) => {
-      const position = readNewest(connection, given)?.position ?? given.position;
-      writeCheckpoint(connection, { ...given, position });
-      return position;
+      const claimed = { ...(readNewest(connection, given) ?? given), epoch: given.epoch };
+      writeCheckpoint(connection, claimed);
+      return claimed;
     });
   }
 

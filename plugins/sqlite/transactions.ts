@@ -66,9 +66,13 @@ export class Handed implements OpenTransaction {
           const changed = connection.run(sql, values);
           return changesRows ? changed : 0;
         }),
-      get: (sql, parameters = []) => this.#do(sql, parameters, (values) => plain(connection.get(sql, values))),
+      get: (sql, parameters = []) =>
+        this.#do(sql, parameters, (values) => {
+          const row = connection.prepare(sql, 'exact').get(values);
+          return row && plain(row);
+        }),
       all: (sql, parameters = []) =>
-        this.#do(sql, parameters, (values) => connection.all(sql, values).map((row) => plain(row)!)),
+        this.#do(sql, parameters, (values) => connection.prepare(sql, 'exact').all(values).map(plain)),
     } satisfies SqliteTransaction);
     open.set(this.tx, this);
   }
@@ -138,15 +142,28 @@ function knownShapeOf(sql: string): StatementShape {
   return shape;
 }
 
-/** node:sqlite hands out rows without a prototype. */
-function plain(row: SqlRow | undefined): SqlRow | undefined {
-  return row === undefined || Object.getPrototypeOf(row) !== null ? row : { ...row };
+/** A row as every driver can hand it out. Throws `INVALID_OPTION` for an integer that a number cannot hold. */
+function plain(row: SqlRow): SqlRow {
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, numbered(value)]));
+}
+
+function numbered(value: SqlValue | bigint): SqlValue {
+  if (typeof value !== 'bigint') return value;
+  if (Number.isSafeInteger(Number(value))) return Number(value);
+  throw expected('INVALID_OPTION', 'an integer that `tx` answers with', 'within ±(2^53 - 1); CAST it AS TEXT', value);
 }
 
 function toValue(value: unknown): SqlValue {
-  if (value === null || typeof value === 'string' || Buffer.isBuffer(value)) return value;
+  if (value === null || Buffer.isBuffer(value)) return value;
+  // libsql would keep what comes before it, and nothing else.
+  if (typeof value === 'string' && !value.includes('\0')) return value;
   if (typeof value === 'number' && Number.isFinite(value)) return value;
   if (typeof value === 'boolean') return value ? 1 : 0;
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  throw expected('INVALID_OPTION', 'a parameter of `tx`', 'null, text, a finite number, true, false or bytes', value);
+  throw expected(
+    'INVALID_OPTION',
+    'a parameter of `tx`',
+    'null, text without NUL, a finite number, true, false or bytes',
+    value,
+  );
 }

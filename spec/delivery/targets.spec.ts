@@ -395,7 +395,7 @@ describe('a consumer with its checkpoint in a target', () => {
       });
       expect(await failed.catch(String)).to.equal('Error: no');
       expect(await file.read()).to.deep.equal({ sum: 5, seen: [] });
-      expect(await file.claim({ key: 'k', position: 0, epoch: 2 })).to.equal(3);
+      expect(await file.claim({ key: 'k', position: 0, epoch: 2 })).to.include({ position: 3 });
     });
 
     it('refuses an older holder, and takes the same one again', async () => {
@@ -404,8 +404,8 @@ describe('a consumer with its checkpoint in a target', () => {
       const old = file.commit([{ key: 'k', position: 9, epoch: 4 }], ({ state }) => void (state.sum = 1));
       expect(await rejectionOf(old)).to.include({ code: 'LEASE_LOST' });
       expect((await file.read()).sum).to.equal(0);
-      expect(await file.claim({ key: 'k', position: 0, epoch: 6 })).to.equal(4);
-      expect(await file.claim({ key: 'other', position: 7, epoch: 1 })).to.equal(7);
+      expect(await file.claim({ key: 'k', position: 0, epoch: 6 })).to.include({ position: 4 });
+      expect(await file.claim({ key: 'other', position: 7, epoch: 1 })).to.include({ position: 7 });
       const deposed = file.commit([{ key: 'k', position: 9, epoch: 5 }], () => undefined);
       expect(await rejectionOf(deposed)).to.include({ code: 'LEASE_LOST' });
     });

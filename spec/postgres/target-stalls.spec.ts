@@ -88,6 +88,20 @@ describe('postgresTarget and statements that fail', function () {
     expect(await seen()).to.deep.equal([2]);
   });
 
+  it('commits nothing where a handler did not wait for what goes on after a statement', async () => {
+    await using({ url: stores.server.url }, async (target) => {
+      let late: Promise<unknown> | undefined;
+      const error = await rejection(
+        target.commit([{ key: 'k', position: 1, epoch: 1 }], (tx) => {
+          late = rejection(insert(tx, 1).then(() => insert(tx, 2)));
+        }),
+      );
+      expect(error).to.have.property('code', 'HANDLER_FAILED');
+      expect(await late).to.have.property('code', 'INVALID_OPTION');
+    });
+    expect(await seen()).to.deep.equal([]);
+  });
+
   it('says what a handler failed of where it cannot be taken back either', async () => {
     const pool = failingPool(stores.server.url, (text) => (text === 'ROLLBACK' ? new Error('gone') : undefined));
     // Whoever gets the connection next must not find a transaction open.

@@ -157,7 +157,7 @@ describe('postgresTarget', function () {
     expect((await rejectionOf(late)).code).to.equal('LEASE_LOST');
     expect((await rejectionOf(target.claim({ key: 'k', position: 0, epoch: 1 }))).code).to.equal('LEASE_LOST');
     await target.commit([{ key: 'k', position: 5, epoch: 1e12 + 2 }], onReset);
-    expect(await target.claim({ key: 'k', position: 0, epoch: 1e12 + 3 })).to.equal(5);
+    expect(await target.claim({ key: 'k', position: 0, epoch: 1e12 + 3 })).to.include({ position: 5 });
     const consumer = bus.consume('views', 'a', add, { checkpointIn: target });
     expect((await rejectionOf(consumer.rewind('earliest'))).code).to.equal('INVALID_OPTION');
   });
@@ -233,7 +233,7 @@ describe('postgresTarget', function () {
         if (expected === mine) expect(error).to.equal(mine);
         else expect(error).to.include(expected);
       }
-      expect(await target.claim({ key: 'k', position: 0, epoch: 1 })).to.equal(0);
+      expect(await target.claim({ key: 'k', position: 0, epoch: 1 })).to.include({ position: 0 });
     }
     expect(runs).to.equal(12);
   });
@@ -242,6 +242,7 @@ describe('postgresTarget', function () {
     const all = Array.from({ length: 6 }, (_, i) =>
       createTarget({ poolSize: 2 }).claim({ key: `k${i}`, position: i, epoch: 1 }),
     );
-    expect(await Promise.all(all)).to.deep.equal([0, 1, 2, 3, 4, 5]);
+    const positions = (await Promise.all(all)).map((answer) => (answer as { position: number }).position);
+    expect(positions).to.deep.equal([0, 1, 2, 3, 4, 5]);
   });
 });

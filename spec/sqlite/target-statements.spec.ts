@@ -69,6 +69,19 @@ withEachDriver((driver: DriverName) => {
       expect([await rows('seen'), await rows('log')]).to.deep.equal([[1], []]);
     });
 
+    it('hands out no integer that a number cannot hold, and takes no text of which a part would be lost', async () => {
+      await target.commit([], ({ run, get, all }) => {
+        for (const n of [2 ** 53 - 1, -(2 ** 53) + 1, 0]) expect(get(`SELECT ${n} AS n`)).to.deep.equal({ n });
+        expect(get('SELECT 1e300 AS n, 9007199254740993.5 AS m')).to.deep.equal({ n: 1e300, m: 2 ** 53 + 2 });
+        for (const n of ['9007199254740993', '-9007199254740992', '9223372036854775807']) {
+          expect(codeOf(() => get(`SELECT ${n} AS n`))).to.equal('INVALID_OPTION');
+          expect(codeOf(() => all(`SELECT 1 AS n UNION SELECT ${n}`))).to.equal('INVALID_OPTION');
+          expect(get(`SELECT CAST(${n} AS TEXT) AS n`)).to.deep.equal({ n });
+        }
+        expect(codeOf(() => run('INSERT INTO log VALUES (?)', ['a\0b']))).to.equal('INVALID_OPTION');
+      });
+    });
+
     it('answers `run` with the rows it changed, also where there are some to read, and can be committed', async () => {
       await target.commit([], ({ run }) => {
         expect(run('INSERT INTO log VALUES (1), (2) RETURNING n')).to.equal(2);

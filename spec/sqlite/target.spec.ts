@@ -154,7 +154,7 @@ withEachDriver((driver: DriverName) => {
       expect(rejection.code).to.equal('LEASE_LOST');
       expect((await rejectionOf(target.claim({ key: 'k', position: 0, epoch: 1 }))).code).to.equal('LEASE_LOST');
       await target.commit([{ key: 'k', position: 5, epoch: 2 }], onReset);
-      expect(await target.claim({ key: 'k', position: 0, epoch: 3 })).to.equal(5);
+      expect(await target.claim({ key: 'k', position: 0, epoch: 3 })).to.include({ position: 5 });
     });
 
     it('hands out every kind of value, and refuses what SQLite has no name for', async () => {
@@ -402,7 +402,7 @@ withEachDriver((driver: DriverName) => {
 
     it('is refused where the log is in another file, or in another store, though the handler does not look', async () => {
       for (const store of [logAt('log.db'), memory()]) {
-        await open('views.db', store);
+        await open(`views-of-${store.name}.db`, store);
         const rejections: unknown[] = [];
         const consumer = bus.consume(
           'views',

@@ -1,0 +1,118 @@
+import { expect } from 'chai';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createBus, fileTarget, type Bus, type Consumer, type FileTarget } from '../../lib/index.ts';
+import { TelltaleError, type Store } from '../../lib/plugin.ts';
+import { memory } from '../../plugins/memory/index.ts';
+import { quickFolder } from '../support/quick-folder.ts';
+import { rejectionOf } from '../support/rejection-of.ts';
+import { viewOfShared } from '../support/shared-views.ts';
+import { refuseUnhandledRejections } from '../support/unhandled.ts';
+
+interface Kept {
+  readonly payload: unknown;
+}
+
+interface Tx {
+  readonly tx: { readonly state: unknown[] };
+}
+
+async function publish(bus: Bus, to: number): Promise<void> {
+  for (let n = 1; n <= to; n++) await bus.publish('a', n);
+}
+
+describe('what a target knows of events that are left out, and of who asks it', () => {
+  refuseUnhandledRejections();
+  let folder: string;
+  let file: FileTarget<unknown[]>;
+  let store: Store;
+  let isBad: boolean;
+  let calls: unknown[];
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(quickFolder(), 'telltale-left-out-'));
+    file = fileTarget<unknown[]>(join(folder, 'views.json'), []);
+    store = memory();
+    await store.open();
+    [isBad, calls] = [true, []];
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const add = (given: Kept | readonly Kept[], { tx }: Tx): void => {
+    const all = [given].flat().map(({ payload }) => payload);
+    calls.push(...all);
+    tx.state.push(...all);
+    if (isBad && all.includes(3)) throw new Error('handler');
+  };
+
+  async function run(
+    work: (consumer: Consumer, bus: Bus) => Promise<unknown>,
+    options: object = {},
+    log = viewOfShared(store, { shared: false }),
+  ): Promise<void> {
+    const bus = await createBus({ store: log });
+    for (const type of ['$bus.handler.failed', '$bus.consumer.**', '$bus.store.**']) bus.on(type, () => undefined);
+    try {
+      await work(bus.consume('views', 'a', add as never, { checkpointIn: file, retry: false, ...options }), bus);
+    } finally {
+      await bus.close();
+    }
+  }
+
+  for (const [how, options] of Object.entries({ 'one by one': {}, 'in batches': { batch: { max: 2 } } }))
+    it(`begins behind one that is a dead letter, and counts it once when that is tried again: ${how}`, async () => {
+      await run(async (consumer, bus) => {
+        await publish(bus, 3);
+        await consumer.caughtUp();
+        expect(bus.metrics().consumers[0]).to.include({ taken: 3, handled: 2, skipped: 1, running: 0 });
+      }, options);
+      isBad = false;
+      calls = [];
+      await run(async (consumer, bus) => {
+        await consumer.caughtUp();
+        expect(calls).to.deep.equal([]);
+        expect((await bus.deadLetters.retry({})).closed).to.equal(1);
+      }, options);
+      expect(await file.read()).to.deep.equal([1, 2, 3]);
+    });
+
+  it('is not asked under other keys: who was no group does not become one, nor the other way round', async () => {
+    isBad = false;
+    for (const group of [true, false]) {
+      const name = group ? 'alone' : 'together';
+      file = fileTarget<unknown[]>(join(folder, `${name}.json`), []);
+      await run((consumer, bus) => publish(bus, 2).then(() => consumer.caughtUp()), { group: !group });
+      const seen = await file.read();
+      await run(async (consumer) => expect((await rejectionOf(consumer.started)).code).to.equal('INVALID_OPTION'), {
+        group,
+      });
+      await run((consumer) => consumer.caughtUp(), { group: !group });
+      expect(await file.read()).to.deep.equal(seen);
+      await run(
+        async (consumer, bus) => {
+          await consumer.stop();
+          await bus.consumers.remove('views');
+        },
+        { group: !group },
+      );
+    }
+  });
+
+  it('is believed when the store has answered, which is asked again', async () => {
+    isBad = false;
+    await run((consumer, bus) => publish(bus, 2).then(() => consumer.caughtUp()));
+    const away = viewOfShared(store, { shared: false });
+    let failures = 0;
+    const page: Store['page'] = (query) => {
+      if (query.after === 1 && query.through === 2 && failures++ === 0)
+        return Promise.reject(new TelltaleError('STORE_UNAVAILABLE', 'away'));
+      return store.page(query);
+    };
+    await run(
+      (consumer) => consumer.caughtUp(),
+      {},
+      new Proxy(away, { get: (target, name) => (name === 'page' ? page : (Reflect.get(target, name) as unknown)) }),
+    );
+    expect(failures).to.be.above(1);
+  });
+});
