@@ -34,6 +34,8 @@ export { parseWith } from './parse-options.ts';
 export { conditionsOf, pushdownOf } from './sql/conditions.ts';
 export { mustNotEnd } from './sql/transaction-end.ts';
 export type { Bind, Dialect } from './sql/conditions.ts';
+export { checkVersion, migrate, newestVersion } from './sql/migrations.ts';
+export type { Migrations } from './sql/migrations.ts';
 export { EVENT_COLUMNS, fromRow, metadataText, payloadText, toRow } from './sql/rows.ts';
 export type { EventRow } from './sql/rows.ts';
 export { BlockBuilder } from './sql/block-builder.ts';

@@ -278,7 +278,10 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     this.#clock = environment.clock ?? systemClock;
     try {
       await this._open();
-      const head = await this._head();
+      const head = await this._head().catch(async (thrown: unknown) => {
+        await this._close().catch(() => undefined);
+        throw thrown;
+      });
       this.#feed.start(head.position);
     } catch (thrown) {
       this.#state.become('closed');

@@ -228,9 +228,10 @@ function report(error: unknown): number {
 
 /** What to type now, where the error itself cannot know that it came from a command. */
 function hintOf(error: unknown): string {
-  const { code, details = {} } = error as { code?: string; details?: { path?: unknown } };
-  if (code === 'STORE_VERSION') return '(written by a newer telltale: npm i telltale@latest)\n';
-  if (code !== 'STORE_LOCKED' || typeof details.path !== 'string') return '';
-  const folder = relative(process.cwd(), dirname(details.path)) || '.';
+  const { code, details = {} } = error as { code?: string; details?: Readonly<Record<string, unknown>> };
+  const isOlder = Number(details['version']) < Number(details['known']);
+  if (code === 'STORE_VERSION' && !isOlder) return '(written by a newer telltale: npm i telltale@latest)\n';
+  if (code !== 'STORE_LOCKED' || typeof details['path'] !== 'string') return '';
+  const folder = relative(process.cwd(), dirname(details['path'])) || '.';
   return `(meanwhile to look at it: ${commandLine('show', folder)})\n`;
 }

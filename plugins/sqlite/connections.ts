@@ -1,14 +1,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { expected } from '../../lib/plugin.ts';
-import type { Durability } from '../../lib/plugin.ts';
+import type { Durability, Migrations } from '../../lib/plugin.ts';
 import { Connection } from './connection.ts';
 import type { SqliteDriver } from './driver.ts';
 import { isBusy, toFailure } from './failure.ts';
-import { asFile, openDatabase } from './file.ts';
+import { asFile, checkPath, openDatabase, takeAway } from './file.ts';
+import { HeldFile } from './held-file.ts';
 import { addPaths } from './keys.ts';
 import { readLog } from './log.ts';
 import type { ParsedOptions } from './options.ts';
-import { bringUpToDate, identify } from './schema.ts';
+import { MIGRATIONS, bringUpToDate, identify } from './schema.ts';
 import { createSearch } from './search.ts';
 import { Writer } from './writer.ts';
 
@@ -23,65 +24,116 @@ const FULL = 2;
  * only reads has no writer.
  */
 export interface Connections {
+  readonly file: HeldFile;
   readonly reader: Connection;
   readonly writer?: { readonly turns: Writer; readonly connection: Connection };
   /** What the file really does, asked after a write. */
   readonly durability: Durability;
 }
 
-/** Throws `STORE_PATH`, `STORE_VERSION`, `STORE_CORRUPT`, `STORE_UNAVAILABLE`; a file that is not ours is not changed. */
+/** A connection, and the file as it is then. */
+type Connect = () => { readonly connection: Connection; readonly file: HeldFile };
+
+/**
+ * Throws `STORE_PATH`, `STORE_VERSION`, `STORE_CORRUPT`, `STORE_UNAVAILABLE`; then a file that is not ours is not changed,
+ * and one that was not there is not there.
+ */
 export async function openConnections(
   driver: SqliteDriver,
   path: string,
   options: ParsedOptions,
+  migrations = MIGRATIONS,
 ): Promise<Connections> {
-  const opened: Connection[] = [];
-  const connect = (): Connection => {
-    const connection = new Connection(openDatabase(driver, path));
-    opened.push(connection);
-    return connection;
-  };
   try {
-    return options.readOnly ? await openReading(connect, path) : await openWriting(connect, path, options);
+    return await connecting(driver, path, options, (connect) =>
+      options.readOnly ? openReading(connect, migrations) : openWriting(connect, options, migrations),
+    );
   } catch (error) {
-    for (const connection of opened) closeQuietly(connection);
     throw toFailure(error, path);
   }
 }
 
-async function openReading(connect: () => Connection, path: string): Promise<Connections> {
-  const reader = await openReader(connect, path);
+/**
+ * Opens connections to a file that is made where it is not there. Where `work` fails, they are closed, what was made is
+ * gone, and its error is thrown as it is.
+ */
+export async function connecting<T>(
+  driver: SqliteDriver,
+  path: string,
+  wanted: { readonly create: boolean; readonly readOnly: boolean },
+  work: (connect: Connect) => Promise<T>,
+): Promise<T> {
+  const made = checkPath(path, wanted);
+  const opened: Connection[] = [];
+  const connect: Connect = () => {
+    const connection = new Connection(openDatabase(driver, path));
+    opened.push(connection);
+    return { connection, file: new HeldFile(path) };
+  };
+  try {
+    return await work(connect);
+  } catch (error) {
+    const isNew = made.isNew && opened[0] !== undefined && isUnused(opened[0]);
+    for (const connection of opened) closeQuietly(connection);
+    takeAway(path, { ...made, isNew });
+    throw error;
+  }
+}
+
+/** Not where another process is about to make its tables. One that comes a moment later finds the file gone. */
+function isUnused(connection: Connection): boolean {
+  try {
+    connection.exec('BEGIN IMMEDIATE');
+    const row = connection.get('SELECT count(*) AS count FROM sqlite_master');
+    connection.exec('ROLLBACK');
+    return row?.['count'] === 0;
+  } catch {
+    return false;
+  }
+}
+
+async function openReading(connect: Connect, migrations: Migrations<Connection>): Promise<Connections> {
+  const { connection: reader, file } = await openReader(connect, migrations);
   reader.exec('PRAGMA query_only = ON');
-  return { reader, durability: 'disk' };
+  return { file, reader, durability: 'disk' };
 }
 
-async function openReader(connect: () => Connection, path: string): Promise<Connection> {
-  const reader = connect();
-  reader.exec(`PRAGMA busy_timeout = ${READ_WAIT_MS}`);
-  const found = await unlessBusy(READ_WAIT_MS, () => asFile(path, () => identify(reader, path)));
-  if (found === 'empty') throw expected('STORE_PATH', path, "a log of Telltale's", 'an empty file');
-  return reader;
+async function openReader(connect: Connect, migrations: Migrations<Connection>): Promise<ReturnType<Connect>> {
+  const opened = connect();
+  const { connection, file } = opened;
+  connection.exec(`PRAGMA busy_timeout = ${READ_WAIT_MS}`);
+  const look = (): unknown => identify(connection, file.path, { migrations, readOnly: true });
+  const found = await unlessBusy(READ_WAIT_MS, () => asFile(file.path, look));
+  if (found === 'empty') throw expected('STORE_PATH', file.path, "a log of Telltale's", 'an empty file');
+  return opened;
 }
 
-async function openWriting(connect: () => Connection, path: string, options: ParsedOptions): Promise<Connections> {
-  const { busyTimeout, durability, index, search } = options;
-  const connection = connect();
+async function openWriting(
+  connect: Connect,
+  { busyTimeout, durability, index, search }: ParsedOptions,
+  migrations: Migrations<Connection>,
+): Promise<Connections> {
+  const { connection, file } = connect();
+  const { path } = file;
   connection.exec('PRAGMA busy_timeout = 0');
-  await unlessBusy(busyTimeout, () => asFile(path, () => identify(connection, path)));
+  await unlessBusy(busyTimeout, () => asFile(path, () => identify(connection, path, { migrations })));
   const mode = await unlessBusy(busyTimeout, () => asFile(path, () => connection.pragma('journal_mode = WAL')));
   if (mode !== 'wal') throw expected('STORE_PATH', path, 'on a file system that SQLite can share (WAL)', mode);
   connection.exec(`PRAGMA synchronous = ${durability === 'disk' ? 'FULL' : 'NORMAL'}`);
   // What was removed or anonymised must not stay legible in the file.
   connection.exec('PRAGMA secure_delete = ON');
-  const turns = new Writer(connection, path, busyTimeout);
-  await turns.transaction((open) => {
-    bringUpToDate(open, path);
+  const turns = new Writer(connection, file, busyTimeout);
+  await turns.transaction(async (open) => {
+    await bringUpToDate(open, path, migrations);
     addPaths(open, index, readLog(open).position);
     if (search) createSearch(open);
     open.run('UPDATE telltale_log SET puts = puts');
   });
-  const reader = await openReader(connect, path);
-  return { reader, writer: { turns, connection }, durability: durability === 'os' ? 'os' : durabilityOf(connection) };
+  file.hold(`${path}-wal`);
+  const { connection: reader } = await openReader(connect, migrations);
+  file.mustBeThere();
+  const writer = { turns, connection };
+  return { file, reader, writer, durability: durability === 'os' ? 'os' : durabilityOf(connection) };
 }
 
 /** What the commits of a connection are, as it is set. */

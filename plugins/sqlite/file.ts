@@ -1,19 +1,60 @@
-import { existsSync, mkdirSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, realpathSync, rmSync, rmdirSync, statSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { TelltaleError, expected } from '../../lib/plugin.ts';
+import { TelltaleError, expected, toError } from '../../lib/plugin.ts';
 import type { DriverName, SqliteDatabase, SqliteDriver } from './driver.ts';
 import { sqliteCode } from './driver.ts';
 import { toFailure } from './failure.ts';
 
-/** Looks at what lies at the path before any library does. Throws `STORE_PATH`. */
-export function checkPath(path: string, create: boolean): void {
+/** What an opening has made: it goes again where the opening fails. */
+export interface Made {
+  readonly isNew: boolean;
+  /** Folders that were not there, the deepest first. */
+  readonly folders: readonly string[];
+}
+
+/** Looks at what lies at the path before any library does, and makes the folders above it. Throws `STORE_PATH`. */
+export function checkPath(path: string, { create, readOnly }: { create: boolean; readOnly: boolean }): Made {
   const found = asReachable(path, () => statSync(path, { throwIfNoEntry: false }));
   if (found?.isDirectory() === true) throw expected('STORE_PATH', path, 'a file', 'a folder');
   if (found !== undefined && !found.isFile()) throw expected('STORE_PATH', path, 'a file', 'something else');
-  if (found !== undefined) return;
-  if (!create) throw expected('STORE_PATH', path, 'a file that is there', 'nothing');
-  asReachable(path, () => mkdirSync(dirname(path), { recursive: true }));
+  if (found !== undefined) {
+    asReachable(path, () => accessSync(path, readOnly ? constants.R_OK : constants.R_OK | constants.W_OK), readOnly);
+    return { isNew: false, folders: [] };
+  }
+  if (readOnly || !create) throw expected('STORE_PATH', path, 'a file that is there', 'nothing');
+  const made = { isNew: true, folders: missingFolders(path) };
+  try {
+    asReachable(path, () => {
+      mkdirSync(dirname(path), { recursive: true });
+      accessSync(dirname(path), constants.W_OK | constants.X_OK);
+    });
+  } catch (error) {
+    takeAway(path, { ...made, isNew: false });
+    throw error;
+  }
+  return made;
+}
+
+function missingFolders(path: string): readonly string[] {
+  const missing: string[] = [];
+  for (let folder = dirname(path); !existsSync(folder); folder = dirname(folder)) missing.push(folder);
+  return missing;
+}
+
+/** Takes away what was made; a folder that somebody has put something into stays. */
+export function takeAway(path: string, { isNew, folders }: Made): void {
+  if (isNew) for (const suffix of ['-wal', '-shm', '-journal', '']) unlessFailing(() => rmSync(path + suffix));
+  for (const folder of folders) unlessFailing(() => rmdirSync(folder));
+}
+
+// What went wrong before is what the caller is told.
+function unlessFailing(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // It was not there, or is not ours alone.
+  }
 }
 
 /** Which library has a file open in this process, and how many connections it has. */
@@ -80,24 +121,16 @@ export async function freeBytes(path: string): Promise<number | undefined> {
   return found && found.bavail * found.bsize;
 }
 
-function asReachable<T>(path: string, work: () => T): T {
+function asReachable<T>(path: string, work: () => T, readOnly = false): T {
   try {
     return work();
   } catch (cause) {
-    throw unreachable(path, cause);
+    throw unreachable(path, cause, readOnly);
   }
 }
 
-/** Takes away what was made for a log that there is none of. */
-export function removeEmpty(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.size !== 0) return;
-  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
-}
-
-function unreachable(path: string, cause: unknown): TelltaleError {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return new TelltaleError('STORE_PATH', `expected to read and write the file ${path}: ${text}`, {
-    cause,
-    details: { path },
-  });
+function unreachable(path: string, cause: unknown, readOnly = false): TelltaleError {
+  const what = readOnly ? 'read the file' : 'read and write the file';
+  const text = `expected to ${what} ${path}, and -wal and -shm beside it: ${toError(cause).message}`;
+  return new TelltaleError('STORE_PATH', text, { cause, details: { path } });
 }

@@ -1,10 +1,11 @@
-import { TelltaleError, expected } from '../../lib/plugin.ts';
+import { TelltaleError, checkVersion, expected, migrate, newestVersion } from '../../lib/plugin.ts';
+import type { Migrations } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 
 /** "Tell" in the file's header: whose file it is, without a look into its tables. */
 export const APPLICATION_ID = 0x54656c6c;
-/** Of the tables below. Each step of `MIGRATIONS` leads to the next. */
-export const SCHEMA_VERSION = 1;
+/** To the tables below. Every commit touches `telltale_log`. */
+export const MIGRATIONS: Migrations<Connection> = [];
 
 /**
  * `telltale_log` has one row: the counters of the log. `telltale_events` is the log; `bytes` is the size of an event's
@@ -88,40 +89,39 @@ CREATE TABLE telltale_documents (
   UNIQUE (collection, key)
 );
 INSERT INTO telltale_log VALUES (1, 0, 0, 0, 0, 0, 0);
-INSERT INTO telltale_meta VALUES ('version', '${SCHEMA_VERSION}');
+INSERT INTO telltale_meta VALUES ('version', '${newestVersion(MIGRATIONS)}');
 PRAGMA application_id = ${APPLICATION_ID};
 `;
 
-/** What leads from one version to the next, by the version it starts from. */
-const MIGRATIONS: readonly ((connection: Connection) => void)[] = [];
-
 /**
  * What kind of file it is: `'empty'`, or the version of its tables. Changes nothing. Throws `STORE_PATH` for another
- * program's database, `STORE_VERSION` for a newer one.
+ * program's database, `STORE_VERSION` for a newer one, and for an older one where it is only read.
  */
-export function identify(connection: Connection, path: string): 'empty' | number {
+export function identify(
+  connection: Connection,
+  path: string,
+  { migrations = MIGRATIONS, readOnly = false }: { migrations?: Migrations<Connection>; readOnly?: boolean } = {},
+): 'empty' | number {
   const id = connection.pragma('application_id');
   const tables = connection.get('SELECT count(*) AS count FROM sqlite_master')?.['count'];
   if (id === 0 && tables === 0) return 'empty';
   if (id !== APPLICATION_ID)
     throw expected('STORE_PATH', path, "an empty file or a log of Telltale's", `another program's database`);
   const version = versionOf(connection, path);
-  if (version > SCHEMA_VERSION)
-    throw new TelltaleError(
-      'STORE_VERSION',
-      `sqlite ${path}: expected tables of version ${SCHEMA_VERSION} or older, found version ${version}; a newer telltale wrote them`,
-      { details: { path, version, known: SCHEMA_VERSION } },
-    );
+  checkVersion(`sqlite ${path}`, version, newestVersion(migrations), readOnly);
   return version;
 }
 
 /** Creates or migrates the tables, within the caller's transaction. */
-export function bringUpToDate(connection: Connection, path: string): void {
-  const found = identify(connection, path);
+export async function bringUpToDate(
+  connection: Connection,
+  path: string,
+  migrations: Migrations<Connection>,
+): Promise<void> {
+  const found = identify(connection, path, { migrations });
   if (found === 'empty') return connection.exec(TABLES);
-  for (let version = found; version < SCHEMA_VERSION; version++) MIGRATIONS[version]!(connection);
-  if (found < SCHEMA_VERSION)
-    connection.run(`UPDATE telltale_meta SET value = ? WHERE name = 'version'`, [`${SCHEMA_VERSION}`]);
+  await migrate(connection, found, migrations);
+  connection.run(`UPDATE telltale_meta SET value = ? WHERE name = 'version'`, [`${newestVersion(migrations)}`]);
 }
 
 function versionOf(connection: Connection, path: string): number {

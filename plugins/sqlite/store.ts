@@ -1,4 +1,3 @@
-import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
   AbstractStore,
@@ -44,7 +43,7 @@ import { deleteDocument, listCollections, listDocuments, putDocument, readDocume
 import { sqliteCode } from './driver.ts';
 import type { SqliteDriver } from './driver.ts';
 import { toFailure } from './failure.ts';
-import { bytesOf, checkPath, freeBytes, removeEmpty } from './file.ts';
+import { bytesOf, freeBytes } from './file.ts';
 import { importSlice, readTombstones } from './importing.ts';
 import { unusablePaths } from './keys.ts';
 import { readLog } from './log.ts';
@@ -117,7 +116,7 @@ export class SqliteStore extends AbstractStore {
   readonly transactions: StoreTransactions = {
     isOurs: (tx) => {
       const path = transactionOf(tx)?.path;
-      return path !== undefined && path === realpathSync(this.#path);
+      return path !== undefined && path === this.#connections?.file.realPath;
     },
     append: async (tx, appends) => {
       const batch = await this.#prepare(appends);
@@ -149,29 +148,13 @@ export class SqliteStore extends AbstractStore {
   }
 
   protected async _open(): Promise<void> {
-    const { readOnly, create } = this.#options;
-    const driver = this.#loadDriver();
-    const isNew = !existsSync(this.#path);
-    checkPath(this.#path, create && !readOnly);
+    this.#connections = await openConnections(this.#loadDriver(), this.#path, this.#options);
     try {
-      this.#connections = await openConnections(driver, this.#path, this.#options);
+      await this.#guard(() => this.#start(this.#connections!));
     } catch (error) {
-      if (isNew) removeEmpty(this.#path);
+      await this._close().catch(() => undefined);
       throw error;
     }
-    const { reader, durability } = this.#connections;
-    this.#durability = readOnly ? this.#options.durability : durability;
-    this.#notices = this.#durability === this.#options.durability ? [] : ['SQLite does not sync as it was told to'];
-    for (const path of unusablePaths(reader))
-      this.#notices.push(`no query can follow ${show(path)}, a path of \`index\``);
-    const search = hasSearch(reader) ? new SearchBlocks(reader) : undefined;
-    this.#reading = new Reading({ connection: reader, check: this.#options.checkOnRead, search });
-    this.#appender = new Appender();
-    this.#watch.start(reader);
-    this.#isClosing = false;
-    this.#building = readOnly ? Promise.resolve() : this.#build();
-    this.#texts = this.#options.search ? searchBuilder(this.#connections, this.#notices) : undefined;
-    await this.#free.look(this.clock.monotonic());
   }
 
   protected async _close(): Promise<void> {
@@ -313,7 +296,26 @@ export class SqliteStore extends AbstractStore {
   }
 
   protected override _health(): { diskFreeBytes?: number; notices: readonly string[] } {
-    return { notices: this.#notices, ...this.#free.figures(this.clock.monotonic()) };
+    const change = this.#connections?.file.change;
+    const notices = change === undefined ? this.#notices : [...this.#notices, change];
+    return { notices, ...this.#free.figures(this.clock.monotonic()) };
+  }
+
+  async #start(connections: Connections): Promise<void> {
+    const { reader, durability } = connections;
+    const { readOnly } = this.#options;
+    this.#durability = readOnly ? this.#options.durability : durability;
+    this.#notices = this.#durability === this.#options.durability ? [] : ['SQLite does not sync as it was told to'];
+    for (const path of unusablePaths(reader))
+      this.#notices.push(`no query can follow ${show(path)}, a path of \`index\``);
+    const search = hasSearch(reader) ? new SearchBlocks(reader) : undefined;
+    this.#reading = new Reading({ connection: reader, check: this.#options.checkOnRead, search });
+    this.#appender = new Appender();
+    this.#watch.start(reader);
+    this.#isClosing = false;
+    this.#building = readOnly ? Promise.resolve() : this.#build();
+    this.#texts = this.#options.search ? searchBuilder(connections, this.#notices) : undefined;
+    await this.#free.look(this.clock.monotonic());
   }
 
   get #writer(): Writer {

@@ -1,13 +1,12 @@
-import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Lazy, Thrown, TelltaleError, expected, isTelltaleError } from '../../lib/plugin.ts';
 import type { SynchronousTarget, TargetCheckpoint } from '../../lib/plugin.ts';
 import { bringCheckpoints, readNewest, writeCheckpoint } from './checkpoint-table.ts';
-import { Connection } from './connection.ts';
-import { unlessBusy } from './connections.ts';
+import type { Connection } from './connection.ts';
+import { connecting, unlessBusy } from './connections.ts';
 import { loadDriver } from './drivers.ts';
 import { toFailure } from './failure.ts';
-import { asFile, checkPath, openDatabase } from './file.ts';
+import { asFile } from './file.ts';
 import { parseTarget } from './options.ts';
 import type { ParsedTarget, SqliteTargetOptions } from './options.ts';
 import { APPLICATION_ID, identify } from './schema.ts';
@@ -138,24 +137,19 @@ class FileOfViews implements SqliteTarget {
   async #connect(): Promise<Opened> {
     const { driver, durability, busyTimeout, setup } = this.#options;
     const path = this.#path;
-    const loaded = loadDriver(driver);
-    checkPath(path, true);
-    const connection = new Connection(openDatabase(loaded, path));
-    try {
+    return connecting(loadDriver(driver), path, { create: true, readOnly: false }, async (connect) => {
+      const { connection, file } = connect();
       connection.exec('PRAGMA busy_timeout = 0');
       await unlessBusy(busyTimeout, () => asFile(path, () => prepareFile(connection, path)));
       connection.exec(`PRAGMA synchronous = ${durability === 'disk' ? 'FULL' : 'NORMAL'}`);
-      const writer = new Writer(connection, path, busyTimeout);
-      const opened = { connection, writer, path: realpathSync(path) };
+      const writer = new Writer(connection, file, busyTimeout);
+      const opened = { connection, writer, path: file.realPath };
       await writer.transaction(async () => {
         bringCheckpoints(connection, path);
         if (setup) await this.#hand(opened, (tx) => mustBeDone(setup(tx)));
       });
       return opened;
-    } catch (error) {
-      connection.close();
-      throw error;
-    }
+    });
   }
 
   #broken(cause: unknown): TelltaleError {

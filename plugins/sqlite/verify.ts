@@ -5,7 +5,6 @@ import type { Connection } from './connection.ts';
 import { openConnections } from './connections.ts';
 import type { DriverName, SqlRow } from './driver.ts';
 import { loadDriver } from './drivers.ts';
-import { checkPath } from './file.ts';
 import { isReady, readPaths } from './keys.ts';
 import type { KeyPath } from './keys.ts';
 import { readLog } from './log.ts';
@@ -46,7 +45,6 @@ export async function verify(path: string, options: { readonly driver?: DriverNa
   const parsed = parseOptions(path, { ...options, readOnly: true });
   const driver = loadDriver(parsed.driver);
   const file = resolve(path);
-  checkPath(file, false);
   const { reader } = await openConnections(driver, file, parsed);
   try {
     const findings = new Findings();

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { TelltaleError } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import { isBusy } from './failure.ts';
+import type { HeldFile } from './held-file.ts';
 
 /** While another process has the lock, it is asked for again after this long at first, and after at most this long. */
 const FIRST_WAIT_MS = 1;
@@ -13,17 +14,18 @@ const LONGEST_WAIT_MS = 20;
  * Order: transactions run one after another, in the order they were asked for.
  * Waiting: for another process's lock up to `busyTimeout`, by real time, and without holding the event loop.
  * Failure: a transaction whose work throws is rolled back; one whose COMMIT throws is rolled back where it is still
- * open, and nothing is known of it otherwise.
+ * open, and nothing is known of it otherwise. One that is committed when the file is not at its path any more is
+ * `STORE_FAILED`.
  */
 export class Writer {
   readonly #connection: Connection;
-  readonly #path: string;
+  readonly #file: HeldFile;
   readonly #busyTimeout: number;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(connection: Connection, path: string, busyTimeout: number) {
+  constructor(connection: Connection, file: HeldFile, busyTimeout: number) {
     this.#connection = connection;
-    this.#path = path;
+    this.#file = file;
     this.#busyTimeout = busyTimeout;
   }
 
@@ -47,6 +49,7 @@ export class Writer {
     try {
       const result = await work(connection);
       connection.exec('COMMIT');
+      this.#file.mustBeThere();
       return result;
     } catch (error) {
       this.#rollBack();
@@ -78,7 +81,8 @@ export class Writer {
   }
 
   #timedOut(cause: unknown): TelltaleError {
-    const text = `sqlite ${this.#path}: another process has had the lock for ${this.#busyTimeout} ms`;
-    return new TelltaleError('STORE_UNAVAILABLE', text, { cause, details: { path: this.#path, answer: 'BUSY' } });
+    const { path } = this.#file;
+    const text = `sqlite ${path}: another process has had the lock for ${this.#busyTimeout} ms`;
+    return new TelltaleError('STORE_UNAVAILABLE', text, { cause, details: { path, answer: 'BUSY' } });
   }
 }

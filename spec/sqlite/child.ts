@@ -2,15 +2,21 @@
  * A process that shares a log with the test. Arguments: what it does, the driver, the path, and a number.
  * `append <n>`: appends n events one by one and says `<id> <position>` of each; `batches <seed>`: appends batches until
  * it is killed and says `<id> <position> …` of each; `hold 0`: holds the file's lock until its input ends and says `held`
- * when it has it; `condition <n>`: n times tries to be the only one and says `won <i>`.
+ * when it has it; `condition <n>`: n times tries to be the only one and says `won <i>`; `open <n>`: opens a log and is
+ * killed before the n-th call of the driver, or says `open`; `migrate 0`: opens an older log, and says its version.
  */
 import { once } from 'node:events';
 import { writeSync } from 'node:fs';
 import { isTelltaleError } from '../../lib/plugin.ts';
 import { buildEvent } from '../../plugins/contract/build-event.ts';
+import { closeConnections, openConnections } from '../../plugins/sqlite/connections.ts';
 import type { DriverName } from '../../plugins/sqlite/driver.ts';
 import { loadDriver } from '../../plugins/sqlite/drivers.ts';
 import { sqlite } from '../../plugins/sqlite/index.ts';
+import { parseOptions } from '../../plugins/sqlite/options.ts';
+import { SqliteStore } from '../../plugins/sqlite/store.ts';
+import { faulty } from './faulty.ts';
+import { MIGRATIONS_OF_TESTS } from './migrations-of-tests.ts';
 
 const [what, driver, path, number] = process.argv.slice(2) as [string, DriverName, string, string];
 const say = (line: string): void => void writeSync(1, `${line}\n`);
@@ -74,5 +80,30 @@ async function condition(count: number): Promise<void> {
   await store.close();
 }
 
-const DO: Readonly<Record<string, (number: number) => Promise<void>>> = { hold, append, batches, condition };
+async function open(nth: number): Promise<void> {
+  const driverOf = faulty((_, serial) => {
+    if (serial === nth) process.kill(process.pid, 'SIGKILL');
+    return undefined;
+  }, loadDriver(driver));
+  const store = new SqliteStore(path, parseOptions(path, { driver, search: true }), () => driverOf);
+  await store.open();
+  say('open');
+  await store.close();
+}
+
+async function bringUpToDate(): Promise<void> {
+  const options = parseOptions(path, { driver, busyTimeout: 60_000 });
+  const connections = await openConnections(loadDriver(driver), path, options, MIGRATIONS_OF_TESTS);
+  say(String(connections.reader.get(`SELECT value FROM telltale_meta WHERE name = 'version'`)!['value']));
+  closeConnections(connections);
+}
+
+const DO: Readonly<Record<string, (number: number) => Promise<void>>> = {
+  hold,
+  append,
+  batches,
+  condition,
+  open,
+  migrate: bringUpToDate,
+};
 await DO[what]!(Number(number));

@@ -1,46 +1,16 @@
 import { expect } from 'chai';
 import type { Store } from '../../lib/plugin.ts';
 import { buildEvent, buildEvents } from '../../plugins/contract/build-event.ts';
-import type { SqliteDatabase, SqliteDriver } from '../../plugins/sqlite/driver.ts';
-import { loadDriver } from '../../plugins/sqlite/drivers.ts';
+import type { SqliteDriver } from '../../plugins/sqlite/driver.ts';
 import { verify } from '../../plugins/sqlite/index.ts';
 import { parseOptions } from '../../plugins/sqlite/options.ts';
 import { SqliteStore } from '../../plugins/sqlite/store.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
+import { faulty, real } from './faulty.ts';
+import type { Fault } from './faulty.ts';
 import { cleanUp, freshStore, pathOf } from './files.ts';
 
-/** Answers the code with which a call of the driver fails; `undefined` lets it through. */
-type Fault = (sql: string, serial: number) => string | undefined;
-
 const none: Fault = () => undefined;
-const real = loadDriver();
-
-/** The real driver, whose calls fail as told, before or after they are carried out. */
-function faulty(fault: Fault, after = false): SqliteDriver {
-  let serial = 0;
-  const guard = <T>(sql: string, call: () => T): T => {
-    const code = fault(sql, ++serial);
-    if (code === undefined) return call();
-    if (after) call();
-    throw Object.assign(new Error(`injected ${code}`), { code: `SQLITE_${code}` });
-  };
-  const wrap = (database: SqliteDatabase): SqliteDatabase => ({
-    get inTransaction() {
-      return database.inTransaction;
-    },
-    exec: (sql) => guard(sql, () => database.exec(sql)),
-    close: () => database.close(),
-    prepare: (sql) => {
-      const statement = database.prepare(sql);
-      return {
-        run: (parameters) => guard(sql, () => statement.run(parameters)),
-        get: (parameters) => guard(sql, () => statement.get(parameters)),
-        all: (parameters) => guard(sql, () => statement.all(parameters)),
-      };
-    },
-  });
-  return { name: real.name, open: (path) => wrap(real.open(path)) };
-}
 
 describe('sqlite: faults', () => {
   let fault: Fault = none;
@@ -64,7 +34,7 @@ describe('sqlite: faults', () => {
   async function openFaulty(): Promise<Store> {
     const path = pathOf(fresh);
     const opened = new SqliteStore(path, parseOptions(path, { busyTimeout: 50 }), () =>
-      faulty((...call) => fault(...call), failsAfter),
+      faulty((...call) => fault(...call), real, failsAfter),
     );
     await opened.open();
     return opened;
