@@ -31,6 +31,7 @@ export type { WorkerPool } from './link/worker-pool.ts';
 export { Lazy } from './lazy.ts';
 export { linkPortOf } from './linking.ts';
 export { parseWith } from './parse-options.ts';
+export { Serial } from './serial.ts';
 export { conditionsOf, pushdownOf } from './sql/conditions.ts';
 export { mustNotEnd } from './sql/transaction-end.ts';
 export type { Bind, Dialect } from './sql/conditions.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { isTelltaleError } from '../../lib/plugin.ts';
+import { Serial, isTelltaleError } from '../../lib/plugin.ts';
 import type { Range } from '../../lib/plugin.ts';
 import type { OpenFile } from './file-system.ts';
 import { listFolder, loadSealed } from './folder.ts';
@@ -34,7 +34,7 @@ interface Active {
 export class Follower {
   readonly #log: Log;
   readonly #tell: (ranges: readonly Range[]) => void;
-  #turn: Promise<void> = Promise.resolve();
+  readonly #turns = new Serial();
   /** Stamp of the manifest the segments were loaded with. */
   #manifest: string | undefined;
   readonly #seen: SeenSegments = new Map();
@@ -43,16 +43,16 @@ export class Follower {
   constructor(log: Log, changed: (ranges: readonly Range[]) => void) {
     this.#log = log;
     this.#tell = changed;
-    log.refresh = () => this.#inTurn(() => this.#reload());
+    log.refresh = () => this.#turns.run(() => this.#reload());
   }
 
   open(): Promise<void> {
-    return this.#inTurn(() => this.#reload());
+    return this.#turns.run(() => this.#reload());
   }
 
   /** Reads what was committed since. */
   catchUp(): Promise<void> {
-    return this.#inTurn(() => this.#catchUp());
+    return this.#turns.run(() => this.#catchUp());
   }
 
   async #catchUp(): Promise<void> {
@@ -193,11 +193,5 @@ export class Follower {
   #moveHead(position: number, storedAt: number): void {
     if (position >= this.#log.head.position)
       this.#log.moveHead({ position, storedAt: Math.max(storedAt, this.#log.head.storedAt) });
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const turn = this.#turn.then(work);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 }

@@ -1,4 +1,4 @@
-import { contentHash, recordRemoval } from '../../lib/plugin.ts';
+import { Serial, contentHash, recordRemoval } from '../../lib/plugin.ts';
 import type {
   Head,
   KnownId,
@@ -35,7 +35,7 @@ export class Log {
   #active: MemoryIndex;
   readonly #recent: RecentRevisions | undefined;
   #head: Head = { position: 0, storedAt: 0 };
-  #maintenance: Promise<unknown> = Promise.resolve();
+  readonly #maintenance = new Serial();
 
   constructor(context: SegmentContext) {
     this.context = context;
@@ -91,9 +91,7 @@ export class Log {
 
   /** Changes of sealed segments, one after another. */
   maintain<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#maintenance.then(work);
-    this.#maintenance = turn.catch(() => undefined);
-    return turn;
+    return this.#maintenance.run(work);
   }
 
   /** Puts one segment in the place of others that follow one another. */

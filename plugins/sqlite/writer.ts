@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { TelltaleError } from '../../lib/plugin.ts';
+import { Serial, TelltaleError } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import { isBusy } from './failure.ts';
 import type { HeldFile } from './held-file.ts';
@@ -21,7 +21,7 @@ export class Writer {
   readonly #connection: Connection;
   readonly #file: HeldFile;
   readonly #busyTimeout: number;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Serial();
 
   constructor(connection: Connection, file: HeldFile, busyTimeout: number) {
     this.#connection = connection;
@@ -31,16 +31,12 @@ export class Writer {
 
   /** Runs `work` in a transaction of its own; what it answers is given when the transaction is committed. */
   transaction<T>(work: (connection: Connection) => T | Promise<T>): Promise<T> {
-    const turn = this.#last.then(() => this.#carryOut(work));
-    this.#last = turn.catch(() => undefined);
-    return turn;
+    return this.#turns.run(() => this.#carryOut(work));
   }
 
   /** Runs `look` on this connection while no transaction is open. */
   between<T>(look: (connection: Connection) => T): Promise<T> {
-    const turn = this.#last.then(() => look(this.#connection));
-    this.#last = turn.catch(() => undefined);
-    return turn;
+    return this.#turns.run(async () => look(this.#connection));
   }
 
   async #carryOut<T>(work: (connection: Connection) => T | Promise<T>): Promise<T> {
