@@ -1,10 +1,19 @@
+import { newestVersion } from '../../lib/plugin.ts';
+import type { Migrations } from '../../lib/plugin.ts';
+import type { Session } from './connections.ts';
 import type { Names } from './names.ts';
 import { pathIndexes } from './paths.ts';
 
-/** Rises when the tables change; a newer one is refused, an older one migrated. */
-export const VERSION = 1;
+/** What a step is given: the transaction, in which a table is waited for a moment only, and what the tables are called. */
+export interface Migrated {
+  readonly session: Session;
+  readonly names: Names;
+}
 
-/** The tables of version 1. Texts are compared by bytes, as filters compare them. */
+/** To the tables below. Every commit calls the function that appends. */
+export const MIGRATIONS: Migrations<Migrated> = [];
+
+/** The tables of the newest version. Texts are compared by bytes, as filters compare them. */
 export function createTables(names: Names): string {
   return `
 CREATE TABLE ${names.of('meta')} (
@@ -12,7 +21,7 @@ CREATE TABLE ${names.of('meta')} (
   version int NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now()
 );
-INSERT INTO ${names.of('meta')} (application, version) VALUES ('telltale', ${VERSION});
+INSERT INTO ${names.of('meta')} (application, version) VALUES ('telltale', ${newestVersion(MIGRATIONS)});
 CREATE TABLE ${names.of('counter')} (
   one int PRIMARY KEY CHECK (one = 1),
   position bigint NOT NULL,

@@ -1,9 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { TelltaleError, expected } from '../../lib/plugin.ts';
-import type { Durability } from '../../lib/plugin.ts';
+import { TelltaleError, checkVersion, expected, migrate, newestVersion } from '../../lib/plugin.ts';
+import type { Durability, Migrations } from '../../lib/plugin.ts';
 import type { Connections, Session } from './connections.ts';
-import { VERSION, createIndex, createTables, wantedIndexes } from './ddl.ts';
-import type { WantedIndex } from './ddl.ts';
+import { MIGRATIONS, createIndex, createTables, wantedIndexes } from './ddl.ts';
+import type { Migrated, WantedIndex } from './ddl.ts';
+import type { PgClient } from './driver.ts';
 import { isHeld } from './failures.ts';
 import { APPEND, TABLES } from './names.ts';
 import type { Names } from './names.ts';
@@ -18,13 +19,18 @@ export interface OpeningPort {
   readonly indexPayload: boolean | undefined;
   readonly create: boolean;
   readonly readOnly: boolean;
+  readonly migrations?: Migrations<Migrated>;
 }
+
+type Identified = Pick<OpeningPort, 'names' | 'readOnly' | 'migrations'>;
 
 const OLDEST_SERVER = 130_000;
 /** How long a table may be waited for: whoever comes meanwhile waits as well. */
 const LOCK_MS = 250;
 /** Then they go first. */
 const GAP_MS = 100;
+/** Migrating a large log takes as long as it takes. */
+const MIGRATING_MS = 3_600_000;
 
 /**
  * Finds the log's tables as they should be, or makes them: all of it or nothing, in one transaction under a lock, so
@@ -35,7 +41,7 @@ export async function openTables(port: OpeningPort): Promise<Durability> {
   const { connections, names, partitions } = port;
   const durability = await checkServer(connections);
   if (port.readOnly) {
-    if (!(await hasLog(connections, names))) throw missing(names);
+    if ((await identify(connections, port, await look(connections, port))) === undefined) throw missing(names);
     await checkRights(connections, names, ['SELECT']);
     return durability;
   }
@@ -53,7 +59,7 @@ async function buildInTurn(port: OpeningPort, wanted: readonly WantedIndex[]): P
   const { connections } = port;
   for (const end = performance.now() + connections.timeoutMs; ;) {
     try {
-      await connections.transaction((session) => build(session, port, wanted));
+      await connections.transaction((session, client) => build(session, client, port, wanted));
       return;
     } catch (error) {
       if (!isHeld(error) || performance.now() > end) throw error;
@@ -70,7 +76,8 @@ async function positionOf(session: Pick<Session, 'query'>, names: Names): Promis
 
 /** Whether there is a log. Throws `STORE_PATH`, `STORE_VERSION`, `STORE_CORRUPT` where there is something else. */
 export async function hasLog(session: Pick<Session, 'query'>, names: Names): Promise<boolean> {
-  return hasTables(session, names, await look(session, { names, index: [], indexPayload: undefined }));
+  const found = await look(session, { names, index: [], indexPayload: undefined });
+  return (await identify(session, { names, readOnly: false }, found)) !== undefined;
 }
 
 async function checkServer(session: Pick<Session, 'query'>): Promise<Durability> {
@@ -90,21 +97,28 @@ async function isReady(
 ): Promise<boolean> {
   const found = await look(session, port);
   const isPayloadLeft = port.indexPayload !== false || !found.has(port.names.plain('events_payload'));
-  return (await hasTables(session, port.names, found)) && isPayloadLeft && wanted.every(({ name }) => found.has(name));
+  const isNewest = (await identify(session, port, found)) === newestVersion(port.migrations ?? MIGRATIONS);
+  return isNewest && isPayloadLeft && wanted.every(({ name }) => found.has(name));
 }
 
-async function build(session: Session, port: OpeningPort, wanted: readonly WantedIndex[]): Promise<void> {
-  const { names, partitions } = port;
+async function build(
+  session: Session,
+  client: PgClient,
+  port: OpeningPort,
+  wanted: readonly WantedIndex[],
+): Promise<void> {
+  const { names, partitions, connections } = port;
   await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [names.lockKey]);
   await session.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
   const found = await look(session, port);
-  if (!(await hasTables(session, names, found))) {
+  const version = await identify(session, port, found);
+  if (version === undefined) {
     if (!port.create) throw missing(names);
     // Asking first: who may not make schemas may still use one that is there.
     const { rows } = await session.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [names.schema]);
     if (rows.length === 0) await session.query(`CREATE SCHEMA "${names.schema}"`);
     await session.query(createTables(names));
-  }
+  } else await migrateTables(connections.sessionOn(client, MIGRATING_MS), port, version);
   const position = await positionOf(session, names);
   // Partitions with events get their part of it later, without keeping anybody waiting.
   for (const index of wanted)
@@ -142,14 +156,24 @@ async function look(
   return new Map(rows.map(([name, kind]) => [name!, kind!]));
 }
 
-/** Whether they are all there; throws where some are, or are not ours. */
-async function hasTables(
+async function migrateTables(session: Session, port: OpeningPort, version: number): Promise<void> {
+  const { names, migrations = MIGRATIONS } = port;
+  const newest = newestVersion(migrations);
+  if (version === newest) return;
+  await session.query(`SET LOCAL statement_timeout = ${MIGRATING_MS}`);
+  await migrate({ session, names }, version, migrations);
+  await session.query(`UPDATE ${names.of('meta')} SET version = $1`, [newest]);
+  await identify(session, port, await look(session, port));
+}
+
+/** The version of the tables; `undefined` where there are none. Throws where some are missing, or are not ours. */
+async function identify(
   session: Pick<Session, 'query'>,
-  names: Names,
+  { names, readOnly, migrations = MIGRATIONS }: Identified,
   found: ReadonlyMap<string, string>,
-): Promise<boolean> {
+): Promise<number | undefined> {
   const present = TABLES.filter((table) => found.has(names.plain(table)));
-  if (present.length === 0) return false;
+  if (present.length === 0) return undefined;
   const version = found.get(names.plain('meta')) === 'r' ? await versionOf(session, names) : undefined;
   if (version === undefined)
     throw expected(
@@ -160,12 +184,12 @@ async function hasTables(
     );
   if (!Number.isSafeInteger(version) || version < 1)
     throw expected('STORE_CORRUPT', names.of('meta'), 'a row with the version of the log', version);
-  if (version > VERSION)
-    throw expected('STORE_VERSION', `the log in schema ${names.schema}`, `of version ${VERSION} or older`, version);
+  const newest = newestVersion(migrations);
+  checkVersion(`the log in schema ${names.schema}`, version, newest, readOnly);
   const lost = TABLES.find((table) => !found.has(names.plain(table)));
-  if (lost !== undefined)
+  if (lost !== undefined && version === newest)
     throw new TelltaleError('STORE_CORRUPT', `the log in schema ${names.schema} has lost its table ${names.of(lost)}`);
-  return true;
+  return version;
 }
 
 function missing(names: Names): TelltaleError {
