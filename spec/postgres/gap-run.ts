@@ -24,19 +24,31 @@ export interface GapRun {
   readonly terminated: number;
 }
 
+export interface GapOptions {
+  /** No transaction is taken back and no backend terminated: positions can only come late. */
+  readonly isCalm?: boolean;
+  /** Runs when the log is there and nobody has written yet. */
+  readonly prepare?: (schema: string) => Promise<unknown>;
+}
+
 /** Eight stores in four processes write, four readers follow by position, and now and then a backend is terminated. */
-export async function runGapTest(server: TestServer, events: number): Promise<GapRun> {
+export async function runGapTest(
+  server: TestServer,
+  events: number,
+  { isCalm = false, prepare }: GapOptions = {},
+): Promise<GapRun> {
   const schema = schemaName();
   const connection = { connectionString: server.url, application_name: schema };
   const store = postgres({ connection, schema, partitionEvents: 1_000 });
   await store.open();
+  await prepare?.(schema);
   let isOver = false;
   const isEnded = (): boolean => isOver;
   const readers = Array.from({ length: READERS }, () => follow(store, isEnded));
-  const killer = terminate(server, schema, isEnded);
+  const killer = isCalm ? 0 : terminate(server, schema, isEnded);
   const each = Math.ceil(events / PROCESSES / STORES);
   const reports = await Promise.all(
-    Array.from({ length: PROCESSES }, (_, n) => writeElsewhere({ connection, schema, events: each }, n)),
+    Array.from({ length: PROCESSES }, (_, n) => writeElsewhere({ connection, schema, isCalm, events: each }, n)),
   );
   isOver = true;
   const terminated = await killer;

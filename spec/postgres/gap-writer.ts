@@ -10,6 +10,7 @@ interface Orders {
   readonly connection: Readonly<Record<string, unknown>>;
   readonly schema: string;
   readonly stores: readonly string[];
+  readonly isCalm: boolean;
   readonly events: number;
 }
 
@@ -34,7 +35,7 @@ async function obey(orders: Orders): Promise<void> {
 }
 
 /** Appends in several ways: many at once, in a transaction that takes its time, in one that is taken back. */
-async function write(name: string, { connection, schema, events: wanted }: Orders): Promise<GapReport> {
+async function write(name: string, { connection, schema, isCalm, events: wanted }: Orders): Promise<GapReport> {
   const store = postgres({ connection, schema, poolSize: 3 });
   // A backend that is terminated while the store opens is told to whoever opens it.
   while ((await store.open().catch(toUnavailable)) !== undefined);
@@ -45,9 +46,10 @@ async function write(name: string, { connection, schema, events: wanted }: Order
   const takenBack: string[] = [];
   for (let serial = 0; stored.length < wanted;) {
     const events = Array.from({ length: 1 + Math.floor(Math.random() * 16) }, () =>
-      buildEvent({ id: `${name}-${++serial}`, entity: `task/${serial % 5}` }),
+      // Events of one entity wait for one another.
+      buildEvent({ id: `${name}-${++serial}`, ...(!isCalm && { entity: `task/${serial % 5}` }) }),
     );
-    const way = Math.random();
+    const way = Math.random() * (isCalm ? 0.9 : 1);
     if (way < 0.7) {
       const receipts = await Promise.all(events.map((event) => appendSurely(store, [event])));
       for (const [i, { id }] of events.entries()) stored.push([id, receipts[i]!.position]);
