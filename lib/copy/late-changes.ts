@@ -48,7 +48,7 @@ export class LateChanges {
   }
 
   async #rewrite({ from, to }: Range, mapping: Mapping): Promise<void> {
-    for await (const event of this.#from.read({ after: from - 1, through: to })) {
+    for await (const event of this.#from.read({ after: from - 1, through: to, checked: true })) {
       const { position } = event;
       const changed = await mapping(event);
       if (changed === undefined) await this.#to.remove([{ from: position, to: position }], LEFT_OUT);

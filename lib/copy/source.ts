@@ -45,7 +45,9 @@ export class Source {
    */
   async next(head: Head, end: Head): Promise<Stretch> {
     const after = head.position;
-    const page = await this.#store.page({ after, through: end.position, descending: false, limit: this.#limit });
+    // What is damaged must not get a fresh checksum in the copy.
+    const query = { after, through: end.position, descending: false, limit: this.#limit, checked: true };
+    const page = await this.#store.page(query);
     this.#adapt(page.events);
     const from = after + 1;
     const asked = { from, to: page.done ? end.position : page.looked };

@@ -123,6 +123,8 @@ export interface PageQuery extends PageHints {
   readonly descending: boolean;
   /** At most this many events. */
   readonly limit: number;
+  /** Throws `STORE_CORRUPT` for an event with a wrong checksum, also where the store has those and seldom looks. */
+  readonly checked?: boolean;
 }
 
 export interface Page {

@@ -87,7 +87,9 @@ async function transfer(verb: string, from: NamedLog, to: NamedLog, options: Cop
 }
 
 function progressText({ position, through, events }: CopyProgress): string {
-  const share = through === 0 ? 100 : Math.floor((position / through) * 100);
+  // Nothing before both are open.
+  if (through === 0) return '';
+  const share = Math.floor((position / through) * 100);
   return `  ${share}%  position ${integer(position)} of ${integer(through)}  ${counted(events, 'event')}`;
 }
 

@@ -1,12 +1,17 @@
+import { readdir } from 'node:fs/promises';
 import type { Store } from '../../lib/plugin.ts';
 import type { Diagnosis, Fault } from './diagnosis.ts';
 import { examine } from './examine.ts';
+import { commandLine } from './invocation.ts';
 import { checkIsLog, kindOf } from './log-folder.ts';
 import { logAt, mustBeFolder } from './open-log.ts';
 import { Problem } from './problem.ts';
+import { startProgressLine } from './progress-line.ts';
 import { counted, integer } from './render/figures.ts';
-import { clean, lookOf, paint } from './render/text.ts';
+import { clean, isTerminal, lookOf, paint } from './render/text.ts';
 import type { Look } from './render/text.ts';
+import { salvageStore } from './salvage.ts';
+import type { SalvageReport } from './salvage.ts';
 import { say } from './say.ts';
 
 export interface DoctorOptions {
@@ -20,11 +25,13 @@ const SHOWN = 20;
 export async function doctor(place: string, options: DoctorOptions): Promise<number> {
   const { withoutPassword } = await import('../open.ts');
   const name = withoutPassword(place);
+  const { json = false, salvage: target } = options;
   const diagnosis = await diagnose(place);
-  if (options.json === true) say(JSON.stringify({ log: name, ...diagnosis }, undefined, 2));
-  else diagnosisLines(lookOf(process.stdout), name, diagnosis).forEach(say);
-  if (options.salvage !== undefined) return salvageInto(place, options.salvage, options.json === true);
-  return diagnosis.found === 0 ? 0 : 1;
+  if (!json) diagnosisLines(lookOf(process.stdout), name, diagnosis).forEach(say);
+  const salvaged = target === undefined ? undefined : await salvageInto(place, target);
+  if (json) say(JSON.stringify({ log: name, ...diagnosis, ...(salvaged && { salvaged }) }, undefined, 2));
+  else if (salvaged !== undefined) salvageLines(target!, salvaged).forEach(say);
+  return diagnosis.found === 0 || salvaged !== undefined ? 0 : 1;
 }
 
 async function diagnose(place: string): Promise<Diagnosis> {
@@ -71,18 +78,42 @@ async function fileOf(place: string): Promise<string | undefined> {
   return isStoreUrl(place) ? pathOf(place, 'sqlite') : place;
 }
 
-async function salvageInto(place: string, target: string, json: boolean): Promise<number> {
+/** Copies what is intact into a new folder, whatever kind of store it comes from. */
+async function salvageInto(place: string, target: string): Promise<SalvageReport> {
+  const { jsonFile, salvage } = await import('../json-file/index.ts');
   const folder = await folderOf(place);
-  if (folder === undefined) throw new Problem('--salvage copies what is intact of a log folder; of others make a copy');
-  const { salvage } = await import('../json-file/index.ts');
-  const { kept, damaged, lost } = await salvage(folder, target);
-  if (json) say(JSON.stringify({ salvaged: target, kept, damaged, lost }, undefined, 2));
-  else {
-    say(`${counted(kept, 'intact record')} copied to ${clean(target)}; the original is as it was`);
-    const missing = lost.reduce((sum, { from, to }) => sum + to - from + 1, 0);
-    say(`  ${counted(damaged, 'line')} damaged, ${counted(missing, 'position')} recorded as lost`);
+  if (folder !== undefined) return salvage(folder, target);
+  if ((await readdir(target).catch(() => [])).length > 0)
+    throw new Problem(`${target} is not empty; --salvage makes a new folder`);
+  const path = await fileOf(place);
+  const { store } = await logAt(path === undefined || path !== place ? place : `sqlite:${encodeURI(path)}`);
+  let at = '  opening';
+  const line = isTerminal(process.stderr) ? startProgressLine(process.stderr, () => at) : undefined;
+  const to = jsonFile(target);
+  try {
+    await store.open();
+    await to.open();
+    return await salvageStore(store, to, (position, head) => {
+      at = `  position ${integer(position)} of ${integer(head)}`;
+    });
+  } finally {
+    line?.stop();
+    await store.close();
+    await to.close();
   }
-  return 0;
+}
+
+function salvageLines(target: string, { kept, damaged, lost }: SalvageReport): string[] {
+  const missing = lost.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+  const ranges = lost
+    .slice(0, SHOWN)
+    .map(({ from, to }) => (from === to ? integer(from) : `${integer(from)} to ${integer(to)}`));
+  const more = lost.length > SHOWN ? ` and ${integer(lost.length - SHOWN)} more (--json lists all)` : '';
+  return [
+    `${counted(kept, 'intact record')} copied to ${clean(target)}; the original is as it was`,
+    `  ${integer(damaged)} damaged, ${counted(missing, 'position')} recorded as lost${missing === 0 ? '' : `: ${ranges.join(', ')}${more}`}`,
+    `  to make another kind of store of it: ${commandLine('copy', target)} <url>`,
+  ];
 }
 
 function diagnosisLines(look: Look, name: string, { kind, head, events, faults, found, notes }: Diagnosis): string[] {

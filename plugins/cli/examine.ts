@@ -72,7 +72,9 @@ async function checkHole(store: Store, last: number, next: number, faults: Fault
   if (missing >= next) return;
   for (const { from, to } of await store.removed({ from: missing, to: next - 1 }))
     if (from <= missing && to >= missing) missing = to + 1;
-  if (missing < next) faults.add({ problem: `positions ${missing} to ${next - 1} are missing`, position: missing });
+  if (missing >= next) return;
+  const what = missing === next - 1 ? `position ${missing} is` : `positions ${missing} to ${next - 1} are`;
+  faults.add({ problem: `${what} missing`, position: missing });
 }
 
 async function documentPositions(store: Store, faults: Faults): Promise<readonly { name: string; position: number }[]> {

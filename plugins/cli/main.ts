@@ -154,7 +154,7 @@ program
   .command('doctor')
   .description('look for damage in a log, without changing it: checksums, torn tails, missing positions, documents')
   .argument('<log>', 'the log folder, an SQLite file, or the url of a store')
-  .option('--salvage <folder>', 'copy all that is intact into a new folder; the original stays as it is')
+  .option('--salvage <folder>', 'copy all that is intact into a new log folder; the original stays as it is')
   .option('--json', 'print JSON')
   .action(async (log: string, options: DoctorOptions) => {
     const { doctor } = await import('./doctor.ts');
@@ -231,6 +231,8 @@ function hintOf(error: unknown): string {
   const { code, details = {} } = error as { code?: string; details?: Readonly<Record<string, unknown>> };
   const isOlder = Number(details['version']) < Number(details['known']);
   if (code === 'STORE_VERSION' && !isOlder) return '(written by a newer telltale: npm i telltale@latest)\n';
+  if (code === 'STORE_CORRUPT')
+    return '(telltale doctor <log> shows the damage, --salvage <folder> copies what is intact)\n';
   if (code !== 'STORE_LOCKED' || typeof details['path'] !== 'string') return '';
   const folder = relative(process.cwd(), dirname(details['path'])) || '.';
   return `(meanwhile to look at it: ${commandLine('show', folder)})\n`;

@@ -138,7 +138,7 @@ export class Reading {
 
   /** The events at some positions; what is found beyond the page is found again by the next one. */
   async #fetch(query: PageQuery, { positions, looked, done }: Candidates, rest: Rest, index: string): Promise<Page> {
-    const page = new Filling(query.limit);
+    const page = new Filling(query.limit, query.checked ?? this.#context.check);
     for (let at = 0; at < positions.length; at += CHUNK) {
       const rows = this.#rowsAt(positions.slice(at, at + CHUNK), query.descending, rest);
       const taken = await this.#take(rows, page);
@@ -175,7 +175,7 @@ export class Reading {
   async #lookThrough(query: PageQuery): Promise<Page> {
     const { descending } = query;
     const rest = restOf(query);
-    const page = new Filling(query.limit);
+    const page = new Filling(query.limit, query.checked ?? this.#context.check);
     let { after, through } = query;
     let seen = 0;
     let isBounded = false;
@@ -220,7 +220,7 @@ export class Reading {
 
   /** How many of the rows the page has taken before it was full. */
   async #take(rows: readonly SqlRow[], into: Filling): Promise<number> {
-    const { connection, check } = this.#context;
+    const { connection } = this.#context;
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i]!;
       if (into.isFull) return i;
@@ -228,7 +228,7 @@ export class Reading {
       const whole = row['payload'] !== null ? row : connection.get(ONE, [row['position']!]);
       // It was removed since.
       if (whole === undefined) continue;
-      const decoded = decode(whole, check);
+      const decoded = decode(whole, into.check);
       const { event, isIntact } = decoded instanceof Promise ? await decoded : decoded;
       if (!isIntact) throw damaged(whole);
       into.add(event, whole['bytes'] as number);
@@ -240,11 +240,14 @@ export class Reading {
 /** What a page has so far. */
 class Filling {
   readonly events: StoredEvent[] = [];
+  /** Whether checksums are compared. */
+  readonly check: boolean;
   readonly #limit: number;
   #bytes = 0;
 
-  constructor(limit: number) {
+  constructor(limit: number, check: boolean) {
     this.#limit = limit;
+    this.check = check;
   }
 
   get isFull(): boolean {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { jsonFile } from 'telltale';
 import { openStore } from 'telltale/open';
+import type { Store } from '../../lib/plugin.ts';
 import { commandLine } from '../support/command-line.ts';
 import { buildEvents } from '../support/event-builder.ts';
 import { ask, schemaName, sharedServer } from '../support/postgres-server.ts';
@@ -83,6 +84,60 @@ describe('telltale doctor', function () {
     await store.close();
   });
 
+  it('salvages what is intact of an SQLite file and of PostgreSQL, and names the positions that are lost', async function () {
+    await fill(`sqlite:${home}/log.db`);
+    damage('log.db', '"tenth"');
+    const [server, schema] = [await sharedServer(this), schemaName()];
+    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+    await fill(url);
+    await ask(server, `DELETE FROM "${schema}".events WHERE position = 10`);
+    for (const [i, place] of ['log.db', `sqlite:${home}/log.db`, url].entries()) {
+      const { code, out } = await commandLine(['doctor', place, '--salvage', `saved${i}`], home);
+      expect([code, out.includes(`19 intact records copied to saved${i}`)], out).to.deep.equal([0, true]);
+      expect(out).to.include('1 position recorded as lost: 10');
+      const [saved, store] = [
+        jsonFile(join(home, `saved${i}`)),
+        await openStore(place === 'log.db' ? `sqlite:${home}/log.db` : place),
+      ];
+      await saved.open();
+      const [kept, there] = [await positionsIn(saved), await positionsIn(store)];
+      expect(kept).to.deep.equal(there.filter((position) => position !== 10));
+      expect(
+        (await saved.removed({ from: 1, to: 20 })).map(({ from, to, reason }) => [from, to, reason]),
+      ).to.deep.equal([
+        [4, 6, 'old'],
+        [10, 10, 'lost'],
+      ]);
+      expect((await saved.document('checkpoints', 'reader'))?.value).to.deep.equal({ position: 20 });
+      await saved.close();
+      await store.close();
+      expect((await diagnosed(`saved${i}`)).found).to.equal(0);
+    }
+    const again = await commandLine(['doctor', url, '--salvage', 'saved2'], home);
+    expect([again.code, again.err.includes('saved2 is not empty')]).to.deep.equal([2, true]);
+    const json = await commandLine(['doctor', 'log.db', '--salvage', 'other', '--json'], home);
+    expect(JSON.parse(json.out)).to.have.nested.property('salvaged.kept', 19);
+    await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
+  });
+
+  it('leaves no damage unseen in a copy of an SQLite file', async () => {
+    await fill(`sqlite:${home}/log.db`);
+    damage('log.db', '"tenth"');
+    const { code, err } = await commandLine(['backup', 'sqlite:./log.db', 'saved'], home);
+    expect([code, err.includes('position 10 is damaged'), err.includes('--salvage')], err).to.deep.equal([
+      2,
+      true,
+      true,
+    ]);
+  });
+
+  /** Turns a bit wherever a text is. */
+  function damage(name: string, text: string): void {
+    const bytes = readFileSync(join(home, name));
+    for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) bytes[at + 1]! ^= 1;
+    writeFileSync(join(home, name), bytes);
+  }
+
   it('finds damage in an SQLite file', async () => {
     const path = join(home, 'log.db');
     await fill(`sqlite:${path}`);
@@ -156,9 +211,16 @@ describe('telltale doctor', function () {
   });
 });
 
+async function positionsIn(store: Store): Promise<number[]> {
+  const positions = [];
+  for await (const { position } of store.read()) positions.push(position);
+  return positions;
+}
+
 async function fill(url: string): Promise<void> {
   const store = await openStore(url);
-  await store.append(buildEvents(20, { entity: 'task/a' }));
+  const events = buildEvents(20, { entity: 'task/a' });
+  await store.append(events.map((event, i) => (i === 9 ? { ...event, payload: { which: 'tenth' } } : event)));
   await store.remove([{ from: 4, to: 6 }], 'old');
   await store.putDocument('checkpoints', 'reader', { position: 20 }, { position: 20 });
   await store.close();
