@@ -21,6 +21,12 @@ function entriesIn(driver: DriverName, store: Store): number {
   return count as number;
 }
 
+function execute(driver: DriverName, store: Store, sql: string): void {
+  const database = loadDriver(driver).open(pathOf(store));
+  database.exec(sql);
+  database.close();
+}
+
 describe('search with an index of texts', () => {
   withEachDriver((driver) => {
     describe(`sqlite with ${driver}`, () => {
@@ -29,6 +35,20 @@ describe('search with an index of texts', () => {
         beside: (store, search) => opened(storeAt(pathOf(store), { driver, search })),
         clean: cleanUp,
         entries: async (store) => entriesIn(driver, store),
+        refuse: (store, block) =>
+          execute(
+            driver,
+            store,
+            block === undefined
+              ? 'DROP TRIGGER refusing'
+              : `CREATE TRIGGER refusing BEFORE INSERT ON telltale_search_blocks WHEN NEW.block = ${block} BEGIN SELECT RAISE(ABORT, 'refused'); END`,
+          ),
+        damage: (store, position) =>
+          execute(
+            driver,
+            store,
+            `UPDATE telltale_events SET payload = '{', packed = NULL WHERE position = ${position}`,
+          ),
       });
     });
   });
@@ -48,6 +68,16 @@ describe('search with an index of texts', () => {
           `SELECT count(*) FROM "${stores.schemaOf(store)}".search`,
         );
         return Number(row!.count);
+      },
+      async refuse(store, block) {
+        const table = `"${stores.schemaOf(store)}".search_blocks`;
+        const change =
+          block === undefined ? 'DROP CONSTRAINT refused' : `ADD CONSTRAINT refused CHECK (block <> ${block})`;
+        await ask(stores.server, `ALTER TABLE ${table} ${change}`);
+      },
+      async damage(store, position) {
+        const table = `"${stores.schemaOf(store)}".events`;
+        await ask(stores.server, `UPDATE ${table} SET payload = '{' WHERE position = $1`, [position]);
       },
     });
 

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { search } from '../../lib/history/search.ts';
 import type { Store } from '../../lib/store/port.ts';
 import { buildEvent, buildEvents } from '../support/event-builder.ts';
+import { rejectionOf } from '../support/rejection-of.ts';
 
 /** A store with an index of texts, as each of them is opened. */
 export interface Searched {
@@ -13,6 +14,10 @@ export interface Searched {
   readonly clean: (store: Store) => unknown;
   /** How many entries the index has, whatever they are. */
   readonly entries: (store: Store) => Promise<number>;
+  /** From now on the database refuses a block, or none. */
+  readonly refuse: (store: Store, block: number | undefined) => unknown;
+  /** Leaves nothing of a payload that could be read. */
+  readonly damage: (store: Store, position: number) => unknown;
 }
 
 /** Resolves when the index has what it can have. */
@@ -34,11 +39,21 @@ const WORDS = [
   'Ǆungla',
   '\u0130\u0131',
   'x y',
+  'مرحبا بالعالم',
+  '\u202eשלום\u202c',
+  'e\u0301te\u0301',
+  '👩‍👩‍👧‍👦🏳️‍🌈',
+  '\ufffd\uffff\u{10ffff}',
+  `'; DROP TABLE "x" -- \\%_*?&|!:<->`,
 ];
+
+/** Anything else is refused by every store. */
+const isTaken = (text: string): boolean => !/[\0\p{Surrogate}]/u.test(text);
 
 const pieces = fc.oneof(
   fc.constantFrom(...WORDS),
-  fc.string({ unit: 'grapheme', maxLength: 6 }).filter((text) => !/[\0\p{Surrogate}]/u.test(text)),
+  fc.string({ unit: 'grapheme', maxLength: 6 }).filter(isTaken),
+  fc.string({ unit: 'binary', maxLength: 6 }).filter(isTaken),
   fc.string({ maxLength: 8 }),
 );
 const payloads = fc.oneof(
@@ -76,7 +91,7 @@ const plain = (count: number, from = 0) =>
 const cost = (store: Store, text: string, options = {}) => search(store, text, options).explain();
 
 /** Defines what must hold in any store. */
-export function itSearches({ open, beside, clean, entries }: Searched): void {
+export function itSearches({ open, beside, clean, entries, refuse, damage }: Searched): void {
   const opened: Store[] = [];
   const used = (store: SearchedStore): SearchedStore => {
     opened.push(store);
@@ -144,6 +159,65 @@ export function itSearches({ open, beside, clean, entries }: Searched): void {
     await store.idle();
     expect(await hits(store, 'heliotrope')).to.deep.equal([BLOCK]);
     expect(await cost(store, 'nowhere')).to.include({ index: 'search', scanned: 1, matched: 0 });
+  });
+
+  it('takes whatever text there is, and finds it', async function () {
+    this.timeout(60_000);
+    const store = used(await open(true));
+    const distinct = Array.from({ length: 100_000 }, (_, i) => `w${(i * 7_919).toString(36)}`);
+    const given: readonly (readonly [text: string, asked: string])[] = [
+      ...WORDS.map((word): [string, string] => [`${word} ${word}`, word]),
+      [distinct.join('').slice(0, 1_048_576), distinct.slice(50_000, 50_003).join('')],
+      [distinct.join(' '), distinct[99_999]!],
+      ['👍🏽'.repeat(100_000), '👍🏽👍🏽'],
+      [`${'\u0301'.repeat(100_000)}end`, '\u0301end'],
+    ];
+    for (const [i, [payload]] of given.entries()) await store.append([buildEvent({ id: `t${i}`, payload })]);
+    await store.append(plain(BLOCK - given.length));
+    await store.idle();
+    expect(store.health().notices).to.deep.equal([]);
+    const all = readingAll(store);
+    for (const [i, [, asked]] of given.entries()) {
+      const found = await hits(store, asked);
+      expect(found).to.include(i + 1);
+      expect(found).to.deep.equal(await hits(all, asked));
+    }
+    expect(await cost(store, 'heliotrope')).to.include({ index: 'search' });
+    for (const text of ['half of \ud83d', 'with \0 in it']) {
+      expect((await rejectionOf(store.append([buildEvent({ payload: text })]))).code).to.match(/^PAYLOAD_/);
+      expect(await hits(store, text)).to.deep.equal([]);
+    }
+  });
+
+  it('does without a block that cannot be written, says so, and tries again when it is opened', async () => {
+    const store = used(await open(true));
+    await refuse(store, 1);
+    await store.append(plain(3 * BLOCK));
+    await store.idle();
+    expect(store.health().notices.join()).to.match(
+      /^the index of texts could not be written for positions 513 to 1024: /,
+    );
+    expect(await cost(store, 'nowhere')).to.include({ index: 'search', scanned: BLOCK });
+    await refuse(store, undefined);
+    await store.close();
+    await store.open();
+    await store.idle();
+    expect(await cost(store, 'nowhere')).to.include({ scanned: 0 });
+  });
+
+  it('has what is damaged for a candidate, so that a search tells of it', async () => {
+    const before = used(await open(false));
+    await before.append(plain(2 * BLOCK));
+    await damage(before, 3);
+    const store = used(await beside(before, true));
+    await store.idle();
+    expect(store.health().notices).to.deep.equal([]);
+    expect(await hits(store, '999 interest', { after: BLOCK })).to.deep.equal([1_000]);
+    const failed = await hits(store, 'nowhere').then(
+      () => 'nothing',
+      () => 'told',
+    );
+    expect(failed).to.equal('told');
   });
 
   it('is written for a log that is there already, and for what follows, without the last events', async () => {
