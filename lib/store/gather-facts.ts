@@ -48,7 +48,7 @@ async function lookUpConditions(
   return conditions;
 }
 
-/** A filter that makes no sense is the refusal of its append alone. */
+/** A filter that makes no sense, and one that nobody can tell of because an event is damaged, refuse their append alone. */
 async function lookUpCondition(
   expect: Expectation | undefined,
   head: Head,
@@ -62,9 +62,14 @@ async function lookUpCondition(
     const hints = hintsOf(query);
     return { matches, found: await findFirst({ ...hints, where: query, ...range(after, head.position) }, lookUps) };
   } catch (error) {
-    if (isTelltaleError(error) && error.code.startsWith('INVALID_')) return error;
+    if (isTelltaleError(error) && (error.code.startsWith('INVALID_') || isOfOneEvent(error))) return error;
     throw error;
   }
+}
+
+/** Nothing was written, and the rest of the log is as it was. */
+function isOfOneEvent({ code, details }: TelltaleError): boolean {
+  return code === 'STORE_CORRUPT' && details['position'] !== undefined;
 }
 
 function range(after: number, through: number): Pick<PageQuery, 'after' | 'through' | 'descending' | 'limit'> {

@@ -1,4 +1,4 @@
-import { toError } from '../errors.ts';
+import { isTelltaleError, toError } from '../errors.ts';
 import type { TelltaleError } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
 import { Serial } from '../serial.ts';
@@ -35,7 +35,7 @@ const CHECK = 1_024;
  *
  * Order: appends go on while a change is prepared; only its steps hold them up.
  * Failure: a change that fails may have been carried out in part; each step is there whole or not at all. Its listeners
- * are told of all that it was about.
+ * are told of all that it was about. What is read before it, damaged or not, refuses the change and nothing else.
  */
 export class LogChanges {
   readonly #port: LogChangePort;
@@ -98,6 +98,8 @@ export class LogChanges {
   async #telling<T>(ranges: readonly Range[], change: () => Promise<T>): Promise<T> {
     try {
       return await change();
+    } catch (thrown) {
+      throw this.#port.toFailure(thrown);
     } finally {
       this.tell(ranges);
     }
@@ -115,7 +117,7 @@ export class LogChanges {
       try {
         return await change();
       } catch (thrown) {
-        throw this.#port.toFailure(thrown);
+        throw isTelltaleError(thrown) ? thrown : this.#port.toFailure(thrown);
       }
     });
   }

@@ -1,9 +1,10 @@
-import { LEASES, mustHold } from '../../lib/plugin.ts';
+import { LEASES, TelltaleError, mustHold } from '../../lib/plugin.ts';
 import type { Fence, StoredDocument } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import type { SqlRow } from './driver.ts';
+import { asBytes, legible, textIn } from './texts.ts';
 
-const FIELDS = 'key, value, etag';
+const FIELDS = ['key', 'value', 'etag'].map(asBytes).join(', ');
 const WHICH = 'WHERE collection = ? AND key = ?';
 
 export interface Put {
@@ -19,17 +20,21 @@ export interface Put {
 
 export function readDocument(connection: Connection, collection: string, key: string): StoredDocument | undefined {
   const row = connection.get(`SELECT ${FIELDS} FROM telltale_documents ${WHICH}`, [collection, key]);
-  return row && toDocument(row);
+  return row && toDocument(collection, row);
 }
 
 export function listDocuments(connection: Connection, collection: string): StoredDocument[] {
   const sql = `SELECT ${FIELDS} FROM telltale_documents WHERE collection = ? ORDER BY rowid`;
-  return connection.all(sql, [collection]).map(toDocument);
+  return connection.all(sql, [collection]).map((row) => toDocument(collection, row));
 }
 
 export function listCollections(connection: Connection): string[] {
-  const rows = connection.all('SELECT DISTINCT collection FROM telltale_documents ORDER BY collection');
-  return rows.map((row) => row['collection'] as string);
+  const named = 'SELECT DISTINCT collection FROM telltale_documents ORDER BY collection';
+  return connection.all(`SELECT ${asBytes('collection')} FROM (${named})`).map((row) => {
+    const collection = textIn(row['collection']);
+    if (collection === undefined) throw damaged(legible(row['collection']), '');
+    return collection;
+  });
 }
 
 /** Throws `LEASE_LOST` where another process has the lease as of the caller's transaction. */
@@ -41,8 +46,8 @@ export function checkFence(connection: Connection, fence: Fence | undefined): vo
 export function putDocument(connection: Connection, put: Put): string | undefined {
   const { collection, key, text, etag, named } = put;
   checkFence(connection, put.fence);
-  const found = connection.get(`SELECT etag FROM telltale_documents ${WHICH}`, [collection, key]);
-  if (etag !== undefined && etag !== (found?.['etag'] ?? null)) return undefined;
+  const found = connection.get(`SELECT ${asBytes('etag')} FROM telltale_documents ${WHICH}`, [collection, key]);
+  if (etag !== undefined && etag !== (found === undefined ? null : textIn(found['etag']))) return undefined;
   connection.run('UPDATE telltale_log SET puts = puts + 1');
   const next = String(connection.get('SELECT puts FROM telltale_log')!['puts']);
   connection.run(
@@ -58,7 +63,20 @@ export function deleteDocument(connection: Connection, collection: string, key: 
   return connection.run(sql, etag === undefined ? [collection, key] : [collection, key, etag]) > 0;
 }
 
-function toDocument(row: SqlRow): StoredDocument {
-  const { key, value, etag } = row as unknown as Readonly<Record<'key' | 'value' | 'etag', string>>;
-  return { key, value: JSON.parse(value) as unknown, etag };
+/** Throws `STORE_CORRUPT` for what is no document. */
+export function toDocument(collection: string, row: SqlRow): StoredDocument {
+  const [key, value, etag] = [textIn(row['key']), textIn(row['value']), textIn(row['etag'])];
+  if (key === undefined || value === undefined || etag === undefined) throw damaged(collection, legible(row['key']));
+  try {
+    return { key, value: JSON.parse(value) as unknown, etag };
+  } catch (error) {
+    throw damaged(collection, key, error);
+  }
+}
+
+function damaged(collection: string, key: string, cause?: unknown): TelltaleError {
+  return new TelltaleError('STORE_CORRUPT', `sqlite: document ${collection}/${key} is damaged`, {
+    details: { collection, key },
+    ...(cause !== undefined && { cause }),
+  });
 }

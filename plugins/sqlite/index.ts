@@ -10,7 +10,7 @@ export { sqliteTarget } from './target.ts';
 export type { SqliteTarget } from './target.ts';
 export type { SqliteParameter, SqliteTransaction } from './transactions.ts';
 export { verify } from './verify.ts';
-export type { Finding, VerifyReport } from './verify.ts';
+export type { Finding, VerifyOptions, VerifyReport } from './verify.ts';
 
 /**
  * A log of events in an SQLite file that any number of processes on one machine write and read.

@@ -3,6 +3,7 @@ import { indexKey, indexKeyReader, indexedPaths, isIndexPath } from '../../lib/p
 import type { StoredEvent } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import type { SqlRow } from './driver.ts';
+import { asBytes, legible, textIn } from './texts.ts';
 
 /** A longer text is kept as its hash. */
 const LONGEST_KEY = 200;
@@ -26,18 +27,19 @@ export function keyText(value: unknown): string | undefined {
 
 /** The paths that the file has an index of; one that cannot be followed has none, whoever noted it. */
 export function readPaths(connection: Connection): readonly KeyPath[] {
-  const rows = connection.all('SELECT number, path, indexed_from, indexed_to FROM telltale_paths');
-  return rows.flatMap((row) => (isIndexPath(row['path']) ? [toPath(row)] : []));
+  const rows = connection.all(`SELECT number, ${asBytes('path')}, indexed_from, indexed_to FROM telltale_paths`);
+  return rows.flatMap((row) => toPath(row) ?? []);
 }
 
 /** Paths that are noted in the file and cannot be followed. */
 export function unusablePaths(connection: Connection): readonly string[] {
-  const paths = connection.all('SELECT path FROM telltale_paths').map((row) => row['path']);
-  return paths.filter((path) => !isIndexPath(path)).map(String);
+  const rows = connection.all(`SELECT ${asBytes('path')} FROM telltale_paths`);
+  return rows.filter((row) => !isIndexPath(textIn(row['path']))).map((row) => legible(row['path']));
 }
 
-function toPath(row: SqlRow): KeyPath {
-  const path = row['path'] as string;
+function toPath(row: SqlRow): KeyPath | undefined {
+  const path = textIn(row['path']);
+  if (path === undefined || !isIndexPath(path)) return undefined;
   const read = indexKeyReader(path);
   return {
     number: row['number'] as number,
@@ -64,6 +66,11 @@ export class PathList {
 /** Whether the index has every event. */
 export function isReady({ indexedFrom, indexedTo }: KeyPath): boolean {
   return indexedTo >= indexedFrom;
+}
+
+/** Whether the index has, or should have, the event at a position. */
+export function isIndexed({ indexedFrom, indexedTo }: KeyPath, position: number): boolean {
+  return position <= indexedTo || position > indexedFrom;
 }
 
 /** Notes the paths that are new; from now on every process fills them. Within the caller's transaction. */

@@ -2,6 +2,7 @@ import { contentHash } from '../../lib/plugin.ts';
 import type { KnownId } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import { WHOLE, salvage } from './records.ts';
+import { asBytes, legible } from './texts.ts';
 
 const CHUNK = 500;
 const AMONG = '(SELECT value FROM json_each(?))';
@@ -16,10 +17,12 @@ export async function findIds(connection: Connection, ids: readonly string[]): P
       const { id, position, revision, storedAt } = event;
       found.set(id, { id, position, revision, storedAt, hash: contentHash(event) });
     }
-    const gone = `SELECT id, position, revision, stored_at, hash FROM telltale_tombstones WHERE id IN ${AMONG}`;
+    const gone = `SELECT ${asBytes('id')}, position, revision, stored_at, ${asBytes('hash')} FROM telltale_tombstones WHERE id IN ${AMONG}`;
     for (const row of connection.all(gone, among)) {
-      const { id, position, revision, hash } = row as unknown as KnownId;
-      found.set(id, { id, position, revision, storedAt: row['stored_at'] as number, hash });
+      const { position, revision } = row as unknown as KnownId;
+      const id = legible(row['id']);
+      // A damaged hash is that of no event: the id is taken all the same.
+      found.set(id, { id, position, revision, storedAt: row['stored_at'] as number, hash: legible(row['hash']) });
     }
   }
   return found;

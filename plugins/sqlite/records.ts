@@ -1,9 +1,9 @@
-import { isUtf8 } from 'node:buffer';
 import { crc32 } from 'node:zlib';
 import { TelltaleError, fromRow, isTelltaleError, metadataText, payloadText } from '../../lib/plugin.ts';
 import type { EventRow, StoredEvent } from '../../lib/plugin.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
 import { unpack } from './packing.ts';
+import { bytesIn, legible, textIn } from './texts.ts';
 
 /** An event beyond this is fetched alone, so that a page of large ones does not hold the event loop. */
 export const LARGE_BYTES = 64 * 1024;
@@ -16,8 +16,8 @@ const ENVELOPE =
 export const INSERT = `INSERT INTO telltale_events (${ENVELOPE}, payload, packed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 export const REWRITE =
   'UPDATE telltale_events SET schema_version = ?, checksum = ?, bytes = ?, metadata = ?, payload = ?, packed = ? WHERE position = ?';
-// Texts are read as bytes: what a driver makes of damaged ones is not told from what was written, and libsql ends the
-// process. No text has a NUL, and one column for all short ones costs less than one for each.
+// Texts are read as bytes, see `texts.ts`. No text has a NUL, and one column for all short ones costs less than one for
+// each.
 const NUMBERS = 'position, time, revision, schema_version, stored_at, checksum, bytes';
 const TEXTS = ['id', 'type', 'source', "coalesce(entity, '')", 'correlation_id', "coalesce(causation_id, '')"];
 const SHORT = `${NUMBERS}, CAST(${[...TEXTS, "coalesce(metadata, '')"].join(' || char(0) || ')} AS BLOB) AS texts`;
@@ -65,7 +65,7 @@ export const BYTES_AT = 12;
 
 export interface Decoded {
   readonly event: StoredEvent;
-  /** Whether the row's checksum is right; always so where nobody asked. */
+  /** Whether the row's checksum and its size are right; always so where nobody asked. */
   readonly isIntact: boolean;
 }
 
@@ -86,8 +86,7 @@ export async function salvage(row: SqlRow): Promise<Salvaged> {
     return { event: (await decode(row, false)).event, isWhole: true };
   } catch (error) {
     if (!isTelltaleError(error, 'STORE_CORRUPT')) throw error;
-    const texts = row['texts'] === null ? '' : bytesIn(row['texts']!).toString();
-    const [id = '', type = '', source = '', entity = '', correlation_id = ''] = texts.split('\0');
+    const [id = '', type = '', source = '', entity = '', correlation_id = ''] = legible(row['texts']).split('\0');
     const named = { id: id || `damaged-${row['position'] as number}`, type, source, entity: entity || null };
     const rest = { correlation_id, causation_id: null, metadata: null };
     return { event: fromRow({ ...(row as unknown as EventRow), ...named, ...rest }, 'null'), isWhole: false };
@@ -128,7 +127,8 @@ function toEvent(row: SqlRow, payload: string, check: boolean): Decoded {
     payload,
     metadata: metadata || null,
   };
-  const isIntact = !check || checksumOf(whole) === row['checksum'];
+  const isIntact =
+    !check || (checksumOf(whole) === row['checksum'] && bytesOf(payload, whole.metadata) === row['bytes']);
   try {
     return { event: fromRow(whole, payload), isIntact };
   } catch (error) {
@@ -149,19 +149,9 @@ function unpacked(row: SqlRow, packed: Uint8Array): string | Promise<string> {
 }
 
 function strictText(row: SqlRow, name: 'texts' | 'payload'): string {
-  const given = row[name];
-  if (given === null) throw damaged(row);
-  const bytes = bytesIn(given!);
-  const text = bytes.toString();
-  if (text.includes('\ufffd') && !isUtf8(bytes)) throw damaged(row);
+  const text = textIn(row[name]);
+  if (text === undefined) throw damaged(row);
   return text;
-}
-
-function bytesIn(given: SqlValue | ArrayBuffer): Buffer {
-  if (Buffer.isBuffer(given)) return given;
-  if (given instanceof Uint8Array) return Buffer.from(given.buffer, given.byteOffset, given.byteLength);
-  // libsql answers with an ArrayBuffer.
-  return Buffer.from(given as ArrayBuffer);
 }
 
 function checksumOf(r: EventRow): number {

@@ -7,7 +7,8 @@ import type { KeyPath } from './keys.ts';
 import { count, noteChange } from './log.ts';
 import { LISTED, WHOLE, salvage } from './records.ts';
 import type { Salvaged } from './records.ts';
-import { BURY, recordRange, removalFrom } from './removals.ts';
+import { recordRange, removalFrom } from './removals.ts';
+import { bury } from './tombstones.ts';
 
 /** Rows that are read at once; of large events only what is small about them. */
 const ROWS = 16;
@@ -54,8 +55,9 @@ export class Removal {
   async #takeFrom(from: number, to: number): Promise<number> {
     const gone = removalFrom(this.#connection, from);
     if (gone !== undefined && gone.from <= from) return gone.to;
+    const before = this.#removed;
     const end = await this.#delete(from, Math.min(to, (gone?.from ?? Infinity) - 1));
-    recordRange(this.#connection, { from, to: end, ...this.#why });
+    recordRange(this.#connection, { from, to: end, ...this.#why }, this.#removed - before);
     noteChange(this.#connection, from, end);
     return end;
   }
@@ -85,11 +87,10 @@ export class Removal {
   async #buryOne(row: SqlRow): Promise<void> {
     const { event, isWhole } =
       row['payload'] === null ? await this.#large(row['position'] as number) : await salvage(row);
-    const { position, id, revision, storedAt, entity } = event;
-    this.#connection.run(BURY, [position, id, revision, storedAt, contentHash(event), entity ?? null]);
+    bury(this.#connection, { ...event, hash: contentHash(event) });
     if (isWhole) removeKeys(this.#connection, this.#paths, event);
     // Nobody knows any more which keys a damaged one has.
-    else this.#connection.run('DELETE FROM telltale_keys WHERE position = ?', [position]);
+    else this.#connection.run('DELETE FROM telltale_keys WHERE position = ?', [event.position]);
     this.#removed++;
     this.#bytes += row['bytes'] as number;
   }

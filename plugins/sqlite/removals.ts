@@ -1,14 +1,12 @@
 import { Slice } from '../../lib/plugin.ts';
 import type { Range, RemovedRange } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
+import { asBytes, legible } from './texts.ts';
 
 const CHUNK = 2_000;
 
-export const BURY =
-  'INSERT INTO telltale_tombstones (position, id, revision, stored_at, hash, entity) VALUES (?, ?, ?, ?, ?, ?)';
-
 const SQL =
-  'SELECT from_position, to_position, reason, at FROM telltale_removals ' +
+  `SELECT from_position, to_position, ${asBytes('reason')}, at FROM telltale_removals ` +
   'WHERE from_position > ? AND from_position <= ? ORDER BY from_position LIMIT ?';
 
 /** The recorded removals that touch a range, in order. There may be many: the event loop turns in between. */
@@ -21,7 +19,7 @@ export async function readRemovals(connection: Connection, { from, to }: Range):
     for (const row of rows) {
       const range = { from: row['from_position'] as number, to: row['to_position'] as number };
       after = range.from;
-      if (range.to >= from) found.push({ ...range, reason: row['reason'] as string, at: row['at'] as number });
+      if (range.to >= from) found.push({ ...range, reason: legible(row['reason']), at: row['at'] as number });
     }
     if (rows.length < CHUNK) return found;
     if (slice.isOver) await slice.rest();
@@ -36,19 +34,20 @@ export function removalFrom(connection: Connection, position: number): Range | u
   return connection.get(sql, [firstOf(connection, position), position]) as unknown as Range | undefined;
 }
 
-/** Records a removed range; joined to the one before it where reason and time are the same. */
-export function recordRange(connection: Connection, { from, to, reason, at }: RemovedRange): void {
+/**
+ * Records a removed range, of which so many ids are still known; joined to the one before it where reason and time are
+ * the same.
+ */
+export function recordRange(connection: Connection, { from, to, reason, at }: RemovedRange, tombstones: number): void {
   const joined = connection.run(
-    'UPDATE telltale_removals SET to_position = ? WHERE to_position = ? AND reason = ? AND at = ? AND from_position = (SELECT max(from_position) FROM telltale_removals WHERE from_position < ?)',
-    [to, from - 1, reason, at, from],
+    'UPDATE telltale_removals SET to_position = ?, tombstones = tombstones + ? WHERE to_position = ? AND reason = ? AND at = ? AND from_position = (SELECT max(from_position) FROM telltale_removals WHERE from_position < ?)',
+    [to, tombstones, from - 1, reason, at, from],
   );
   if (joined > 0) return;
-  connection.run('INSERT INTO telltale_removals (from_position, to_position, reason, at) VALUES (?, ?, ?, ?)', [
-    from,
-    to,
-    reason,
-    at,
-  ]);
+  connection.run(
+    'INSERT INTO telltale_removals (from_position, to_position, reason, at, tombstones) VALUES (?, ?, ?, ?, ?)',
+    [from, to, reason, at, tombstones],
+  );
 }
 
 /** Where the range begins that `position` may lie in. */

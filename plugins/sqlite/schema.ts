@@ -12,7 +12,7 @@ export const MIGRATIONS: Migrations<Connection> = [];
  * JSON; a payload that is packed is empty in `payload`. What stays of a removed event is in `telltale_tombstones`.
  * `telltale_keys` is the index of paths. `telltale_changes` tells other processes of removals and rewrites.
  */
-const TABLES = `
+export const TABLES = `
 CREATE TABLE telltale_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE telltale_log (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -53,7 +53,8 @@ CREATE TABLE telltale_tombstones (
   revision INTEGER NOT NULL,
   stored_at REAL NOT NULL,
   hash TEXT NOT NULL,
-  entity TEXT
+  entity TEXT,
+  checksum INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX telltale_tombstones_id ON telltale_tombstones (id);
 CREATE INDEX telltale_tombstones_entity ON telltale_tombstones (entity) WHERE entity IS NOT NULL;
@@ -61,7 +62,8 @@ CREATE TABLE telltale_removals (
   from_position INTEGER PRIMARY KEY,
   to_position INTEGER NOT NULL,
   reason TEXT NOT NULL,
-  at REAL NOT NULL
+  at REAL NOT NULL,
+  tombstones INTEGER NOT NULL
 );
 CREATE TABLE telltale_changes (
   serial INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -126,7 +128,9 @@ export async function bringUpToDate(
 
 function versionOf(connection: Connection, path: string): number {
   const isThere = connection.get(`SELECT 1 AS yes FROM sqlite_master WHERE type = 'table' AND name = 'telltale_meta'`);
-  const value = isThere && connection.get(`SELECT value FROM telltale_meta WHERE name = 'version'`)?.['value'];
+  const value =
+    isThere &&
+    connection.get(`SELECT CAST(value AS INTEGER) AS value FROM telltale_meta WHERE name = 'version'`)?.['value'];
   const version = Number(value ?? NaN);
   if (Number.isSafeInteger(version) && version >= 1) return version;
   throw new TelltaleError('STORE_CORRUPT', `sqlite ${path}: the table that says its version is missing or damaged`);

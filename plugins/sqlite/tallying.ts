@@ -4,6 +4,7 @@ import type { Connection } from './connection.ts';
 import type { SqlValue } from './driver.ts';
 import { readLog } from './log.ts';
 import { DIALECT } from './reading.ts';
+import { textIn } from './texts.ts';
 
 /** Positions of the first statement; how many come next depends on how long it takes. */
 const FIRST_WIDTH = 4_096;
@@ -24,14 +25,32 @@ export function tallyPart(connection: Connection, query: TallyQuery): TallyPart 
     const statement = tallyStatement(window, DIALECT, table);
     if (statement === undefined) return undefined;
     const began = performance.now();
-    for (const row of connection.all(statement.sql, statement.parameters as readonly SqlValue[])) {
-      const group = statement.toGroup(Object.values(row));
+    const sql = `SELECT ${withBytes(query)} FROM (${statement.sql})`;
+    for (const row of connection.all(sql, statement.parameters as readonly SqlValue[])) {
+      const values = Object.values(row).map(toValue);
+      // Whoever reads the events is told which one is damaged.
+      if (values.includes(undefined)) return undefined;
+      const group = statement.toGroup(values);
       if (group !== undefined) groups.push(group);
     }
     after = window.through;
     width = nextWidth(width, performance.now() - began);
   }
   return { groups, looked: after, done: after >= through };
+}
+
+/** The columns of a statement; what may be text comes as bytes. */
+function withBytes({ by, bucketMs, numbers }: TallyQuery): string {
+  const count = by.length + (bucketMs === undefined ? 0 : 1) + 2 + 2 * numbers.length;
+  return Array.from({ length: count }, (_, i) => (i < by.length ? textAsBytes(`c${i}`) : `c${i}`)).join(', ');
+}
+
+function textAsBytes(name: string): string {
+  return `CASE typeof(${name}) WHEN 'text' THEN CAST(${name} AS BLOB) ELSE ${name} END`;
+}
+
+function toValue(value: SqlValue): SqlValue | undefined {
+  return value === null || typeof value === 'number' ? value : textIn(value);
 }
 
 function nextWidth(width: number, tookMs: number): number {

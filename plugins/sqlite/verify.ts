@@ -1,23 +1,19 @@
 import { resolve } from 'node:path';
-import { Slice, show, toError } from '../../lib/plugin.ts';
-import type { Range, StoredEvent } from '../../lib/plugin.ts';
+import { checkPositions } from './check-positions.ts';
+import { checkKeys, checkRows } from './check-rows.ts';
+import { checkDocuments, checkRelations, checkSchema } from './check-tables.ts';
 import type { Connection } from './connection.ts';
 import { openConnections } from './connections.ts';
-import type { DriverName, SqlRow } from './driver.ts';
+import type { DriverName } from './driver.ts';
 import { loadDriver } from './drivers.ts';
-import { isReady, readPaths } from './keys.ts';
-import type { KeyPath } from './keys.ts';
+import { Findings } from './findings.ts';
+import type { Finding } from './findings.ts';
 import { readLog } from './log.ts';
+import type { LogRow } from './log.ts';
 import { parseOptions } from './options.ts';
-import { WHOLE, decode } from './records.ts';
-import { readRemovals } from './removals.ts';
+import { asBytes, legible } from './texts.ts';
 
-/** Something that is wrong with a log. */
-export interface Finding {
-  /** Where, as far as it has a place in the log. */
-  readonly position?: number;
-  readonly problem: string;
-}
+export type { Finding } from './findings.ts';
 
 export interface VerifyReport {
   readonly path: string;
@@ -31,152 +27,51 @@ export interface VerifyReport {
   readonly found: number;
 }
 
-const ROWS = 256;
-const KEPT = 1_000;
+export interface VerifyOptions {
+  readonly driver?: DriverName;
+  /** Told how far the events have been looked through, and the head of the log. */
+  readonly progress?: (position: number, head: number) => void;
+}
 
 /**
- * Looks through a whole log and changes nothing: SQLite's own check of the file, each row's checksum, whether every
- * position has an event or a recorded removal, indexes, counters, and documents that are ahead of the log. SQLite's
- * check holds the event loop for about a second a gigabyte.
+ * Looks through a whole log and changes nothing: SQLite's own check of the file; tables, columns and indexes; each
+ * event's and tombstone's checksum; whether every position has an event or a recorded removal, each with the ids that
+ * it left; revisions, ids and the index of paths, both ways; counters; and documents that are no JSON or ahead of the
+ * log. Memory does not grow with the log, and the event loop turns, but for SQLite's check, which holds it for about a
+ * second a gigabyte.
  *
  * @throws `STORE_PATH`, `STORE_VERSION`, `STORE_CORRUPT` for a file that cannot be looked through at all
  */
-export async function verify(path: string, options: { readonly driver?: DriverName } = {}): Promise<VerifyReport> {
-  const parsed = parseOptions(path, { ...options, readOnly: true });
+export async function verify(path: string, { driver: name, progress }: VerifyOptions = {}): Promise<VerifyReport> {
+  const parsed = parseOptions(path, { readOnly: true, ...(name !== undefined && { driver: name }) });
   const driver = loadDriver(parsed.driver);
-  const file = resolve(path);
-  const { reader } = await openConnections(driver, file, parsed);
+  const { reader } = await openConnections(driver, resolve(path), parsed);
   try {
     const findings = new Findings();
     // One transaction: what is committed meanwhile must not look like a fault.
     reader.exec('BEGIN');
-    const step = async <T>(check: () => T | Promise<T>): Promise<T | undefined> => {
-      try {
-        return await check();
-      } catch (error) {
-        findings.add(`a check could not go on: ${toError(error).message}`);
-        return undefined;
-      }
-    };
-    await step(() => checkFile(reader, findings));
-    const events = (await step(() => checkRows(reader, findings))) ?? 0;
-    const head = (await step(() => readLog(reader).position)) ?? 0;
-    if (head > 0) await step(() => checkCover(reader, head, findings));
-    await step(() => checkTables(reader, head, findings));
+    await findings.of(() => checkFile(reader, findings));
+    await findings.of(() => checkSchema(reader, driver, findings));
+    const log = await findings.of(() => readLog(reader));
+    const head = log?.position ?? 0;
+    const { events, keys } = await checkRows(reader, findings, (position) => progress?.(position, head));
+    await findings.of(() => checkKeys(reader, keys, findings));
+    if (log !== undefined) await checkAgainst(reader, log, findings);
+    await findings.of(() => checkRelations(reader, findings));
     return { path, driver: driver.name, head, events, findings: findings.kept, found: findings.count };
   } finally {
     reader.close();
   }
 }
 
-class Findings {
-  readonly kept: Finding[] = [];
-  count = 0;
-
-  add(problem: string, position?: number): void {
-    if (this.count++ < KEPT) this.kept.push(position === undefined ? { problem } : { position, problem });
-  }
-}
-
 function checkFile(reader: Connection, findings: Findings): void {
-  for (const row of reader.all('PRAGMA integrity_check(100)'))
-    if (row['integrity_check'] !== 'ok') findings.add(`SQLite: ${row['integrity_check'] as string}`);
-}
-
-async function checkRows(reader: Connection, findings: Findings): Promise<number> {
-  const paths = readPaths(reader).filter(isReady);
-  const slice = new Slice();
-  let events = 0;
-  for (let after = 0; ;) {
-    const rows = reader.all(`SELECT ${WHOLE} FROM telltale_events WHERE position > ? ORDER BY position LIMIT ${ROWS}`, [
-      after,
-    ]);
-    for (const row of rows) await checkRow(reader, row, paths, findings);
-    events += rows.length;
-    if (rows.length < ROWS) return events;
-    after = rows[ROWS - 1]!['position'] as number;
-    if (slice.isOver) await slice.rest();
+  for (const row of reader.all(`SELECT ${asBytes('integrity_check')} FROM pragma_integrity_check`)) {
+    const found = legible(row['integrity_check']);
+    if (found !== 'ok') findings.add(`SQLite: ${found}`);
   }
 }
 
-async function checkRow(reader: Connection, row: SqlRow, paths: readonly KeyPath[], findings: Findings): Promise<void> {
-  const position = row['position'] as number;
-  try {
-    const { event, isIntact } = await decode(row, true);
-    if (isIntact) checkKeys(reader, event, paths, findings);
-    else findings.add(`the checksum of event ${event.id} is wrong`, position);
-  } catch (error) {
-    findings.add(`the event cannot be read: ${toError(error).message}`, position);
-  }
-}
-
-function checkKeys(reader: Connection, event: StoredEvent, paths: readonly KeyPath[], findings: Findings): void {
-  for (const { number, path, read } of paths) {
-    const key = read(event);
-    if (key === undefined) continue;
-    const sql = 'SELECT 1 AS yes FROM telltale_keys WHERE path = ? AND key = ? AND position = ?';
-    if (reader.get(sql, [number, key, event.position]) === undefined)
-      findings.add(`the index of ${path} does not have event ${event.id}`, event.position);
-  }
-}
-
-/** Every position up to the head has an event or a recorded removal, and not both. */
-async function checkCover(reader: Connection, head: number, findings: Findings): Promise<void> {
-  const removals = await readRemovals(reader, { from: 1, to: Number.MAX_SAFE_INTEGER });
-  let next = 1;
-  for (const range of await covered(reader, removals)) {
-    if (range.from > next) findings.add(`no event and no removal is recorded up to ${range.from - 1}`, next);
-    if (range.from < next) findings.add('both an event and a removal are recorded, or two removals', range.from);
-    next = Math.max(next, range.to + 1);
-  }
-  if (next <= head) findings.add(`no event and no removal is recorded up to ${head}`, next);
-  if (next > head + 1) findings.add(`the log's head is ${head}, and there is something behind it`, head + 1);
-}
-
-/** Runs of positions that have events, and the removals, sorted. */
-async function covered(reader: Connection, removals: readonly Range[]): Promise<readonly Range[]> {
-  const runs: Range[] = [];
-  const slice = new Slice();
-  let run: { from: number; to: number } | undefined;
-  for (let after = 0; ;) {
-    const rows = reader.all('SELECT position FROM telltale_events WHERE position > ? ORDER BY position LIMIT 4096', [
-      after,
-    ]);
-    for (const row of rows) {
-      const position = row['position'] as number;
-      if (run !== undefined && run.to + 1 === position) run.to = position;
-      else runs.push((run = { from: position, to: position }));
-    }
-    if (rows.length < 4_096) return [...runs, ...removals].toSorted((a, b) => a.from - b.from);
-    after = rows[rows.length - 1]!['position'] as number;
-    if (slice.isOver) await slice.rest();
-  }
-}
-
-const TWICE =
-  'SELECT entity, revision, max(position) AS position FROM telltale_events WHERE entity IS NOT NULL ' +
-  'GROUP BY entity, revision HAVING count(*) > 1 LIMIT 100';
-const BURIED_ALIVE =
-  'SELECT telltale_events.position AS position, id FROM telltale_events JOIN telltale_tombstones USING (id) LIMIT 100';
-const COUNTS =
-  'SELECT (SELECT count(*) FROM telltale_events) AS events, (SELECT coalesce(sum(bytes), 0) FROM telltale_events) AS bytes';
-
-function checkTables(reader: Connection, head: number, findings: Findings): void {
-  for (const row of reader.all(TWICE))
-    findings.add(
-      `revision ${show(row['revision'])} of ${show(row['entity'])} is there twice`,
-      row['position'] as number,
-    );
-  for (const row of reader.all(BURIED_ALIVE))
-    findings.add(`event ${show(row['id'])} is there and removed`, row['position'] as number);
-  for (const row of reader.all('SELECT collection, key, named FROM telltale_documents WHERE named > ?', [head]))
-    findings.add(
-      `document ${show(row['collection'])}/${show(row['key'])} names position ${show(row['named'])}, ahead of the log`,
-    );
-  const { events, bytes } = readLog(reader);
-  const counted = reader.get(COUNTS)!;
-  if (counted['events'] !== events || counted['bytes'] !== bytes)
-    findings.add(
-      `${events} events of ${bytes} bytes are counted, and there are ${show(counted['events'])} of ${show(counted['bytes'])}`,
-    );
+async function checkAgainst(reader: Connection, log: LogRow, findings: Findings): Promise<void> {
+  await findings.of(() => checkPositions(reader, log, findings));
+  await findings.of(() => checkDocuments(reader, log.position, findings));
 }

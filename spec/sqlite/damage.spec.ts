@@ -61,6 +61,85 @@ describe('sqlite: damaged rows', () => {
     expect(store.health().status).to.equal('open');
   });
 
+  withEachDriver((driver) => {
+    it(`refuses an append whose condition meets a damaged row, and no other, with ${driver}`, async () => {
+      await damage(driver, `UPDATE telltale_events SET payload = '{' WHERE position = 2`);
+      const asking = (after: number): Promise<unknown> =>
+        store.append([buildEvent()], { expect: { query: { 'payload.n': 7 }, after } });
+      const [refusal, other] = await Promise.all([rejectionOf(asking(0)), store.append([buildEvent()])]);
+      expect(refusal).to.include({ code: 'STORE_CORRUPT' });
+      expect(refusal.details).to.include({ position: 2 });
+      expect(other.position).to.equal(4);
+      await asking(2);
+      expect(store.health()).to.include({ status: 'open' }).and.not.to.have.property('lastError');
+    });
+
+    it(`refuses what reads damage before it writes, and goes on, with ${driver}`, async () => {
+      const lease = { lease: 'l', epoch: 1 };
+      await damage(
+        driver,
+        `UPDATE telltale_events SET payload = '{' WHERE position = 2;
+         INSERT INTO telltale_documents VALUES ('leases', 'l', CAST(x'ff' AS TEXT), '1', 0)`,
+      );
+      const [first] = (await store.page({ after: 0, through: 1, descending: false, limit: 1 })).events;
+      for (const change of [
+        store.rewrite([{ ...first!, position: 2 }]),
+        store.remove([{ from: 1, to: 1 }], 'x', lease),
+        store.putDocument('c', 'k', 1, { fence: lease }),
+      ])
+        expect(await rejectionOf(change)).to.include({ code: 'STORE_CORRUPT' });
+      expect(store.health().status).to.equal('open');
+      expect((await store.append([buildEvent()])).position).to.equal(4);
+    });
+
+    it(`reads around texts that are none, with ${driver}`, async () => {
+      const noText = `CAST(x'61ff' AS TEXT)`;
+      await damage(
+        driver,
+        `INSERT INTO telltale_documents VALUES ('c', 'whole', '1', '1', 0), ('c', 'bad', ${noText}, '2', 0), (${noText}, 'k', '1', '3', 0);
+         UPDATE telltale_paths SET path = ${noText} WHERE number = 1;
+         UPDATE telltale_events SET type = ${noText} WHERE position = 2;
+         UPDATE telltale_tombstones SET hash = ${noText}; UPDATE telltale_removals SET reason = ${noText}`,
+        async (fresh) => {
+          await fresh.append(buildEvents(1, { id: 'gone' }));
+          await fresh.remove([{ from: 4, to: 4 }], 'x');
+        },
+      );
+      expect((await store.document('c', 'whole'))?.value).to.equal(1);
+      for (const read of [store.document('c', 'bad'), store.listDocuments('c'), store.collections()])
+        expect(await rejectionOf(read)).to.include({ code: 'STORE_CORRUPT' });
+      expect((await rejectionOf(store.tombstones({ from: 1, to: 9 }, 9))).details).to.include({ position: 4 });
+      expect([...(await store.find(['gone'])).keys()]).to.deep.equal(['gone']);
+      expect((await store.removed()).map(({ from }) => from)).to.deep.equal([4]);
+      const tally = { by: ['type'], numbers: [], withoutReserved: false, after: 0, through: 3, limit: 9 } as const;
+      expect(await store.summarize(tally), 'it is counted by reading').to.equal(undefined);
+      await store.putDocument('c', 'bad', 2);
+      expect((await store.document('c', 'bad'))?.value).to.equal(2);
+      expect(store.health().status).to.equal('open');
+    });
+  });
+
+  it('finds texts in a log with a damaged row, which is told', async () => {
+    const fresh = freshStore({ search: true });
+    store = fresh;
+    await fresh.open();
+    await fresh.append(buildEvents(600, { payload: { text: 'common' } }));
+    await fresh.close();
+    const own = loadDriver().open(pathOf(fresh));
+    own.exec(`DELETE FROM telltale_search; DELETE FROM telltale_search_blocks;
+      UPDATE telltale_events SET payload = '{' WHERE position = 2`);
+    own.close();
+    await fresh.open();
+    await (fresh as Store & { idle(): Promise<void> }).idle();
+    expect(fresh.health().notices).to.deep.equal([]);
+    const search = (word: string): Promise<unknown> =>
+      eventsOf(fresh, { through: 512, words: { words: [word], in: ['payload'] } });
+    expect(await rejectionOf(search('seldom')), 'it may have had the word').to.include({ code: 'STORE_CORRUPT' });
+    await fresh.remove([{ from: 2, to: 2 }], 'damaged');
+    await (fresh as Store & { idle(): Promise<void> }).idle();
+    expect(await search('seldom')).to.deep.equal([]);
+  });
+
   for (const sql of ['DELETE FROM telltale_log', 'DROP TABLE telltale_log', 'DROP TABLE telltale_events'])
     it(`says what is missing where somebody ran ${sql}`, async () => {
       const fresh = freshStore({});
@@ -77,12 +156,17 @@ describe('sqlite: damaged rows', () => {
       expect(error.code).to.equal('STORE_CORRUPT');
     });
 
-  async function damage(driver: Parameters<typeof loadDriver>[0], sql: string): Promise<readonly string[]> {
+  async function damage(
+    driver: Parameters<typeof loadDriver>[0],
+    sql: string,
+    before?: (fresh: Store) => Promise<void>,
+  ): Promise<readonly string[]> {
     const options = { checkOnRead: true, ...(driver !== undefined && { driver }) };
     const fresh = freshStore(options);
     await fresh.open();
     const events = buildEvents(3, { entity: 'task/a', metadata: { requestId: 'r' } });
     await fresh.append(events);
+    await before?.(fresh);
     await fresh.close();
     const own = loadDriver(driver).open(pathOf(fresh));
     own.exec(sql);
