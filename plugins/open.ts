@@ -1,4 +1,4 @@
-import type { RetentionOptions } from '../lib/index.ts';
+import type { RetentionOptions, RetentionRule } from '../lib/index.ts';
 import { TelltaleError, expected, isTelltaleError, toError, toMs } from '../lib/plugin.ts';
 import type { Duration, Store } from '../lib/plugin.ts';
 
@@ -132,20 +132,22 @@ export function partsOf(url: string): { readonly place: string; readonly options
 
 /** A url without its password. */
 export function withoutPassword(url: string): string {
+  // Up to the last @: a password that was not encoded may have any character in it.
   return url
-    .replace(/^([a-z][a-z\d+.-]*:\/\/)([^/?#]*)@/i, (_, start: string, user: string) => `${start}${hidden(user)}@`)
+    .replace(/^([a-z][a-z\d+.-]*:\/\/)([^?#]*|.*:.*)@/i, (_, start: string, user: string) => `${start}${hidden(user)}@`)
     .replace(/([?&](?:\w*password|sslkey)=)[^&#]*/gi, '$1***');
 }
 
 /**
  * What the environment says of a bus: `TELLTALE_STORE` (a url), `_SCHEMA` (of PostgreSQL), `_DURABILITY` (`disk`, `os`
- * or `memory`), `_RETENTION` (`30d`, or the option as JSON), `_CACHE_TTL` (`30s`). The store is not opened yet.
+ * or `memory`), `_RETENTION` (`30d`, or the option as JSON), `_CACHE_TTL` (`30s`). What the url says itself goes before
+ * `_SCHEMA` and `_DURABILITY`. The store is not opened yet.
  *
  * ```js
  * const bus = await createBus({ source: 'planner', ...(await optionsFromEnv()) })
  * ```
  *
- * @throws `INVALID_OPTION` for a variable of this prefix that is unknown, or whose value is wrong
+ * @throws `INVALID_OPTION` for a variable of this prefix that is unknown, or whose value is wrong; it names the variable
  */
 export async function optionsFromEnv(
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -162,9 +164,13 @@ export async function optionsFromEnv(
   if (url === undefined && given.length > 0)
     throw expected('INVALID_OPTION', `${PREFIX}STORE`, `set where ${given[0]![0]} is`, undefined);
   if (url === undefined) return {};
+  let store = await inVariable('STORE', () => storeAt(url));
+  const extended = withVariables(url, env);
+  // Only a schema can be wrong here: the url alone was right.
+  if (extended !== url) store = await inVariable('SCHEMA', () => storeAt(extended));
   return {
-    store: await storeAt(withVariables(url, env)),
-    ...(retention !== undefined && { retention: retentionOf(retention) }),
+    store,
+    ...(retention !== undefined && { retention: await inVariable('RETENTION', () => retentionOf(retention)) }),
     ...(ttl !== undefined && { cache: { ttl: durationOf(ttl, `${PREFIX}CACHE_TTL`) } }),
   };
 }
@@ -195,28 +201,46 @@ function withVariables(url: string, env: Readonly<Record<string, string | undefi
   return `${url}${url.includes('?') ? '&' : '?'}${added.join('&')}`;
 }
 
-function retentionOf(text: string): RetentionOptions {
-  const variable = `${PREFIX}RETENTION`;
-  if (!/^\s*[[{]/.test(text)) {
-    const keepFor = durationOf(text, variable);
-    return { every: '1m', rules: [{ match: '**', keepFor }] };
-  }
-  try {
-    const json = JSON.parse(text) as RetentionOptions | NonNullable<RetentionOptions['rules']>;
-    return Array.isArray(json) ? { every: '1m', rules: json } : (json as RetentionOptions);
-  } catch (error) {
-    throw new TelltaleError('INVALID_OPTION', `${variable}: ${toError(error).message}`, { cause: error });
-  }
+async function retentionOf(text: string): Promise<RetentionOptions> {
+  const retention = /^\s*[[{]/.test(text) ? retentionIn(text) : { every: '1m' as const, rules: [keepingFor(text)] };
+  // What retention may be is known to a bus.
+  const { createBus } = await import('../lib/index.ts');
+  const { memory } = await import('./memory/index.ts');
+  await (await createBus({ source: 'telltale', store: memory(), retention })).close();
+  return retention;
 }
 
-function durationOf(text: string, variable: string): Duration {
+function retentionIn(json: string): RetentionOptions {
+  const value = JSON.parse(json) as RetentionOptions | NonNullable<RetentionOptions['rules']>;
+  return Array.isArray(value) ? { every: '1m', rules: value } : (value as RetentionOptions);
+}
+
+/** With its unit: whoever writes 30 means days, and would keep 30 ms. */
+function keepingFor(text: string): RetentionRule {
+  const isDuration = /[a-z]\s*$/i.test(text);
+  return { match: '**', keepFor: durationOf(isDuration ? text : '', `${PREFIX}RETENTION`, '30d', text) };
+}
+
+function durationOf(text: string, variable: string, such = '30s', given = text): Duration {
   const duration = /^\d+$/.test(text) ? Number(text) : text;
   try {
-    toMs(duration as Duration, variable);
+    if (toMs(duration as Duration, variable) > 0) return duration as Duration;
   } catch {
-    throw expected('INVALID_OPTION', variable, 'a duration such as 30s', text);
+    // Told below.
   }
-  return duration as Duration;
+  throw expected('INVALID_OPTION', variable, `a duration above 0 such as ${such}`, given);
+}
+
+/** Names the variable in what is thrown. */
+async function inVariable<T>(name: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { message } = toError(error);
+    if (message.includes(PREFIX + name)) throw error;
+    const isWrong = !isTelltaleError(error) || error.code.startsWith('INVALID_');
+    throw new TelltaleError(isWrong ? 'INVALID_OPTION' : error.code, `${PREFIX}${name}: ${message}`, { cause: error });
+  }
 }
 
 interface Parsed {
@@ -233,7 +257,8 @@ function parse(url: string): Parsed {
   const scheme = Object.hasOwn(SCHEMES, name) ? SCHEMES[name] : undefined;
   if (found === null || scheme === undefined) {
     const forms = Object.values(SCHEMES).map(({ form }) => form);
-    throw expected('INVALID_OPTION', 'the url of a store', `one such as ${forms.join(', ')}`, hiddenIn(url));
+    const hash = typeof url === 'string' && url.includes('#') ? ', with # written as %23' : '';
+    throw expected('INVALID_OPTION', 'the url of a store', `one such as ${forms.join(', ')}${hash}`, hiddenIn(url));
   }
   const [, , body = '', query = ''] = found;
   const left = new URLSearchParams();

@@ -150,6 +150,8 @@ describe('openStore', () => {
 
   it('hides passwords wherever a url may have them, and nothing else', () => {
     expect(withoutPassword('postgres://ann:p@ss:w@h:5/db?x=1')).to.equal('postgres://ann:***@h:5/db?x=1');
+    for (const password of ['p#ss', 'p/ss', 'p?ss', 'p@/s:s', 'p?a=b#c/d'])
+      expect(withoutPassword(`postgres://ann:${password}@h/db`)).to.equal('postgres://ann:***@h/db');
     expect(withoutPassword('postgres://ann@h/db')).to.equal('postgres://ann@h/db');
     expect(withoutPassword('postgres://h/db?user=a&password=b&x=1')).to.equal(
       'postgres://h/db?user=a&password=***&x=1',
@@ -218,7 +220,14 @@ describe('optionsFromEnv', () => {
       [{ TELLTALE_STORE: 'memory:', TELLTALE_RETENTION: 'for ever' }, 'TELLTALE_RETENTION'],
       [{ TELLTALE_STORE: 'memory:', TELLTALE_RETENTION: '[oops' }, 'TELLTALE_RETENTION'],
       [{ TELLTALE_STORE: 'memory:', TELLTALE_CACHE_TTL: '' }, 'TELLTALE_CACHE_TTL'],
-      [{ TELLTALE_STORE: '' }, 'the url of a store'],
+      [{ TELLTALE_STORE: '' }, 'TELLTALE_STORE'],
+      [{ TELLTALE_STORE: 'sqlite:./x.db?driver=none' }, 'TELLTALE_STORE'],
+      [{ TELLTALE_STORE: 'postgres://h/d', TELLTALE_SCHEMA: 'a b' }, 'TELLTALE_SCHEMA'],
+      [{ TELLTALE_STORE: 'memory:', TELLTALE_RETENTION: '30' }, 'TELLTALE_RETENTION'],
+      [{ TELLTALE_STORE: 'memory:', TELLTALE_RETENTION: '0d' }, 'TELLTALE_RETENTION'],
+      [{ TELLTALE_STORE: 'memory:', TELLTALE_RETENTION: '{"evry":"1m"}' }, 'TELLTALE_RETENTION'],
+      [{ TELLTALE_STORE: 'memory:', TELLTALE_RETENTION: '[{"keepFor":"30x"}]' }, 'TELLTALE_RETENTION'],
+      [{ TELLTALE_STORE: 'memory:', TELLTALE_CACHE_TTL: '0' }, 'TELLTALE_CACHE_TTL'],
     ];
     for (const [env, named] of bad) {
       const error = await rejectionOf(optionsFromEnv(env));
