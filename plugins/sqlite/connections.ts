@@ -103,7 +103,7 @@ async function openReader(connect: Connect, migrations: Migrations<Connection>):
   const { connection, file } = opened;
   connection.exec(`PRAGMA busy_timeout = ${READ_WAIT_MS}`);
   const look = (): unknown => identify(connection, file.path, { migrations, readOnly: true });
-  const found = await unlessBusy(READ_WAIT_MS, () => asFile(file.path, look));
+  const found = await unlessBusy(READ_WAIT_MS, () => asFile(file.path, look, true));
   if (found === 'empty') throw expected('STORE_PATH', file.path, "a log of Telltale's", 'an empty file');
   return opened;
 }

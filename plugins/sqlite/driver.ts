@@ -48,8 +48,14 @@ const SYNC_FAILURES: ReadonlySet<number> = new Set([1034, 1290]);
  */
 export function sqliteCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  const { code, errcode } = error as { readonly code?: unknown; readonly errcode?: unknown };
-  if (typeof errcode === 'number') return SYNC_FAILURES.has(errcode) ? 'IOERR_FSYNC' : NAMES.get(errcode & 0xff);
+  const { code, ...numbers } = error as {
+    readonly code?: unknown;
+    readonly errcode?: unknown;
+    readonly rawCode?: unknown;
+  };
+  // libsql has no name for some of the extended codes.
+  const number = numbers.errcode ?? numbers.rawCode;
+  if (typeof number === 'number') return SYNC_FAILURES.has(number) ? 'IOERR_FSYNC' : NAMES.get(number & 0xff);
   if (typeof code === 'string' && code.startsWith('SQLITE_')) {
     if (/^SQLITE_IOERR_(?:DIR_)?FSYNC$/.test(code)) return 'IOERR_FSYNC';
     return code.split('_')[1];

@@ -15,7 +15,7 @@ export interface Made {
 
 /** Looks at what lies at the path before any library does, and makes the folders above it. Throws `STORE_PATH`. */
 export function checkPath(path: string, { create, readOnly }: { create: boolean; readOnly: boolean }): Made {
-  const found = asReachable(path, () => statSync(path, { throwIfNoEntry: false }));
+  const found = asReachable(path, () => statSync(path, { throwIfNoEntry: false }), readOnly);
   if (found?.isDirectory() === true) throw expected('STORE_PATH', path, 'a file', 'a folder');
   if (found !== undefined && !found.isFile()) throw expected('STORE_PATH', path, 'a file', 'something else');
   if (found !== undefined) {
@@ -99,13 +99,13 @@ function closing(database: SqliteDatabase, closed: () => void): SqliteDatabase {
 }
 
 /** The first things said to a file that may be anything: what is wrong with it is `STORE_PATH`. */
-export function asFile<T>(path: string, work: () => T): T {
+export function asFile<T>(path: string, work: () => T, readOnly = false): T {
   try {
     return work();
   } catch (error) {
     const code = sqliteCode(error);
     if (code === 'NOTADB') throw expected('STORE_PATH', path, 'a SQLite database', 'a file of another kind');
-    if (code === 'CANTOPEN' || code === 'READONLY' || code === 'AUTH') throw unreachable(path, error);
+    if (code === 'CANTOPEN' || code === 'READONLY' || code === 'AUTH') throw unreachable(path, error, readOnly);
     throw toFailure(error, path);
   }
 }
@@ -130,7 +130,8 @@ function asReachable<T>(path: string, work: () => T, readOnly = false): T {
 }
 
 function unreachable(path: string, cause: unknown, readOnly = false): TelltaleError {
-  const what = readOnly ? 'read the file' : 'read and write the file';
-  const text = `expected to ${what} ${path}, and -wal and -shm beside it: ${toError(cause).message}`;
+  // SQLite takes its part in the log's locks there also where it only reads.
+  const what = readOnly ? `read the file ${path}, and to write` : `read and write the file ${path}, and`;
+  const text = `expected to ${what} -wal and -shm beside it: ${toError(cause).message}`;
   return new TelltaleError('STORE_PATH', text, { cause, details: { path } });
 }

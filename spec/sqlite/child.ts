@@ -3,7 +3,8 @@
  * `append <n>`: appends n events one by one and says `<id> <position>` of each; `batches <seed>`: appends batches until
  * it is killed and says `<id> <position> …` of each; `hold 0`: holds the file's lock until its input ends and says `held`
  * when it has it; `condition <n>`: n times tries to be the only one and says `won <i>`; `open <n>`: opens a log and is
- * killed before the n-th call of the driver, or says `open`; `migrate 0`: opens an older log, and says its version.
+ * killed before the n-th call of the driver, or says `open`; `migrate 0`: opens an older log, and says its version; `reach 0`
+ * and `reach 1`: opens a log for writing, and for reading only, and says `open` or what it failed of.
  */
 import { once } from 'node:events';
 import { writeSync } from 'node:fs';
@@ -98,12 +99,20 @@ async function bringUpToDate(): Promise<void> {
   closeConnections(connections);
 }
 
+async function reach(readOnly: number): Promise<void> {
+  const store = sqlite(path, { driver, readOnly: readOnly === 1 });
+  const error = await store.open().catch((thrown: unknown) => thrown);
+  say(isTelltaleError(error) ? `${error.code} ${error.message}` : 'open');
+  await store.close();
+}
+
 const DO: Readonly<Record<string, (number: number) => Promise<void>>> = {
   hold,
   append,
   batches,
   condition,
   open,
+  reach,
   migrate: bringUpToDate,
 };
 await DO[what]!(Number(number));

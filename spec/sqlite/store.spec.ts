@@ -73,6 +73,17 @@ describe('sqlite: the file', function () {
     expect((await verify(pathOf(store))).findings).to.deep.equal([]);
   });
 
+  it('packs payloads by their bytes, not by their characters', async () => {
+    await openFresh({ compressAbove: 2_048 });
+    const texts = ['a'.repeat(2_046), 'a'.repeat(2_047), 'é'.repeat(1_023), 'é'.repeat(1_024), '😀'.repeat(600)];
+    for (const payload of texts) await store.append([buildEvent({ payload })]);
+    const database = loadDriver().open(pathOf(store));
+    const rows = database.prepare('SELECT packed IS NOT NULL AS packed FROM telltale_events ORDER BY position').all([]);
+    database.close();
+    expect(rows.map(({ packed }) => packed)).to.deep.equal([0, 1, 0, 1, 1]);
+    expect((await readAll()).map(({ payload }) => payload)).to.deep.equal(texts);
+  });
+
   it('finds each fault that is made in the file, and none in one that is whole', async () => {
     await openFresh();
     await store.append(buildEvents(20, { entity: 'task/a', metadata: { requestId: 'r' } }));
