@@ -14,11 +14,11 @@ const MAX_TRIGRAMS = 24;
 const PLACEHOLDER = '\ufffd';
 /**
  * Characters whose lower case is the same in every version of Unicode: those of scripts to which no case is added any
- * more. Another one may be folded here and not in the process that wrote the event; nothing is told by it. Nor by NUL,
- * which no event has, and which no database takes in a text.
+ * more. Another one may be folded here and not in the process that wrote the event; nothing is told by it, nor by
+ * control characters, of which PostgreSQL does not take every one.
  */
 const UNSTABLE =
-  /[^\u0001-\u017f\u0386-\u03ce\u0400-\u045f\u0531-\u0587\u0590-\u109f\u1100-\u11ff\u2010-\u2027\u3000-\ua63f\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef\u{1f000}-\u{1faff}\u{20000}-\u{3ffff}]/gu;
+  /[^ -\u017f\u0386-\u03ce\u0400-\u045f\u0531-\u0587\u0590-\u109f\u1100-\u11ff\u2010-\u2027\u3000-\ua63f\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef\u{1f000}-\u{1faff}\u{20000}-\u{3ffff}]/gu;
 
 /** All that can be found of an event: its type, its entity, and the texts and numbers of its payload. `undefined`: too much. */
 export function searchedTextOf({
