@@ -88,8 +88,9 @@ export class Appender {
       const commit = await this.#withRoom(prepared, () => this.#atOnce(prepared.appends, rows));
       if (commit !== undefined) return commit;
     }
+    const { connections, names } = this.#port;
     return this.#withRoom(prepared, () =>
-      this.#port.connections.transaction((session) => this.#decide(session, prepared)),
+      connections.transaction(async (session) => this.#decide(session, prepared, await lockHead(session, names))),
     );
   }
 
@@ -99,16 +100,15 @@ export class Appender {
    */
   async decideWithin(session: Session, prepared: PreparedAppends): Promise<Commit> {
     const { names, partitions } = this.#port;
-    const { position } = await lockHead(session, names);
+    const head = await lockHead(session, names);
     // On another connection: a statement that fails for want of room would take the whole transaction with it.
-    await partitions.upTo(position + countEvents(prepared));
-    return this.#decide(session, prepared);
+    await partitions.upTo(head.position + countEvents(prepared));
+    return this.#decide(session, prepared, head);
   }
 
   /** Under the lock everything is looked up: an id that seemed fresh may be the reason for being here. */
-  async #decide(session: Session, prepared: PreparedAppends): Promise<Commit> {
-    const { names, lookUps, now, durability } = this.#port;
-    const head = await lockHead(session, names);
+  async #decide(session: Session, prepared: PreparedAppends, head: Head): Promise<Commit> {
+    const { lookUps, now, durability } = this.#port;
     const at = { head, now: now(), durability: durability() };
     const decision = await decide(lookingUp(prepared), at, lookUps(session));
     if (decision.records.length === 0) return decision;
