@@ -2,6 +2,11 @@ import { hash } from 'node:crypto';
 import type { TelltaleEvent } from './event.ts';
 import { isReserved } from './type-name.ts';
 
+const FEW_KEYS = 16;
+const MEMO_LIMIT = 4_096;
+const MEMO_LENGTH = 64;
+const names = new Map<string, string>();
+
 /**
  * What makes two events of one id the same: SHA-256, base64url, over type, source, entity, schemaVersion, payload and
  * the metadata a caller set, keys sorted. Time, correlation, cause, batch and the bus's own keys are not content.
@@ -11,8 +16,8 @@ export function contentHash(event: TelltaleEvent): string {
   const given = event.metadata['$content'];
   if (typeof given === 'string') return given;
   const { type, source, entity, schemaVersion, payload } = event;
-  const parts = [type, source, entity ?? null, schemaVersion, payload, ownMetadata(event)];
-  return hash('sha256', parts.map(canonicalJson).join('\n'), 'base64url');
+  const about = `${quoted(type)}\n${quoted(source)}\n${canonicalJson(entity ?? null)}\n${schemaVersion}`;
+  return hash('sha256', `${about}\n${canonicalJson(payload)}\n${ownMetadata(event)}`, 'base64url');
 }
 
 /** JSON with the keys of every object sorted by UTF-16 code units; what JSON cannot hold counts as null. */
@@ -31,12 +36,36 @@ function listJson(list: readonly unknown[]): string {
 
 function objectJson(value: Readonly<Record<string, unknown>>): string {
   let json = '';
-  for (const key of Object.keys(value).toSorted()) {
+  for (const key of sortedKeys(value)) {
     const member = value[key];
     if (member === undefined) continue;
-    json += `${json === '' ? '' : ','}${quoted(key)}:${canonicalJson(member)}`;
+    json += `${json === '' ? '' : ','}${nameOf(key)}${canonicalJson(member)}`;
   }
   return `{${json}}`;
+}
+
+// By insertion up to here: a copy, or a call with a comparison, costs more than the few keys that objects mostly have.
+function sortedKeys(value: object): string[] {
+  const keys = Object.keys(value);
+  if (keys.length > FEW_KEYS) return keys.toSorted();
+  for (let i = 1; i < keys.length; i++) {
+    const key = keys[i]!;
+    let at = i;
+    for (; at > 0 && keys[at - 1]! > key; at--) keys[at] = keys[at - 1]!;
+    keys[at] = key;
+  }
+  return keys;
+}
+
+/** A key as it stands before its value. The same ones come with every event. */
+function nameOf(key: string): string {
+  let name = names.get(key);
+  if (name !== undefined) return name;
+  name = `${quoted(key)}:`;
+  // Keys made up at run time must not grow the memo for ever.
+  if (names.size >= MEMO_LIMIT) names.clear();
+  if (key.length <= MEMO_LENGTH) names.set(key, name);
+  return name;
 }
 
 // Hashed on the way of every stored event: a text that needs no escape is quoted without the call.
@@ -47,10 +76,10 @@ function quoted(text: string): string {
 // eslint-disable-next-line no-control-regex -- control characters are what JSON escapes
 const NEEDS_ESCAPE = /[\u0000-\u001f"\\\ud800-\udfff]/;
 
-function ownMetadata(event: TelltaleEvent): Record<string, unknown> {
+function ownMetadata(event: TelltaleEvent): string {
   const own: Record<string, unknown> = {};
   for (const key of Object.keys(event.metadata)) {
     if (!isReserved(key) && key !== 'batchId' && key !== 'causes') own[key] = event.metadata[key];
   }
-  return own;
+  return objectJson(own);
 }

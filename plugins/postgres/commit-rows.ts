@@ -33,7 +33,7 @@ export function commitRows(appends: readonly PendingAppend[]): CommitRows | unde
       distances.push(follow(event, streams));
     }
   }
-  if (hasRepeated(events)) return undefined;
+  if (asked.length > 0 && hasRepeated(events)) return undefined;
   return { streams: [...streams.keys()], parameters: parametersOf(events, { asked, streams, distances }) };
 }
 

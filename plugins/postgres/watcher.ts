@@ -38,6 +38,8 @@ export class Watcher {
   #stopped = false;
   #attempts = 0;
   #isTold = true;
+  /** The gap behind the last notification is not over. */
+  #isResting = false;
   #hasChanged = false;
   #telling: Promise<void> | undefined;
   readonly #cancels = new Set<() => void>();
@@ -53,7 +55,7 @@ export class Watcher {
   notify(what: 'commits' | 'changes' = 'commits'): void {
     this.#isTold = false;
     if (what === 'changes') this.#hasChanged = true;
-    if (!this.#stopped) this.#telling ??= this.#tell().finally(() => (this.#telling = undefined));
+    if (!this.#stopped && !this.#isResting) this.#telling ??= this.#tell().finally(() => (this.#telling = undefined));
   }
 
   async stop(): Promise<void> {
@@ -74,8 +76,10 @@ export class Watcher {
     const what = this.#hasChanged ? `, '${CHANGES}'` : '';
     this.#isTold = true;
     this.#hasChanged = false;
+    this.#isResting = true;
     await line.session.query(`NOTIFY ${this.#port.channel}${what}`).catch(() => this.#lost(line));
     this.#after(GAP_MS, () => {
+      this.#isResting = false;
       if (!this.#isTold) this.notify();
     });
   }

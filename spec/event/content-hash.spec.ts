@@ -49,6 +49,21 @@ describe('contentHash', () => {
     expect(contentHash({ ...event, metadata: { $content: 'given' } })).to.equal('given');
   });
 
+  it('stays what it was: logs keep it for ever', () => {
+    const { entity: _, ...rest } = event;
+    const odd = JSON.parse('{"10":1,"9":[{}],"é":"\\n","__proto__":-0.5,"b":null,"B":true}') as unknown;
+    const many = Object.fromEntries(Array.from({ length: 40 }, (_value, i) => [`k${(i * 7) % 40}`, i]));
+    expect([
+      contentHash(event),
+      contentHash({ ...rest, payload: odd, metadata: {} }),
+      contentHash({ ...event, payload: many }),
+    ]).to.deep.equal([
+      'MGWIHf61qkL8CKss9sApzalzv_baU9tmAvlC3vcWvjs',
+      'z7vYAeEsF23gvtt819vs4WjjXnv12vEUS1fjS6Wrbf0',
+      'p1r-P5iMWQZ3CusUXyoYYtDxqwEIbsUsCGSTTtko92E',
+    ]);
+  });
+
   it('does not depend on the order of keys', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (payload) => {
