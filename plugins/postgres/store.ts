@@ -308,7 +308,8 @@ export class PostgresStore extends AbstractStore {
   }
 
   protected override _health(): Partial<Pick<StoreHealth, 'connections' | 'notices'>> {
-    const notices = [...(this.#indexes?.notices ?? []), ...(this.#texts?.notices ?? [])];
+    const parts = [this.#indexes, this.#texts, this.#watcher];
+    const notices = parts.flatMap((part) => part?.notices ?? []);
     return { connections: this.#connections.figures, notices };
   }
 

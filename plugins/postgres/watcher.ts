@@ -1,3 +1,4 @@
+import { toError } from '../../lib/plugin.ts';
 import type { Clock } from '../../lib/plugin.ts';
 import type { Connections, Session } from './connections.ts';
 import type { PgSingleClient } from './driver.ts';
@@ -38,10 +39,10 @@ export class Watcher {
   #stopped = false;
   #attempts = 0;
   #isTold = true;
-  /** The gap behind the last notification is not over. */
-  #isResting = false;
   #hasChanged = false;
   #telling: Promise<void> | undefined;
+  /** Why there is no line, where it could not be had. */
+  #failure: unknown;
   readonly #cancels = new Set<() => void>();
 
   constructor(port: WatcherPort, wake: (what: 'commits' | 'all') => void) {
@@ -51,11 +52,17 @@ export class Watcher {
     this.#poll();
   }
 
+  get notices(): readonly string[] {
+    if (this.#failure === undefined) return [];
+    const why = toError(this.#failure).message;
+    return [`no notifications are heard or sent (${why}): what others write is found after ${this.#port.pollMs} ms`];
+  }
+
   /** Something was committed here: events, or a change of events that were there before. */
   notify(what: 'commits' | 'changes' = 'commits'): void {
     this.#isTold = false;
     if (what === 'changes') this.#hasChanged = true;
-    if (!this.#stopped && !this.#isResting) this.#telling ??= this.#tell().finally(() => (this.#telling = undefined));
+    if (!this.#stopped) this.#telling ??= this.#tell().finally(() => (this.#telling = undefined));
   }
 
   async stop(): Promise<void> {
@@ -76,10 +83,8 @@ export class Watcher {
     const what = this.#hasChanged ? `, '${CHANGES}'` : '';
     this.#isTold = true;
     this.#hasChanged = false;
-    this.#isResting = true;
     await line.session.query(`NOTIFY ${this.#port.channel}${what}`).catch(() => this.#lost(line));
     this.#after(GAP_MS, () => {
-      this.#isResting = false;
       if (!this.#isTold) this.notify();
     });
   }
@@ -106,10 +111,12 @@ export class Watcher {
       await session.query(`LISTEN ${channel}`);
       this.#line = line;
       this.#attempts = 0;
+      this.#failure = undefined;
       // Whatever was told meanwhile was not heard.
       this.#wake('all');
       if (!this.#isTold) this.notify();
-    } catch {
+    } catch (error) {
+      this.#failure = error;
       if (client !== undefined) void connections.end(client);
       this.#retry();
     }
