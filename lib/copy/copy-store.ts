@@ -1,5 +1,5 @@
 import { systemClock } from '../clock.ts';
-import { TelltaleError, expected } from '../errors.ts';
+import { TelltaleError, expected, isTelltaleError, toError } from '../errors.ts';
 import type { Store } from '../store/port.ts';
 import { readDocuments, writeDocuments } from './documents.ts';
 import type { DocumentSet } from './documents.ts';
@@ -65,6 +65,7 @@ async function copy(from: Store, to: Store, options: CopyOptions, late: LateChan
   const mapping = mappingOf(options, to.supports.maxEventBytes);
   const mapped = map !== undefined;
   const target = await Target.prepare(to, from, { mapped, forget, mapping, end, now: systemClock.now() });
+  await target.mustNotBe(from);
   const source = new Source(from, { mapping, forget, leftOutAt: target.begun });
   const resumedFrom = (await to.head()).position;
   const { events, leftOut, tombstones } = await copyLog(source, to, target, { end, options });
@@ -117,10 +118,16 @@ async function opened<T>(store: Store, work: () => Promise<T>): Promise<T> {
   try {
     result = await work();
   } catch (error) {
-    // Why the work failed matters more than how the closing went.
-    await store.close().catch(() => undefined);
-    throw error;
+    const closing = await store.close().then(() => undefined, toError);
+    throw closing === undefined ? error : both(error, closing);
   }
   await store.close();
   return result;
+}
+
+/** Why the work failed comes first, and how the closing went is not lost. */
+function both(error: unknown, closing: Error): TelltaleError {
+  const code = isTelltaleError(error) ? error.code : 'STORE_UNAVAILABLE';
+  const message = `${toError(error).message}; and closing failed: ${closing.message}`;
+  return new TelltaleError(code, message, { cause: new AggregateError([error, closing], message) });
 }

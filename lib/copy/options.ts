@@ -26,7 +26,7 @@ export interface CopyOptions {
   /**
    * Nothing is kept of removed and left-out events but their positions, and no hash of what an event was before `map`
    * changed it: for an anonymised copy. A retry of such an event would be stored again, and the revisions of an entity
-   * that is gone start again.
+   * that is gone start again. What the source loses after it was copied leaves its id in the copy, as every removal does.
    * @default false
    */
   readonly forget?: boolean;

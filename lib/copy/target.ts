@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { TelltaleError, expected } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { Head, Store } from '../store/port.ts';
@@ -17,6 +18,8 @@ export interface CopyState {
   readonly begun: number;
   readonly mapped: boolean;
   readonly forget: boolean;
+  /** Which call noted this. */
+  readonly call: string;
 }
 
 /**
@@ -25,11 +28,13 @@ export interface CopyState {
  */
 export class Target {
   readonly #store: Store;
+  readonly #before: CopyState | undefined;
   #state: CopyState;
   #notedAt = performance.now();
 
-  private constructor(store: Store, state: CopyState) {
+  private constructor(store: Store, before: CopyState | undefined, state: CopyState) {
     this.#store = store;
+    this.#before = before;
     this.#state = state;
   }
 
@@ -40,14 +45,24 @@ export class Target {
     if (head.position > 0 || before !== undefined) await mustContinue(store, from, head, before, terms);
     const { mapped, forget, end, now } = terms;
     const begun = before?.begun ?? now;
-    const state = { mapped, forget, begun, position: head.position, through: end.position, state: 'copying' as const };
-    const target = new Target(store, state);
+    const [{ position }, call] = [head, randomUUID()];
+    const state = { mapped, forget, begun, call, position, through: end.position, state: 'copying' as const };
+    const target = new Target(store, before, state);
     await target.note(head.position, 'copying');
     return target;
   }
 
   get begun(): number {
     return this.#state.begun;
+  }
+
+  /** Throws `INVALID_OPTION` where the source is the same log by another name: it has this call's note. */
+  async mustNotBe(from: Store): Promise<void> {
+    const noted = (await from.document(COPIES, KEY))?.value as CopyState | undefined;
+    if (noted?.call !== this.#state.call) return;
+    if (this.#before === undefined) await this.#store.deleteDocument(COPIES, KEY);
+    else await this.#store.putDocument(COPIES, KEY, this.#before);
+    throw expected('INVALID_OPTION', 'the target of copyStore', 'another log than its source', this.#store.name);
   }
 
   /** Notes how far the copy is, seldom. */

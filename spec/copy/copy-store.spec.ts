@@ -330,6 +330,34 @@ describe('copyStore', () => {
       expect(error.message).to.include('from 5 to 6');
     });
 
+    it('the same log by another name, and leaves it as it was', async () => {
+      const [origin, copy] = [await opened(memory()), await opened(memory())];
+      await fill(origin, 20);
+      await copyStore(origin, copy);
+      for (const store of [copy, await opened(memory())]) {
+        const before = await store.document('copies', 'progress');
+        const other = new Proxy(store, { get: bound });
+        const error = await rejectionOf(copyStore(store, other));
+        expect([error.code, error.message.includes('another log than its source')]).to.deep.equal([
+          'INVALID_OPTION',
+          true,
+        ]);
+        expect((await store.document('copies', 'progress'))?.value).to.deep.equal(before?.value);
+      }
+    });
+
+    it('to hide that closing failed behind what failed before', async () => {
+      const [source, target] = [memory(), await opened(memory())];
+      const failing = new Proxy(source, {
+        get: (store, name) =>
+          name === 'close' ? () => Promise.reject(new Error('no way to close')) : bound(store, name),
+      });
+      await target.append(buildEvents(3));
+      const error = await rejectionOf(copyStore(failing, target));
+      expect(error.code).to.equal('STORE_OCCUPIED');
+      expect(error.message).to.include('; and closing failed: no way to close');
+    });
+
     it('itself as a target, unknown options, and a store that takes nothing over', async () => {
       const [source, target] = [await opened(memory()), await opened(memory())];
       expect((await rejectionOf(copyStore(source, source))).code).to.equal('INVALID_OPTION');
