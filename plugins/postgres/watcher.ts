@@ -39,6 +39,8 @@ export class Watcher {
   #stopped = false;
   #attempts = 0;
   #isTold = true;
+  /** The gap behind the last notification is not over. */
+  #isResting = false;
   #hasChanged = false;
   #telling: Promise<void> | undefined;
   /** Why there is no line, where it could not be had. */
@@ -62,7 +64,7 @@ export class Watcher {
   notify(what: 'commits' | 'changes' = 'commits'): void {
     this.#isTold = false;
     if (what === 'changes') this.#hasChanged = true;
-    if (!this.#stopped) this.#telling ??= this.#tell().finally(() => (this.#telling = undefined));
+    if (!this.#stopped && !this.#isResting) this.#telling ??= this.#tell().finally(() => (this.#telling = undefined));
   }
 
   async stop(): Promise<void> {
@@ -83,8 +85,10 @@ export class Watcher {
     const what = this.#hasChanged ? `, '${CHANGES}'` : '';
     this.#isTold = true;
     this.#hasChanged = false;
+    this.#isResting = true;
     await line.session.query(`NOTIFY ${this.#port.channel}${what}`).catch(() => this.#lost(line));
     this.#after(GAP_MS, () => {
+      this.#isResting = false;
       if (!this.#isTold) this.notify();
     });
   }

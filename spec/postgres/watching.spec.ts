@@ -3,7 +3,7 @@ import pg from 'pg';
 import { createVirtualClock } from '../../lib/plugin.ts';
 import type { Store, StoredEvent } from '../../lib/plugin.ts';
 import { buildEvent, buildEvents } from '../support/event-builder.ts';
-import { ask } from '../support/postgres-server.ts';
+import { ask, schemaName } from '../support/postgres-server.ts';
 import { Stores } from './stores.ts';
 
 const stores = new Stores();
@@ -116,6 +116,49 @@ describe('postgres: watching', function () {
     expect(await all).to.deep.equal(records.map(({ position }) => position));
     await store.close();
     await client.end();
+  });
+});
+
+describe('postgres: notifying', function () {
+  this.timeout(120_000);
+
+  before(async function () {
+    await stores.begin(this);
+  });
+
+  it('tells of the first commit at once, and of all that follow within 5 ms together', async () => {
+    const clock = createVirtualClock();
+    const schema = schemaName();
+    const store = stores.create({
+      schema,
+      connection: { connectionString: stores.server.url, application_name: schema },
+    });
+    await store.open({ clock });
+    const [row] = await ask<{ query: string }>(stores.server, 'SELECT query FROM pg_stat_activity WHERE pid = $1', [
+      await listening(schema),
+    ]);
+    const other = new pg.Client({ connectionString: stores.server.url });
+    await other.connect();
+    const heard: (string | undefined)[] = [];
+    other.on('notification', ({ payload }) => heard.push(payload));
+    await other.query(row!.query);
+    const hear = async (count: number): Promise<void> => {
+      while (heard.length < count) await other.query('SELECT 1');
+    };
+    await store.append([buildEvent()]);
+    await hear(1);
+    for (let n = 0; n < 20; n++) await store.append([buildEvent()]);
+    await other.query(row!.query.replace(/^LISTEN (.*)$/, "NOTIFY $1, 'end'"));
+    await hear(2);
+    expect(heard).to.deep.equal(['', 'end']);
+    while (heard.length < 3) {
+      await clock.advance(5);
+      await other.query('SELECT 1');
+    }
+    expect(heard).to.deep.equal(['', 'end', '']);
+    await other.end();
+    await store.close();
+    await stores.cleanUp(store);
   });
 });
 
