@@ -96,9 +96,9 @@ async function isReady(
   wanted: readonly WantedIndex[],
 ): Promise<boolean> {
   const found = await look(session, port);
-  const isPayloadLeft = port.indexPayload !== false || !found.has(port.names.plain('events_payload'));
+  const isPayloadLeft = port.indexPayload !== false || found.get(port.names.plain('events_payload')) !== 'I';
   const isNewest = (await identify(session, port, found)) === newestVersion(port.migrations ?? MIGRATIONS);
-  return isNewest && isPayloadLeft && wanted.every(({ name }) => found.has(name));
+  return isNewest && isPayloadLeft && wanted.every(({ name }) => found.get(name) === 'I');
 }
 
 async function build(
@@ -122,8 +122,9 @@ async function build(
   const position = await positionOf(session, names);
   // Partitions with events get their part of it later, without keeping anybody waiting.
   for (const index of wanted)
-    if (!found.has(index.name)) await session.query(createIndex(names, index, position === 0));
-  if (port.indexPayload === false && found.has(names.plain('events_payload'))) await dropPayloadIndex(session, names);
+    if (found.get(index.name) !== 'I') await session.query(createIndex(names, index, position === 0));
+  if (port.indexPayload === false && found.get(names.plain('events_payload')) === 'I')
+    await dropPayloadIndex(session, names);
   await partitions.make(session, position + 1);
 }
 

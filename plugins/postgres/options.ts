@@ -66,6 +66,7 @@ export interface PostgresOptions {
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const POOL = 'a Pool of pg';
+const PORT = 'an integer from 1 to 65535';
 
 const integer = (least: number, most: number): z.ZodInt => {
   const text = `an integer from ${least} to ${most}`;
@@ -86,9 +87,21 @@ const duration = (option: string, least: number, most: number): z.ZodType<number
     throw expected('INVALID_OPTION', `\`${option}\` of postgres`, `a duration from ${least} to ${most} ms`, value);
   });
 
+/** What `pg` would trip over, or take for something else; the rest is its own matter. */
+const connectionSchema = z.looseObject({
+  connectionString: z.string().optional(),
+  host: z.string().optional(),
+  port: z.union([integer(1, 65_535), z.string().regex(/^\d+$/, PORT)], PORT).optional(),
+  user: z.string().optional(),
+  password: z
+    .union([z.string(), z.custom((value) => typeof value === 'function')], 'a string or a function')
+    .optional(),
+  database: z.string().optional(),
+});
+
 const schema = z.strictObject({
   url: z.string().optional(),
-  connection: z.record(z.string(), z.unknown()).optional(),
+  connection: connectionSchema.optional(),
   pool: z.custom<PgPool>((value) => isPool(value), POOL).optional(),
   poolSize: integer(2, 1_000).default(10),
   schema: name(63).default('telltale'),
@@ -124,11 +137,8 @@ export interface ParsedOptions {
 }
 
 /** Throws `INVALID_OPTION`. */
-export function parseOptions(
-  given: string | PostgresOptions | undefined,
-  databaseUrl: string | undefined,
-): ParsedOptions {
-  const options = parseWith(schema, typeof given === 'string' ? { url: given } : (given ?? {}), 'postgres');
+export function parseOptions(given: string | PostgresOptions = {}, databaseUrl: string | undefined): ParsedOptions {
+  const options = parseWith(schema, typeof given === 'string' ? { url: given } : given, 'postgres');
   const { url, connection, pool, timeout: timeoutMs, poll: pollMs, ...rest } = options;
   const place = placeOf({ url, connection, pool }, databaseUrl);
   return Object.freeze({ ...rest, indexPayload: options.indexPayload, place, timeoutMs, pollMs });
@@ -162,10 +172,10 @@ const targetSchema = schema
 
 /** A url, a pool, or options. Throws `INVALID_OPTION`. */
 export function parseTarget(
-  given: string | PgPool | PostgresTargetOptions | undefined,
+  given: string | PgPool | PostgresTargetOptions = {},
   databaseUrl: string | undefined,
 ): ParsedTarget {
-  const asked = typeof given === 'string' ? { url: given } : isPool(given) ? { pool: given } : (given ?? {});
+  const asked = typeof given === 'string' ? { url: given } : isPool(given) ? { pool: given } : given;
   const options = parseWith(targetSchema, asked, 'postgresTarget');
   const { poolSize, schema: schemaName, timeout: timeoutMs, retryFor: retryForMs, setup } = options;
   const place = placeOf(options, databaseUrl);
@@ -186,14 +196,13 @@ function placeOf(
 
 function checkUrl(url: string | undefined): string {
   const protocol = url !== undefined && URL.canParse(url) ? new URL(url).protocol : '';
-  if (protocol === 'postgres:' || protocol === 'postgresql:') return url!;
-  const given = protocol === '' ? url : `${protocol}…`;
+  if (protocol !== '' && /^postgres(?:ql)?:\/\//i.test(url!)) return url!;
   // The text of a url may hold a password.
   throw expected(
     'INVALID_OPTION',
     '`url` of postgres',
     'postgres://user:password@host:5432/database, or DATABASE_URL to be set',
-    given === undefined ? undefined : protocol || 'no url',
+    url === undefined ? undefined : protocol || 'no url',
   );
 }
 

@@ -44,23 +44,6 @@ describe('postgres: opening', function () {
     return schema;
   }
 
-  it('says at once what is wrong with its options', () => {
-    const wrong: readonly (() => unknown)[] = [
-      () => postgres('mysql://localhost/x'),
-      () => postgres('not a url'),
-      () => postgres({ url: 'postgres://a', pool: new pg.Pool() }),
-      () => postgres({ url: 'postgres://a', schema: 'x"; DROP' }),
-      () => postgres({ url: 'postgres://a', schema: '' }),
-      () => postgres({ url: 'postgres://a', tablePrefix: 'ä' }),
-      () => postgres({ url: 'postgres://a', index: ['type'] }),
-      () => postgres({ url: 'postgres://a', partitionEvents: 1 }),
-      () => postgres({ url: 'postgres://a', timeout: '1ms' }),
-      () => postgres({ url: 'postgres://a', pool: {} as never }),
-      () => postgres({ url: 'postgres://a', colour: 'red' } as never),
-    ];
-    for (const make of wrong) expect(make, String(make)).to.throw().with.property('code', 'INVALID_OPTION');
-  });
-
   it('keeps the password of a wrong url to itself', () => {
     expect(() => postgres('mysql://me:secret@localhost/x'))
       .to.throw()
@@ -101,49 +84,6 @@ describe('postgres: opening', function () {
     expect(await codeOf(other((to) => (to.pathname = '/no_such_database')))).to.equal('STORE_ACCESS');
     expect(await codeOf(other((to) => (to.username = 'nobody_known')))).to.equal('STORE_ACCESS');
     expect(await codeOf(other((to) => (to.password = 'wrong')))).to.equal('STORE_ACCESS');
-  });
-
-  it('leaves nothing behind where it may not make its tables, or not write to them', async () => {
-    const role = freshSchema();
-    const schema = freshSchema();
-    await ask(stores.server, `CREATE ROLE ${role} LOGIN PASSWORD 'x'`);
-    const url = new URL(stores.server.url);
-    [url.username, url.password] = [role, 'x'];
-    try {
-      expect(await codeOf(postgres({ url: url.href, schema }))).to.equal('STORE_ACCESS');
-      expect(await tablesIn(schema)).to.deep.equal([]);
-      const owner = stores.create({ schema });
-      await owner.open();
-      await ask(stores.server, `GRANT USAGE ON SCHEMA ${schema} TO ${role}`);
-      await ask(stores.server, `GRANT SELECT ON ALL TABLES IN SCHEMA ${schema} TO ${role}`);
-      const reader = postgres({ url: url.href, schema });
-      const error = await rejectionOf(reader.open());
-      expect(error.code).to.equal('STORE_ACCESS');
-      expect(error.message).to.include('may not read and write');
-      await owner.close();
-    } finally {
-      await ask(stores.server, `DROP OWNED BY ${role}`);
-      await ask(stores.server, `DROP ROLE ${role}`);
-    }
-  });
-
-  it('refuses tables of the same name that are not its own, and touches nothing', async () => {
-    for (const foreign of [
-      'CREATE TABLE x.events (a int)',
-      'CREATE TABLE x.meta (a int)',
-      'CREATE VIEW x.streams AS SELECT 1',
-    ]) {
-      const schema = freshSchema();
-      await ask(stores.server, `CREATE SCHEMA ${schema}`);
-      await ask(stores.server, foreign.replace('x.', `${schema}.`));
-      const before = await tablesIn(schema);
-      expect(await codeOf(stores.create({ schema })), foreign).to.equal('STORE_PATH');
-      expect(await tablesIn(schema), foreign).to.deep.equal(before);
-      const beside = stores.create({ schema, tablePrefix: 'own_' });
-      await beside.open();
-      expect((await beside.append([buildEvent()])).position).to.equal(1);
-      await beside.close();
-    }
   });
 
   it('refuses the log of a newer version', async () => {
