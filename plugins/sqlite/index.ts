@@ -14,6 +14,9 @@ export type { Finding, VerifyOptions, VerifyReport } from './verify.ts';
 
 /**
  * A log of events in an SQLite file that any number of processes on one machine write and read.
+ * Where the file or its `-wal` is deleted, moved or replaced while it is open, nothing more is acknowledged
+ * (`STORE_FAILED`): what was acknowledged had been committed to the file that was then at the path. One that is overwritten
+ * in place (`cp`) is not noticed.
  *
  * @param path of the file; made when it is not there. `-wal` and `-shm` lie beside it while it is open
  * @throws `INVALID_OPTION` at once; `NOT_SUPPORTED` where no driver is installed, `STORE_PATH`, `STORE_VERSION`,

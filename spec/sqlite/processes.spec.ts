@@ -1,10 +1,12 @@
 import { expect } from 'chai';
+import { createBus } from '../../lib/index.ts';
 import type { Store, StoredEvent } from '../../lib/plugin.ts';
 import { buildEvent } from '../../plugins/contract/build-event.ts';
 import { verify } from '../../plugins/sqlite/index.ts';
 import { leastHoldMs } from '../support/loop-hold.ts';
 import { Child } from './children.ts';
 import { INSTALLED, withEachDriver } from './drivers.ts';
+import { killWriters } from './killed-writers.ts';
 import { cleanUp, freshStore, pathOf, storeAt } from './files.ts';
 
 /** Nothing holds the event loop longer. */
@@ -90,34 +92,25 @@ describe('sqlite: several processes on one file', function () {
     it(`loses, doubles and splits nothing over 12 writers killed while they commit, with ${driver}`, async () => {
       store = freshStore({ driver, busyTimeout: 60_000 });
       await store.open();
-      const acknowledged = new Map<string, number>();
-      const killOne = async (seed: number): Promise<void> => {
-        const child = new Child('batches', driver, pathOf(store), seed);
-        await child.said(3 + seed * 4);
-        child.kill();
-        await child.end();
-        for (const line of child.lines.slice(1)) {
-          const words = line.split(' ');
-          for (let i = 0; i < words.length; i += 2) acknowledged.set(words[i]!, Number(words[i + 1]));
-        }
-      };
-      // Four at a time, so that one is killed while another writes and a third recovers.
-      for (let seed = 0; seed < 12; seed += 4) {
-        await Promise.all([0, 1, 2, 3].map((n) => killOne(seed + n)));
-        await store.append([buildEvent()]);
-      }
-      const events = await readAll(store);
-      const stored = new Map(events.map(({ id, position }) => [id, position]));
-      expect(stored.size, 'none is there twice').to.equal(events.length);
-      for (const [id, position] of acknowledged) expect(stored.get(id), id).to.equal(position);
-      for (const id of stored.keys()) {
-        const batch = /^(.*)-\d+\.(\d)$/.exec(id);
-        if (batch === null) continue;
-        for (let i = 0; i < Number(batch[2]); i++)
-          expect(stored.has(`${batch[1]}-${i}.${batch[2]}`), `all of ${batch[1]}`).to.equal(true);
-      }
-      expect(acknowledged.size).to.be.greaterThan(50);
-      expect((await verify(pathOf(store), { driver })).findings).to.deep.equal([]);
+      expect(await killWriters(store, driver, 12)).to.be.greaterThan(50);
+    });
+
+    it(`keeps the order of what a bus publishes while another has the lock longer than it waits, with ${driver}`, async () => {
+      store = freshStore({ driver, busyTimeout: 30 });
+      const bus = await createBus({ source: 'test', store });
+      const holder = new Child('hold', driver, pathOf(store));
+      await holder.said(1);
+      const published = Array.from({ length: 20 }, (_, n) => bus.publish('work.done', { n }));
+      while (store.health().lastError === undefined) await new Promise((resolve) => setImmediate(resolve));
+      expect(store.health().lastError!.code).to.equal('STORE_UNAVAILABLE');
+      holder.letGo();
+      const receipts = await Promise.all(published);
+      expect(receipts.map(({ position }) => position)).to.deep.equal(Array.from({ length: 20 }, (_, n) => n + 1));
+      expect((await readAll(store)).map(({ payload }) => (payload as { n: number }).n)).to.deep.equal(
+        receipts.map((_, n) => n),
+      );
+      await holder.end();
+      await bus.close();
     });
   });
 
