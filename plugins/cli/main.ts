@@ -164,7 +164,7 @@ program
 program
   .command('verify')
   .description('prove what a store promises: contract, gap test, kill test, round trips; on fresh stores beside it')
-  .argument('<store>', 'the url of a store, or a module that exports createStore({ name, clock })')
+  .argument('<store>', 'the url of a store, or a module that exports createStore({ name })')
   .option('--scratch <name>', 'what the stores of the tests are called; needed where the store holds events')
   .option('--kills <n>', 'how often a writing process is killed; default: 8')
   .option('--events <n>', 'how many events the gap test writes; default: 2000')
