@@ -30,6 +30,7 @@ export class Removal {
   readonly #slice: Slice;
   #removed = 0;
   #bytes = 0;
+  #hasLarge = false;
 
   constructor(connection: Connection, paths: readonly KeyPath[], why: Why, forMs: number) {
     this.#connection = connection;
@@ -68,6 +69,8 @@ export class Removal {
     do {
       const end = await this.#bury(next, to);
       this.#connection.run('DELETE FROM telltale_events WHERE position >= ? AND position <= ?', [next, end]);
+      // What is deleted is overwritten, here and again by the commit.
+      if (this.#hasLarge) await turn();
       next = end + 1;
     } while (next <= to && !this.#slice.isOver);
     return next - 1;
@@ -93,13 +96,20 @@ export class Removal {
     else this.#connection.run('DELETE FROM telltale_keys WHERE position = ?', [event.position]);
     this.#removed++;
     this.#bytes += row['bytes'] as number;
+    if (row['payload'] !== null) return;
+    this.#hasLarge = true;
+    await turn();
   }
 
   async #large(position: number): Promise<Salvaged> {
     const row = this.#connection.get(`SELECT ${WHOLE} FROM telltale_events WHERE position = ?`, [position])!;
     const salvaged = await salvage(row);
     // To hash it takes as long again as to read it.
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     return salvaged;
   }
+}
+
+async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
 }
