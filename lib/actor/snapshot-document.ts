@@ -120,6 +120,7 @@ async function isInLog(store: Store, entity: string, { position, revision, event
 const pack = async (state: unknown): Promise<string> =>
   (await deflate(JSON.stringify(state), { level: LEVEL })).toString('base64');
 
+/** `undefined` where it is damaged. */
 async function unpack(packed: string): Promise<Pick<Snapshot, 'state'> | undefined> {
   try {
     const text = await inflate(Buffer.from(packed, 'base64'), { maxOutputLength: MAX_TEXT_BYTES });

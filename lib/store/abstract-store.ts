@@ -279,7 +279,7 @@ export abstract class AbstractStore extends StoreBackend implements Port.Store {
     try {
       await this._open();
       const head = await this._head().catch(async (thrown: unknown) => {
-        await this._close().catch(() => undefined);
+        await this._close().catch(() => undefined); // Why it was not opened says more.
         throw thrown;
       });
       this.#feed.start(head.position);

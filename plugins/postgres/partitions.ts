@@ -52,7 +52,10 @@ export class Partitions {
     this.#end = 0;
   }
 
-  /** The log has come to `position`: makes the next partition in time. What fails is tried again with a later one. */
+  /**
+   * The log has come to `position`: makes the next partition in time. What fails is tried again with a later one, and
+   * told to the append that finds none.
+   */
   reached(position: number): void {
     if (position < this.#end - this.#size / 2) return;
     this.#making ??= this.upTo(position + this.#size)

@@ -131,6 +131,7 @@ function identityOf(connections: Connections, asked: Asked): Promise<string> {
   if (identity !== undefined) return identity;
   identity = askIdentity(asked);
   identities.set(connections, identity);
+  // Whoever asked is told; the next one asks anew.
   identity.catch(() => identities.delete(connections));
   return identity;
 }

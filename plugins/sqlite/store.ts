@@ -153,6 +153,7 @@ export class SqliteStore extends AbstractStore {
     try {
       await this.#guard(() => this.#start(this.#connections!));
     } catch (error) {
+      // Why it was not opened says more.
       await this._close().catch(() => undefined);
       throw error;
     }
