@@ -103,7 +103,7 @@ export function itSearches({ open, beside, clean, entries, refuse, damage }: Sea
     opened.length = 0;
   });
   it('finds what looking at everything finds, whatever is searched', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const store = used(await open(true));
     const given = fc.sample(payloads, { numRuns: 3 * BLOCK, seed: 7 });
     for (let at = 0; at < given.length; at += BLOCK)
