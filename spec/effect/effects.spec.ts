@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import type { Bus } from '../../lib/api.ts';
 import { createBus } from '../../lib/bus.ts';
 import { createVirtualClock } from '../../lib/clock.ts';
 import { TelltaleError } from '../../lib/errors.ts';
@@ -15,6 +16,20 @@ import { quickFolder } from '../support/quick-folder.ts';
 import { createGate, turn, turnsUntil } from '../support/turns.ts';
 
 const unavailable = (): TelltaleError => new TelltaleError('STORE_UNAVAILABLE', 'no answer');
+
+/** A handler whose effect is stored and that fails all the same; answers how often the effect was carried out. */
+async function failBehindEffect(bus: Bus): Promise<() => number> {
+  let runs = 0;
+  bus.on('$bus.handler.failed', () => undefined);
+  bus.on('a', async (_, { effect }) => {
+    await effect('x', () => ++runs);
+    throw new Error('no');
+  });
+  bus.emit('a', null);
+  await bus.settled();
+  await bus.flush();
+  return () => runs;
+}
 
 describe('context.effect', () => {
   it('runs once over the attempts of a handler and gives the result back', async () => {
@@ -287,41 +302,25 @@ describe('context.effect', () => {
   it('refuses a result that retention has removed, and does not run the function again', async () => {
     const store = memory();
     const { bus } = await createTestBus({ store });
-    let runs = 0;
-    bus.on('$bus.handler.failed', () => undefined);
-    bus.on('a', async (_, { effect }) => {
-      await effect('x', () => ++runs);
-      throw new Error('no');
-    });
-    bus.emit('a', null);
-    await bus.settled();
-    await bus.flush();
+    const runs = await failBehindEffect(bus);
     const done = (await logged(store, true)).find(({ type }) => type === '$effect.done')!;
     await store.remove([{ from: done.position, to: done.position }], 'test');
     const report = await bus.deadLetters.retry({});
     expect(report.failures[0]).to.have.nested.property('error.code', 'EVENTS_REMOVED');
-    expect(runs).to.equal(1);
+    expect(runs()).to.equal(1);
   });
 
   it('lasts 30 days: a letter that is kept longer is not tried again after that', async () => {
     const rules = [{ match: '$dead-letter.**' }];
     const { bus, clock } = await createTestBus({ store: memory(), retention: { rules, firstSweepAtMost: 1 } });
-    let runs = 0;
-    bus.on('$bus.handler.failed', () => undefined);
-    bus.on('a', async (_, { effect }) => {
-      await effect('x', () => ++runs);
-      throw new Error('no');
-    });
-    bus.emit('a', null);
-    await bus.settled();
-    await bus.flush();
+    const runs = await failBehindEffect(bus);
     await clock.advance(29 * 86_400_000);
     await bus.retention.enforce();
     expect((await bus.deadLetters.retry({})).failures[0]).to.have.nested.property('error.message', 'no');
     await clock.advance(2 * 86_400_000);
     expect((await bus.retention.enforce()).removed.events).to.equal(1);
     expect((await bus.deadLetters.retry({})).failures[0]).to.have.nested.property('error.code', 'EVENTS_REMOVED');
-    expect(runs).to.equal(1);
+    expect(runs()).to.equal(1);
   });
 
   it('is kept for 30 days where no rule decides about it', async () => {
