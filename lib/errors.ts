@@ -72,7 +72,7 @@ export const ERRORS = {
   DOCUMENT_TOO_LARGE: 'the documents of this store have reached their limit',
   LEASE_LOST: 'the lease was taken over by another owner',
   TARGET_BROKEN:
-    'a target of `checkpointIn` does not keep to its port, or its file or table is damaged, of another program or out of reach; the message names what came',
+    'a target of `checkpointIn` does not keep to its port, was filled from another log, or its file or table is damaged, of another program or out of reach; the message names what came',
   PUBLISH_IN_TRANSACTION:
     'a handler with `checkpointIn` publishes into a log that is not in the database of its target (emit the event, or keep both in one database), or when it has ended',
   EVENTS_REMOVED: 'the events asked for were removed on purpose; the message names their positions and since when',
