@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -148,6 +149,21 @@ describe('telltale verify', function () {
       .to.match(/✗ P5 /)
       .and.match(/^P5 broken: never starts a revision again, whatever was removed: /m);
     expect(out).to.match(/^\d+ tests? failed, in /m);
+  });
+
+  it('removes what its tests have made when it is stopped by Ctrl-C, with exit code 130', async () => {
+    const words = [join(root, 'dist/plugins/cli/main.js'), 'verify', `sqlite:${home}/log.db`];
+    const child = spawn(process.execPath, words, { cwd: home });
+    let [out, err] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text;
+      if (!child.killed && /\d of \d+ tests/.test(err)) child.kill('SIGINT');
+    });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    expect(code, out + err).to.equal(130);
+    expect(out).to.match(/^stopped in test \d+ of \d+: .*What the tests made is removed$/m);
+    expect(readdirSync(home)).to.deep.equal([]);
   });
 
   async function problem(...words: readonly string[]): Promise<string> {
