@@ -185,7 +185,8 @@ function health(core: Core, closed: boolean): Health {
   const backlog = core.writer?.backlog ?? { events: 0, bytes: 0 };
   if (!store)
     return { status: closed ? 'closed' : isDegraded ? 'degraded' : 'ok', durability: 'none', backlog, notices: own };
-  const { durability, diskFreeBytes, notices, lastError = core.writer?.lastError, ...its } = store.health();
+  const { durability, diskFreeBytes, connections, notices, ...its } = store.health();
+  const { lastError = core.writer?.lastError } = its;
   const failed = core.writer?.state === 'stopped' || its.status === 'failed';
   const degraded = isDegraded || core.writer?.state === 'retrying';
   return {
@@ -197,6 +198,7 @@ function health(core: Core, closed: boolean): Health {
     notices: [...notices, ...own],
     ...(lastError && { lastError: describeError(lastError) }),
     ...(diskFreeBytes !== undefined && { diskFreeBytes }),
+    ...(connections && { connections }),
   };
 }
 

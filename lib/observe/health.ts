@@ -12,6 +12,8 @@ export interface Health {
   readonly backlog: { readonly events: number; readonly bytes: number };
   readonly lastError?: { readonly code: string; readonly message: string };
   readonly diskFreeBytes?: number;
+  /** Of a store behind a network: connections open and idle, and calls that wait for one. */
+  readonly connections?: { readonly open: number; readonly idle: number; readonly waiting: number };
   /** What the store found at opening or could not do since, and what the parts of the bus have to say. */
   readonly notices: readonly string[];
 }

@@ -5,7 +5,7 @@ import type { Connections, Session } from './connections.ts';
 import { MIGRATIONS, createIndex, createTables, wantedIndexes } from './ddl.ts';
 import type { Migrated, WantedIndex } from './ddl.ts';
 import type { PgClient } from './driver.ts';
-import { isHeld } from './failures.ts';
+import { isHeld, isTaken, sqlState } from './failures.ts';
 import { APPEND, TABLES } from './names.ts';
 import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
@@ -62,10 +62,15 @@ async function buildInTurn(port: OpeningPort, wanted: readonly WantedIndex[]): P
       await connections.transaction((session, client) => build(session, client, port, wanted));
       return;
     } catch (error) {
-      if (!isHeld(error) || performance.now() > end) throw error;
+      if (!(isHeld(error) || isMadeMeanwhile(error)) || performance.now() > end) throw error;
     }
     await wait(GAP_MS);
   }
+}
+
+/** A log with another prefix in the same schema has another lock. */
+function isMadeMeanwhile(error: unknown): boolean {
+  return isTaken(error) || sqlState(error) === '42P06';
 }
 
 async function positionOf(session: Pick<Session, 'query'>, names: Names): Promise<number> {

@@ -7,7 +7,11 @@ import { turn } from '../support/turn.ts';
 
 class StoreOnDisk extends FlakyStore {
   protected override _health(): Partial<StoreHealth> {
-    return { diskFreeBytes: 1_234, notices: ['a torn tail was set aside'] };
+    return {
+      diskFreeBytes: 1_234,
+      connections: { open: 3, idle: 2, waiting: 1 },
+      notices: ['a torn tail was set aside'],
+    };
   }
 }
 
@@ -20,7 +24,7 @@ describe('bus.health', () => {
     expect(bus.health().status).to.equal('closed');
   });
 
-  it('names the store, its durability, what waits for it, its notices and the disk left', async () => {
+  it('names the store, its durability, what waits for it, its notices, the disk left and its connections', async () => {
     const { bus } = await createTestBus({ store: new StoreOnDisk() });
     bus.emit('a', null);
     const { backlog, ...health } = bus.health();
@@ -30,6 +34,7 @@ describe('bus.health', () => {
       durability: 'memory',
       notices: ['a torn tail was set aside'],
       diskFreeBytes: 1_234,
+      connections: { open: 3, idle: 2, waiting: 1 },
     });
     expect(backlog.events).to.equal(1);
     expect(backlog.bytes).to.be.within(100, 1_000);

@@ -164,6 +164,22 @@ describe('postgres: opening', function () {
     await pool.end();
   });
 
+  it('serves two buses with one log on one pool, and tells in their health how it is doing', async () => {
+    const pool = new pg.Pool({ connectionString: stores.server.url, max: 3 });
+    const schema = freshSchema();
+    const places = [{ schema }, { schema }, { schema, tablePrefix: 'other_' }];
+    const buses = await Promise.all(places.map((place) => createBus({ store: postgres({ ...place, pool }) })));
+    expect((await buses[0]!.publish('task.created', 1)).position).to.equal(1);
+    expect((await buses[2]!.publish('task.created', 2)).position).to.equal(1);
+    const held = await Promise.all([pool.connect(), pool.connect(), pool.connect()]);
+    const asked = Promise.all(buses.map((bus) => bus.count()));
+    for (const bus of buses) expect(bus.health().connections).to.include({ open: 3, idle: 0 });
+    for (const client of held) client.release();
+    expect(await asked).to.deep.equal([1, 1, 1]);
+    await Promise.all(buses.map((bus) => bus.close()));
+    await pool.end();
+  });
+
   it('says in its health how its pool is doing', async () => {
     const store = stores.create({ schema: freshSchema() });
     await store.open();
