@@ -35,7 +35,7 @@ export function tallyStatement(query: TallyQuery, dialect: Dialect, table: strin
   const groups = by.map((field) => COLUMNS[field] as string);
   // The same division as in JavaScript, and the same floor.
   if (bucketMs !== undefined) groups.push(`floor(time / ${bind(bucketMs)})`);
-  const spans = numbers.map((field) => `min(${COLUMNS[field]}), max(${COLUMNS[field]})`);
+  const spans = numbers.flatMap((field) => [`min(${COLUMNS[field]})`, `max(${COLUMNS[field]})`]);
   const columns = [...groups, 'count(*)', 'min(position)', ...spans];
   const bounds = [`position > ${bind(after)}`, `position <= ${bind(through)}`];
   if (withoutReserved) bounds.push(`NOT (type >= '$' AND type < '%')`);
