@@ -1,4 +1,5 @@
 // Small programs as users write them; each ends by itself, and what it prints and how it exits is the test.
+import { setImmediate as turn } from 'node:timers/promises';
 import { createBus, jsonFile, type Bus } from '../../lib/index.ts';
 import { connectWorkers, type WorkerPool } from '../../plugins/worker-threads/index.ts';
 import { FlakyStore } from '../support/flaky-store.ts';
@@ -26,9 +27,11 @@ async function work(bus: Bus): Promise<WorkerPool> {
   return pool;
 }
 
-/** What would keep the process alive, its output apart. */
-const leftovers = (): readonly string[] =>
-  process.getActiveResourcesInfo().filter((resource) => /worker|port|timeout|immediate/i.test(resource));
+/** What would keep the process alive, its output apart, once Node has had some turns to give back what was closed. */
+async function leftovers(): Promise<readonly string[]> {
+  for (let i = 0; i < 10; i++) await turn();
+  return process.getActiveResourcesInfo().filter((resource) => /worker|port|timeout|immediate/i.test(resource));
+}
 
 const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
   async 'close while a handler is tried again'() {
@@ -89,13 +92,13 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
     const bus = await createBus({ store: jsonFile(folder) });
     const pool = await work(bus);
     await pool.close();
-    say([pool.workers().map(({ status }) => status), leftovers()]);
+    say([pool.workers().map(({ status }) => status), await leftovers()]);
   },
   async 'a bus with a pool that is closed'() {
     const bus = await createBus();
     const pool = await work(bus);
     await bus.close();
-    say([pool.workers().map(({ status }) => status), leftovers()]);
+    say([pool.workers().map(({ status }) => status), await leftovers()]);
   },
   async 'a join nobody awaits'() {
     const bus = await createBus();
