@@ -1,7 +1,6 @@
 import { Actor } from './actor/actor.ts';
 import { checkActorName, parseBehaviour, type Behaviour } from './actor/behaviour.ts';
 import { ActorContext, type ActorSite } from './actor/context.ts';
-import { copyState } from './actor/copy-state.ts';
 import { decide } from './actor/decide.ts';
 import { NONE_GONE, type ActorFigures, type ActorsGone } from './actor/figures.ts';
 import { addressOf, checkKey, instanceFor } from './actor/keys.ts';
@@ -148,7 +147,7 @@ function createHandle(core: Core, actor: ActorRef): object {
     },
     state: async (key?: string) => {
       mustBeThere(core, actor);
-      return copyState(await actor.state(key));
+      return actor.state(key);
     },
     snapshot: async (key?: string) => {
       mustBeThere(core, actor);

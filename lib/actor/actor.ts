@@ -120,7 +120,7 @@ export class Actor implements ActorRef, Paused {
   }
 
   async state(key?: string): Promise<unknown> {
-    return (await this.#find(checkKey(this, key)))?.standing.state;
+    return (await this.#find(checkKey(this, key)))?.state();
   }
 
   async snapshot(key?: string): Promise<void> {
@@ -191,10 +191,7 @@ export class Actor implements ActorRef, Paused {
   /** Where an instance stands, also one that is put aside. Rejects with why its state cannot be rebuilt. */
   async #find(key: string): Promise<Instance | undefined> {
     const known = this.#instances.get(key);
-    if (known && known.status !== 'starting' && known.status !== 'stopped') {
-      await known.settleState();
-      return known;
-    }
+    if (known && known.status !== 'starting' && known.status !== 'stopped') return known;
     if (!this.behaviour.persist) return undefined;
     const instance = this.#instanceOf(key);
     const failure = await instance.begin();

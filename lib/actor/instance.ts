@@ -8,6 +8,7 @@ import { invoke, isThenable, type Failure } from '../invoke/invoke.ts';
 import { Fifo } from '../mailbox/fifo.ts';
 import { checkActorName, type Behaviour } from './behaviour.ts';
 import { ActorContext, type ActorSite, type Receive } from './context.ts';
+import { copyState } from './copy-state.ts';
 import { decide, type DecideTerms } from './decide.ts';
 import type { InstanceStatus } from './figures.ts';
 import type { Aside } from './inbox.ts';
@@ -66,9 +67,10 @@ export class Instance implements ActorSite, Aside {
   /** When it last had something to do, for actors that put idle instances aside. */
   usedMs = 0;
   standing: Standing = NOWHERE;
-  /** What was to be stored was not, and the state may have been changed in its place all the same. */
+  /** The state may have been changed in its place by what is not stored yet, or was not stored. */
   #isAhead = false;
-  #catchingUp: Promise<void> | undefined;
+  /** While it is ahead: over when it may be looked at again. */
+  #catchingUp: Promise<unknown> | undefined;
   /** Until its children have stopped and its snapshots are stored, after it was halted. */
   isWinding = true;
   /** Told when it has stopped, its children too. */
@@ -191,15 +193,15 @@ export class Instance implements ActorSite, Aside {
     return invoke(this.#call, work.envelope.event, context);
   }
 
-  /** Makes sure that the state is that of the log. Rejects with why it cannot be rebuilt. */
-  async settleState(): Promise<void> {
-    if (!this.#isAhead) return;
-    this.#catchingUp ??= this.#catchUp();
-    await this.#catchingUp;
+  /** A copy of its state as the log has it. Rejects with why it cannot be rebuilt. */
+  async state(): Promise<unknown> {
+    while (this.#isAhead) await this.#settle();
+    return copyState(this.standing.state);
   }
 
-  /** Stores a snapshot of where it stands. Rejects with `PAYLOAD_*` and what the store refuses. */
-  snapshot(): Promise<void> {
+  /** Stores a snapshot of where it stands. Rejects as `state`, with `PAYLOAD_*` and with what the store refuses. */
+  async snapshot(): Promise<void> {
+    while (this.#isAhead) await this.#settle();
     const { entity, behaviour, port } = this.terms;
     const { schemaVersion, snapshot } = behaviour;
     const { standing } = this;
@@ -246,31 +248,38 @@ export class Instance implements ActorSite, Aside {
     const { behaviour, entity } = this.terms;
     const work = this.work!;
     const { envelope, cause } = work;
-    if (this.#isAhead) await this.settleState();
+    while (this.#isAhead) await this.#settle();
     const comesAgain = behaviour.durable && envelope.position > 0;
     if (comesAgain && envelope.position < this.#recovered && (await isHandled(log, entity, envelope.event))) {
       this.#conclude(this.#contextOf(work));
       return;
     }
-    let mayBeAhead = false;
+    let settled = NOTHING;
     const terms: DecideTerms = {
       entity,
       behaviour,
-      changing: () => (mayBeAhead = true),
+      changing: () => {
+        this.#isAhead = true;
+        this.#catchingUp = new Promise<void>((resolve) => (settled = resolve));
+      },
       receive: this.#receive,
       log,
       cause,
       context: () => this.#contextOf(work),
-      reload: () => this.#load(),
+      // Whoever looks at it while `receive` runs again must not wait for its end: that may be `receive` itself.
+      reload: () => this.#reload().finally(settled),
       ...(comesAgain && { factId: (index: number) => factId(entity, envelope.event, index) }),
     };
-    const decided = await runWithCause(cause, () => decide(terms, this.standing), undefined).catch((error: unknown) => {
-      this.#isAhead = mayBeAhead;
-      throw error;
-    });
-    this.standing = decided.standing;
-    this.#conclude(decided.context);
-    for (const answer of decided.answers) envelope.asking?.answered(answer);
+    try {
+      const decided = await runWithCause(cause, () => decide(terms, this.standing), undefined);
+      this.standing = decided.standing;
+      this.#isAhead = false;
+      this.#conclude(decided.context);
+      for (const answer of decided.answers) envelope.asking?.answered(answer);
+    } finally {
+      this.#catchingUp = undefined;
+      settled();
+    }
     this.#snapshotWhenDue();
   }
 
@@ -284,18 +293,22 @@ export class Instance implements ActorSite, Aside {
     this.standing = { ...NOWHERE, state: this.terms.behaviour.initial(this.key) };
   }
 
-  async #catchUp(): Promise<void> {
+  #settle(): Promise<unknown> {
+    return (this.#catchingUp ??= this.#reload());
+  }
+
+  async #reload(): Promise<Standing> {
     try {
       this.standing = await this.#load();
       this.#isAhead = false;
+      return this.standing;
     } finally {
       this.#catchingUp = undefined;
     }
   }
 
   async #recover(): Promise<void> {
-    this.standing = await this.#load();
-    this.#isAhead = false;
+    await this.#settle();
     this.#recovered = this.standing.position;
     this.#snapshotWhenDue();
   }
@@ -309,6 +322,7 @@ export class Instance implements ActorSite, Aside {
   }
 }
 
+const NOTHING = (): void => undefined;
 const NOWHERE: Standing = { ...ALL_SAVED, state: undefined, revision: 0, position: 0 };
 
 // The first fact of an event is stored with all the others, so it stands for all of them.

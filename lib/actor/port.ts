@@ -22,6 +22,7 @@ export interface ActorRef extends Recipient {
   figures(): ActorFigures;
   instances(): readonly InstanceInfo[];
   stop(key?: string): Promise<void>;
+  /** A copy. */
   state(key?: string): Promise<unknown>;
   snapshot(key?: string): Promise<void>;
   cut(error: unknown): { readonly cut: number; readonly stillRunning: number };

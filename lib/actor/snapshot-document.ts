@@ -4,7 +4,7 @@ import { isTelltaleError, TelltaleError } from '../errors.ts';
 import { admit } from '../event/admission.ts';
 import { isCount } from '../parse-options.ts';
 import { SNAPSHOTS } from '../store/documents.ts';
-import type { Store } from '../store/port.ts';
+import type { PutOptions, Store } from '../store/port.ts';
 
 /** The state of an entity after the event of a revision. */
 export interface Snapshot {
@@ -53,14 +53,14 @@ export interface Wanted {
  * there, or their loss is told.
  */
 export async function readSnapshot(store: Store, { entity, ...wanted }: Wanted): Promise<Snapshot | undefined> {
-  const document = await store.document(SNAPSHOTS, entity);
-  if (!document) return undefined;
   const ignore = (why: string, about = {}): undefined => {
     const text = `the snapshot of ${entity} is ignored: ${why}; its state is rebuilt from the events`;
     wanted.ignored?.(new TelltaleError('STORE_CORRUPT', text, { details: { entity, ...about } }));
   };
-  if (!isContent(document.value, entity)) return ignore('it is damaged');
-  const { revision, position, schemaVersion, eventId, ...content } = document.value;
+  const { etag, value } = await read(store, entity);
+  if (etag === null) return undefined;
+  if (!isContent(value, entity)) return ignore('it is damaged');
+  const { revision, position, schemaVersion, eventId, ...content } = value;
   if (schemaVersion !== wanted.schemaVersion) return undefined;
   const place = { revision, position, ...(eventId !== undefined && { eventId }) };
   if (!(await isInLog(store, entity, place)))
@@ -79,17 +79,34 @@ export async function readSnapshot(store: Store, { entity, ...wanted }: Wanted):
 export async function saveSnapshot(store: Store, entity: string, snapshot: Snapshot, keeping: Keeping): Promise<void> {
   const { position, revision, eventId } = snapshot;
   const { schemaVersion, compressAbove } = keeping;
+  // Before its first event there is nothing to begin with but `initial`.
+  if (revision === 0) return;
   const admitted = admit(snapshot.state, 'state', MAX_STATE_BYTES);
   const state =
     admitted.bytes > compressAbove ? { packed: await pack(admitted.value) } : { state: admitted.value as unknown };
   const value = { entity, position, revision, schemaVersion, ...(eventId !== undefined && { eventId }), ...state };
-  const there = await store.document(SNAPSHOTS, entity);
-  if (there && (await mustStay(store, there.value, value))) return;
+  const { value: there, ...expected } = await read(store, entity);
+  if (await mustStay(store, there, value)) return;
   try {
-    await store.putDocument(SNAPSHOTS, entity, value, { position, etag: there?.etag ?? null });
+    await store.putDocument(SNAPSHOTS, entity, value, { position, ...expected });
   } catch (error) {
     // Somebody else was faster, and his is as good.
     if (!isTelltaleError(error, 'DOCUMENT_CONFLICT')) throw error;
+  }
+}
+
+interface Found extends Pick<PutOptions, 'etag'> {
+  readonly value?: unknown;
+}
+
+/** `etag: null` where there is none; nothing at all of one that cannot be read, which cannot be compared either. */
+async function read(store: Store, entity: string): Promise<Found> {
+  try {
+    const document = await store.document(SNAPSHOTS, entity);
+    return document ? { etag: document.etag, value: document.value } : { etag: null };
+  } catch (error) {
+    if (isTelltaleError(error, 'STORE_CORRUPT')) return {};
+    throw error;
   }
 }
 
@@ -108,13 +125,21 @@ function isContent(value: unknown, entity: string): value is Content {
   return packed === undefined ? state !== undefined : typeof packed === 'string';
 }
 
-/** Is the event it stands behind what this log has there? A removed one is taken on trust. */
+/** Is the event it stands behind what this log has there? A removed one is taken on trust, unless the next one denies it. */
 async function isInLog(store: Store, entity: string, { position, revision, eventId }: Place): Promise<boolean> {
   const query = { after: position - 1, through: position, descending: false, limit: 1 };
   const [event] = (await store.page(query)).events;
-  if (event === undefined)
-    return position <= (await store.head()).position && revision <= (await store.revision(entity));
-  return event.entity === entity && event.revision === revision && (eventId ?? event.id) === event.id;
+  if (event !== undefined)
+    return event.entity === entity && event.revision === revision && (eventId ?? event.id) === event.id;
+  if (revision > (await store.revision(entity))) return false;
+  const { position: through } = await store.head();
+  if (position > through) return false;
+  for (let after = position; ;) {
+    const page = await store.page({ entity, after, through, descending: false, limit: 1 });
+    const [next] = page.events;
+    if (next !== undefined || page.done) return next === undefined || next.revision > revision;
+    after = page.looked;
+  }
 }
 
 const pack = async (state: unknown): Promise<string> =>

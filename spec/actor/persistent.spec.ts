@@ -84,6 +84,45 @@ describe('an actor that is persisted by its events', () => {
     expect(await streamOf(bus, 'counter/main')).to.have.length(4);
   });
 
+  it('shows and keeps nothing of what is still being stored, although `apply` changes the state in its place', async () => {
+    const store = memory();
+    const bus = await createBus({ store });
+    const counter: Behaviour<{ n: number }> = {
+      initial: () => ({ n: 0 }),
+      receive: () => ({ type: 'counted' }),
+      apply: (state) => {
+        state.n++;
+        return state;
+      },
+    };
+    const actor = bus.actor('counter', counter);
+    actor.tell('count', null);
+    await bus.settled();
+    const asked = createGate();
+    const enqueue = store.enqueue.bind(store);
+    const held: PendingAppend[] = [];
+    store.enqueue = (append) => {
+      held.push(append);
+      asked.open();
+    };
+    actor.tell('count', null);
+    await asked.promise;
+    const saved = actor.snapshot();
+    const state = actor.state();
+    for (let i = 0; i < 3; i++) await turn();
+    expect(await store.document('snapshots', 'counter/main')).to.equal(undefined);
+    store.enqueue = enqueue;
+    for (const append of held) enqueue(append);
+    await saved;
+    expect((await store.document('snapshots', 'counter/main'))!.value).to.deep.include({
+      revision: 2,
+      state: { n: 2 },
+    });
+    expect(await state).to.deep.equal({ n: 2 });
+    expect(await bus.load('counter/main', counter)).to.deep.equal({ state: { n: 2 }, revision: 2 });
+    await bus.close();
+  });
+
   it('has stopped for everybody who asks for it on a closed bus', async () => {
     const bus = await createBus({ store: memory() });
     const actor = bus.actor('counter', { initial: 0, apply: (n) => n + 1, receive: () => undefined });

@@ -6,7 +6,7 @@ import type { Context } from 'mocha';
 import type { Behaviour } from '../../lib/acting-api.ts';
 import { readSnapshot, saveSnapshot, type Snapshot } from '../../lib/actor/snapshot-document.ts';
 import { createBus } from '../../lib/bus.ts';
-import type { TelltaleError } from '../../lib/errors.ts';
+import { TelltaleError } from '../../lib/errors.ts';
 import type { Store } from '../../lib/store/port.ts';
 import { jsonFile } from '../../plugins/json-file/index.ts';
 import { memory } from '../../plugins/memory/index.ts';
@@ -27,7 +27,7 @@ const written = async (store: Store): Promise<Record<string, unknown>> =>
 async function storeWith(events: number): Promise<Store> {
   const store = memory();
   await store.open();
-  await store.append(buildEvents(events, { entity: 'a/1' }));
+  if (events > 0) await store.append(buildEvents(events, { entity: 'a/1' }));
   return store;
 }
 
@@ -104,6 +104,39 @@ describe('the document of a snapshot', () => {
       await saveSnapshot(store, 'a/1', at(2), KEEPING);
       expect(await written(store)).to.include({ revision: 2 });
     });
+
+  it('that the store cannot read is ignored, told of, and replaced by the next one', async () => {
+    const store = await storeWith(3);
+    await saveSnapshot(store, 'a/1', at(3), KEEPING);
+    const document = store.document.bind(store);
+    store.document = async () => {
+      throw new TelltaleError('STORE_CORRUPT', 'its checksum is wrong');
+    };
+    const told: string[] = [];
+    const ignored = (reason: TelltaleError): void => void told.push(reason.message);
+    expect(await readSnapshot(store, { entity: 'a/1', schemaVersion: 1, ignored })).to.equal(undefined);
+    expect(told).to.deep.equal(['the snapshot of a/1 is ignored: it is damaged; its state is rebuilt from the events']);
+    await saveSnapshot(store, 'a/1', at(2), KEEPING);
+    store.document = document;
+    expect(await written(store)).to.include({ revision: 2 });
+  });
+
+  it('before the first event is none', async () => {
+    const store = await storeWith(0);
+    await saveSnapshot(store, 'a/1', { state: {}, revision: 0, position: 0 }, KEEPING);
+    expect(await store.document('snapshots', 'a/1')).to.equal(undefined);
+  });
+
+  it('is of another log where its event is not there and the next one is none of its future', async () => {
+    const store = await storeWith(3);
+    // As json-file opens an older log beside a newer snapshot: its positions are lost, and revisions go on behind them.
+    await store.append(buildEvents(1, { entity: 'b/1' }));
+    await store.remove([{ from: 4, to: 4 }], 'test');
+    await store.append(buildEvents(2, { entity: 'a/1' }));
+    const value = { entity: 'a/1', position: 4, revision: 5, schemaVersion: 1, state: {} };
+    await store.putDocument('snapshots', 'a/1', value);
+    expect(await readSnapshot(store, { entity: 'a/1', schemaVersion: 1 })).to.equal(undefined);
+  });
 
   it('is good without its event where that was removed', async () => {
     const store = await storeWith(3);
