@@ -12,6 +12,7 @@ import type { Working } from './lifecycle.ts';
 import { channels } from './observe/channels.ts';
 import { presenterOf } from './presenting.ts';
 import type { Target } from './router/target.ts';
+import { Serial } from './serial.ts';
 import { mailboxFull, undelivered } from './undelivered.ts';
 import { contextPort } from './wiring.ts';
 
@@ -43,6 +44,7 @@ export function actorPort(core: Core, actors: Actors, more: Pick<ActorPort, 'han
     turn: core.turn,
     context: contextPort(core),
     log: store && logOf(core),
+    snapshots: new Serial(),
     ...more,
     failed: (actor, envelope, failure) => failed(core, actors, actor, envelope, failure),
     handled: (envelope) => actors.deliveries.get(envelope)?.done(),

@@ -77,6 +77,7 @@ export class Instance implements ActorSite, Aside {
   readonly whenStopped: (() => void)[] = [];
   /** Snapshots on their way. */
   readonly tasks = new Set<Promise<unknown>>();
+  #isSnapshotDue = false;
   #cancelRestart: (() => void) | undefined;
   #receive: Receive;
   #abort: AbortController | undefined;
@@ -213,8 +214,17 @@ export class Instance implements ActorSite, Aside {
   #snapshotWhenDue(): void {
     const { behaviour, port } = this.terms;
     const { store } = port.log!;
-    if (store.supports.readOnly || !isDue(behaviour.snapshot, this.standing, port.clock.now())) return;
-    this.snapshot().catch((error: unknown) => this.terms.snapshotFailed(this, error));
+    if (this.#isSnapshotDue || store.supports.readOnly) return;
+    if (!isDue(behaviour.snapshot, this.standing, port.clock.now())) return;
+    this.#isSnapshotDue = true;
+    void port.snapshots.run(() => this.#takeSnapshot());
+  }
+
+  // It saves time, so it is not worth that whoever stops the instance waits for those before it.
+  async #takeSnapshot(): Promise<void> {
+    this.#isSnapshotDue = false;
+    if (this.status === 'stopped') return;
+    await this.snapshot().catch((error: unknown) => this.terms.snapshotFailed(this, error));
   }
 
   track<T>(task: Promise<T>): Promise<T> {

@@ -4,6 +4,7 @@ import type { StoredEvent } from '../event/event.ts';
 import type { ContextPort } from '../invoke/handler-context.ts';
 import type { Failure } from '../invoke/invoke.ts';
 import type { Turn } from '../mailbox/turn.ts';
+import type { Serial } from '../serial.ts';
 import type { Store } from '../store/port.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { ActorFigures, InstanceInfo } from './figures.ts';
@@ -43,6 +44,8 @@ export interface ActorPort {
   readonly context: ContextPort;
   /** Absent where the bus has no store. */
   readonly log: Log | undefined;
+  /** Snapshots that nobody waits for, one after another: a thousand at once would keep all others from the store. */
+  readonly snapshots: Serial;
   /** An event could not be handled: `receive` has failed for good, or could not be called. */
   failed(actor: ActorRef, envelope: Envelope, failure: Failure): void;
   /** Where the actor is durable: an event is done with. */

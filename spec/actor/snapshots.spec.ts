@@ -5,7 +5,7 @@ import { TelltaleError } from '../../lib/errors.ts';
 import type { Store } from '../../lib/store/port.ts';
 import { memory } from '../../plugins/memory/index.ts';
 import { codeOf } from '../support/code-of.ts';
-import { turn } from '../support/turns.ts';
+import { createGate, turn } from '../support/turns.ts';
 import { refuseUnhandledRejections } from '../support/unhandled.ts';
 import { createActorBus } from './actor-bus.ts';
 
@@ -142,6 +142,49 @@ describe('when an actor takes a snapshot by itself', () => {
       await note();
       expect(await saved(), JSON.stringify(snapshot)).to.equal(0);
     }
+  });
+
+  it('one after another, of which closing waits for the one that is being stored', async () => {
+    const { bus, actor, store } = await createJournal({ every: 2 });
+    const gate = createGate();
+    const put = store.putDocument.bind(store);
+    const asked: string[] = [];
+    store.putDocument = async (...given) => {
+      asked.push(given[1]);
+      await gate.promise;
+      return put(...given);
+    };
+    for (const of of ['a', 'b', 'c', 'a', 'b', 'c', 'a', 'a']) actor.tell('note', { of, text: 'x' });
+    await bus.settled();
+    await turn();
+    expect(asked).to.deep.equal(['journal/a']);
+    const closed = bus.close();
+    await turn();
+    gate.open();
+    await closed;
+    expect(asked).to.deep.equal(['journal/a']);
+  });
+
+  it('one after another, each with all that is stored until its turn', async () => {
+    const { bus, actor, store } = await createJournal({ every: 2 });
+    const gate = createGate();
+    const put = store.putDocument.bind(store);
+    const saved: unknown[] = [];
+    store.putDocument = async (...given) => {
+      const { entity, revision } = given[2] as { entity: string; revision: number };
+      saved.push([entity, revision]);
+      await gate.promise;
+      return put(...given);
+    };
+    for (const of of ['a', 'b', 'a', 'b', 'b', 'b', 'b']) actor.tell('note', { of, text: 'x' });
+    await bus.settled();
+    gate.open();
+    await turn();
+    await turn();
+    expect(saved).to.deep.equal([
+      ['journal/a', 2],
+      ['journal/b', 5],
+    ]);
   });
 
   it('never on a store that takes nothing', async () => {
