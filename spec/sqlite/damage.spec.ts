@@ -83,11 +83,11 @@ describe('sqlite: damaged rows', () => {
       );
       const [first] = (await store.page({ after: 0, through: 1, descending: false, limit: 1 })).events;
       for (const change of [
-        store.rewrite([{ ...first!, position: 2 }]),
-        store.remove([{ from: 1, to: 1 }], 'x', lease),
-        store.putDocument('c', 'k', 1, { fence: lease }),
+        () => store.rewrite([{ ...first!, position: 2 }]),
+        () => store.remove([{ from: 1, to: 1 }], 'x', lease),
+        () => store.putDocument('c', 'k', 1, { fence: lease }),
       ])
-        expect(await rejectionOf(change)).to.include({ code: 'STORE_CORRUPT' });
+        expect(await rejectionOf(change())).to.include({ code: 'STORE_CORRUPT' });
       expect(store.health().status).to.equal('open');
       expect((await store.append([buildEvent()])).position).to.equal(4);
     });
@@ -106,8 +106,8 @@ describe('sqlite: damaged rows', () => {
         },
       );
       expect((await store.document('c', 'whole'))?.value).to.equal(1);
-      for (const read of [store.document('c', 'bad'), store.listDocuments('c'), store.collections()])
-        expect(await rejectionOf(read)).to.include({ code: 'STORE_CORRUPT' });
+      for (const read of [() => store.document('c', 'bad'), () => store.listDocuments('c'), () => store.collections()])
+        expect(await rejectionOf(read())).to.include({ code: 'STORE_CORRUPT' });
       expect((await rejectionOf(store.tombstones({ from: 1, to: 9 }, 9))).details).to.include({ position: 4 });
       expect([...(await store.find(['gone'])).keys()]).to.deep.equal(['gone']);
       expect((await store.removed()).map(({ from }) => from)).to.deep.equal([4]);
