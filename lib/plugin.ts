@@ -9,6 +9,8 @@ export type {
   SynchronousTarget,
   TargetCheckpoint,
 } from './delivery/target.ts';
+export { readDocuments, writeDocuments } from './copy/documents.ts';
+export type { DocumentSet, Missed } from './copy/documents.ts';
 export { toMs } from './duration.ts';
 export type { Duration } from './duration.ts';
 export { connectBus } from './connecting.ts';
@@ -42,7 +44,7 @@ export type { EventRow } from './sql/rows.ts';
 export { BlockBuilder } from './sql/block-builder.ts';
 export type { BlockStore } from './sql/block-builder.ts';
 export { BLOCK_EVENT_BYTES, BLOCK_POSITIONS, candidatesOf, entriesOf } from './sql/text-blocks.ts';
-export type { BlockEntry, BlockEvent, BlockSource, Candidates, FoundEntry } from './sql/text-blocks.ts';
+export type { BlockEntry, BlockEvent, BlockSource, Candidates, FoundEntries, FoundEntry } from './sql/text-blocks.ts';
 export { trigramsOf } from './sql/trigrams.ts';
 export { tallyStatement } from './sql/tallying.ts';
 export { AbstractSink } from './store/abstract-sink.ts';
@@ -53,7 +55,7 @@ export type { PreparedAppends } from './store/check-events.ts';
 export { decide, lookingUp } from './store/decide.ts';
 export { decideCommit } from './store/decide-commit.ts';
 export { FreeSpace } from './store/free-space.ts';
-export { LEASES, mustHold } from './store/documents.ts';
+export { LEASES, mustHold, toDocuments } from './store/documents.ts';
 export type { LookUps } from './store/gather-facts.ts';
 export type { Between } from './store/log-changes.ts';
 export { Lease } from './store/leases.ts';

@@ -1,5 +1,5 @@
 import { isTelltaleError } from '../errors.ts';
-import { BLOCK_POSITIONS, type BlockSource } from './text-blocks.ts';
+import { BLOCK_POSITIONS } from './text-blocks.ts';
 
 /** Blocks that are asked for at once. */
 const STRETCH = 1_024;
@@ -14,8 +14,10 @@ export interface BlockLog {
 }
 
 /** What a store does for its blocks. */
-export interface BlockStore extends Pick<BlockSource, 'written'> {
+export interface BlockStore {
   log(): Promise<BlockLog>;
+  /** Which blocks between two, both included, are written. */
+  written(first: number, last: number): Promise<readonly number[]>;
   /**
    * Writes a block. False where it cannot be done now, because another process is at it or the log has changed
    * meanwhile.

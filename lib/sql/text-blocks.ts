@@ -42,12 +42,19 @@ export interface BlockEvent {
 
 export type FoundEntry = BlockEntry & { readonly block: number };
 
+export interface FoundEntries {
+  /** Which of the blocks are written. */
+  readonly written: readonly number[];
+  readonly entries: readonly FoundEntry[];
+}
+
 /** What a store has written. */
 export interface BlockSource {
-  /** Which blocks between two, both included, are written. */
-  written(first: number, last: number): Promise<readonly number[]>;
-  /** The entries of some blocks for some trigrams. */
-  entries(blocks: readonly number[], trigrams: readonly string[]): Promise<readonly FoundEntry[]>;
+  /**
+   * What some blocks have for some trigrams, all of it of one moment: of a block that is written, no entry says that
+   * no event has the trigram.
+   */
+  look(blocks: readonly number[], trigrams: readonly string[]): Promise<FoundEntries>;
 }
 
 export interface Stretch {
@@ -117,58 +124,61 @@ export async function candidatesOf(
   return { positions, looked: descending ? (high + 1) * BLOCK_POSITIONS + 1 : low * BLOCK_POSITIONS, done: false };
 }
 
-/** All positions of a block that is not written. */
 async function positionsIn(
   source: BlockSource,
   trigrams: readonly string[],
   from: number,
   to: number,
 ): Promise<number[]> {
-  const written = new Set(await source.written(from, to));
-  const found = await search(source, trigrams, [...written]);
+  const blocks = Array.from({ length: to - from + 1 }, (_, i) => from + i);
   const positions: number[] = [];
-  for (let block = from; block <= to; block++) {
-    const bitmap = written.has(block) ? found.get(block) : undefined;
-    if (written.has(block) && bitmap === undefined) continue;
+  for (const [block, bits] of await search(source, trigrams, blocks))
     for (let place = 0; place < BLOCK_POSITIONS; place++)
-      if (bitmap === undefined || has(bitmap, place)) positions.push(block * BLOCK_POSITIONS + place + 1);
-  }
+      if (has(bits, place)) positions.push(block * BLOCK_POSITIONS + place + 1);
   return positions;
 }
 
-/** Blocks that have places with all trigrams, or with too much text. */
+/**
+ * The places that may have all trigrams: those of a block that are not ruled out while it is written. It may be taken
+ * out, and even be written anew, between two looks.
+ */
 async function search(
   source: BlockSource,
   trigrams: readonly string[],
   blocks: readonly number[],
 ): Promise<ReadonlyMap<number, Uint8Array>> {
-  let left = new Map(blocks.map((block) => [block, new Uint8Array(BITMAP_BYTES).fill(0xff)]));
-  const crowded = new Map<number, Uint8Array>();
-  for (let at = 0; at < trigrams.length && left.size > 0;) {
-    const asked = trigrams.slice(at, at + Math.max(LEAST_ASKED, Math.floor(ASKED_ENTRIES / left.size)));
-    const hits = new Map<number, number>();
-    for (const { block, trigram, places } of await source.entries(
-      [...left.keys()],
-      at === 0 ? [ANY_TRIGRAM, ...asked] : asked,
-    )) {
-      if (trigram === ANY_TRIGRAM) {
-        crowded.set(block, unpack(places));
-        continue;
-      }
-      hits.set(block, (hits.get(block) ?? 0) + 1);
-      intersect(left.get(block)!, unpack(places));
-    }
-    left = new Map(
-      [...left].filter(([block, bits]) => hits.get(block) === asked.length && bits.some((byte) => byte !== 0)),
-    );
+  const places = new Map(blocks.map((block) => [block, fullBitmap()]));
+  let left = blocks;
+  for (let at = 0; at < trigrams.length && left.length > 0;) {
+    const asked = trigrams.slice(at, at + Math.max(LEAST_ASKED, Math.floor(ASKED_ENTRIES / left.length)));
+    const found = placesOf(await source.look(left, [ANY_TRIGRAM, ...asked]), asked.length);
+    for (const [block, bits] of found) intersect(places.get(block)!, bits);
+    left = [...found.keys()].filter((block) => places.get(block)!.some((byte) => byte !== 0));
     at += asked.length;
   }
-  for (const [block, places] of crowded) {
-    const bits = left.get(block) ?? new Uint8Array(BITMAP_BYTES);
-    unite(bits, places);
-    left.set(block, bits);
+  return places;
+}
+
+/** The places of the blocks written that have as many trigrams as were asked for, or too much text. */
+function placesOf({ written, entries }: FoundEntries, asked: number): ReadonlyMap<number, Uint8Array> {
+  const crowded = new Map<number, Uint8Array>();
+  const hits = new Map<number, number>();
+  const found = new Map(written.map((block) => [block, fullBitmap()]));
+  for (const { block, trigram, places } of entries) {
+    if (trigram === ANY_TRIGRAM) {
+      crowded.set(block, unpack(places));
+      continue;
+    }
+    hits.set(block, (hits.get(block) ?? 0) + 1);
+    // What is only begun is not written.
+    const bits = found.get(block);
+    if (bits !== undefined) intersect(bits, unpack(places));
   }
-  return left;
+  for (const [block, bits] of found) {
+    if (hits.get(block) !== asked) bits.fill(0);
+    if (crowded.has(block)) unite(bits, crowded.get(block)!);
+  }
+  return found;
 }
 
 /** A list while there are few. */
@@ -182,6 +192,10 @@ function add(all: Map<string, Places>, trigram: string, place: number): void {
   else if (places[places.length - 1] === place) return;
   else if (places.length < MOST_LISTED) places.push(place);
   else all.set(trigram, bitmapOf([...places, place]));
+}
+
+function fullBitmap(): Uint8Array {
+  return new Uint8Array(BITMAP_BYTES).fill(0xff);
 }
 
 function bitmapOf(places: readonly number[]): Uint8Array {

@@ -83,26 +83,25 @@ export async function hasSearch(session: Query, names: Names): Promise<boolean> 
   return rows[0]![0] === 't';
 }
 
-/** What the database has of the blocks. */
+/** What the database has of the blocks, in one statement: it sees one moment. */
 export function searchBlocks(session: Query, names: Names): BlockSource {
   return {
-    async written(first, last) {
+    async look(blocks, trigrams) {
       const { rows } = await session.query(
-        `SELECT block FROM ${names.of('search_blocks')} WHERE block BETWEEN $1 AND $2`,
-        [first, last],
-      );
-      return rows.map(([block]) => Number(block));
-    },
-    async entries(blocks, trigrams) {
-      const { rows } = await session.query(
-        `SELECT block, trigram, places FROM ${names.of('search')}
+        `SELECT block, NULL, NULL FROM ${names.of('search_blocks')} WHERE block = ANY ($1::bigint[])
+         UNION ALL
+         SELECT block, trigram, places::text FROM ${names.of('search')}
          WHERE block = ANY ($1::bigint[]) AND trigram = ANY ($2::text[])`,
         [bigintArray(blocks), textArray(trigrams)],
       );
-      return rows.map(([block, trigram, places]): FoundEntry => {
+      const written: number[] = [];
+      const entries: FoundEntry[] = [];
+      for (const [block, trigram, places] of rows) {
+        if (trigram === null) written.push(Number(block));
         // `\x` and hexadecimal digits.
-        return { block: Number(block), trigram: trigram!, places: Buffer.from(places!.slice(2), 'hex') };
-      });
+        else entries.push({ block: Number(block), trigram: trigram!, places: Buffer.from(places!.slice(2), 'hex') });
+      }
+      return { written, entries };
     },
   };
 }
@@ -121,7 +120,13 @@ export function searchBuilder({ connections, names }: SearchPort): BlockBuilder 
       );
       return { position: Number(rows[0]![0]), changes: Number(rows[0]![1]) };
     },
-    written: (first, last) => searchBlocks(connections, names).written(first, last),
+    async written(first, last) {
+      const { rows } = await connections.query(
+        `SELECT block FROM ${names.of('search_blocks')} WHERE block BETWEEN $1 AND $2`,
+        [first, last],
+      );
+      return rows.map(([block]) => Number(block));
+    },
     write: (block) => connections.transaction((session) => writeBlock(session, names, block)),
   };
   return new BlockBuilder(store);

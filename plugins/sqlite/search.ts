@@ -1,5 +1,5 @@
 import { BLOCK_EVENT_BYTES, BLOCK_POSITIONS, BlockBuilder, Slice, entriesOf } from '../../lib/plugin.ts';
-import type { BlockEntry, BlockEvent, BlockSource, BlockStore, FoundEntry } from '../../lib/plugin.ts';
+import type { BlockEntry, BlockEvent, BlockSource, BlockStore, FoundEntries, FoundEntry } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import { lastChange, readLog } from './log.ts';
 import { WHOLE, salvage } from './records.ts';
@@ -35,7 +35,15 @@ export function hasSearch(connection: Connection): boolean {
   return connection.get(`SELECT 1 AS yes FROM sqlite_master WHERE name = 'telltale_search'`) !== undefined;
 }
 
-/** What the file has of the blocks. */
+const LOOK = `
+SELECT block, NULL AS trigram, NULL AS places
+FROM (SELECT value AS asked FROM json_each(?)) CROSS JOIN telltale_search_blocks ON block = asked
+UNION ALL
+SELECT block, trigram, places
+FROM (SELECT value AS asked FROM json_each(?)) CROSS JOIN (SELECT value AS wanted FROM json_each(?))
+CROSS JOIN telltale_search ON block = asked AND trigram = wanted`;
+
+/** What the file has of the blocks, in one statement: it sees one moment. */
 export class SearchBlocks implements BlockSource {
   readonly #reader: Connection;
   readonly #slice = new Slice();
@@ -44,25 +52,23 @@ export class SearchBlocks implements BlockSource {
     this.#reader = reader;
   }
 
-  async written(first: number, last: number): Promise<readonly number[]> {
-    const sql = 'SELECT block FROM telltale_search_blocks WHERE block >= ? AND block <= ?';
-    return this.#reader.all(sql, [first, last]).map((row) => row['block'] as number);
-  }
-
-  async entries(blocks: readonly number[], trigrams: readonly string[]): Promise<readonly FoundEntry[]> {
-    const sql =
-      'SELECT block, places FROM (SELECT value AS asked FROM json_each(?)) CROSS JOIN telltale_search ON block = asked AND trigram = ?';
-    const found: FoundEntry[] = [];
-    const list = JSON.stringify(blocks);
-    for (const trigram of trigrams) {
-      if (this.#slice.isOver) await this.#slice.rest();
-      for (const row of this.#reader.all(sql, [list, trigram])) {
-        const places = row['places'] as Uint8Array | ArrayBuffer;
-        const bytes = places instanceof Uint8Array ? places : new Uint8Array(places);
-        found.push({ block: row['block'] as number, trigram, places: bytes });
-      }
+  async look(blocks: readonly number[], trigrams: readonly string[]): Promise<FoundEntries> {
+    if (this.#slice.isOver) await this.#slice.rest();
+    const asked = JSON.stringify(blocks);
+    const written: number[] = [];
+    const entries: FoundEntry[] = [];
+    for (const row of this.#reader.all(LOOK, [asked, asked, JSON.stringify(trigrams)])) {
+      const block = row['block'] as number;
+      const places = row['places'] as Uint8Array | ArrayBuffer | null;
+      if (places === null) written.push(block);
+      else
+        entries.push({
+          block,
+          trigram: row['trigram'] as string,
+          places: places instanceof Uint8Array ? places : new Uint8Array(places),
+        });
     }
-    return found;
+    return { written, entries };
   }
 }
 
@@ -76,7 +82,10 @@ export function searchBuilder({ reader, writer }: Connected, notices: string[]):
   if (writer === undefined) return undefined;
   const store: BlockStore = {
     log: async () => ({ position: readLog(reader).position, changes: lastChange(reader) }),
-    written: (first, last) => new SearchBlocks(reader).written(first, last),
+    async written(first, last) {
+      const sql = 'SELECT block FROM telltale_search_blocks WHERE block >= ? AND block <= ?';
+      return reader.all(sql, [first, last]).map((row) => row['block'] as number);
+    },
     async write(block) {
       const serial = lastChange(reader);
       return insert(writer.turns, { block, serial, entries: await entriesOf(eventsOf(reader, block)) });

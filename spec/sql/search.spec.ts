@@ -1,7 +1,12 @@
 import { expect } from 'chai';
 import type { Store } from '../../lib/store/port.ts';
+import type { PgResult } from '../../plugins/postgres/driver.ts';
+import { Names } from '../../plugins/postgres/names.ts';
+import { searchBlocks } from '../../plugins/postgres/search.ts';
+import type { Connection } from '../../plugins/sqlite/connection.ts';
 import type { DriverName } from '../../plugins/sqlite/driver.ts';
 import { loadDriver } from '../../plugins/sqlite/drivers.ts';
+import { SearchBlocks } from '../../plugins/sqlite/search.ts';
 import { Stores } from '../postgres/stores.ts';
 import { withEachDriver } from '../sqlite/drivers.ts';
 import { cleanUp, freshStore, pathOf, storeAt } from '../sqlite/files.ts';
@@ -28,6 +33,21 @@ function execute(driver: DriverName, store: Store, sql: string): void {
 }
 
 describe('search with an index of texts', () => {
+  it('sees the blocks of one moment: it looks into them with one statement', async () => {
+    const asked: string[] = [];
+    const query = async (text: string): Promise<PgResult> => {
+      asked.push(text);
+      return { rows: [], rowCount: 0 };
+    };
+    const all: Connection['all'] = (sql) => {
+      asked.push(sql);
+      return [];
+    };
+    await searchBlocks({ query }, new Names('telltale', '')).look([1, 2], ['', 'abc']);
+    await new SearchBlocks({ all } as Connection).look([1, 2], ['', 'abc']);
+    expect(asked).to.have.length(2);
+  });
+
   withEachDriver((driver) => {
     describe(`sqlite with ${driver}`, () => {
       itSearches({

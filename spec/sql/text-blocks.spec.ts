@@ -23,14 +23,14 @@ async function* each(events: readonly StoredEvent[]): AsyncGenerator<BlockEvent>
 /** Blocks in memory. */
 function sourceOf(blocks: ReadonlyMap<number, readonly BlockEntry[]>): BlockSource {
   return {
-    written: async (first, last) => [...blocks.keys()].filter((block) => block >= first && block <= last),
-    entries: async (asked, trigrams) =>
-      asked.flatMap((block) =>
-        blocks
-          .get(block)!
+    look: async (asked, trigrams) => ({
+      written: asked.filter((block) => blocks.has(block)),
+      entries: asked.flatMap((block) =>
+        (blocks.get(block) ?? [])
           .filter(({ trigram }) => trigrams.includes(trigram))
           .map((entry) => ({ ...entry, block })),
       ),
+    }),
   };
 }
 
@@ -134,10 +134,9 @@ describe('blocks of trigrams', () => {
     const asked = new Set<number>();
     const source = sourceOf(blocks);
     const counted: BlockSource = {
-      ...source,
-      entries: (some, trigrams) => {
+      look: (some, trigrams) => {
         for (const block of some) asked.add(block);
-        return source.entries(some, trigrams);
+        return source.look(some, trigrams);
       },
     };
     const range = { after: 0, through: 20 * BLOCK_POSITIONS, descending: false, limit: 500 };
@@ -185,6 +184,42 @@ async function whole(builder: BlockBuilder): Promise<void> {
   builder.look();
   await builder.idle();
 }
+
+const blockWith = (...payloads: readonly string[]): Promise<readonly BlockEntry[]> =>
+  entriesOf(each(payloads.map((payload, i) => buildStored(i + 1, { payload }))));
+
+describe('blocks of trigrams that change while they are searched', () => {
+  const text = 'abcdefghijklmnopqrstuvwxyz';
+  const trigrams = Array.from({ length: 24 }, (_, i) => text.slice(i, i + 3));
+  // So many blocks that a few trigrams are asked for at once.
+  const count = 190;
+  const range = { after: 0, through: count * BLOCK_POSITIONS, descending: false, limit: count * BLOCK_POSITIONS };
+
+  for (const [name, change] of [
+    ['taken out', async () => undefined],
+    ['written anew', () => blockWith(text, 'other')],
+    ['written anew with too much text', () => blockWith(`${text} ${'x'.repeat(300_000)}`)],
+  ] as const)
+    it(`have what they had all the while where one is ${name} before any of the looks`, async () => {
+      const [before, after] = [await blockWith(text, text), await change()];
+      for (let moment = 0, looks = 1; moment < looks; moment++) {
+        const blocks = new Map(Array.from({ length: count }, (_, block) => [block, before]));
+        looks = 0;
+        const source: BlockSource = {
+          async look(asked, some) {
+            if (looks++ === moment) {
+              blocks.delete(7);
+              if (after !== undefined) blocks.set(7, after);
+            }
+            return sourceOf(blocks).look(asked, some);
+          },
+        };
+        const { positions } = await candidatesOf(source, trigrams, range);
+        expect(positions).to.include.members([7 * BLOCK_POSITIONS + 1, 8 * BLOCK_POSITIONS + 1]);
+        expect(looks).to.be.above(2);
+      }
+    });
+});
 
 describe('blocks of trigrams that are missing', () => {
   it('are written from the lowest, until one cannot be written now', async () => {
