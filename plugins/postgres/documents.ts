@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { LEASES, mustHold } from '../../lib/plugin.ts';
+import { LEASES, TelltaleError, mustHold } from '../../lib/plugin.ts';
 import type { Fence, StoredDocument } from '../../lib/plugin.ts';
 import type { Session } from './connections.ts';
 import type { Names } from './names.ts';
@@ -83,6 +83,11 @@ export async function checkFence(
   mustHold(fence, rows.map(toDocument)[0]);
 }
 
+/** Throws `STORE_CORRUPT` for what somebody else has made of it. */
 function toDocument([key, value, etag]: readonly (string | null)[]): StoredDocument {
-  return { key: key!, value: JSON.parse(value!) as unknown, etag: etag! };
+  try {
+    return { key: key!, value: JSON.parse(value!) as unknown, etag: etag! };
+  } catch (cause) {
+    throw new TelltaleError('STORE_CORRUPT', `postgres: document ${key} is damaged`, { cause, details: { key } });
+  }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Context } from 'mocha';
@@ -15,6 +15,7 @@ import { Stores } from '../postgres/stores.ts';
 import { missing } from '../sqlite/drivers.ts';
 import { buildEvents } from '../support/event-builder.ts';
 import { leastHoldMs, longestHoldMs } from '../support/loop-hold.ts';
+import { ask } from '../support/postgres-server.ts';
 import { quickFolder } from '../support/quick-folder.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { skip } from '../support/skip.ts';
@@ -197,6 +198,8 @@ const unwanted = (): never => {
 
 interface Opened {
   readonly open: () => Store;
+  /** Damages the only document where it is kept. */
+  readonly damage?: () => Promise<void>;
   readonly cleanUp?: () => Promise<void>;
 }
 
@@ -207,11 +210,23 @@ const STORES: Readonly<Record<string, Opener>> = {
     const store = memory();
     return { open: () => store };
   },
-  'json-file': async (_, folder) => ({ open: () => jsonFile(join(folder, 'log')) }),
+  'json-file': async (_, folder) => ({
+    open: () => jsonFile(join(folder, 'log')),
+    damage: async () => {
+      const snapshots = join(folder, 'log', 'snapshots');
+      await truncate(join(snapshots, (await readdir(snapshots))[0]!), 50);
+    },
+  }),
   sqlite: async (test, folder) => {
     const reason = missing('libsql');
     if (reason !== undefined) skip(test, `sqlite with libsql: ${reason}`);
-    return { open: () => sqlite(join(folder, 'log.db'), { driver: 'libsql' }) };
+    const damage = async (): Promise<void> => {
+      const { default: Database } = await import('libsql');
+      const database = new Database(join(folder, 'log.db'));
+      database.exec("UPDATE telltale_documents SET value = '{'");
+      database.close();
+    };
+    return { open: () => sqlite(join(folder, 'log.db'), { driver: 'libsql' }), damage };
   },
   postgres: async (test) => {
     const stores = new Stores();
@@ -220,6 +235,9 @@ const STORES: Readonly<Record<string, Opener>> = {
     let opened = 0;
     return {
       open: () => (opened++ === 0 ? first : stores.again(first)),
+      damage: async () => {
+        await ask(stores.server, `UPDATE ${stores.schemaOf(first)}.documents SET value = '{'`);
+      },
       cleanUp: () => stores.cleanUp(first),
     };
   },
@@ -251,4 +269,37 @@ describe('a snapshot of megabytes', () => {
         await rm(folder, { recursive: true, force: true });
       }
     });
+});
+
+describe('a snapshot that was damaged where it is kept', () => {
+  for (const [name, opener] of Object.entries(STORES))
+    if (name !== 'memory')
+      it(`keeps no actor of ${name} from beginning, and the next one replaces it`, async function () {
+        this.timeout(30_000);
+        const folder = await mkdtemp(join(quickFolder(), 'telltale-snapshot-'));
+        try {
+          const { open, damage, cleanUp } = await opener(this, folder);
+          const bus = await createBus({ store: open() });
+          const actor = bus.actor('hoarder', hoarder);
+          for (const part of ['a', 'b']) actor.tell('keep', part);
+          await bus.settled();
+          await bus.close();
+          await damage!();
+          const back = await createBus({ store: open() });
+          const told: unknown[] = [];
+          back.on(
+            '$actor.failed',
+            ({ payload }) => void told.push((payload as { error: { code: string } }).error.code),
+          );
+          const again = back.actor('hoarder', hoarder);
+          expect(await again.state()).to.deep.equal({ parts: ['a', 'b'] });
+          expect(new Set(told)).to.deep.equal(new Set(['STORE_CORRUPT']));
+          await again.snapshot();
+          expect(await back.load('hoarder/main', { ...hoarder, apply: unwanted })).to.deep.include({ revision: 2 });
+          await back.close();
+          await cleanUp?.();
+        } finally {
+          await rm(folder, { recursive: true, force: true });
+        }
+      });
 });
