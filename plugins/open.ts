@@ -134,7 +134,10 @@ export function partsOf(url: string): { readonly place: string; readonly options
 export function withoutPassword(url: string): string {
   // Up to the last @: a password that was not encoded may have any character in it.
   return url
-    .replace(/^([a-z][a-z\d+.-]*:\/\/)([^?#]*|.*:.*)@/i, (_, start: string, user: string) => `${start}${hidden(user)}@`)
+    .replace(
+      /^([a-z][a-z\d+.-]*:\/\/)(.*:.*|[^?#]*)@/is,
+      (_, start: string, user: string) => `${start}${hidden(user)}@`,
+    )
     .replace(/([?&](?:\w*password|sslkey)=)[^&#]*/gi, '$1***');
 }
 
@@ -267,14 +270,18 @@ function parse(url: string): Parsed {
     const kind = Object.hasOwn(scheme.parameters, key) ? scheme.parameters[key] : undefined;
     if (kind !== undefined) options[key] = valueOf(kind, value, `\`${key}\` of ${withoutPassword(url)}`);
     else if (name === 'postgres' && DRIVER_PARAMETERS.test(key)) left.append(key, value);
-    else
-      throw new TelltaleError(
-        'INVALID_OPTION',
-        `\`${key}\` is not a parameter of ${scheme.form} (known: ${Object.keys(scheme.parameters).join(', ')})`,
-        { details: { option: key } },
-      );
+    else throw unknown(key, scheme, url);
   }
   return { name, scheme, place: placeOf(name, body, left, url), options };
+}
+
+function unknown(key: string, { form, parameters }: Scheme, url: string): TelltaleError {
+  const shown = withoutPassword(url);
+  // The parameters went with the password: what is called one may be of it.
+  const encoded = 'one with ?, # and @ in its password written as %3F, %23 and %40';
+  if (!shown.includes('?')) return expected('INVALID_OPTION', 'the url of a store', encoded, shown);
+  const text = `\`${key}\` is not a parameter of ${form} (known: ${Object.keys(parameters).join(', ')})`;
+  return new TelltaleError('INVALID_OPTION', text, { details: { option: key } });
 }
 
 function placeOf(name: string, body: string, left: URLSearchParams, url: string): string {

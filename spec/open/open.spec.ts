@@ -150,13 +150,23 @@ describe('openStore', () => {
 
   it('hides passwords wherever a url may have them, and nothing else', () => {
     expect(withoutPassword('postgres://ann:p@ss:w@h:5/db?x=1')).to.equal('postgres://ann:***@h:5/db?x=1');
-    for (const password of ['p#ss', 'p/ss', 'p?ss', 'p@/s:s', 'p?a=b#c/d'])
+    for (const password of ['p#ss', 'p/ss', 'p?ss', 'p@/s:s', 'p?a=b#c/d', 'p@ss?wo@rd', 'p@s/s?x', 's3c@ret#x'])
       expect(withoutPassword(`postgres://ann:${password}@h/db`)).to.equal('postgres://ann:***@h/db');
     expect(withoutPassword('postgres://ann@h/db')).to.equal('postgres://ann@h/db');
     expect(withoutPassword('postgres://h/db?user=a&password=b&x=1')).to.equal(
       'postgres://h/db?user=a&password=***&x=1',
     );
     expect(withoutPassword('file:./a:b@c')).to.equal('file:./a:b@c');
+  });
+
+  it('says nothing of a password that was not encoded and that a url cannot have', async () => {
+    for (const password of ['q7@q7?q7@q7', 'q7@q/s?q7', 'q7@q7#q7', 'q7?q7=1&q7']) {
+      const error = await rejectionOf(openStore(`postgres://ann:${password}@h/db`));
+      expect(error.code).to.equal('INVALID_OPTION');
+      expect(JSON.stringify([error.message, error.details]), password)
+        .to.include('ann:***@h/db')
+        .and.not.include('q7');
+    }
   });
 
   it('tells urls from paths', () => {
