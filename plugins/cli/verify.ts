@@ -1,4 +1,5 @@
 import { isTelltaleError } from '../../lib/index.ts';
+import { toError } from '../../lib/plugin.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { Problem } from './problem.ts';
 import { startProgressLine } from './progress-line.ts';
@@ -44,7 +45,10 @@ export async function verify(place: string, options: VerifyCommandOptions): Prom
     return report.breaches.length === 0 ? 0 : 1;
   } catch (error) {
     if (!isTelltaleError(error, 'ABORTED')) throw error;
-    say(`${error.message}. What the tests made is removed`);
+    const what = error.cause === undefined ? 'is removed' : `could not be removed: ${toError(error.cause).message}`;
+    const text = `${error.message}. What the tests made ${what}`;
+    if (options.json === true) process.stderr.write(`${text}\n`);
+    else say(text);
     // The test that was stopped may keep a store open.
     return process.exit(INTERRUPTED);
   } finally {

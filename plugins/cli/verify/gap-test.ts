@@ -86,6 +86,8 @@ async function writeInProcesses({ reach }: Specimen, count: number): Promise<rea
     return ended.flat();
   } finally {
     for (const child of children) child.kill();
+    // Until they have ended they may write to what is dropped next.
+    await Promise.allSettled(children.map(({ ended }) => ended));
   }
 }
 

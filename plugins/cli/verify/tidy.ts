@@ -26,7 +26,9 @@ export class Tidy implements Subject {
     return tidy;
   }
 
-  async clear(): Promise<void> {
-    for (const specimen of this.#specimens) await specimen.drop();
+  /** Drops all of them; answers why some could not be. */
+  async clear(): Promise<readonly unknown[]> {
+    const drops = await Promise.allSettled([...this.#specimens].map((specimen) => specimen.drop()));
+    return drops.filter((drop) => drop.status === 'rejected').map(({ reason }) => reason as unknown);
   }
 }

@@ -59,24 +59,27 @@ const TIDY_MS = 5_000;
 export async function verifyStore(given: Subject, options: VerifyOptions = {}): Promise<VerifyReport> {
   const { kills = KILLS, events = EVENTS, bail = false, only = () => true, progress, signal } = options;
   const subject = new Tidy(given);
+  const aborted = signal && once(signal, 'abort');
   const supports = await supportsOf(subject);
   const books = new Books();
   const tests = [...(await contractTests(subject)), ...ownTests(subject, supports, { kills, events }, books)];
   const wanted = tests.filter(({ name }) => only(name));
-  const aborted = signal && once(signal, 'abort');
+  if (signal?.aborted === true) throw await stopped(subject, 'before the first test');
   for (const [i, test] of wanted.entries()) {
     progress?.(i, wanted.length, test.name);
     const outcome = await unlessAborted(runTest(test), aborted);
-    if (outcome === undefined) {
-      await subject.clear();
-      throw new TelltaleError('ABORTED', `stopped in test ${i + 1} of ${wanted.length}: ${test.name}`);
-    }
+    if (outcome === undefined) throw await stopped(subject, `in test ${i + 1} of ${wanted.length}: ${test.name}`);
     if (isTelltaleError(outcome.error, 'STORE_OCCUPIED')) throw outcome.error;
     books.note(test, outcome);
     if (bail && books.breaches.length > 0) break;
   }
   progress?.(wanted.length, wanted.length, '');
   return { name: subject.name, supports, proofs: books.proofs(), breaches: books.breaches };
+}
+
+async function stopped(subject: Tidy, where: string): Promise<TelltaleError> {
+  const [cause] = await subject.clear();
+  return new TelltaleError('ABORTED', `stopped ${where}`, { cause });
 }
 
 /** Answers nothing once it is aborted: then the test under way gets a little time to clean up itself. */
