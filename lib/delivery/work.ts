@@ -228,6 +228,7 @@ export class Work {
   settle(position: number): void {
     const run = this.#held.settle(position);
     if (!run) return;
+    // Not 'held': that comes of a target only, and with one `skip-key`, whose letters these are, is refused.
     this.#leaveOut(run);
     this.#lanes.free(run);
     this.#port.eased();

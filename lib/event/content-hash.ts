@@ -62,9 +62,10 @@ function nameOf(key: string): string {
   let name = names.get(key);
   if (name !== undefined) return name;
   name = `${quoted(key)}:`;
+  if (key.length > MEMO_LENGTH) return name;
   // Keys made up at run time must not grow the memo for ever.
   if (names.size >= MEMO_LIMIT) names.clear();
-  if (key.length <= MEMO_LENGTH) names.set(key, name);
+  names.set(key, name);
   return name;
 }
 
