@@ -88,7 +88,7 @@ export abstract class StoreBackend {
   /** Calls `wake` when others may have committed; declared as `watch` in `supports.operations`. */
   protected _watch?(wake: () => void): () => void;
   /** What the store adds to its health. */
-  protected _health(): Partial<Pick<Port.StoreHealth, 'diskFreeBytes' | 'connections' | 'notices'>> {
+  protected _health(): Partial<Pick<Port.StoreHealth, 'status' | 'diskFreeBytes' | 'connections' | 'notices'>> {
     return {};
   }
 }

@@ -1,10 +1,11 @@
+import { rmSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expected } from '../../lib/plugin.ts';
 import type { Durability, Migrations } from '../../lib/plugin.ts';
 import { Connection } from './connection.ts';
 import type { SqliteDriver } from './driver.ts';
 import { isBusy, toFailure } from './failure.ts';
-import { asFile, checkPath, openDatabase, takeAway } from './file.ts';
+import { asFile, checkPath, openDatabase, removeFolders, unlessFailing } from './file.ts';
 import { HeldFile } from './held-file.ts';
 import { addPaths } from './keys.ts';
 import { readLog } from './log.ts';
@@ -66,35 +67,39 @@ export async function connecting<T>(
   const made = checkPath(path, wanted);
   const opened: Connection[] = [];
   const connect: Connect = () => {
-    const connection = new Connection(openDatabase(driver, path));
+    const connection = new Connection(openDatabase(driver, made.file));
     opened.push(connection);
-    return { connection, file: new HeldFile(path) };
+    return { connection, file: new HeldFile(path, made.file) };
   };
   try {
     return await work(connect);
   } catch (error) {
-    const isNew = made.isNew && opened[0] !== undefined && isUnused(opened[0]);
-    for (const connection of opened) closeQuietly(connection);
-    takeAway(path, { ...made, isNew });
+    if (made.isNew && opened[0] !== undefined) removeUnused(opened[0], made.file);
+    for (const connection of opened) unlessFailing(() => connection.close());
+    removeFolders(made.folders);
     throw error;
   }
 }
 
-/** Not where another process is about to make its tables. One that comes a moment later finds the file gone. */
-function isUnused(connection: Connection): boolean {
-  try {
-    connection.exec('BEGIN IMMEDIATE');
-    const row = connection.get('SELECT count(*) AS count FROM sqlite_master');
-    connection.exec('ROLLBACK');
-    return row?.['count'] === 0;
-  } catch {
-    return false;
-  }
+/**
+ * Takes away a file in which nothing is, while nobody else can write it. Who has it open already is refused by SQLite then,
+ * which makes the first tables in no file that is not at its path. A file in WAL mode stays: its lock is another one.
+ */
+function removeUnused(connection: Connection, file: string): void {
+  unlessFailing(() => {
+    // The lock takes no room on a disk that is full then.
+    connection.pragma('journal_mode = MEMORY');
+    connection.exec('BEGIN EXCLUSIVE');
+    const tables = connection.get('SELECT count(*) AS count FROM sqlite_master')?.['count'];
+    if (tables === 0 && connection.pragma('journal_mode') === 'memory') rmSync(file);
+  });
+  unlessFailing(() => connection.exec('ROLLBACK'));
 }
 
 async function openReading(connect: Connect, migrations: Migrations<Connection>): Promise<Connections> {
   const { connection: reader, file } = await openReader(connect, migrations);
   reader.exec('PRAGMA query_only = ON');
+  file.holdRest();
   return { file, reader, durability: 'disk' };
 }
 
@@ -117,20 +122,21 @@ async function openWriting(
   const { path } = file;
   connection.exec('PRAGMA busy_timeout = 0');
   await unlessBusy(busyTimeout, () => asFile(path, () => identify(connection, path, { migrations })));
-  const mode = await unlessBusy(busyTimeout, () => asFile(path, () => connection.pragma('journal_mode = WAL')));
-  if (mode !== 'wal') throw expected('STORE_PATH', path, 'on a file system that SQLite can share (WAL)', mode);
   connection.exec(`PRAGMA synchronous = ${durability === 'disk' ? 'FULL' : 'NORMAL'}`);
   // What was removed or anonymised must not stay legible in the file.
   connection.exec('PRAGMA secure_delete = ON');
   const turns = new Writer(connection, file, busyTimeout);
+  // Before the mode is changed, so that a file in WAL mode has its tables: see `removeUnused`.
   await turns.transaction(async (open) => {
     await bringUpToDate(open, path, migrations);
     addPaths(open, index, readLog(open).position);
     if (search) createSearch(open);
     open.run('UPDATE telltale_log SET puts = puts');
-  });
-  file.hold(`${path}-wal`);
+  }, 'EXCLUSIVE');
+  const mode = await unlessBusy(busyTimeout, () => asFile(path, () => connection.pragma('journal_mode = WAL')));
+  if (mode !== 'wal') throw expected('STORE_PATH', path, 'on a file system that SQLite can share (WAL)', mode);
   const { connection: reader } = await openReader(connect, migrations);
+  file.holdRest();
   file.mustBeThere();
   const writer = { turns, connection };
   return { file, reader, writer, durability: durability === 'os' ? 'os' : durabilityOf(connection) };
@@ -143,13 +149,14 @@ export function durabilityOf(connection: Connection): 'disk' | 'os' {
 
 /**
  * Closes both. What is in the write-ahead log is moved into the file first, so that the file can be copied by itself,
- * also where the driver keeps it open for a while (libsql does).
+ * also where the driver keeps it open for a while (libsql does). Not without the -shm that is known: another process may
+ * have begun a new one, and written where this one would.
  */
-export function closeConnections({ reader, writer }: Connections): void {
+export function closeConnections({ file, reader, writer }: Connections): void {
   reader.close();
   if (writer === undefined) return;
   try {
-    writer.connection.get('PRAGMA wal_checkpoint(TRUNCATE)');
+    if (file.hasIndex) writer.connection.get('PRAGMA wal_checkpoint(TRUNCATE)');
   } catch {
     // Whoever opens the file next does it.
   }
@@ -167,13 +174,5 @@ export async function unlessBusy<T>(forMs: number, work: () => T): Promise<T> {
       if (performance.now() >= end) throw error;
     }
     await wait(OPEN_WAIT_MS);
-  }
-}
-
-function closeQuietly(connection: Connection): void {
-  try {
-    connection.close();
-  } catch {
-    // What went wrong before is what the caller is told.
   }
 }

@@ -1,13 +1,27 @@
-import { accessSync, constants, existsSync, mkdirSync, realpathSync, rmSync, rmdirSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  rmdirSync,
+  statSync,
+} from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { devNull } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
 import { TelltaleError, expected, toError } from '../../lib/plugin.ts';
 import type { DriverName, SqliteDatabase, SqliteDriver } from './driver.ts';
 import { sqliteCode } from './driver.ts';
 import { toFailure } from './failure.ts';
 
-/** What an opening has made: it goes again where the opening fails. */
+/** Where an opening leads, and what it has made: that goes again where the opening fails. */
 export interface Made {
+  /** Real path of the file: SQLite puts its -wal and -shm beside that one. */
+  readonly file: string;
   readonly isNew: boolean;
   /** Folders that were not there, the deepest first. */
   readonly folders: readonly string[];
@@ -20,67 +34,76 @@ export function checkPath(path: string, { create, readOnly }: { create: boolean;
   if (found !== undefined && !found.isFile()) throw expected('STORE_PATH', path, 'a file', 'something else');
   if (found !== undefined) {
     asReachable(path, () => accessSync(path, readOnly ? constants.R_OK : constants.R_OK | constants.W_OK), readOnly);
-    return { isNew: false, folders: [] };
+    return { file: realpathSync(path), isNew: false, folders: [] };
   }
   if (readOnly || !create) throw expected('STORE_PATH', path, 'a file that is there', 'nothing');
-  const made = { isNew: true, folders: missingFolders(path) };
+  const file = asReachable(path, () => realPathOf(path));
+  const folders = missingFolders(file);
   try {
     asReachable(path, () => {
-      mkdirSync(dirname(path), { recursive: true });
-      accessSync(dirname(path), constants.W_OK | constants.X_OK);
+      mkdirSync(dirname(file), { recursive: true });
+      accessSync(dirname(file), constants.W_OK | constants.X_OK);
     });
   } catch (error) {
-    takeAway(path, { ...made, isNew: false });
+    removeFolders(folders);
     throw error;
   }
-  return made;
+  return { file, isNew: true, folders };
+}
+
+/** Where a path leads whose end need not be there, also through a link. */
+function realPathOf(path: string): string {
+  if (existsSync(path)) return realpathSync(path);
+  if (path === dirname(path)) return path;
+  const place = join(realPathOf(dirname(path)), basename(path));
+  const target = unlessFailing(() => readlinkSync(place));
+  return target === undefined ? place : realPathOf(resolve(dirname(place), target));
 }
 
 function missingFolders(path: string): readonly string[] {
   const missing: string[] = [];
-  for (let folder = dirname(path); !existsSync(folder); folder = dirname(folder)) missing.push(folder);
+  let folder = dirname(path);
+  // A drive of Windows that is not there is its own folder.
+  for (; !existsSync(folder) && folder !== dirname(folder); folder = dirname(folder)) missing.push(folder);
   return missing;
 }
 
-/** Takes away what was made; a folder that somebody has put something into stays. */
-export function takeAway(path: string, { isNew, folders }: Made): void {
-  if (isNew) for (const suffix of ['-wal', '-shm', '-journal', '']) unlessFailing(() => rmSync(path + suffix));
+/** A folder that somebody has put something into stays. */
+export function removeFolders(folders: readonly string[]): void {
   for (const folder of folders) unlessFailing(() => rmdirSync(folder));
 }
 
-// What went wrong before is what the caller is told.
-function unlessFailing(work: () => void): void {
+/** For what is done behind a failure: that is what the caller is told. */
+export function unlessFailing<T>(work: () => T): T | undefined {
   try {
-    work();
+    return work();
   } catch {
-    // It was not there, or is not ours alone.
+    return undefined;
   }
 }
 
-/** Which library has a file open in this process, and how many connections it has. */
+/** Which library has a file open in this process, and how many connections it has. libsql has it open until it is collected. */
 const inUse = new Map<string, { readonly driver: DriverName; connections: number }>();
 
 /**
- * Opens a connection. Throws `STORE_PATH` for a file that cannot be opened or is no database, `INVALID_OPTION` where
+ * Opens a connection to the file of a real path. Throws `STORE_PATH` for a file that cannot be opened or is no database, `INVALID_OPTION` where
  * this process has the file open with another library: when one of two closes a file, the system takes the locks of the
  * other away, and both would write.
  */
-export function openDatabase(driver: SqliteDriver, path: string): SqliteDatabase {
-  const used = existsSync(path) ? inUse.get(realpathSync(path)) : undefined;
-  if (used !== undefined && used.driver !== driver.name)
+export function openDatabase(driver: SqliteDriver, file: string): SqliteDatabase {
+  const use = inUse.get(file) ?? { driver: driver.name, connections: 0 };
+  if (use.driver !== driver.name)
     throw expected(
       'INVALID_OPTION',
       '`driver`',
-      `${used.driver}, with which this process has ${path} open`,
+      `${use.driver}, with which this process has ${file} open`,
       driver.name,
     );
-  const database = asFile(path, () => driver.open(path));
-  const file = realpathSync(path);
-  const use = inUse.get(file) ?? { driver: driver.name, connections: 0 };
+  const database = asFile(file, () => driver.open(file));
   use.connections++;
   inUse.set(file, use);
   return closing(database, () => {
-    if (--use.connections === 0) inUse.delete(file);
+    if (--use.connections === 0 && driver.name !== 'libsql') inUse.delete(file);
   });
 }
 
@@ -105,8 +128,22 @@ export function asFile<T>(path: string, work: () => T, readOnly = false): T {
   } catch (error) {
     const code = sqliteCode(error);
     if (code === 'NOTADB') throw expected('STORE_PATH', path, 'a SQLite database', 'a file of another kind');
+    if (code === 'CANTOPEN') mustHaveDescriptors(path);
     if (code === 'CANTOPEN' || code === 'READONLY' || code === 'AUTH') throw unreachable(path, error, readOnly);
     throw toFailure(error, path);
+  }
+}
+
+/** SQLite says the same of a file that it may not open and of a process that may open no more. */
+function mustHaveDescriptors(path: string): void {
+  const open: number[] = [];
+  try {
+    // As many as a connection takes. Never the file itself: closing it would take the locks of its connections away.
+    while (open.length < 3) open.push(openSync(devNull, 'r'));
+  } catch (error) {
+    throw toFailure(error, path);
+  } finally {
+    for (const descriptor of open) closeSync(descriptor);
   }
 }
 

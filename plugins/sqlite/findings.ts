@@ -1,6 +1,7 @@
 import { Slice, toError } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
+import { bytesIn } from './texts.ts';
 
 /** Something that is wrong with a log. */
 export interface Finding {
@@ -52,6 +53,6 @@ export async function* rowsOf(
     }
     if (rows.length < limit) return undefined;
     const last = rows[limit - 1]!;
-    after = keys.map((key) => last[key]!);
+    after = keys.map((key) => (last[key] instanceof ArrayBuffer ? bytesIn(last[key]) : last[key]!));
   }
 }

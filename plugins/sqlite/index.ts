@@ -14,7 +14,7 @@ export type { Finding, VerifyOptions, VerifyReport } from './verify.ts';
 
 /**
  * A log of events in an SQLite file that any number of processes on one machine write and read.
- * Where the file or its `-wal` is deleted, moved or replaced while it is open, nothing more is acknowledged
+ * Where the file, its `-wal` or its `-shm` is deleted, moved or replaced while it is open, nothing more is acknowledged
  * (`STORE_FAILED`): what was acknowledged had been committed to the file that was then at the path. One that is overwritten
  * in place (`cp`) is not noticed.
  *

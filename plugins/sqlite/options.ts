@@ -7,7 +7,8 @@ import type { SqliteTransaction } from './transactions.ts';
 export interface SqliteOptions {
   /**
    * The library that reads and writes the file. Without it the first that is installed: better-sqlite3, libsql,
-   * node:sqlite. Processes may use different ones for one file, one process may not.
+   * node:sqlite. Processes may use different ones for one file, one process may not, also
+   * not one after libsql.
    */
   readonly driver?: DriverName;
   /**
@@ -87,6 +88,12 @@ export interface SqliteTargetOptions extends Pick<SqliteOptions, 'driver' | 'dur
   readonly setup?: (tx: SqliteTransaction) => SyncAnswer;
 }
 
+export interface VerifyOptions {
+  readonly driver?: DriverName;
+  /** Told how far the events have been looked through, and the head of the log. */
+  readonly progress?: (position: number, head: number) => void;
+}
+
 export interface ParsedTarget extends Pick<ParsedOptions, 'driver' | 'durability' | 'busyTimeout'> {
   readonly setup?: ((tx: SqliteTransaction) => unknown) | undefined;
 }
@@ -103,6 +110,16 @@ const targetSchema = z.strictObject({
 export function parseOptions(path: string, options: unknown): ParsedOptions {
   checkFile(path);
   return Object.freeze(parseWith(schema, options, 'sqlite'));
+}
+
+const verifySchema = z.strictObject({
+  driver,
+  progress: z.custom<VerifyOptions['progress']>((value) => typeof value === 'function', 'a function').optional(),
+});
+
+/** Throws `INVALID_OPTION`. */
+export function parseVerify(options: unknown): VerifyOptions {
+  return parseWith(verifySchema, options, 'verify') as VerifyOptions;
 }
 
 /** Throws `INVALID_OPTION`. */

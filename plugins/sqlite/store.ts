@@ -23,6 +23,7 @@ import type {
   PendingAppend,
   Range,
   RemovedRange,
+  StoreHealth,
   StoreSize,
   StoreSupports,
   StoreTransactions,
@@ -275,7 +276,7 @@ export class SqliteStore extends AbstractStore {
 
   protected override async _size(): Promise<StoreSize> {
     const { events, bytes } = await this.#read(readLog);
-    return { events, storedBytes: await bytesOf(this.#path), originalBytes: bytes };
+    return { events, storedBytes: await bytesOf(this.#connections!.file.realPath), originalBytes: bytes };
   }
 
   /** Syncs what was written without: a sync of the write-ahead log takes along all that is in it. */
@@ -297,10 +298,10 @@ export class SqliteStore extends AbstractStore {
     return this.#watch.poll(this.clock, wake);
   }
 
-  protected override _health(): { diskFreeBytes?: number; notices: readonly string[] } {
+  protected override _health(): Partial<StoreHealth> {
     const change = this.#connections?.file.change;
-    const notices = change === undefined ? this.#notices : [...this.#notices, change];
-    return { notices, ...this.#free.figures(this.clock.monotonic()) };
+    const told = change === undefined ? {} : { status: 'failed' as const, notices: [...this.#notices, change] };
+    return { notices: this.#notices, ...told, ...this.#free.figures(this.clock.monotonic()) };
   }
 
   async #start(connections: Connections): Promise<void> {

@@ -140,14 +140,21 @@ class FileOfViews implements SqliteTarget {
     return connecting(loadDriver(driver), path, { create: true, readOnly: false }, async (connect) => {
       const { connection, file } = connect();
       connection.exec('PRAGMA busy_timeout = 0');
-      await unlessBusy(busyTimeout, () => asFile(path, () => prepareFile(connection, path)));
+      const isEmpty = await unlessBusy(busyTimeout, () => asFile(path, () => isUnused(connection, path)));
       connection.exec(`PRAGMA synchronous = ${durability === 'disk' ? 'FULL' : 'NORMAL'}`);
       const writer = new Writer(connection, file, busyTimeout);
       const opened = { connection, writer, path: file.realPath };
-      await writer.transaction(async () => {
-        bringCheckpoints(connection, path);
-        if (setup) await this.#hand(opened, (tx) => mustBeDone(setup(tx)));
-      });
+      await writer.transaction(
+        async () => {
+          bringCheckpoints(connection, path);
+          if (setup) await this.#hand(opened, (tx) => mustBeDone(setup(tx)));
+        },
+        isEmpty ? 'EXCLUSIVE' : 'IMMEDIATE',
+      );
+      if (isEmpty) await unlessBusy(busyTimeout, () => asFile(path, () => connection.pragma('journal_mode = WAL')));
+      // SQLite makes -wal and -shm at the first look.
+      connection.pragma('application_id');
+      file.holdRest();
       return opened;
     });
   }
@@ -159,11 +166,10 @@ class FileOfViews implements SqliteTarget {
   }
 }
 
-/** A file that is there stays in the mode its program has chosen; a log must be one that this version knows. */
-function prepareFile(connection: Connection, path: string): void {
+/** One with tables stays in the mode its program has chosen; a log must be one that this version knows. */
+function isUnused(connection: Connection, path: string): boolean {
   if (connection.pragma('application_id') === APPLICATION_ID) identify(connection, path);
-  else if (connection.get('SELECT 1 AS one FROM sqlite_master LIMIT 1') === undefined)
-    connection.pragma('journal_mode = WAL');
+  return connection.get('SELECT 1 AS one FROM sqlite_master LIMIT 1') === undefined;
 }
 
 /** What `setup` writes when it has returned would come too late. */

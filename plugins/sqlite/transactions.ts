@@ -4,6 +4,7 @@ import { sqliteCode } from './driver.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
 import { shapeOf } from './statement-shape.ts';
 import type { StatementShape } from './statement-shape.ts';
+import { bytesIn } from './texts.ts';
 
 /** What goes into a statement; true and false become 1 and 0. */
 export type SqliteParameter = SqlValue | boolean;
@@ -144,10 +145,11 @@ function knownShapeOf(sql: string): StatementShape {
 
 /** A row as every driver can hand it out. Throws `INVALID_OPTION` for an integer that a number cannot hold. */
 function plain(row: SqlRow): SqlRow {
-  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, numbered(value)]));
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, handedOut(value)]));
 }
 
-function numbered(value: SqlValue | bigint): SqlValue {
+function handedOut(value: SqlValue | bigint | ArrayBuffer): SqlValue {
+  if (value instanceof ArrayBuffer) return bytesIn(value);
   if (typeof value !== 'bigint') return value;
   if (Number.isSafeInteger(Number(value))) return Number(value);
   throw expected('INVALID_OPTION', 'an integer that `tx` answers with', 'within ±(2^53 - 1); CAST it AS TEXT', value);

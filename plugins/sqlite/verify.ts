@@ -10,10 +10,12 @@ import { Findings } from './findings.ts';
 import type { Finding } from './findings.ts';
 import { readLog } from './log.ts';
 import type { LogRow } from './log.ts';
-import { parseOptions } from './options.ts';
+import { parseOptions, parseVerify } from './options.ts';
+import type { VerifyOptions } from './options.ts';
 import { asBytes, legible } from './texts.ts';
 
 export type { Finding } from './findings.ts';
+export type { VerifyOptions } from './options.ts';
 
 export interface VerifyReport {
   readonly path: string;
@@ -27,12 +29,6 @@ export interface VerifyReport {
   readonly found: number;
 }
 
-export interface VerifyOptions {
-  readonly driver?: DriverName;
-  /** Told how far the events have been looked through, and the head of the log. */
-  readonly progress?: (position: number, head: number) => void;
-}
-
 /**
  * Looks through a whole log and changes nothing: SQLite's own check of the file; tables, columns and indexes; each
  * event's and tombstone's checksum; whether every position has an event or a recorded removal, each with the ids that
@@ -40,9 +36,10 @@ export interface VerifyOptions {
  * log. Memory does not grow with the log, and the event loop turns, but for SQLite's check, which holds it for about a
  * second a gigabyte.
  *
- * @throws `STORE_PATH`, `STORE_VERSION`, `STORE_CORRUPT` for a file that cannot be looked through at all
+ * @throws `INVALID_OPTION`; `STORE_PATH`, `STORE_VERSION`, `STORE_CORRUPT` for a file that cannot be looked through at all
  */
-export async function verify(path: string, { driver: name, progress }: VerifyOptions = {}): Promise<VerifyReport> {
+export async function verify(path: string, options: VerifyOptions = {}): Promise<VerifyReport> {
+  const { driver: name, progress } = parseVerify(options);
   const parsed = parseOptions(path, { readOnly: true, ...(name !== undefined && { driver: name }) });
   const driver = loadDriver(parsed.driver);
   const { reader } = await openConnections(driver, resolve(path), parsed);

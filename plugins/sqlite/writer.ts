@@ -14,8 +14,7 @@ const LONGEST_WAIT_MS = 20;
  * Order: transactions run one after another, in the order they were asked for.
  * Waiting: for another process's lock up to `busyTimeout`, by real time, and without holding the event loop.
  * Failure: a transaction whose work throws is rolled back; one whose COMMIT throws is rolled back where it is still
- * open, and nothing is known of it otherwise. One that is committed when the file is not at its path any more is
- * `STORE_FAILED`.
+ * open, and nothing is known of it otherwise. Where the file is not at its path any more it is `STORE_FAILED`.
  */
 export class Writer {
   readonly #connection: Connection;
@@ -29,9 +28,15 @@ export class Writer {
     this.#busyTimeout = busyTimeout;
   }
 
-  /** Runs `work` in a transaction of its own; what it answers is given when the transaction is committed. */
-  transaction<T>(work: (connection: Connection) => T | Promise<T>): Promise<T> {
-    return this.#turns.run(() => this.#carryOut(work));
+  /**
+   * Runs `work` in a transaction of its own; what it answers is given when the transaction is committed. `EXCLUSIVE`: while
+   * nobody reads, either, in a file that is not in WAL mode.
+   */
+  transaction<T>(
+    work: (connection: Connection) => T | Promise<T>,
+    lock: 'IMMEDIATE' | 'EXCLUSIVE' = 'IMMEDIATE',
+  ): Promise<T> {
+    return this.#turns.run(() => this.#carryOut(work, lock));
   }
 
   /** Runs `look` on this connection while no transaction is open. */
@@ -39,11 +44,12 @@ export class Writer {
     return this.#turns.run(async () => look(this.#connection));
   }
 
-  async #carryOut<T>(work: (connection: Connection) => T | Promise<T>): Promise<T> {
+  async #carryOut<T>(work: (connection: Connection) => T | Promise<T>, lock: string): Promise<T> {
     const connection = this.#connection;
-    await this.#begin();
+    await this.#begin(`BEGIN ${lock}`);
     try {
       const result = await work(connection);
+      this.#file.mustBeThere();
       connection.exec('COMMIT');
       this.#file.mustBeThere();
       return result;
@@ -54,11 +60,11 @@ export class Writer {
   }
 
   // The lock is never waited for within SQLite, which would hold the event loop.
-  async #begin(): Promise<void> {
+  async #begin(sql: string): Promise<void> {
     const end = performance.now() + this.#busyTimeout;
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
       try {
-        this.#connection.exec('BEGIN IMMEDIATE');
+        this.#connection.exec(sql);
         return;
       } catch (error) {
         if (!isBusy(error)) throw error;

@@ -4,10 +4,12 @@
  * it is killed and says `<id> <position> …` of each; `hold 0`: holds the file's lock until its input ends and says `held`
  * when it has it; `condition <n>`: n times tries to be the only one and says `won <i>`; `open <n>`: opens a log and is
  * killed before the n-th call of the driver, or says `open`; `migrate 0`: opens an older log, and says its version; `reach 0`
- * and `reach 1`: opens a log for writing, and for reading only, and says `open` or what it failed of.
+ * and `reach 1`: opens a log for writing, and for reading only, and says `open` or what it failed of; `starve 0`: the
+ * same when it may open no more files, one more, up to seven.
  */
 import { once } from 'node:events';
-import { writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { isTelltaleError } from '../../lib/plugin.ts';
 import { buildEvent } from '../../plugins/contract/build-event.ts';
 import { closeConnections, openConnections } from '../../plugins/sqlite/connections.ts';
@@ -99,6 +101,20 @@ async function bringUpToDate(): Promise<void> {
   closeConnections(connections);
 }
 
+async function starve(): Promise<void> {
+  loadDriver(driver);
+  const taken: number[] = [];
+  try {
+    for (;;) taken.push(openSync(devNull, 'r'));
+  } catch {
+    // As many as there are.
+  }
+  for (let free = 0; free < 8; free++) {
+    await reach(0);
+    closeSync(taken.pop()!);
+  }
+}
+
 async function reach(readOnly: number): Promise<void> {
   const store = sqlite(path, { driver, readOnly: readOnly === 1 });
   const error = await store.open().catch((thrown: unknown) => thrown);
@@ -113,6 +129,7 @@ const DO: Readonly<Record<string, (number: number) => Promise<void>>> = {
   condition,
   open,
   reach,
+  starve,
   migrate: bringUpToDate,
 };
 await DO[what]!(Number(number));

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildEvent } from '../../plugins/contract/build-event.ts';
 import type { DriverName, SqliteDriver } from '../../plugins/sqlite/driver.ts';
@@ -9,6 +10,7 @@ import { parseOptions } from '../../plugins/sqlite/options.ts';
 import { SqliteStore } from '../../plugins/sqlite/store.ts';
 import { quickFolder } from '../support/quick-folder.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
+import { skip } from '../support/skip.ts';
 import { Child } from './children.ts';
 import { withEachDriver } from './drivers.ts';
 import { faulty, real } from './faulty.ts';
@@ -100,7 +102,7 @@ describe('sqlite: a first opening that fails', () => {
     let begun: ReturnType<SqliteDriver['open']> | undefined;
     // Between the first look at the file and the lock.
     const overtaken = faulty((sql) => {
-      if (sql !== 'BEGIN IMMEDIATE' || begun !== undefined) return undefined;
+      if (!sql.startsWith('BEGIN') || begun !== undefined) return undefined;
       begun = other.open(path);
       begun.exec('BEGIN IMMEDIATE; CREATE TABLE theirs (a)');
       return undefined;
@@ -109,6 +111,60 @@ describe('sqlite: a first opening that fails', () => {
     begun!.exec('COMMIT');
     expect(readdirSync(join(folder, 'a', 'b'))).to.include('log.db');
     begun!.close();
+  });
+
+  it('leaves the file to another process that opens it right behind, whose events stay', async () => {
+    const full = faulty((sql) => (/synchronous/.test(sql) ? 'FULL' : undefined));
+    const other = sqlite(path);
+    let opened: Promise<void> | undefined;
+    const overtaken: SqliteDriver = {
+      name: full.name,
+      open: (at) => {
+        const database = full.open(at);
+        return {
+          get inTransaction() {
+            return database.inTransaction;
+          },
+          exec: (sql) => database.exec(sql),
+          prepare: (sql) => database.prepare(sql),
+          close: () => {
+            opened = other.open();
+            database.close();
+          },
+        };
+      },
+    };
+    await rejectionOf(storeOver(overtaken).open());
+    await opened;
+    expect(await other.append([buildEvent()])).to.include({ position: 1 });
+    await other.close();
+    expect(await verify(path)).to.deep.include({ head: 1, findings: [] });
+  });
+
+  it('fails for who has opened the file that goes, and writes nothing', async () => {
+    const other = loadDriver();
+    const store = storeOver({
+      name: other.name,
+      open: (at) => {
+        const database = other.open(at);
+        rmSync(at);
+        return database;
+      },
+    });
+    await rejectionOf(store.open());
+    expect(readdirSync(folder)).to.deep.equal([]);
+  });
+
+  it('leaves a link that leads nowhere as it was', async () => {
+    const link = join(folder, 'link.db');
+    symlinkSync(join('a', 'b', 'log.db'), link);
+    path = link;
+    await rejectionOf(storeOver(faulty((sql) => (/synchronous/.test(sql) ? 'FULL' : undefined))).open());
+    expect(readdirSync(folder, { recursive: true })).to.deep.equal(['link.db']);
+    const store = sqlite(link);
+    await store.open();
+    await store.close();
+    expect(readdirSync(join(folder, 'a', 'b'))).to.include('log.db');
   });
 
   async function killAt(nth: number, driver: DriverName): Promise<boolean> {
@@ -124,6 +180,16 @@ describe('sqlite: a first opening that fails', () => {
   }
 
   withEachDriver((driver) => {
+    it(`says so where the process may open no more files, with ${driver}`, function (): void {
+      if (process.platform === 'win32') return skip(this, 'a limit of open files: Windows has none');
+      const child = [process.execPath, join(import.meta.dirname, 'child.js'), 'starve', driver, path, '0'];
+      const { stdout } = spawnSync('sh', ['-c', 'ulimit -n 512; exec "$@"', 'sh', ...child], { encoding: 'utf8' });
+      const lines = stdout.trim().split('\n');
+      // libsql ends the process where there are some, and too few.
+      expect(lines[0]).to.match(/too many open files/i);
+      for (const line of lines) expect(line).to.match(/^(?:open$|STORE_UNAVAILABLE )/);
+    });
+
     it(`can be done again after the process was killed at whichever step, with ${driver}`, async () => {
       const isOpen = await Promise.all([1, 2, 5, 12, 20, 30].map((nth) => killAt(nth, driver)));
       expect(isOpen).to.deep.equal([false, false, false, false, false, false]);

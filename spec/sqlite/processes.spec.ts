@@ -1,9 +1,12 @@
 import { expect } from 'chai';
+import { copyFileSync } from 'node:fs';
 import { createBus } from '../../lib/index.ts';
 import type { Store, StoredEvent } from '../../lib/plugin.ts';
 import { buildEvent } from '../../plugins/contract/build-event.ts';
 import { verify } from '../../plugins/sqlite/index.ts';
 import { leastHoldMs } from '../support/loop-hold.ts';
+import { rejectionOf } from '../support/rejection-of.ts';
+import { skip } from '../support/skip.ts';
 import { Child } from './children.ts';
 import { INSTALLED, withEachDriver } from './drivers.ts';
 import { killWriters } from './killed-writers.ts';
@@ -134,7 +137,9 @@ describe('sqlite: several processes on one file', function () {
       expect(error).to.have.nested.property('reason.code', 'INVALID_OPTION');
     await store.close();
     for (const driver of INSTALLED) {
-      const other = storeAt(pathOf(store), { driver, readOnly: true, checkOnRead: true });
+      const copy = `${pathOf(store)}.${driver.replace(':', '-')}`;
+      copyFileSync(pathOf(store), copy);
+      const other = storeAt(copy, { driver, readOnly: true, checkOnRead: true });
       await other.open();
       expect(await readAll(other)).to.deep.equal(written);
       expect(
@@ -143,6 +148,15 @@ describe('sqlite: several processes on one file', function () {
       ).to.equal('metadata.requestId');
       await other.close();
     }
+  });
+
+  it('keeps other drivers off a file that libsql has closed in this process, where it is open until it is collected', async function (): Promise<void> {
+    const other = INSTALLED.find((driver) => driver !== 'libsql');
+    if (!INSTALLED.includes('libsql') || other === undefined) return skip(this, 'two drivers: libsql and one more');
+    store = freshStore({ driver: 'libsql' });
+    await store.open();
+    await store.close();
+    expect((await rejectionOf(storeAt(pathOf(store), { driver: other }).open())).code).to.equal('INVALID_OPTION');
   });
 
   it('tells a store of what another removed and rewrote', async () => {

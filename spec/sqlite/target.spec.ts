@@ -159,7 +159,7 @@ withEachDriver((driver: DriverName) => {
 
     it('hands out every kind of value, and refuses what SQLite has no name for', async () => {
       const bytes = new Uint8Array([1, 0, 255]);
-      await target.commit([], ({ run, get }) => {
+      await target.commit([], ({ run, get, all }) => {
         run('CREATE TABLE kinds (a, b, c, d, e)');
         expect(run('INSERT INTO kinds VALUES (?, ?, ?, ?, ?)', [null, 1.5, 'é\u2028', bytes, true])).to.equal(1);
         const row = get('SELECT * FROM kinds')!;
@@ -171,6 +171,9 @@ withEachDriver((driver: DriverName) => {
           1,
         ]);
         expect(get('SELECT 1 AS one WHERE 0')).to.equal(undefined);
+        expect(
+          all('SELECT d FROM kinds').map(({ d }) => [d instanceof Uint8Array, ...(d as Uint8Array)]),
+        ).to.deep.equal([[true, 1, 0, 255]]);
         for (const wrong of [undefined, new Date(), {}, NaN])
           expect(codeOf(() => run('INSERT INTO kinds (a) VALUES (?)', [wrong as never]))).to.equal('INVALID_OPTION');
       });

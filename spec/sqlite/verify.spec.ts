@@ -101,10 +101,24 @@ describe('sqlite: verify', function () {
         expect(found).to.equal(findings.length);
       });
 
+    it(`finds nothing in an index of more keys than it reads at once, with ${driver}`, async () => {
+      const store = freshStore({ driver, index: ['payload.n'] });
+      await store.open();
+      await store.append(Array.from({ length: 1_100 }, (_, n) => buildEvent({ payload: { n } })));
+      await store.close();
+      expect(await verify(pathOf(store), { driver })).to.deep.include({ events: 1_100, findings: [] });
+      cleanUp(store);
+    });
+
     it(`says what cannot be looked through at all, with ${driver}`, async () => {
       for (const sql of ['DROP TABLE telltale_meta', `UPDATE telltale_meta SET value = ${NO_TEXT}`])
         expect(await rejectionOf(findingsIn(sql))).to.include({ code: 'STORE_CORRUPT' });
     });
+  });
+
+  it('refuses an option that there is not', async () => {
+    const given = { drivr: 1 } as object;
+    expect((await rejectionOf(verify('log.db', given))).code).to.equal('INVALID_OPTION');
   });
 
   it('tells how far it is', async () => {
