@@ -107,7 +107,7 @@ export async function candidatesOf(
   let [low, high] = [blockOf(after + 1), blockOf(through)];
   let positions: number[] = [];
   // As many blocks as would do if all had the words, and more where they do not.
-  let width = Math.ceil(limit / BLOCK_POSITIONS) + 1;
+  let width = Math.min(Math.ceil(limit / BLOCK_POSITIONS) + 1, MOST_BLOCKS);
   for (; low <= high && positions.length <= limit && width <= MOST_BLOCKS; width *= 8) {
     const from = descending ? Math.max(low, high - width + 1) : low;
     const to = descending ? high : Math.min(high, low + width - 1);
