@@ -23,6 +23,8 @@ const NUMBERS: ReadonlySet<EnvelopeField> = new Set(['time', 'schemaVersion', 'p
 export interface TallyStatement {
   readonly sql: string;
   readonly parameters: readonly unknown[];
+  /** What its columns are called, in their order. */
+  readonly columns: readonly string[];
   /** The group of a row, whose values are in the order of the statement; `undefined` where nothing was counted. */
   toGroup(row: readonly unknown[]): TallyGroup | undefined;
 }
@@ -36,7 +38,8 @@ export function tallyStatement(query: TallyQuery, dialect: Dialect, table: strin
   // The same division as in JavaScript, and the same floor.
   if (bucketMs !== undefined) groups.push(`floor(time / ${bind(bucketMs)})`);
   const spans = numbers.flatMap((field) => [`min(${COLUMNS[field]})`, `max(${COLUMNS[field]})`]);
-  const columns = [...groups, 'count(*)', 'min(position)', ...spans];
+  const values = [...groups, 'count(*)', 'min(position)', ...spans];
+  const columns = values.map((_, i) => `c${i}`);
   const bounds = [`position > ${bind(after)}`, `position <= ${bind(through)}`];
   if (withoutReserved) bounds.push(`NOT (type >= '$' AND type < '%')`);
   const conditions = conditionsOf(query, dialect, parameters.length + 1);
@@ -44,8 +47,9 @@ export function tallyStatement(query: TallyQuery, dialect: Dialect, table: strin
   if (conditions.sql !== '') bounds.push(conditions.sql);
   const grouped = groups.length === 0 ? '' : ` GROUP BY ${groups.map((_, i) => i + 1).join(', ')}`;
   return {
-    sql: `SELECT ${columns.map((column, i) => `${column} AS c${i}`).join(', ')} FROM ${table} WHERE ${bounds.join(' AND ')}${grouped} LIMIT ${limit}`,
+    sql: `SELECT ${values.map((value, i) => `${value} AS ${columns[i]!}`).join(', ')} FROM ${table} WHERE ${bounds.join(' AND ')}${grouped} LIMIT ${limit}`,
     parameters: [...parameters, ...conditions.parameters],
+    columns,
     toGroup: (row) => groupOf(row, query),
   };
 }

@@ -1,5 +1,4 @@
-import { expected } from '../errors.ts';
-import type { TelltaleError } from '../errors.ts';
+import { TelltaleError, expected, isTelltaleError } from '../errors.ts';
 import { admit } from '../event/admission.ts';
 import { checkId } from '../event/identity.ts';
 import { Serial } from '../serial.ts';
@@ -99,6 +98,24 @@ export function mustHold(fence: Fence, document: StoredDocument | undefined): vo
   throw expected('LEASE_LOST', `lease \`${fence.lease}\``, `at epoch ${fence.epoch}`, actual, {
     details: { lease: fence.lease, expected: fence.epoch, actual },
   });
+}
+
+/**
+ * The documents of rows. Where one is damaged, the `STORE_CORRUPT` has the keys of all as `details.keys`, so that the
+ * others can be read one by one.
+ */
+export function toDocuments<Row>(
+  rows: readonly Row[],
+  keyOf: (row: Row) => string,
+  toDocument: (row: Row) => StoredDocument,
+): StoredDocument[] {
+  try {
+    return rows.map(toDocument);
+  } catch (error) {
+    if (!isTelltaleError(error, 'STORE_CORRUPT')) throw error;
+    const details = { ...error.details, keys: rows.map(keyOf) };
+    throw new TelltaleError(error.code, error.message, { cause: error, details });
+  }
 }
 
 function checkName(what: string, name: unknown): string {

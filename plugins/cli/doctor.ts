@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import type { Store } from '../../lib/plugin.ts';
+import type { Range, Store } from '../../lib/plugin.ts';
 import type { Diagnosis, Fault } from './diagnosis.ts';
 import { examine } from './examine.ts';
 import { commandLine } from './invocation.ts';
@@ -98,22 +98,36 @@ async function salvageInto(place: string, target: string): Promise<SalvageReport
     });
   } finally {
     line?.stop();
-    await store.close();
-    await to.close();
+    try {
+      await store.close();
+    } finally {
+      await to.close();
+    }
   }
 }
 
-function salvageLines(target: string, { kept, damaged, lost }: SalvageReport): string[] {
-  const missing = lost.reduce((sum, { from, to }) => sum + to - from + 1, 0);
-  const ranges = lost
-    .slice(0, SHOWN)
-    .map(({ from, to }) => (from === to ? integer(from) : `${integer(from)} to ${integer(to)}`));
-  const more = lost.length > SHOWN ? ` and ${integer(lost.length - SHOWN)} more (--json lists all)` : '';
+function salvageLines(target: string, { kept, damaged, lost, tombstones, documents }: SalvageReport): string[] {
+  const forgotten = `${counted(positionsOf(tombstones), 'removed event')} of which the id is damaged`;
   return [
     `${counted(kept, 'intact record')} copied to ${clean(target)}; the original is as it was`,
-    `  ${integer(damaged)} damaged, ${counted(missing, 'position')} recorded as lost${missing === 0 ? '' : `: ${ranges.join(', ')}${more}`}`,
+    `  ${counted(damaged, 'damaged record')}, ${counted(positionsOf(lost), 'position')} recorded as lost${listed(lost.map(rangeText))}`,
+    ...(tombstones.length === 0 ? [] : [`  ${forgotten}${listed(tombstones.map(rangeText))}`]),
+    ...(documents.length === 0 ? [] : [`  ${counted(documents.length, 'document')} not copied${listed(documents)}`]),
     `  to make another kind of store of it: ${commandLine('copy', target)} <url>`,
   ];
+}
+
+function positionsOf(ranges: readonly Range[]): number {
+  return ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+}
+
+function rangeText({ from, to }: Range): string {
+  return from === to ? integer(from) : `${integer(from)} to ${integer(to)}`;
+}
+
+function listed(all: readonly string[]): string {
+  const more = all.length > SHOWN ? ` and ${integer(all.length - SHOWN)} more (--json lists all)` : '';
+  return all.length === 0 ? '' : `: ${all.slice(0, SHOWN).map(clean).join(', ')}${more}`;
 }
 
 function diagnosisLines(look: Look, name: string, { kind, head, events, faults, found, notes }: Diagnosis): string[] {

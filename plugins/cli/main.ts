@@ -154,7 +154,10 @@ program
   .command('doctor')
   .description('look for damage in a log, without changing it: checksums, torn tails, missing positions, documents')
   .argument('<log>', 'the log folder, an SQLite file, or the url of a store')
-  .option('--salvage <folder>', 'copy all that is intact into a new log folder; the original stays as it is')
+  .option(
+    '--salvage <folder>',
+    'copy all that is intact into a new log folder, and name what is not; the original stays as it is',
+  )
   .option('--json', 'print JSON')
   .action(async (log: string, options: DoctorOptions) => {
     const { doctor } = await import('./doctor.ts');

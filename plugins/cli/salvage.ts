@@ -1,29 +1,47 @@
-import { intersects, isTelltaleError, mergeRanges, subtractRanges, systemClock } from '../../lib/plugin.ts';
-import type { Range, RemovedRange, Store } from '../../lib/plugin.ts';
+import {
+  intersects,
+  isTelltaleError,
+  mergeRanges,
+  readDocuments,
+  subtractRanges,
+  systemClock,
+  writeDocuments,
+} from '../../lib/plugin.ts';
+import type { Range, RemovedRange, Store, Tombstone } from '../../lib/plugin.ts';
 
-/** What became of a damaged log. */
+/** What became of a damaged log, whatever its kind. */
 export interface SalvageReport {
-  /** Records copied, those of removed events included. */
+  /** Records copied: events, and what is left of removed ones. */
   readonly kept: number;
-  /** What was there and not intact, or not in its place. */
+  /** Positions that were there and not intact, or not in their place; each of them is among the lost ones. */
   readonly damaged: number;
   /** Positions of which nothing is left; the new log records them as removed, reason `lost`. */
   readonly lost: readonly RemovedRange[];
+  /** Positions of removed events of which the id is damaged: an event with that id could be stored again. */
+  readonly tombstones: readonly Range[];
+  /** Documents that were not copied, `collection/key`, because they are damaged or too large for the new log. */
+  readonly documents: readonly string[];
 }
 
 const WINDOW = 1_000;
 
 /**
  * Copies all that a store can still read into an empty one, at the positions it has: the log in windows, which shrink
- * around damage down to the one position that cannot be read. Events of half a batch are copied, too.
+ * around damage down to the one position that cannot be read, and then the documents. Events of half a batch are
+ * copied, too.
  */
 export async function salvageStore(
   from: Store,
   to: Store,
   progress: (position: number, head: number) => void,
 ): Promise<SalvageReport> {
+  // As in a copy: before the head, none of them is ahead of what is copied.
+  const documents: string[] = [];
+  const missed = (name: string): unknown => documents.push(name);
+  const found = await readDocuments(from, missed);
   const { position: end } = await from.head();
   const lost: RemovedRange[] = [];
+  const tombstones: Range[] = [];
   let [kept, damaged, storedAt] = [0, 0, 0];
   for (let [after, size] = [0, WINDOW]; after < end; progress(after, end)) {
     const span = { from: after + 1, to: Math.min(after + size, end) };
@@ -40,12 +58,14 @@ export async function salvageStore(
       await takes(to, window, storedAt);
     }
     lost.push(...window.lost);
+    tombstones.push(...window.damaged);
     kept += window.events.length + window.tombstones.length;
     storedAt = newest(window, storedAt);
     [after, size] = [span.to, Math.min(WINDOW, size * 2)];
   }
-  await copyDocuments(from, to);
-  return { kept, damaged, lost: joined(lost) };
+  if (found === undefined) missed('*');
+  else await writeDocuments(to, found, end, missed);
+  return { kept, damaged, lost: joined(lost), tombstones: mergeRanges(tombstones), documents };
 }
 
 type Window = Awaited<ReturnType<typeof windowOf>>;
@@ -55,15 +75,26 @@ async function windowOf(store: Store, span: Range) {
   const there = mergeRanges(events.map(({ position }) => ({ from: position, to: position })));
   const removed = await removalsIn(store, span, there);
   const isRemoved = (position: number): boolean => removed.some(({ from, to }) => from <= position && position <= to);
-  const tombstones = (await intact(() => store.tombstones(span, WINDOW))) ?? [];
+  const tombstones = removed.length === 0 ? [] : await tombstonesIn(store, span);
   const lost = lostIn([span], mergeRanges([...there, ...removed]));
   return {
     ...span,
     events,
     removed: [...removed, ...lost].toSorted((a, b) => a.from - b.from),
-    tombstones: tombstones.filter(({ position }) => isRemoved(position)),
+    tombstones: (tombstones ?? []).filter(({ position }) => isRemoved(position)),
     lost,
+    damaged: tombstones === undefined ? [{ from: span.from, to: span.to }] : [],
   };
+}
+
+/** `undefined` for the one position of which it is damaged; a longer window has to shrink. */
+async function tombstonesIn(store: Store, span: Range): Promise<readonly Tombstone[] | undefined> {
+  try {
+    return await store.tombstones(span, WINDOW);
+  } catch (error) {
+    if (span.from === span.to && isTelltaleError(error, 'STORE_CORRUPT')) return undefined;
+    throw error;
+  }
 }
 
 async function eventsIn(store: Store, { from, to }: Range) {
@@ -90,7 +121,7 @@ async function removalsIn(store: Store, span: Range, there: readonly Range[]): P
 
 function lostWindow(span: Range): Window {
   const lost = lostIn([span], []);
-  return { ...span, events: [], removed: lost, tombstones: [], lost };
+  return { ...span, events: [], removed: lost, tombstones: [], lost, damaged: [] };
 }
 
 function lostIn(spans: readonly Range[], there: readonly Range[]): RemovedRange[] {
@@ -99,7 +130,7 @@ function lostIn(spans: readonly Range[], there: readonly Range[]): RemovedRange[
 
 /** False where it does not go with what was copied before: an id or a revision that is there already. */
 async function takes(to: Store, window: Window, storedAt: number): Promise<boolean> {
-  const { lost: _, ...slice } = window;
+  const { lost: _, damaged: __, ...slice } = window;
   try {
     await to.takeOver({ ...slice, storedAt: newest(window, storedAt) });
     return true;
@@ -111,12 +142,6 @@ async function takes(to: Store, window: Window, storedAt: number): Promise<boole
 
 function newest({ events, tombstones }: Window, before: number): number {
   return [...events, ...tombstones].reduce((latest, { storedAt }) => Math.max(latest, storedAt), before);
-}
-
-async function copyDocuments(from: Store, to: Store): Promise<void> {
-  for (const collection of (await intact(() => from.collections())) ?? [])
-    for (const { key, value } of (await intact(() => from.listDocuments(collection))) ?? [])
-      await to.putDocument(collection, key, value);
 }
 
 /** Nothing where it is damaged. */

@@ -6,22 +6,29 @@ import type { FileSystem } from './file-system.ts';
 import { nodeFileSystem } from './file-system.ts';
 import { checkFolder, listFolder } from './folder.ts';
 import { decodeHeader, encodeHeader } from './header.ts';
-import { readPath, replaceFile } from './io.ts';
+import { readIfThere, readPath, replaceFile } from './io.ts';
 import { NEWLINE, decodeLine, encodeLine } from './line.ts';
 import { decodeContent, eventJson, intactMarks, isEvent, tombstoneJson } from './record.ts';
 import type { Marks } from './record.ts';
 import { segmentName } from './segment.ts';
 import { unpack } from './unpack.ts';
 
+/** What became of a damaged log. */
 export interface SalvageReport {
-  /** Records copied, those of removed events included. */
+  /** Records copied: events, and what is left of removed ones. */
   readonly kept: number;
-  /** Lines that were not intact, or not in their place. */
+  /** Records that were there and not intact, or not in their place; documents are not among them. */
   readonly damaged: number;
   /** Positions of which nothing is left; the new log records them as removed, reason `lost`. */
   readonly lost: readonly RemovedRange[];
+  /** Positions of removed events of which the id is damaged: an event with that id could be stored again. */
+  readonly tombstones: readonly Range[];
+  /** Documents that were not copied, `collection/key`, because they are damaged or too large for the new log. */
+  readonly documents: readonly string[];
 }
 
+const STATE = 'state.json';
+const SNAPSHOTS = 'snapshots';
 const SEGMENT_RECORDS = 32_768;
 
 /**
@@ -44,11 +51,22 @@ export async function salvage(folder: string, target: string, fs: FileSystem = n
     await copy.take(compressed.has(first) ? (await unpack(bytes)).bytes : bytes, first);
   }
   await copy.flush();
-  const state = join(from, 'state.json');
-  const documents = (await fs.facts(state)) === undefined ? undefined : await readPath(fs, state);
-  if (documents !== undefined && decodeLine(documents) !== undefined)
-    await replaceFile(fs, join(to, 'state.json'), [documents]);
-  return copy.report();
+  return { ...copy.report(), documents: await copyDocuments(fs, from, to) };
+}
+
+/** Answers the files that are damaged. */
+async function copyDocuments(fs: FileSystem, from: string, to: string): Promise<string[]> {
+  const damaged: string[] = [];
+  const snapshots = (await fs.facts(join(from, SNAPSHOTS))) === undefined ? [] : await fs.list(join(from, SNAPSHOTS));
+  const files = snapshots.filter((name) => name.endsWith('.json')).map((name) => join(SNAPSHOTS, name));
+  if (files.length > 0) await fs.makeFolder(join(to, SNAPSHOTS));
+  for (const name of [STATE, ...files]) {
+    const bytes = await readIfThere(fs, join(from, name));
+    if (bytes === undefined) continue;
+    if (decodeLine(bytes) === undefined) damaged.push(name);
+    else await replaceFile(fs, join(to, name), [bytes]);
+  }
+  return damaged;
 }
 
 /** Runs of records with consecutive positions become segments; a gap begins another one and is recorded in it. */
@@ -56,6 +74,7 @@ class Copy {
   readonly #fs: FileSystem;
   readonly #folder: string;
   readonly #lost: RemovedRange[] = [];
+  readonly #tombstones: Range[] = [];
   #known: readonly RemovedRange[] = [];
   #run: Buffer[] = [];
   #first = 1;
@@ -66,6 +85,8 @@ class Copy {
   #removed: RemovedRange[] = [];
   #kept = 0;
   #damaged = 0;
+  /** How many when the last record was kept. */
+  #damagedBefore = 0;
 
   constructor(fs: FileSystem, folder: string) {
     this.#fs = fs;
@@ -97,8 +118,8 @@ class Copy {
     this.#removed = [];
   }
 
-  report(): SalvageReport {
-    return { kept: this.#kept, damaged: this.#damaged, lost: this.#lost };
+  report(): Omit<SalvageReport, 'documents'> {
+    return { kept: this.#kept, damaged: this.#damaged, lost: this.#lost, tombstones: this.#tombstones };
   }
 
   async #keep(bytes: Buffer, start: number, end: number, position: number): Promise<void> {
@@ -111,6 +132,7 @@ class Copy {
     this.#storedAt = content.storedAt;
     this.#position = position;
     this.#kept++;
+    this.#damagedBefore = this.#damaged;
   }
 
   /** What is missing before `position` was removed, if the header says so, and is lost otherwise. */
@@ -121,6 +143,8 @@ class Copy {
     const known = clip(this.#known, gap);
     const lost = subtractRanges([gap], known).map((range) => ({ ...range, reason: 'lost', at: systemClock.now() }));
     this.#lost.push(...lost);
+    // Removed events need not have left an id, unless there was a record.
+    if (this.#damaged > this.#damagedBefore) this.#tombstones.push(...known.map(({ from, to }) => ({ from, to })));
     this.#removed = [...known, ...lost].toSorted((a, b) => a.from - b.from);
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { LEASES, TelltaleError, mustHold } from '../../lib/plugin.ts';
+import { LEASES, TelltaleError, mustHold, toDocuments } from '../../lib/plugin.ts';
 import type { Fence, StoredDocument } from '../../lib/plugin.ts';
 import type { Session } from './connections.ts';
 import type { Names } from './names.ts';
@@ -27,7 +27,7 @@ export class DocumentTable {
       `SELECT key, value, etag FROM ${this.#table} WHERE collection = $1 ORDER BY key`,
       [collection],
     );
-    return rows.map(toDocument);
+    return toDocuments(rows, ([key]) => key!, toDocument);
   }
 
   /** Answers the new etag; `undefined` when the comparison failed. */

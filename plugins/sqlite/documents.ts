@@ -1,4 +1,4 @@
-import { LEASES, TelltaleError, mustHold } from '../../lib/plugin.ts';
+import { LEASES, TelltaleError, mustHold, toDocuments } from '../../lib/plugin.ts';
 import type { Fence, StoredDocument } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import type { SqlRow } from './driver.ts';
@@ -25,15 +25,23 @@ export function readDocument(connection: Connection, collection: string, key: st
 
 export function listDocuments(connection: Connection, collection: string): StoredDocument[] {
   const sql = `SELECT ${FIELDS} FROM telltale_documents WHERE collection = ? ORDER BY rowid`;
-  return connection.all(sql, [collection]).map((row) => toDocument(collection, row));
+  const rows = connection.all(sql, [collection]);
+  return toDocuments(
+    rows,
+    (row) => legible(row['key']),
+    (row) => toDocument(collection, row),
+  );
 }
 
 export function listCollections(connection: Connection): string[] {
   const named = 'SELECT DISTINCT collection FROM telltale_documents ORDER BY collection';
-  return connection.all(`SELECT ${asBytes('collection')} FROM (${named})`).map((row) => {
-    const collection = textIn(row['collection']);
-    if (collection === undefined) throw damaged(legible(row['collection']), '');
-    return collection;
+  const rows = connection.all(`SELECT ${asBytes('collection')} FROM (${named})`);
+  const names = rows.map(({ collection }) => ({ text: textIn(collection), legible: legible(collection) }));
+  const intact = names.flatMap(({ text }) => text ?? []);
+  if (intact.length === names.length) return intact;
+  const others = names.filter(({ text }) => text === undefined).map((name) => name.legible);
+  throw new TelltaleError('STORE_CORRUPT', `sqlite: the name of collection ${others[0]!} is damaged`, {
+    details: { intact, damaged: others },
   });
 }
 

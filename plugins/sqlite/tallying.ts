@@ -25,7 +25,7 @@ export function tallyPart(connection: Connection, query: TallyQuery): TallyPart 
     const statement = tallyStatement(window, DIALECT, table);
     if (statement === undefined) return undefined;
     const began = performance.now();
-    const sql = `SELECT ${withBytes(query)} FROM (${statement.sql})`;
+    const sql = `SELECT ${statement.columns.map(textAsBytes).join(', ')} FROM (${statement.sql})`;
     for (const row of connection.all(sql, statement.parameters as readonly SqlValue[])) {
       const values = Object.values(row).map(toValue);
       // Whoever reads the events is told which one is damaged.
@@ -39,12 +39,7 @@ export function tallyPart(connection: Connection, query: TallyQuery): TallyPart 
   return { groups, looked: after, done: after >= through };
 }
 
-/** The columns of a statement; what may be text comes as bytes. */
-function withBytes({ by, bucketMs, numbers }: TallyQuery): string {
-  const count = by.length + (bucketMs === undefined ? 0 : 1) + 2 + 2 * numbers.length;
-  return Array.from({ length: count }, (_, i) => (i < by.length ? textAsBytes(`c${i}`) : `c${i}`)).join(', ');
-}
-
+/** Text comes as bytes, also where a damaged row has it for a number: see `texts.ts`. */
 function textAsBytes(name: string): string {
   return `CASE typeof(${name}) WHEN 'text' THEN CAST(${name} AS BLOB) ELSE ${name} END`;
 }

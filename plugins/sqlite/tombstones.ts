@@ -20,15 +20,18 @@ export function readTombstones(connection: Connection, { from, to }: Range, limi
   return connection.all(sql, [from, Math.min(to, Number.MAX_SAFE_INTEGER), limit]).map((row) => toTombstone(row));
 }
 
-/** Throws `STORE_CORRUPT` with the position where a text is none. */
+/** Throws `STORE_CORRUPT` with the position where a text is none, or the checksum is wrong. */
 export function toTombstone(row: SqlRow): Tombstone {
   const [id, hash, entity] = [textIn(row['id']), textIn(row['hash']), textIn(row['entity'])];
   if (id === undefined || hash === undefined || (entity === undefined && row['entity'] !== null)) throw damaged(row);
   const { position, revision } = row as unknown as Tombstone;
   const known = { id, position, revision, storedAt: row['stored_at'] as number, hash };
-  return entity === undefined ? known : { ...known, entity };
+  const tombstone = entity === undefined ? known : { ...known, entity };
+  // One with a wrong id would let the right one be stored again, with a fresh checksum in every copy.
+  if (checksumOf(tombstone) !== row['checksum']) throw damaged(row);
+  return tombstone;
 }
 
-export function checksumOf({ position, id, revision, storedAt, hash, entity }: Tombstone): number {
+function checksumOf({ position, id, revision, storedAt, hash, entity }: Tombstone): number {
   return crc32(`${position}\n${id}\n${revision}\n${storedAt}\n${hash}\n${entity ?? null}`);
 }

@@ -114,13 +114,13 @@ describe('copyStore', () => {
     await copyStore(source, target);
     await source.remove([{ from: 7, to: 9 }], 'erased');
     const [event] = (await source.page({ after: 19, through: 20, descending: false, limit: 1 })).events;
-    let isFirst = true;
-    await copyStore(source, target, {
-      progress: () => {
-        if (isFirst) void source.rewrite([{ ...event!, payload: { name: 'gone' } }]);
-        isFirst = false;
-      },
-    });
+    const head = source.head.bind(source);
+    source.head = async () => {
+      source.head = head;
+      await source.rewrite([{ ...event!, payload: { name: 'gone' } }]);
+      return head();
+    };
+    await copyStore(source, target);
     const all = await positions(target);
     expect([all.length, all.includes(8)]).to.deep.equal([297, false]);
     expect((await target.removed()).map(({ from, to, reason }) => [from, to, reason])).to.deep.equal([

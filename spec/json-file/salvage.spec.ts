@@ -20,6 +20,7 @@ async function written(): Promise<{ disk: MemoryDisk; ids: string[] }> {
   for (let i = 0; i < 40; i++) await store.append([event({ entity: `order/${i % 2}` })]);
   await store.remove([{ from: 3, to: 5 }], 'old');
   await store.putDocument('checkpoints', 'reader', { done: 7 });
+  for (const key of ['a', 'b']) await store.putDocument('snapshots', key, { of: key });
   const ids = await idsOf(store);
   await store.close();
   return { disk, ids };
@@ -28,7 +29,8 @@ async function written(): Promise<{ disk: MemoryDisk; ids: string[] }> {
 describe('json-file: salvage', () => {
   it('copies an intact log exactly', async () => {
     const { disk, ids } = await written();
-    expect(await salvage(FOLDER, TARGET, disk)).to.deep.equal({ kept: 40, damaged: 0, lost: [] });
+    const report = { kept: 40, damaged: 0, lost: [], tombstones: [], documents: [] };
+    expect(await salvage(FOLDER, TARGET, disk)).to.deep.equal(report);
     const store = await openTarget(disk);
     expect(await idsOf(store)).to.deep.equal(ids);
     expect((await store.removed()).map(({ from, to, reason }) => ({ from, to, reason }))).to.deep.equal([
@@ -36,6 +38,7 @@ describe('json-file: salvage', () => {
     ]);
     expect(await store.revision('order/0')).to.equal(20);
     expect((await store.document('checkpoints', 'reader'))?.value).to.deep.equal({ done: 7 });
+    expect((await store.document('snapshots', 'b'))?.value).to.deep.equal({ of: 'b' });
     expect((await store.append([event()])).position).to.equal(41);
     await store.close();
   });
@@ -65,6 +68,26 @@ describe('json-file: salvage', () => {
       [3, 5],
       [10, 10],
     ]);
+    await store.close();
+  });
+
+  it('names removed events of which the id is damaged, and damaged documents', async () => {
+    const { disk } = await written();
+    const turn = (path: string, from: number): void => {
+      const bytes = disk.bytes(path);
+      bytes[from]! ^= 1;
+      disk.damage(path, bytes);
+    };
+    const lines = disk.bytes(FIRST_SEGMENT).toString('latin1').split('\n');
+    turn(FIRST_SEGMENT, lines.slice(0, 4).join('\n').length + 60);
+    const snapshot = disk.paths().find((path) => path.includes('snapshots/'))!;
+    for (const path of [`${FOLDER}/state.json`, snapshot]) turn(path, 60);
+    const { lost, ...report } = await salvage(FOLDER, TARGET, disk);
+    const documents = ['state.json', snapshot.slice(FOLDER.length + 1)];
+    expect(report).to.deep.equal({ kept: 39, damaged: 1, tombstones: [{ from: 4, to: 4 }], documents });
+    expect(lost).to.deep.equal([]);
+    const store = await openTarget(disk);
+    expect(await store.listDocuments('snapshots')).to.have.length(1);
     await store.close();
   });
 

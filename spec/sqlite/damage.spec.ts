@@ -1,8 +1,10 @@
 import { expect } from 'chai';
 import { deflateRawSync } from 'node:zlib';
+import { copyStore } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
 import { buildEvent, buildEvents } from '../../plugins/contract/build-event.ts';
 import { loadDriver } from '../../plugins/sqlite/drivers.ts';
+import { memory } from '../../plugins/memory/index.ts';
 import { verify } from '../../plugins/sqlite/index.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { withEachDriver } from './drivers.ts';
@@ -42,6 +44,24 @@ describe('sqlite: damaged rows', () => {
         expect((await verify(pathOf(store), { driver })).findings).to.deep.equal([]);
       });
   });
+
+  for (const [what, set] of Object.entries({
+    id: `id = 'xone'`,
+    revision: 'revision = revision + 1',
+    entity: 'entity = NULL',
+    checksum: 'checksum = checksum + 1',
+  }))
+    it(`names the position of a removed event with another ${what}, so that no copy makes it right`, async () => {
+      await damage(undefined, `UPDATE telltale_tombstones SET ${set}`, async (fresh) => {
+        await fresh.append(buildEvents(1, { id: 'gone', entity: 'task/b' }));
+        await fresh.remove([{ from: 4, to: 4 }], 'x');
+      });
+      for (const read of [() => store.tombstones({ from: 1, to: 9 }, 9), () => copyStore(store, memory())]) {
+        const error = await rejectionOf(read());
+        expect(error).to.include({ code: 'STORE_CORRUPT' });
+        expect(error.details).to.include({ position: 4 });
+      }
+    });
 
   it('tells of a row that is no JSON where a filter would be answered by SQLite', async () => {
     await damage(undefined, `UPDATE telltale_events SET payload = '{"a' WHERE position = 2`);
