@@ -1,5 +1,5 @@
 import { BLOCK_EVENT_BYTES, BLOCK_POSITIONS, BlockBuilder, entriesOf } from '../../lib/plugin.ts';
-import type { BlockEvent, BlockSource, BlockStore, FoundEntry } from '../../lib/plugin.ts';
+import type { BlockEvent, BlockSource, BlockStore, Clock, FoundEntry } from '../../lib/plugin.ts';
 import { bigintArray, textArray } from './arrays.ts';
 import type { Connections, Session } from './connections.ts';
 import type { Names } from './names.ts';
@@ -109,10 +109,11 @@ export function searchBlocks(session: Query, names: Names): BlockSource {
 export interface SearchPort {
   readonly connections: Connections;
   readonly names: Names;
+  readonly clock: Clock;
 }
 
 /** Writes the blocks of a log in the background, whichever process comes first. */
-export function searchBuilder({ connections, names }: SearchPort): BlockBuilder {
+export function searchBuilder({ connections, names, clock }: SearchPort): BlockBuilder {
   const store: BlockStore = {
     async log() {
       const { rows } = await connections.query(
@@ -129,7 +130,7 @@ export function searchBuilder({ connections, names }: SearchPort): BlockBuilder 
     },
     write: (block) => connections.transaction((session) => writeBlock(session, names, block)),
   };
-  return new BlockBuilder(store);
+  return new BlockBuilder(store, clock);
 }
 
 /** Removals wait for what is written here, and not for what is read before. */

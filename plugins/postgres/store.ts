@@ -165,7 +165,7 @@ export class PostgresStore extends AbstractStore {
       const isSearched = search && !readOnly;
       if (isSearched) await createSearch(this.#connections, this.#names);
       this.#reader.searches(search && (isSearched || (await hasSearch(this.#connections, this.#names))));
-      this.#texts = isSearched ? searchBuilder({ connections: this.#connections, names: this.#names }) : undefined;
+      this.#texts = isSearched ? searchBuilder({ ...port, clock: this.clock }) : undefined;
       this.#texts?.look();
     } catch (error) {
       await this.#connections.close();

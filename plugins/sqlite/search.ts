@@ -1,5 +1,13 @@
 import { BLOCK_EVENT_BYTES, BLOCK_POSITIONS, BlockBuilder, Slice, entriesOf } from '../../lib/plugin.ts';
-import type { BlockEntry, BlockEvent, BlockSource, BlockStore, FoundEntries, FoundEntry } from '../../lib/plugin.ts';
+import type {
+  BlockEntry,
+  BlockEvent,
+  BlockSource,
+  BlockStore,
+  Clock,
+  FoundEntries,
+  FoundEntry,
+} from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import { lastChange, readLog } from './log.ts';
 import { WHOLE, salvage } from './records.ts';
@@ -77,8 +85,8 @@ interface Connected {
   readonly writer?: { readonly turns: Writer };
 }
 
-/** Writes the blocks of a file in the background; what fails is noted. A file that is only read has nobody to write. */
-export function searchBuilder({ reader, writer }: Connected, notices: string[]): BlockBuilder | undefined {
+/** Writes the blocks of a file in the background. A file that is only read has nobody to write. */
+export function searchBuilder({ reader, writer }: Connected, clock: Clock): BlockBuilder | undefined {
   if (writer === undefined) return undefined;
   const store: BlockStore = {
     log: async () => ({ position: readLog(reader).position, changes: lastChange(reader) }),
@@ -91,7 +99,7 @@ export function searchBuilder({ reader, writer }: Connected, notices: string[]):
       return insert(writer.turns, { block, serial, entries: await entriesOf(eventsOf(reader, block)) });
     },
   };
-  const builder = new BlockBuilder(store, notices);
+  const builder = new BlockBuilder(store, clock);
   builder.look();
   return builder;
 }

@@ -299,9 +299,10 @@ export class SqliteStore extends AbstractStore {
   }
 
   protected override _health(): Partial<StoreHealth> {
+    const notices = [...this.#notices, ...(this.#texts?.notices ?? [])];
     const change = this.#connections?.file.change;
-    const told = change === undefined ? {} : { status: 'failed' as const, notices: [...this.#notices, change] };
-    return { notices: this.#notices, ...told, ...this.#free.figures(this.clock.monotonic()) };
+    const told = change === undefined ? {} : { status: 'failed' as const, notices: [...notices, change] };
+    return { notices, ...told, ...this.#free.figures(this.clock.monotonic()) };
   }
 
   async #start(connections: Connections): Promise<void> {
@@ -317,7 +318,7 @@ export class SqliteStore extends AbstractStore {
     this.#watch.start(reader);
     this.#isClosing = false;
     this.#building = readOnly ? Promise.resolve() : this.#build();
-    this.#texts = this.#options.search ? searchBuilder(connections, this.#notices) : undefined;
+    this.#texts = this.#options.search ? searchBuilder(connections, this.clock) : undefined;
     await this.#free.look(this.clock.monotonic());
   }
 

@@ -11,6 +11,7 @@ import {
   type BlockEvent,
   type BlockSource,
 } from '../../lib/sql/text-blocks.ts';
+import { createVirtualClock, type VirtualClock } from '../../lib/clock.ts';
 import type { StoredEvent } from '../../lib/event/event.ts';
 import { TelltaleError } from '../../lib/errors.ts';
 import { buildStored } from '../support/event-builder.ts';
@@ -221,12 +222,23 @@ describe('blocks of trigrams that change while they are searched', () => {
     });
 });
 
+/** Lets the builder's pause pass. */
+async function passing(builder: BlockBuilder, clock: VirtualClock, ms: number): Promise<void> {
+  await clock.advance(ms);
+  await builder.idle();
+}
+
 describe('blocks of trigrams that are missing', () => {
+  let clock: VirtualClock;
+  beforeEach(() => {
+    clock = createVirtualClock();
+  });
+
   it('are written from the lowest, until one cannot be written now', async () => {
     const log = new Written();
     for (const block of [0, 1, 3]) log.blocks.add(block);
     log.failing = (block) => (block === 6 ? false : undefined);
-    const builder = new BlockBuilder(log);
+    const builder = new BlockBuilder(log, clock);
     await whole(builder);
     expect(log.order).to.deep.equal([2, 4, 5]);
     log.failing = () => undefined;
@@ -243,7 +255,7 @@ describe('blocks of trigrams that are missing', () => {
     const log = new Written();
     log.position = 4_000 * BLOCK_POSITIONS;
     for (let block = 0; block < 4_000; block++) log.blocks.add(block);
-    const builder = new BlockBuilder(log);
+    const builder = new BlockBuilder(log, clock);
     await whole(builder);
     expect(log.asked).to.have.length(4);
     log.position += BLOCK_POSITIONS;
@@ -266,14 +278,14 @@ describe('blocks of trigrams that are missing', () => {
       log.forget(2);
       return false;
     };
-    await whole(new BlockBuilder(log));
+    await whole(new BlockBuilder(log, clock));
     expect(log.order).to.deep.equal([0, 1, 2, 3, 4, 2, 5, 6, 7]);
   });
 
-  it('of which one fails are told of once, and the others go on without it', async () => {
+  it('go on without one that fails, which is told of until it is written', async () => {
     const log = new Written();
     log.failing = (block) => (block === 3 ? new Error('no room') : undefined);
-    const builder = new BlockBuilder(log);
+    const builder = new BlockBuilder(log, clock);
     await whole(builder);
     await whole(builder);
     expect(log.order).to.deep.equal([0, 1, 2, 4, 5, 6, 7]);
@@ -281,13 +293,64 @@ describe('blocks of trigrams that are missing', () => {
     expect(builder.notices).to.deep.equal([notice]);
     log.failing = () => undefined;
     await whole(builder);
-    expect(log.order).to.not.include(3);
+    expect([log.order.includes(3), builder.notices]).to.deep.equal([false, [notice]]);
     log.changes++;
     await whole(builder);
-    expect(log.order.at(-1)).to.equal(3);
-    const again = new Written();
-    await whole(new BlockBuilder(again));
-    expect(again.order).to.include(3);
+    expect([log.order.at(-1), builder.notices]).to.deep.equal([3, []]);
+    await builder.stop();
+  });
+
+  it('are tried again after a pause, each time a longer one', async () => {
+    const log = new Written();
+    let tries = 0;
+    log.failing = (block) => (block === 3 && ++tries > 0 ? new Error('terminated') : undefined);
+    const builder = new BlockBuilder(log, clock);
+    await whole(builder);
+    for (const ms of [250, 500, 1_000]) {
+      const before = tries;
+      await passing(builder, clock, ms - 1);
+      expect(tries).to.equal(before);
+      await passing(builder, clock, 1);
+      expect(tries).to.equal(before + 1);
+    }
+    log.failing = () => undefined;
+    await passing(builder, clock, 2_000);
+    expect([log.order.at(-1), builder.notices]).to.deep.equal([3, []]);
+    // Now that all are written nothing is asked any more, and the next one that fails is tried again soon.
+    const asked = log.asked.length;
+    await passing(builder, clock, 3_600_000);
+    expect(log.asked).to.have.length(asked);
+    log.failing = () => new Error('terminated');
+    log.forget(5);
+    await whole(builder);
+    log.failing = () => undefined;
+    await passing(builder, clock, 250);
+    expect(log.order.at(-1)).to.equal(5);
+    await builder.stop();
+  });
+
+  it('are left to another process that is at them, and looked for again in case it ends', async () => {
+    const log = new Written();
+    log.failing = () => false;
+    const builder = new BlockBuilder(log, clock);
+    await whole(builder);
+    log.failing = () => undefined;
+    await passing(builder, clock, 250);
+    expect([log.order.length, builder.notices]).to.deep.equal([8, []]);
+    await builder.stop();
+  });
+
+  it('wait for better times where more fail than can be for the blocks', async () => {
+    const log = new Written();
+    log.position = 4_000 * BLOCK_POSITIONS;
+    let tries = 0;
+    log.failing = () => new Error(`no room ${++tries}`);
+    const builder = new BlockBuilder(log, clock);
+    await whole(builder);
+    expect([tries, builder.notices.length]).to.deep.equal([33, 33]);
+    await builder.stop();
+    await passing(builder, clock, 3_600_000);
+    expect(tries).to.equal(33);
   });
 
   for (const [name, error] of [
@@ -300,13 +363,14 @@ describe('blocks of trigrams that are missing', () => {
         log.isThere = error.message !== 'away';
         return error;
       };
-      const builder = new BlockBuilder(log);
+      const builder = new BlockBuilder(log, clock);
       await whole(builder);
       await whole(builder);
       expect(builder.notices).to.deep.equal([`the index of texts could not be written: ${String(error)}`]);
       log.failing = () => undefined;
       log.isThere = true;
-      await whole(builder);
-      expect(log.order).to.have.length(8);
+      await passing(builder, clock, 250);
+      expect([log.order.length, builder.notices]).to.deep.equal([8, []]);
+      await builder.stop();
     });
 });
