@@ -97,7 +97,7 @@ export class Connections {
     this.#pool = undefined;
     this.#end = undefined;
     if (end === undefined) return;
-    await this.#within(end(), 'the pool to end').catch(() => this.#cut());
+    await this.within(end(), 'the pool to end').catch(() => this.#cut());
   }
 
   /** Whatever waits for the server fails at once, and nothing more is asked until `open`. */
@@ -140,10 +140,9 @@ export class Connections {
     client.on('error', IGNORED);
     this.#sockets.add(client);
     try {
-      await this.#within(client.connect(), 'a connection');
+      await this.within(client.connect(), 'a connection');
     } catch (error) {
-      this.#sockets.delete(client);
-      cut(client);
+      this.cut(client);
       throw error;
     }
     return client;
@@ -151,8 +150,23 @@ export class Connections {
 
   /** Ends a connection of its own, politely if the server listens. Never rejects. */
   async end(client: PgSingleClient): Promise<void> {
-    await this.#within(client.end(), 'a connection to end').catch(() => cut(client));
+    await this.within(client.end(), 'a connection to end').catch(() => cut(client));
     this.#sockets.delete(client);
+  }
+
+  /** Ends a connection of its own without asking the server, and with it what it waits for. */
+  cut(client: PgSingleClient): void {
+    this.#sockets.delete(client);
+    cut(client);
+  }
+
+  /** Rejects where it takes longer than a call may take. */
+  within<T>(promise: Promise<T>, what: string): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const text = `timeout: expected ${what} within ${this.#timeoutMs} ms`;
+      const timer = setTimeout(() => reject(new Error(text)), this.#timeoutMs);
+      void promise.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
   }
 
   /** What somebody else's client does for us; its errors are his. */
@@ -208,20 +222,12 @@ export class Connections {
     if (pool === undefined || this.#isAbandoned) throw new Error('the pool has ended');
     const connecting = pool.connect();
     try {
-      return await this.#within(connecting, 'a connection');
+      return await this.within(connecting, 'a connection');
     } catch (error) {
       // One that comes too late goes back.
       void connecting.then((client) => client.release(), IGNORED);
       throw error;
     }
-  }
-
-  #within<T>(promise: Promise<T>, what: string): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const text = `timeout: expected ${what} within ${this.#timeoutMs} ms`;
-      const timer = setTimeout(() => reject(new Error(text)), this.#timeoutMs);
-      void promise.then(resolve, reject).finally(() => clearTimeout(timer));
-    });
   }
 
   #adopt(pool: PgPool): void {

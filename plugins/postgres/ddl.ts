@@ -166,17 +166,18 @@ export interface WantedIndex {
 
 /** Indexes beside those every log has. */
 export function wantedIndexes(names: Names, paths: readonly string[], isPayloadIndexed: boolean): WantedIndex[] {
-  const index = (short: string, of: string, definition: string): WantedIndex => ({
-    name: names.plain(`events_${short}`),
-    of,
-    part: names.plain(short),
-    definition,
-  });
   const indexes = pathIndexes(paths).map(({ name, path, expression }) =>
-    index(name, path, `(${expression}, position) WHERE ${expression} IS NOT NULL`),
+    wanted(names, name, path, `(${expression}, position) WHERE ${expression} IS NOT NULL`),
   );
-  if (!isPayloadIndexed) return indexes;
-  return [...indexes, index('payload', 'all of every payload', 'USING gin ((payload::jsonb) jsonb_path_ops)')];
+  return isPayloadIndexed ? [...indexes, payloadIndex(names)] : indexes;
+}
+
+export function payloadIndex(names: Names): WantedIndex {
+  return wanted(names, 'payload', 'all of every payload', 'USING gin ((payload::jsonb) jsonb_path_ops)');
+}
+
+function wanted(names: Names, short: string, of: string, definition: string): WantedIndex {
+  return { name: names.plain(`events_${short}`), of, part: names.plain(short), definition };
 }
 
 /** Over all partitions; without those there are where these have events. */

@@ -4,32 +4,35 @@ import type { Clock } from '../../lib/plugin.ts';
 import type { Connections, Session } from './connections.ts';
 import type { WantedIndex } from './ddl.ts';
 import type { PgSingleClient } from './driver.ts';
-import { isHeld, sqlState } from './failures.ts';
+import { isHeld, isRefusal, sqlState } from './failures.ts';
 import type { Names } from './names.ts';
+import { WholeIndexes } from './whole-indexes.ts';
 
 export interface IndexBuilderPort {
   readonly connections: Connections;
   readonly names: Names;
   readonly clock: Clock;
   readonly wanted: readonly WantedIndex[];
+  /** Those that are to go. */
+  readonly unwanted: readonly WantedIndex[];
   readonly readOnly: boolean;
   /** Told of the paths that have their index in every partition. */
   readonly ready: (paths: ReadonlySet<string>) => void;
 }
 
-/** What is to be done next where a partition has no part of an index. */
-interface Step {
-  readonly kind: 'wait' | 'create' | 'attach' | 'drop';
+/** A partition that has no part of an index. */
+interface Gap {
   readonly index: string;
   readonly partition: string;
-  /** The partition's part of the index. */
+  /** What its part is called. */
   readonly part: string;
+  /** What there is of it: that of a `whole` one is to be attached. `later`: there is nothing to attach it to yet. */
+  readonly state: 'later' | 'none' | 'broken' | 'whole';
 }
 
 interface Line {
   readonly client: PgSingleClient;
-  readonly session: Session;
-  readonly pid: string;
+  pid?: string;
 }
 
 /** Building a part takes as long as it takes. */
@@ -41,150 +44,160 @@ const LONGEST_PAUSE_MS = 30_000;
 const CANCEL_MS = 50;
 
 /**
- * Builds, in the background, what an index on a log that is there already lacks. The opening has made the index of the
- * whole, which new partitions take part in; each older one gets its part by `CREATE INDEX CONCURRENTLY`, for which
- * nobody waits, and then it is attached.
+ * Brings the indexes of a log that is there already to what is wanted. The index of the whole, which new partitions take
+ * part in, is made or dropped with the opening if nobody uses the table just then. All else goes on in the background:
+ * each older partition gets its part by `CREATE INDEX CONCURRENTLY`, for which nobody waits, and then it is attached.
  *
- * Crash: what is there and what lacks is read from the catalogue before each step; a part that was broken off is
- * dropped and built anew by whoever comes next.
- * Several processes: the server keeps a table for one builder at a time, and the others look again later.
+ * Crash: what is there and what lacks is read from the catalogue; a part that was broken off is dropped and built anew
+ * by whoever comes next.
+ * Several processes: one at a time, under a lock that the server keeps for its connection, because those who build wait
+ * for each other otherwise. The others look again later.
  * Failure: tried again later, and told in `notices`; queries do without the index until it is there.
  */
 export class IndexBuilder {
   readonly #port: IndexBuilderPort;
+  readonly #whole: WholeIndexes;
   #line: Line | undefined;
   #running: Promise<void> | undefined;
   #isStopped = false;
   #endPause: (() => void) | undefined;
-  #left: readonly Step[] = [];
+  #gaps: readonly Gap[] = [];
+  #leftovers: readonly WantedIndex[] = [];
   #failure: unknown;
 
   constructor(port: IndexBuilderPort) {
     this.#port = port;
+    this.#whole = new WholeIndexes(port);
   }
 
   get notices(): readonly string[] {
     const failure = this.#failure === undefined ? '' : `; the last attempt failed: ${toError(this.#failure).message}`;
-    return this.#port.wanted.flatMap(({ name, of }) => {
-      const { length } = this.#left.filter(({ index }) => index === name);
+    const lacking = this.#port.wanted.flatMap(({ name, of }) => {
+      const { length } = this.#gaps.filter(({ index }) => index === name);
       return length === 0 ? [] : [`queries have no index of ${of} yet: ${length} partitions lack it${failure}`];
     });
+    return [...lacking, ...this.#leftovers.map(({ of }) => `the index of ${of} is still to be dropped${failure}`)];
   }
 
-  /** Resolves when it is known which paths have their index; the rest goes on in the background. */
+  /**
+   * Resolves when it is known which paths have their index; the rest goes on in the background. Rejects where no further
+   * attempt would make an index, and then nothing goes on.
+   */
   async start(): Promise<void> {
+    await this.#shape();
     await this.#look();
-    if (this.#left.length > 0) this.#running = this.#run();
+    if (!this.#isDone) this.#running = this.#run();
   }
 
   async idle(): Promise<void> {
     await this.#running;
   }
 
-  /** What is being built is broken off. */
+  /** What is being built is broken off; a server that says nothing is not waited for. */
   async stop(): Promise<void> {
-    const { connections } = this.#port;
     this.#isStopped = true;
     this.#endPause?.();
-    // The server forgets a cancel that comes just before the statement.
-    for (const end = performance.now() + connections.timeoutMs; this.#line !== undefined;) {
-      const asked = connections.query('SELECT pg_cancel_backend($1)', [this.#line.pid]);
-      const isAway = await asked.then(
-        () => performance.now() > end,
-        () => true,
-      );
-      if (isAway) await this.#hangUp();
-      else await wait(CANCEL_MS);
-    }
-    await this.#running;
+    void this.#cancel();
+    const stopped = this.#running ?? Promise.resolve();
+    await this.#port.connections.within(stopped, 'an index to be broken off').catch(() => this.#cut());
+  }
+
+  get #isDone(): boolean {
+    return this.#gaps.length + this.#leftovers.length === 0;
   }
 
   /** Never rejects. */
   async #run(): Promise<void> {
-    for (let pauses = 0; this.#left.length > 0 && !this.#isStopped;) {
+    for (let pauses = 0; !this.#isDone && !this.#isStopped;) {
       if (await this.#advance()) pauses = 0;
       else if (!this.#isStopped) await this.#pause(Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** pauses++));
     }
-    await this.#hangUp();
   }
 
   /** Answers whether anything was done. */
   async #advance(): Promise<boolean> {
-    let isDone = false;
+    const before = this.#gaps.length;
     try {
-      await this.#look();
       this.#failure = undefined;
+      await this.#shape();
+      await this.#look();
+      if (this.#gaps.some(({ state }) => state !== 'later') && (await this.#enter())) {
+        await this.#fill();
+        await this.#look();
+      }
     } catch (error) {
-      this.#failure = error;
-      return false;
+      this.#failure ??= error;
+    } finally {
+      await this.#hangUp();
     }
-    for (const step of this.#left) {
-      if (this.#isStopped || step.kind === 'wait') continue;
+    return this.#gaps.length < before;
+  }
+
+  async #shape(): Promise<void> {
+    if (this.#port.readOnly) return;
+    for (const change of [() => this.#whole.drop(LOCK_MS), () => this.#whole.make(LOCK_MS)])
+      await change().catch((error: unknown) => {
+        if (!isElsewhere(error)) throw error;
+      });
+  }
+
+  async #fill(): Promise<void> {
+    for (const gap of this.#gaps) {
+      if (this.#isStopped || this.#line === undefined) return;
       try {
-        await this.#take(step);
-        isDone = true;
+        await this.#close(gap);
       } catch (error) {
         if (!isElsewhere(error)) this.#failure = error;
       }
     }
-    if (isDone) await this.#look().catch((error: unknown) => (this.#failure = error));
-    return isDone;
   }
 
-  #take(step: Step): Promise<void> {
-    if (step.kind === 'create') return this.#create(step);
-    return this.#port.connections.transaction(async (session) => {
-      await session.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
-      if (step.kind === 'attach') await this.#attach(session, step);
-      else await this.#drop(session, step);
-    });
+  async #close(gap: Gap): Promise<void> {
+    const { names } = this.#port;
+    const [index, part] = [names.inSchema(gap.index), names.inSchema(gap.part)];
+    if (gap.state === 'broken') await this.#briefly(`DROP INDEX ${part}`);
+    if (gap.state !== 'whole') await this.#create(gap);
+    await this.#briefly(`ALTER INDEX ${index} ATTACH PARTITION ${part}`);
   }
 
-  async #create({ index, partition, part }: Step): Promise<void> {
-    const { names, wanted } = this.#port;
+  async #create({ index, partition, part }: Gap): Promise<void> {
+    const { connections, names, wanted } = this.#port;
     const { definition } = wanted.find(({ name }) => name === index)!;
-    const { session } = (this.#line ??= await this.#connect());
-    if (this.#isStopped) return;
+    const session = connections.sessionOn(this.#line!.client, BUILDING_MS);
     try {
       await session.query(`CREATE INDEX CONCURRENTLY "${part}" ON ${names.inSchema(partition)} ${definition}`);
     } catch (error) {
-      await this.#hangUp();
       // Else it would be kept up to date for nobody until somebody comes to build it.
-      await this.#take({ kind: 'drop', index, partition, part }).catch(() => undefined);
+      if (isRefusal(error)) await this.#briefly(`DROP INDEX IF EXISTS ${names.inSchema(part)}`).catch(() => undefined);
+      else await this.#hangUp();
       throw error;
     }
   }
 
-  async #attach(session: Session, { index, part }: Step): Promise<void> {
-    const { names } = this.#port;
-    await session.query(`ALTER INDEX ${names.inSchema(index)} ATTACH PARTITION ${names.inSchema(part)}`);
-  }
-
-  /** Whoever builds a part keeps the lock of its table all the while. */
-  async #drop(session: Session, { partition, part }: Step): Promise<void> {
-    const { names } = this.#port;
-    await session.query(`LOCK TABLE ${names.inSchema(partition)} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT`);
-    const steps = await this.#steps(session);
-    if (steps.some((step) => step.kind === 'drop' && step.part === part))
-      await session.query(`DROP INDEX ${names.inSchema(part)}`);
+  async #briefly(text: string): Promise<void> {
+    await this.#port.connections.transaction(async (session) => {
+      await session.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
+      await session.query(text);
+    });
   }
 
   async #look(): Promise<void> {
-    const { connections, wanted, ready } = this.#port;
-    this.#left = await this.#steps(connections);
-    const lacking = new Set(this.#left.map(({ index }) => index));
+    const { connections, wanted, ready, readOnly } = this.#port;
+    this.#gaps = await this.#find(connections);
+    this.#leftovers = readOnly ? [] : await this.#whole.leftovers(connections);
+    const lacking = new Set(this.#gaps.map(({ index }) => index));
     ready(new Set(wanted.filter(({ name }) => !lacking.has(name)).map(({ of }) => of)));
   }
 
-  /** One for every partition that has no part of an index that is wanted. */
-  async #steps(session: Pick<Session, 'query'>): Promise<Step[]> {
+  async #find(session: Pick<Session, 'query'>): Promise<Gap[]> {
     const { names, wanted, readOnly } = this.#port;
     const { rows } = await session.query(
       `SELECT w.name, t.relname, w.part || substr(t.relname, $3::int), CASE
-         WHEN $4::bool THEN 'wait'
-         WHEN own.oid IS NULL THEN CASE WHEN i.oid IS NULL THEN 'wait' ELSE 'create' END
-         WHEN i.oid IS NULL OR NOT x.indisvalid THEN 'drop'
-         ELSE 'attach' END
+         WHEN $4::bool OR i.oid IS NULL THEN 'later'
+         WHEN own.oid IS NULL THEN 'none'
+         WHEN NOT x.indisvalid THEN 'broken'
+         ELSE 'whole'
+       END
        FROM unnest($1::text[], $2::text[]) w (name, part)
        JOIN pg_inherits h ON h.inhparent = $5::regclass
        JOIN pg_class t ON t.oid = h.inhrelid
@@ -203,25 +216,35 @@ export class IndexBuilder {
         names.of('events'),
       ],
     );
-    return rows.map(([index, partition, part, kind]) => ({
-      kind: kind as Step['kind'],
+    return rows.map(([index, partition, part, state]) => ({
       index: index!,
       partition: partition!,
       part: part!,
+      state: state as Gap['state'],
     }));
   }
 
-  async #connect(): Promise<Line> {
-    const { connections } = this.#port;
-    const client = await connections.single();
-    try {
-      const session = connections.sessionOn(client, BUILDING_MS);
-      await session.query(`SET statement_timeout = ${BUILDING_MS}; SET lock_timeout = 0`);
-      const { rows } = await connections.sessionOn(client).query('SELECT pg_backend_pid()');
-      return { client, session, pid: rows[0]![0]! };
-    } catch (error) {
-      await connections.end(client);
-      throw error;
+  /** Answers whether nobody else builds, and nobody will as long as the line is there. */
+  async #enter(): Promise<boolean> {
+    const { connections, names } = this.#port;
+    const line: Line = { client: await connections.single() };
+    this.#line = line;
+    const session = connections.sessionOn(line.client);
+    await session.query(`SET statement_timeout = ${BUILDING_MS}; SET lock_timeout = 0`);
+    const { rows } = await session.query('SELECT pg_backend_pid(), pg_try_advisory_lock($1::bigint)', [
+      names.builderKey,
+    ]);
+    line.pid = rows[0]![0]!;
+    return rows[0]![1] === 't';
+  }
+
+  /** The server forgets a cancel that comes just before the statement. Never rejects. */
+  async #cancel(): Promise<void> {
+    while (this.#line !== undefined) {
+      const { pid } = this.#line;
+      if (pid !== undefined)
+        await this.#port.connections.query('SELECT pg_cancel_backend($1)', [pid]).catch(() => this.#cut());
+      await wait(CANCEL_MS);
     }
   }
 
@@ -231,9 +254,15 @@ export class IndexBuilder {
     if (line !== undefined) await this.#port.connections.end(line.client);
   }
 
+  #cut(): void {
+    if (this.#line !== undefined) this.#port.connections.cut(this.#line.client);
+    this.#line = undefined;
+  }
+
+  /** Not all at the same time: several processes may have begun together. */
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.#port.clock.after(ms, resolve);
+      const cancel = this.#port.clock.after(ms * (0.5 + Math.random()), resolve);
       this.#endPause = () => {
         cancel();
         resolve();
@@ -242,7 +271,7 @@ export class IndexBuilder {
   }
 }
 
-/** Another process builds this part, or somebody uses the table. */
+/** Somebody uses the table, or builds as well and waits for us. */
 function isElsewhere(error: unknown): boolean {
-  return isHeld(error) || sqlState(error) === '42P07';
+  return isHeld(error) || sqlState(error) === '40P01';
 }

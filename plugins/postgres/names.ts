@@ -13,6 +13,8 @@ export class Names {
   readonly channel: string;
   /** The key of the lock under which tables are made. */
   readonly lockKey: string;
+  /** Of the lock under which one process at a time brings indexes to what is wanted. */
+  readonly builderKey: string;
   readonly append: string;
 
   constructor(schema: string, prefix: string) {
@@ -21,6 +23,7 @@ export class Names {
     const digest = createHash('sha256').update(`telltale\n${schema}\n${prefix}`).digest();
     this.channel = `telltale_${digest.toString('hex').slice(0, 32)}`;
     this.lockKey = String(digest.readBigInt64BE(0));
+    this.builderKey = String(digest.readBigInt64BE(8));
     this.append = this.of(APPEND);
   }
 

@@ -3,7 +3,7 @@ import { TelltaleError, checkVersion, expected, migrate, newestVersion } from '.
 import type { Durability, Migrations } from '../../lib/plugin.ts';
 import type { Connections, Session } from './connections.ts';
 import { MIGRATIONS, createIndex, createTables, wantedIndexes } from './ddl.ts';
-import type { Migrated, WantedIndex } from './ddl.ts';
+import type { Migrated } from './ddl.ts';
 import type { PgClient } from './driver.ts';
 import { isHeld, isTaken, sqlState } from './failures.ts';
 import { APPEND, TABLES } from './names.ts';
@@ -14,8 +14,8 @@ export interface OpeningPort {
   readonly connections: Connections;
   readonly names: Names;
   readonly partitions: Partitions;
+  /** What a new log has an index of from the beginning; for any other, see `IndexBuilder`. */
   readonly index: readonly string[];
-  /** Without it, what is there stays. */
   readonly indexPayload: boolean | undefined;
   readonly create: boolean;
   readonly readOnly: boolean;
@@ -41,13 +41,13 @@ export async function openTables(port: OpeningPort): Promise<Durability> {
   const { connections, names, partitions } = port;
   const durability = await checkServer(connections);
   if (port.readOnly) {
-    if ((await identify(connections, port, await look(connections, port))) === undefined) throw missing(names);
+    if ((await identify(connections, port, await look(connections, names))) === undefined) throw missing(names);
     await checkRights(connections, names, ['SELECT']);
     return durability;
   }
-  const wanted = wantedIndexes(names, port.index, port.indexPayload === true);
   await checkWritable(connections);
-  if (!(await isReady(connections, port, wanted))) await buildInTurn(port, wanted);
+  const version = await identify(connections, port, await look(connections, names));
+  if (version !== newestVersion(port.migrations ?? MIGRATIONS)) await buildInTurn(port);
   await checkRights(connections, names, ['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
   await checkUse(connections, names);
   await partitions.upTo((await positionOf(connections, names)) + 1);
@@ -55,11 +55,11 @@ export async function openTables(port: OpeningPort): Promise<Durability> {
 }
 
 /** Waits for the lock of others who open as long as for anything, for the tables only a moment at a time. */
-async function buildInTurn(port: OpeningPort, wanted: readonly WantedIndex[]): Promise<void> {
+async function buildInTurn(port: OpeningPort): Promise<void> {
   const { connections } = port;
   for (const end = performance.now() + connections.timeoutMs; ;) {
     try {
-      await connections.transaction((session, client) => build(session, client, port, wanted));
+      await connections.transaction((session, client) => build(session, client, port));
       return;
     } catch (error) {
       if (!(isHeld(error) || isMadeMeanwhile(error)) || performance.now() > end) throw error;
@@ -73,7 +73,7 @@ function isMadeMeanwhile(error: unknown): boolean {
   return isTaken(error) || sqlState(error) === '42P06';
 }
 
-async function positionOf(session: Pick<Session, 'query'>, names: Names): Promise<number> {
+export async function positionOf(session: Pick<Session, 'query'>, names: Names): Promise<number> {
   const { rows } = await session.query(`SELECT position FROM ${names.of('counter')}`);
   if (rows[0] !== undefined) return Number(rows[0][0]);
   throw expected('STORE_CORRUPT', names.of('counter'), 'one row that counts the events', 'none');
@@ -81,8 +81,7 @@ async function positionOf(session: Pick<Session, 'query'>, names: Names): Promis
 
 /** Whether there is a log. Throws `STORE_PATH`, `STORE_VERSION`, `STORE_CORRUPT` where there is something else. */
 export async function hasLog(session: Pick<Session, 'query'>, names: Names): Promise<boolean> {
-  const found = await look(session, { names, index: [], indexPayload: undefined });
-  return (await identify(session, { names, readOnly: false }, found)) !== undefined;
+  return (await identify(session, { names, readOnly: false }, await look(session, names))) !== undefined;
 }
 
 async function checkServer(session: Pick<Session, 'query'>): Promise<Durability> {
@@ -95,69 +94,29 @@ async function checkServer(session: Pick<Session, 'query'>): Promise<Durability>
   return fsync === 'on' ? 'disk' : 'os';
 }
 
-async function isReady(
-  session: Pick<Session, 'query'>,
-  port: OpeningPort,
-  wanted: readonly WantedIndex[],
-): Promise<boolean> {
-  const found = await look(session, port);
-  const isPayloadLeft = port.indexPayload !== false || found.get(port.names.plain('events_payload')) !== 'I';
-  const isNewest = (await identify(session, port, found)) === newestVersion(port.migrations ?? MIGRATIONS);
-  return isNewest && isPayloadLeft && wanted.every(({ name }) => found.get(name) === 'I');
-}
-
-async function build(
-  session: Session,
-  client: PgClient,
-  port: OpeningPort,
-  wanted: readonly WantedIndex[],
-): Promise<void> {
+async function build(session: Session, client: PgClient, port: OpeningPort): Promise<void> {
   const { names, partitions, connections } = port;
   await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [names.lockKey]);
   await session.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
-  const found = await look(session, port);
-  const version = await identify(session, port, found);
+  const version = await identify(session, port, await look(session, names));
   if (version === undefined) {
     if (!port.create) throw missing(names);
     // Asking first: who may not make schemas may still use one that is there.
     const { rows } = await session.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [names.schema]);
     if (rows.length === 0) await session.query(`CREATE SCHEMA "${names.schema}"`);
     await session.query(createTables(names));
+    for (const index of wantedIndexes(names, port.index, port.indexPayload === true))
+      await session.query(createIndex(names, index, true));
   } else await migrateTables(connections.sessionOn(client, MIGRATING_MS), port, version);
-  const position = await positionOf(session, names);
-  // Partitions with events get their part of it later, without keeping anybody waiting.
-  for (const index of wanted)
-    if (found.get(index.name) !== 'I') await session.query(createIndex(names, index, position === 0));
-  if (port.indexPayload === false && found.get(names.plain('events_payload')) === 'I')
-    await dropPayloadIndex(session, names);
-  await partitions.make(session, position + 1);
+  await partitions.make(session, (await positionOf(session, names)) + 1);
 }
 
-/** With the parts that were built already and take no part in it yet. */
-async function dropPayloadIndex(session: Session, names: Names): Promise<void> {
-  await session.query(`DROP INDEX ${names.of('events_payload')}`);
-  const { rows } = await session.query(
-    `SELECT c.relname FROM pg_inherits h JOIN pg_index x ON x.indrelid = h.inhrelid
-     JOIN pg_class c ON c.oid = x.indexrelid AND starts_with(c.relname, $2) WHERE h.inhparent = $1::regclass`,
-    [names.of('events'), names.plain('payload_')],
-  );
-  for (const [part] of rows) await session.query(`DROP INDEX ${names.inSchema(part!)}`);
-}
-
-/** What there is in the schema under our names, with its kind. */
-async function look(
-  session: Pick<Session, 'query'>,
-  { names, index, indexPayload }: Pick<OpeningPort, 'names' | 'index' | 'indexPayload'>,
-): Promise<Map<string, string>> {
-  const all = [
-    ...TABLES.map((table) => names.plain(table)),
-    ...wantedIndexes(names, index, indexPayload === true).map(({ name }) => name),
-    names.plain('events_payload'),
-  ];
+/** What there is in the schema under the names of our tables, with its kind. */
+async function look(session: Pick<Session, 'query'>, names: Names): Promise<Map<string, string>> {
   const { rows } = await session.query(
     `SELECT c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = $1 AND c.relname = ANY ($2)`,
-    [names.schema, all],
+    [names.schema, TABLES.map((table) => names.plain(table))],
   );
   return new Map(rows.map(([name, kind]) => [name!, kind!]));
 }
@@ -169,7 +128,7 @@ async function migrateTables(session: Session, port: OpeningPort, version: numbe
   await session.query(`SET LOCAL statement_timeout = ${MIGRATING_MS}`);
   await migrate({ session, names }, version, migrations);
   await session.query(`UPDATE ${names.of('meta')} SET version = $1`, [newest]);
-  await identify(session, port, await look(session, port));
+  await identify(session, port, await look(session, names));
 }
 
 /** The version of the tables; `undefined` where there are none. Throws where some are missing, or are not ours. */

@@ -36,7 +36,7 @@ import { Appender } from './appender.ts';
 import { ChangeLog } from './change-log.ts';
 import { Changes } from './changes.ts';
 import { Connections } from './connections.ts';
-import { wantedIndexes } from './ddl.ts';
+import { payloadIndex, wantedIndexes } from './ddl.ts';
 import { DocumentTable, checkFence } from './documents.ts';
 import type { PgClient } from './driver.ts';
 import { lastingFailure, openingFailure } from './failures.ts';
@@ -160,12 +160,13 @@ export class PostgresStore extends AbstractStore {
       this.#partitions.forget();
       this.#durability = await openTables({ ...this.#options, ...port });
       await this.#log.start();
-      this.#indexes = this.#indexed();
-      await this.#indexes.start();
       const isSearched = search && !readOnly;
       if (isSearched) await createSearch(this.#connections, this.#names);
       this.#reader.searches(search && (isSearched || (await hasSearch(this.#connections, this.#names))));
       this.#texts = isSearched ? searchBuilder({ ...port, clock: this.clock }) : undefined;
+      this.#indexes = this.#indexed();
+      // Last, because it goes on in the background: an opening that fails leaves nobody at work and no new index.
+      await this.#indexes.start();
       this.#texts?.look();
     } catch (error) {
       await this.#connections.close();
@@ -324,6 +325,7 @@ export class PostgresStore extends AbstractStore {
       names: this.#names,
       clock: this.clock,
       wanted: wantedIndexes(this.#names, index, indexPayload === true),
+      unwanted: indexPayload === false ? [payloadIndex(this.#names)] : [],
       readOnly,
       ready: (paths) => this.#reader.hasIndexes(paths),
     });

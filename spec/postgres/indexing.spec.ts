@@ -2,20 +2,33 @@ import { expect } from 'chai';
 import pg from 'pg';
 import { systemClock } from '../../lib/clock.ts';
 import { Connections } from '../../plugins/postgres/connections.ts';
-import { wantedIndexes } from '../../plugins/postgres/ddl.ts';
+import { payloadIndex, wantedIndexes } from '../../plugins/postgres/ddl.ts';
 import { IndexBuilder } from '../../plugins/postgres/index-builder.ts';
 import type { PostgresStore } from '../../plugins/postgres/index.ts';
 import { Names } from '../../plugins/postgres/names.ts';
 import { buildEvent } from '../support/event-builder.ts';
 import { ask } from '../support/postgres-server.ts';
+import { rejectionOf } from '../support/rejection-of.ts';
+import { openProxy } from '../support/tcp-proxy.ts';
 import { Stores } from './stores.ts';
 
 const stores = new Stores();
+/** Long enough for a busy machine to answer within. */
+const TIMEOUT_MS = 3_000;
 const ignore = (): void => undefined;
 const PATH = 'payload.lane';
 const INDEXED = { index: [PATH], indexPayload: true } as const;
 const QUERY = { where: { [PATH]: 'l-3' }, after: 0, through: Infinity, descending: false, limit: 100 } as const;
 const FOUND = [3, 13, 23, 33];
+
+/** A machine that is slow or busy holds up these timeouts as it holds up those that `work` waits for. */
+async function endsWithin(timeouts: number, work: Promise<unknown>): Promise<boolean> {
+  const pass = async (): Promise<boolean> => {
+    for (let n = 0; n < timeouts; n++) await new Promise((resolve) => setTimeout(resolve, TIMEOUT_MS));
+    return false;
+  };
+  return Promise.race([work.then(() => true), pass()]);
+}
 
 async function answered(store: PostgresStore): Promise<[number[], string | undefined]> {
   const page = await store.page(QUERY);
@@ -206,31 +219,89 @@ describe('postgres: an index that is new to a log', function () {
     expect(await answered(reader)).to.deep.equal([FOUND, PATH]);
   });
 
-  it('goes with all of its parts where it is not wanted any more', async () => {
-    const [index] = wantedIndexes(new Names(schema, ''), [], true).slice(-1);
-    await ask(stores.server, `CREATE INDEX "${index!.name}" ON ONLY ${schema}.events ${index!.definition}`);
-    await ask(stores.server, `CREATE INDEX "${index!.part}_17" ON ${schema}.events_17 ${index!.definition}`);
+  it('goes with all of its parts where it is not wanted any more, and with no other index', async () => {
+    const index = payloadIndex(new Names(schema, ''));
+    await ask(stores.server, `CREATE INDEX "${index.name}" ON ONLY ${schema}.events ${index.definition}`);
+    await ask(stores.server, `CREATE INDEX "${index.part}_17" ON ${schema}.events_17 ${index.definition}`);
+    await ask(stores.server, `CREATE INDEX "payload_of_mine" ON ${schema}.events_17 (length(payload))`);
     await made({ indexPayload: false }).open();
-    expect([...(await parts()).keys()].filter((name) => /payload/.test(name))).to.deep.equal([]);
+    expect([...(await parts()).keys()].filter((name) => /payload/.test(name))).to.deep.equal(['payload_of_mine']);
   });
 
-  it('is given up where another process drops it between two parts', async () => {
+  it('keeps neither opening nor appends waiting for what another program does, made or dropped', async () => {
+    const built = made({ indexPayload: true });
+    await built.open();
+    await built.idle();
+    for (const [options, statement, told] of [
+      [
+        { indexPayload: false },
+        'SELECT count(*) FROM events',
+        'the index of all of every payload is still to be dropped',
+      ],
+      [{ index: [PATH] }, 'DELETE FROM events WHERE position < 0', `queries have no index of ${PATH} yet`],
+    ] as const) {
+      await hold(`SET LOCAL search_path = ${schema}; ${statement}`);
+      const store = made({ ...options, timeout: '5s' });
+      await store.open();
+      expect(store.health().notices[0]).to.include(told);
+      for (let n = 0; n < 5; n++) await built.append([buildEvent()]);
+      await release();
+      await store.idle();
+      expect(store.health().notices).to.deep.equal([]);
+    }
+    const names = [...(await parts())].filter(([, told]) => !told.startsWith('valid'));
+    expect([names, (await parts()).has('events_payload')]).to.deep.equal([[], false]);
+  });
+
+  it('is left to whoever builds already', async () => {
     const names = new Names(schema, '');
-    const wanted = wantedIndexes(names, [], true).slice(-1);
-    await ask(stores.server, `CREATE INDEX "payload_17" ON ${schema}.events_17 ${wanted[0]!.definition}`);
-    const connections = new Connections({ url: stores.server.url }, 2, 20_000);
+    const before = await parts();
+    await hold(`SELECT pg_advisory_lock(${names.builderKey})`);
+    const store = made();
+    await store.open();
+    expect(await parts()).to.deep.equal(before);
+    expect(store.health().notices).to.have.length(2);
+    await release();
+    await store.idle();
+    await expectWhole();
+  });
+
+  it('is neither made nor built by an opening that fails', async () => {
+    await ask(stores.server, `CREATE TABLE ${schema}.search_blocks (a int)`);
+    const before = await parts();
+    const store = made({ ...INDEXED, search: true });
+    await rejectionOf(store.open());
+    expect([await parts(), await building()]).to.deep.equal([before, []]);
+    await ask(stores.server, `DROP TABLE ${schema}.search_blocks`);
+    await store.open();
+    await store.idle();
+    await expectWhole();
+  });
+
+  it('does not keep a store from closing where the server says nothing from the moment it is to be built', async () => {
+    const url = new URL(stores.server.url);
+    const proxy = await openProxy(url.hostname, Number(url.port));
+    [url.hostname, url.port] = ['127.0.0.1', String(proxy.port)];
+    const connections = new Connections({ url: url.href }, 2, TIMEOUT_MS);
     await connections.open();
-    const builder = new IndexBuilder({
-      connections,
-      names,
-      wanted,
-      clock: systemClock,
-      readOnly: false,
-      ready: ignore,
+    const single = connections.single.bind(connections);
+    const connected = new Promise<void>((resolve) => {
+      connections.single = async () => {
+        const client = await single();
+        proxy.stall();
+        resolve();
+        return client;
+      };
     });
+    const names = new Names(schema, '');
+    const wanted = wantedIndexes(names, [PATH], false);
+    const port = { connections, names, wanted, unwanted: [], clock: systemClock, readOnly: false, ready: ignore };
+    const builder = new IndexBuilder(port);
     await builder.start();
-    while ((await parts()).has('payload_17'));
-    await builder.stop();
+    await connected;
+    expect(await endsWithin(2, builder.stop())).to.equal(true);
     await connections.close();
+    await builder.idle();
+    await proxy.close();
   });
 });
