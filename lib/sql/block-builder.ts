@@ -81,7 +81,7 @@ export class BlockBuilder {
   look(): void {
     this.#isAskedAgain = true;
     if (this.#isStopped) return;
-    this.#running ??= this.#run().finally(() => (this.#running = undefined));
+    this.#running ??= this.#run();
   }
 
   /** Resolves when nothing is under way; a pause is not waited for. */
@@ -96,6 +96,12 @@ export class BlockBuilder {
   }
 
   async #run(): Promise<void> {
+    // Looked at in the turn in which it ends, so that no look comes between.
+    while (this.#isAskedAgain && !this.#isStopped) await this.#round();
+    this.#running = undefined;
+  }
+
+  async #round(): Promise<void> {
     let isWhole = false;
     try {
       for (let log = await this.#asked(); log !== undefined; log = await this.#asked()) isWhole = await this.#fill(log);
