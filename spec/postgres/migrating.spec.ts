@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import pg from 'pg';
 import type { Migrations } from '../../lib/plugin.ts';
 import { Connections } from '../../plugins/postgres/connections.ts';
 import type { Migrated } from '../../plugins/postgres/ddl.ts';
@@ -15,10 +16,7 @@ const stores = new Stores();
 /** Two steps as a later version may have them. */
 const STEPS: Migrations<Migrated> = [
   ({ session, names }) => session.query(`ALTER TABLE ${names.of('documents')} ADD COLUMN steps text`),
-  async ({ session, names }) => {
-    await session.query(`INSERT INTO ${names.of('documents')} VALUES ('c', 'k', '1', 'e', 'second')`);
-    await session.query('SELECT pg_sleep(0.05)');
-  },
+  ({ session, names }) => session.query(`INSERT INTO ${names.of('documents')} VALUES ('c', 'k', '1', 'e', 'second')`),
 ];
 const broken = ({ session, names }: Migrated): Promise<unknown> => session.query(`DROP TABLE ${names.of('nothing')}`);
 
@@ -54,6 +52,25 @@ describe('postgres: a log of an older version', function () {
     await openTables({ connections, names, partitions, migrations, ...options });
   }
 
+  /** All of them have found the older version before one of them may begin. */
+  async function together(count: number, work: () => Promise<void>): Promise<void> {
+    const { lockKey } = new Names(schema, '');
+    const holder = new pg.Client({ connectionString: stores.server.url });
+    await holder.connect();
+    await holder.query('SELECT pg_advisory_lock($1)', [lockKey]);
+    let isOver = false;
+    const working = Promise.all(Array.from({ length: count }, work)).finally(() => (isOver = true));
+    const waiting = `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+      AND (classid::bigint << 32) | objid::bigint = $1::bigint`;
+    const isAnyToCome = async (): Promise<boolean> =>
+      !isOver && (await holder.query(waiting, [lockKey])).rows.length < count;
+    while (await isAnyToCome());
+    const wasOver = isOver;
+    await holder.end();
+    await working;
+    expect(wasOver, 'over before the lock was free').to.equal(false);
+  }
+
   async function version(): Promise<number> {
     const [row] = await ask<{ version: number }>(stores.server, `SELECT version FROM ${schema}.meta`);
     return row!.version;
@@ -62,7 +79,7 @@ describe('postgres: a log of an older version', function () {
   const documents = (): Promise<object[]> => ask(stores.server, `SELECT * FROM ${schema}.documents`);
 
   it('is migrated by each step once, whoever opens it at the same time', async () => {
-    await Promise.all(Array.from({ length: 4 }, () => open(STEPS)));
+    await together(4, () => open(STEPS));
     expect(await version()).to.equal(3);
     const row = { collection: 'c', key: 'k', value: '1', etag: 'e', steps: 'second' };
     expect(await documents()).to.deep.equal([row]);
