@@ -80,18 +80,37 @@ describe('postgres: watching', function () {
     expect(await all).to.deep.equal([1, 2, 3]);
   });
 
-  it('is held up by no transaction that writes elsewhere', async () => {
-    const schema = stores.schemaOf(writer);
-    const other = new pg.Client({ connectionString: stores.server.url });
+  /** Delivers while a transaction that has written is open in the database of the url. */
+  async function deliverBeside(url: string): Promise<void> {
+    const other = new pg.Client({ connectionString: url });
     await other.connect();
-    await other.query(`CREATE TABLE ${schema}.elsewhere (a int)`);
-    await other.query(`BEGIN`);
-    await other.query(`INSERT INTO ${schema}.elsewhere VALUES (1)`);
-    const all = told(watcher, 1);
-    await writer.append([buildEvent()]);
-    expect(await all).to.deep.equal([1]);
-    await other.query('COMMIT');
-    await other.end();
+    try {
+      const table = `${stores.schemaOf(writer)}.elsewhere`;
+      await other.query(`CREATE SCHEMA IF NOT EXISTS ${stores.schemaOf(writer)}`);
+      await other.query(`CREATE TABLE ${table} (a int)`);
+      await other.query('BEGIN');
+      await other.query(`INSERT INTO ${table} VALUES (1)`);
+      const all = told(watcher, 1);
+      await writer.append([buildEvent()]);
+      expect(await all).to.deep.equal([1]);
+      await other.query('COMMIT');
+    } finally {
+      await other.end();
+    }
+  }
+
+  it('is held up by no transaction that writes elsewhere', () => deliverBeside(stores.server.url));
+
+  it('is held up by no transaction that writes in another database of the server', async () => {
+    const database = schemaName();
+    const url = new URL(stores.server.url);
+    url.pathname = database;
+    await ask(stores.server, `CREATE DATABASE ${database}`);
+    try {
+      await deliverBeside(url.href);
+    } finally {
+      await ask(stores.server, `DROP DATABASE ${database}`);
+    }
   });
 
   it('tells of what was appended within a transaction of somebody else, when it is told that it was committed', async () => {
