@@ -2,15 +2,25 @@ import { expect } from 'chai';
 import type { Store } from '../../lib/plugin.ts';
 import { buildEvent } from '../../plugins/contract/build-event.ts';
 import { Child } from '../sqlite/children.ts';
-import { withEachDriver } from '../sqlite/drivers.ts';
+import { INSTALLED, withEachDriver } from '../sqlite/drivers.ts';
 import { cleanUp, freshStore, pathOf } from '../sqlite/files.ts';
 import { killWriters } from '../sqlite/killed-writers.ts';
+import { modelledWith } from '../sqlite/modelled.ts';
 import { leastHoldMs } from '../support/loop-hold.ts';
+import { checkAgainstModel } from '../support/store-model.ts';
 
 /** 1 is the full length; `TORTURE=0.01` is a taste of it. */
 const SCALE = Number(process.env['TORTURE'] ?? 1);
 const LOCKED_MS = 5_000;
 const PROMISED_HOLD_MS = 20;
+
+describe('sqlite: random commands, torture', () => {
+  withEachDriver((driver) => {
+    const runs = Math.max(1, Math.round((100_000 / INSTALLED.length) * SCALE));
+    it(`get the answers of the model ${runs} times with ${driver}, also from the file opened anew`, () =>
+      checkAgainstModel(modelledWith(driver), runs));
+  });
+});
 
 describe('sqlite: torture', () => {
   let store: Store;
