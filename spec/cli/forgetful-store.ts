@@ -2,7 +2,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mkdirSync, rmSync } from 'node:fs';
-import type { Store, StoredEvent } from '../../lib/plugin.ts';
+import type { AppendReceipt, Store, StoredEvent } from '../../lib/plugin.ts';
 import { nodeFileSystem } from '../../plugins/json-file/file-system.ts';
 import type { FileSystem, OpenFile } from '../../plugins/json-file/file-system.ts';
 import { parseOptions } from '../../plugins/json-file/options.ts';
@@ -40,13 +40,16 @@ function writingLate(file: OpenFile): OpenFile {
   };
 }
 
-/** Takes the events of a batch for appends of their own, with a moment between them. */
+/** Takes the events of its first batch for appends of their own, and stays between them until its process is killed. */
 class Splitting extends JsonFileStore {
-  protected override async _append(records: readonly StoredEvent[]): Promise<void> {
-    for (const record of records) {
-      await super._append([record], [1]);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+  #isBetween = false;
+
+  override async append(...[events, options]: Parameters<JsonFileStore['append']>): Promise<AppendReceipt> {
+    if (this.#isBetween || events.length === 1) return super.append(events, options);
+    this.#isBetween = true;
+    const { duplicate } = await super.append(events.slice(0, 1), options);
+    // Who sends a batch again is not to be killed.
+    return duplicate ? super.append(events, options) : new Promise(() => undefined);
   }
 }
 
