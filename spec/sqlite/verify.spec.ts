@@ -1,6 +1,10 @@
 import { expect } from 'chai';
 import { buildEvent } from '../../plugins/contract/build-event.ts';
+import { checkKeys } from '../../plugins/sqlite/check-rows.ts';
+import { Connection } from '../../plugins/sqlite/connection.ts';
+import type { SqlRow, SqlValue } from '../../plugins/sqlite/driver.ts';
 import { loadDriver } from '../../plugins/sqlite/drivers.ts';
+import { Findings } from '../../plugins/sqlite/findings.ts';
 import { verify } from '../../plugins/sqlite/index.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { withEachDriver } from './drivers.ts';
@@ -91,6 +95,29 @@ describe('sqlite: verify', function () {
 
     it(`finds nothing in a whole file, with ${driver}`, async () => {
       expect(await findingsIn('')).to.deep.include({ head: 20, events: 17, findings: [], found: 0 });
+    });
+
+    it(`begins each page of keys where the one before ended, and sorts none, with ${driver}`, async () => {
+      const store = freshStore({ driver, index: ['payload.n'] });
+      await store.open();
+      await store.append([buildEvent({ payload: { n: 1 } })]);
+      await store.close();
+      const database = loadDriver(driver).open(pathOf(store));
+      const plans: unknown[] = [];
+      class Explaining extends Connection {
+        override all(sql: string, parameters: readonly SqlValue[] = []): readonly SqlRow[] {
+          if (sql.includes('FROM telltale_keys'))
+            plans.push(...database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(parameters));
+          return super.all(sql, parameters);
+        }
+      }
+      await checkKeys(new Explaining(database), new Map(), new Findings());
+      database.close();
+      cleanUp(store);
+      const told = plans.map((row) => (row as SqlRow)['detail']).join();
+      expect(told)
+        .to.match(/SEARCH telltale_keys USING .*\(path,key,position\)>/)
+        .and.not.include('TEMP B-TREE');
     });
 
     for (const [what, sql, problem, position] of DAMAGES)
