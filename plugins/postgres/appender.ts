@@ -155,9 +155,8 @@ export class Appender {
         return await write();
       } catch (error) {
         if (!lacksPartition(error) || attempt === ATTEMPTS) throw error;
-        partitions.forget();
         const { rows } = await connections.query(`SELECT position FROM ${names.of('counter')}`);
-        await partitions.upTo(Number(rows[0]![0]) + countEvents(prepared));
+        await partitions.upTo(Number(rows[0]![0]) + countEvents(prepared), { anew: true });
       }
     }
   }

@@ -4,7 +4,7 @@ import { bigintArray, textArray } from './arrays.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { Connections, Session } from './connections.ts';
 import { checkFence } from './documents.ts';
-import { isHeld } from './failures.ts';
+import { isHeld, tookTooLong } from './failures.ts';
 import type { Names } from './names.ts';
 import type { Partition, Partitions } from './partitions.ts';
 import { forgetRange } from './search.ts';
@@ -49,7 +49,7 @@ export class Changes {
   async remove(ranges: readonly Range[], why: Why, between: Between): Promise<number> {
     let count = 0;
     for (const { ranges: part, partition } of await this.#plan(ranges)) {
-      const dropped = partition && (await between(() => this.#tryDrop(partition, part, why)));
+      const dropped = partition && (await this.#tryDrop(partition, part, why, between));
       if (dropped !== undefined) count += dropped;
       // Somebody reads it all the time: its events go, and the empty partition stays.
       else for (const some of stepsOf(part)) count += await between(() => this.#delete(some, why));
@@ -115,35 +115,64 @@ export class Changes {
     return steps.toSorted((a, b) => a.ranges[0]!.from - b.ranges[0]!.from);
   }
 
-  /** Answers nothing where it is held all the time. */
-  async #tryDrop(partition: Partition, ranges: readonly Range[], why: Why): Promise<number | undefined> {
+  /**
+   * What is kept of the events is written before, in steps; then others wait for no more than the drop itself. Answers
+   * nothing where it is held all the time.
+   */
+  async #tryDrop(
+    partition: Partition,
+    ranges: readonly Range[],
+    why: Why,
+    between: Between,
+  ): Promise<number | undefined> {
     for (let attempt = 0; attempt < DROP_ATTEMPTS; attempt++) {
-      const count = await this.#drop(partition, ranges, why).catch((error: unknown) => {
-        if (isHeld(error)) return undefined;
-        throw error;
-      });
-      if (count !== undefined) return count;
+      const left = await this.#left(this.#port.connections, ranges);
+      let count = 0;
+      for (const some of stepsOf(left)) count += await between(() => this.#prepare(some, why.fence));
+      if (left.length === 0 || (await between(() => this.#drop(partition, left, why)))) return count;
     }
     return undefined;
   }
 
-  async #drop({ name, from, end }: Partition, ranges: readonly Range[], why: Why): Promise<number> {
+  /** Keeps what must be known of events that are about to go; to be repeated where they stay. Answers how many they are. */
+  async #prepare(ranges: readonly Range[], fence: Fence | undefined): Promise<number> {
+    const { connections, names } = this.#port;
+    const [first, last] = spanOf(ranges);
+    return connections.transaction(async (session) => {
+      await this.#begin(session, fence);
+      await forgetRange(session, names, first, last);
+      await this.#noteEntities(session, ranges);
+      const { rows } = await session.query(
+        `SELECT count(*) FROM ${names.of('events')} e, unnest($1::bigint[], $2::bigint[]) r (first, last)
+         WHERE e.position BETWEEN r.first AND r.last AND e.position BETWEEN $3 AND $4`,
+        [...arraysOf(ranges), first, last],
+      );
+      return Number(rows[0]![0]);
+    });
+  }
+
+  /**
+   * Answers whether it went: not where it is held, nor where another process has removed some of it since it was
+   * prepared. Nothing else changes what was: no event comes there any more, and the newest of its entity stays noted.
+   */
+  async #drop({ name, from, end }: Partition, ranges: readonly Range[], why: Why): Promise<boolean> {
     const { connections, names } = this.#port;
     const table = `"${names.schema}"."${name}"`;
-    return connections.transaction(async (session) => {
+    const dropping = connections.transaction(async (session) => {
       await this.#begin(session, why.fence);
-      const left = await this.#left(session, ranges);
       const { rows: there } = await session.query('SELECT to_regclass($1)', [table]);
-      if (left.length === 0 || there[0]![0] === null) return 0;
+      if (there[0]![0] === null || subtractRanges(ranges, await this.#left(session, ranges)).length > 0) return false;
       await forgetRange(session, names, from, end - 1);
+      await this.#record(session, ranges, why);
       // Other changes of the log are waited for as long as they take.
       await session.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
       await session.query(`LOCK TABLE ${names.of('events')}, ${table} IN ACCESS EXCLUSIVE MODE`);
-      await this.#noteEntities(session, from, end - 1);
-      const { rows } = await session.query(`SELECT count(*) FROM ${table}`);
       await session.query(`DROP TABLE ${table}`);
-      await this.#record(session, left, why);
-      return Number(rows[0]![0]);
+      return true;
+    });
+    return dropping.catch((error: unknown) => {
+      if (isHeld(error) || tookTooLong(error)) return false;
+      throw error;
     });
   }
 
@@ -154,7 +183,7 @@ export class Changes {
       const left = await this.#left(session, ranges);
       if (left.length === 0) return 0;
       const [first, last] = spanOf(left);
-      await this.#noteEntities(session, first, last, left);
+      await this.#noteEntities(session, left);
       const { rowCount } = await session.query(
         `DELETE FROM ${names.of('events')} e USING unnest($1::bigint[], $2::bigint[]) r (first, last)
          WHERE e.position BETWEEN r.first AND r.last AND e.position BETWEEN $3 AND $4`,
@@ -166,7 +195,7 @@ export class Changes {
   }
 
   /** Another process may have removed some of it meanwhile. */
-  async #left(session: Session, ranges: readonly Range[]): Promise<Range[]> {
+  async #left(session: Pick<Session, 'query'>, ranges: readonly Range[]): Promise<Range[]> {
     const [from, to] = spanOf(ranges);
     return subtractRanges(ranges, mergeRanges(await this.#removedIn(session, { from, to })));
   }
@@ -179,15 +208,14 @@ export class Changes {
   }
 
   /** Whose newest event goes is noted beside its id: revisions never restart, in a copy neither. */
-  async #noteEntities(session: Session, first: number, last: number, ranges?: readonly Range[]): Promise<void> {
+  async #noteEntities(session: Session, ranges: readonly Range[]): Promise<void> {
     const { names } = this.#port;
-    const within = ranges ?? [{ from: first, to: last }];
     await session.query(
       `UPDATE ${names.of('event_ids')} i SET entity = e.entity
        FROM ${names.of('events')} e, ${names.of('streams')} s, unnest($1::bigint[], $2::bigint[]) r (first, last)
        WHERE e.position BETWEEN r.first AND r.last AND e.position BETWEEN $3 AND $4
-         AND s.entity = e.entity AND s.revision = e.revision AND i.id = e.id`,
-      [...arraysOf(within), first, last],
+         AND s.entity = e.entity AND s.revision = e.revision AND i.id = e.id AND i.entity IS NULL`,
+      [...arraysOf(ranges), ...spanOf(ranges)],
     );
   }
 

@@ -57,6 +57,11 @@ export function isHeld(error: unknown): boolean {
   return sqlState(error) === '55P03';
 }
 
+/** The server ended a statement, as it was told to after some time. */
+export function tookTooLong(error: unknown): boolean {
+  return sqlState(error) === '57014';
+}
+
 /** What stands in the way of opening, in words that say what to do. */
 export function openingFailure(error: unknown, where: string): TelltaleError {
   const isOfLog = isTelltaleError(error, 'STORE_FAILED');

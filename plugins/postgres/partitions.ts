@@ -16,7 +16,7 @@ export class Partitions {
   readonly #connections: Connections;
   readonly #names: Names;
   readonly #size: number;
-  /** Positions below it have a partition, as far as is known here. */
+  /** Positions below it have a partition, as was committed and as far as is known here. */
   #end = 0;
   #making: Promise<void> | undefined;
 
@@ -26,16 +26,16 @@ export class Partitions {
     this.#size = size;
   }
 
-  /** Makes what is missing for positions up to `last`. */
-  async upTo(last: number): Promise<void> {
-    if (last < this.#end) return;
-    await this.#connections.transaction((session) => this.make(session, last));
+  /** Makes what is missing for positions up to `last`; `anew` where what was known here does not hold any more. */
+  async upTo(last: number, { anew = false } = {}): Promise<void> {
+    if (!anew && last < this.#end) return;
+    this.#end = await this.#connections.transaction((session) => this.make(session, last));
   }
 
   /** Makes what is missing for these rising positions, and nothing for those between them. */
   async holding(positions: readonly number[]): Promise<void> {
     if (positions.length === 0 || positions.at(-1)! < this.#end) return;
-    await this.#connections.transaction(async (session) => {
+    this.#end = await this.#connections.transaction(async (session) => {
       let end = await this.#begin(session);
       for (const position of positions) {
         if (position < end) continue;
@@ -43,11 +43,11 @@ export class Partitions {
         end = from + this.#size;
         await this.#attach(session, from, end);
       }
-      this.#end = end;
+      return end;
     });
   }
 
-  /** There is no partition where one should be: somebody has written further than was known here. */
+  /** Before opening: it may be another log by now. */
   forget(): void {
     this.#end = 0;
   }
@@ -67,11 +67,11 @@ export class Partitions {
     await this.#making;
   }
 
-  /** Within a transaction; one process at a time. */
-  async make(session: Session, last: number): Promise<void> {
+  /** Within a transaction; one process at a time. Answers up to where there are partitions once it is committed. */
+  async make(session: Session, last: number): Promise<number> {
     let end = await this.#begin(session);
     for (; end <= last; end += this.#size) await this.#attach(session, end, end + this.#size);
-    this.#end = end;
+    return end;
   }
 
   /** By rising positions. */

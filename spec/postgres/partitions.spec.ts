@@ -2,7 +2,12 @@ import { expect } from 'chai';
 import pg from 'pg';
 import type { PostgresStore } from '../../plugins/postgres/index.ts';
 import { buildEvent, buildEvents } from '../support/event-builder.ts';
+import { TelltaleError } from '../../lib/plugin.ts';
+import { Connections } from '../../plugins/postgres/connections.ts';
+import { Names } from '../../plugins/postgres/names.ts';
+import { Partitions } from '../../plugins/postgres/partitions.ts';
 import { ask } from '../support/postgres-server.ts';
+import { rejectionOf } from '../support/rejection-of.ts';
 import { Stores } from './stores.ts';
 
 const stores = new Stores();
@@ -80,6 +85,103 @@ describe('postgres: partitions', function () {
     const left: number[] = [];
     for await (const { position } of store.read()) left.push(position);
     expect(left).to.deep.equal(Array.from({ length: 150 }, (_, n) => n + 101));
+  });
+
+  interface Watched {
+    readonly other: PostgresStore;
+    /** By connection. */
+    readonly asked: readonly (readonly string[])[];
+    readonly end: () => Promise<void>;
+  }
+
+  /** What another store over the log asks, each statement as `change` makes it. */
+  async function watched(change: (text: string) => string | Promise<string>): Promise<Watched> {
+    const asked: string[][] = [];
+    const pool = new pg.Pool({ connectionString: stores.server.url });
+    pool.on('connect', (client) => {
+      const texts: string[] = [];
+      asked.push(texts);
+      const query = client.query.bind(client) as (config: pg.QueryConfig) => Promise<pg.QueryResult>;
+      client.query = (async (config: pg.QueryConfig) => {
+        texts.push(config.text);
+        return query({ ...config, text: await change(config.text) });
+      }) as unknown as typeof client.query;
+    });
+    const other = stores.again(store, { pool });
+    await other.open();
+    return { other, asked, end: async () => (await other.close(), pool.end()) };
+  }
+
+  it('are held for no more than the drop: what is kept of their events is written before', async () => {
+    await store.append(Array.from({ length: 150 }, (_, n) => buildEvent({ entity: `task/${n}` })));
+    const { other, asked, end } = await watched((text) => text);
+    expect(await other.remove([{ from: 1, to: 100 }], 'spec')).to.equal(100);
+    const texts = asked.find((some) => some.some((text) => text.startsWith('LOCK TABLE')))!;
+    const locked = texts.findIndex((text) => text.startsWith('LOCK TABLE'));
+    expect(texts[locked + 1]).to.match(/^DROP TABLE/);
+    expect(texts[locked + 2]).to.equal('COMMIT');
+    const kept = `SELECT count(entity)::int, max(position)::int FROM ${stores.schemaOf(store)}.event_ids WHERE entity <> ''`;
+    expect(await ask(stores.server, kept)).to.deep.equal([{ count: 100, max: 100 }]);
+    await end();
+  });
+
+  it('lose their events step by step where the drop takes too long', async () => {
+    await store.append(buildEvents(150));
+    const slow = 'SET LOCAL statement_timeout = 1; SELECT pg_sleep(60)';
+    const { other, end } = await watched((text) => (text.startsWith('DROP TABLE') ? slow : text));
+    expect(await other.remove([{ from: 1, to: 100 }], 'spec')).to.equal(100);
+    expect(await partitions()).to.include(1);
+    expect((await store.size()).events).to.equal(50);
+    await end();
+  });
+
+  it('count each event once where another store removes one between the steps', async () => {
+    await store.append(buildEvents(150));
+    let isCounted = false;
+    let removing: Promise<number> | undefined;
+    const { other, end } = await watched(async (text) => {
+      isCounted ||= text.startsWith('SELECT count(*)');
+      if (isCounted && text.startsWith('BEGIN')) await (removing ??= store.remove([{ from: 50, to: 50 }], 'other'));
+      return text;
+    });
+    const count = await other.remove([{ from: 1, to: 100 }], 'spec');
+    expect(count + (await removing!)).to.equal(100);
+    expect((await store.removed()).map(({ from, to }) => [from, to])).to.deep.equal([
+      [1, 49],
+      [50, 50],
+      [51, 100],
+    ]);
+    await end();
+  });
+
+  it('are counted on when their transaction is committed, and not before', async () => {
+    const connections = new Connections({ url: stores.server.url }, 2, 20_000);
+    await connections.open();
+    const ends: (() => Promise<void>)[] = [];
+    // Carried out, and then what comes of it.
+    const transaction: Connections['transaction'] = (work) =>
+      connections.transaction(async (...given) => {
+        const result = await work(...given);
+        await ends.shift()?.();
+        return result;
+      });
+    const faulty = { transaction } as unknown as Connections;
+    const made = new Partitions(faulty, new Names(stores.schemaOf(store), ''), 100);
+    ends.push(() => Promise.reject(new TelltaleError('STORE_UNAVAILABLE', 'the spec')));
+    expect((await rejectionOf(made.upTo(150))).code).to.equal('STORE_UNAVAILABLE');
+    await made.upTo(150);
+    expect(await partitions()).to.deep.equal([1, 101]);
+    // Whoever found none asks while one is made ahead, and is not there yet.
+    const asking = new Promise<number[]>((resolve) => {
+      ends.push(() => {
+        resolve(made.upTo(250, { anew: true }).then(partitions));
+        return Promise.resolve();
+      });
+    });
+    made.reached(160);
+    expect(await asking).to.deep.equal([1, 101, 201]);
+    await made.idle();
+    await connections.close();
   });
 
   it('are left alone where they are empty already and lie between two ranges', async () => {
