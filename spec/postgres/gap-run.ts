@@ -8,8 +8,7 @@ import type { TestServer } from '../support/postgres-server.ts';
 import type { GapReport } from './gap-writer.ts';
 
 const WRITER = join(import.meta.dirname, 'gap-writer.js');
-const PROCESSES = 4;
-const STORES = 2;
+const WRITERS = 8;
 const READERS = 4;
 
 export interface GapRun {
@@ -31,7 +30,7 @@ export interface GapOptions {
   readonly prepare?: (schema: string) => Promise<unknown>;
 }
 
-/** Eight stores in four processes write, four readers follow by position, and now and then a backend is terminated. */
+/** Eight processes write, four readers follow by position, and now and then a backend is terminated. */
 export async function runGapTest(
   server: TestServer,
   events: number,
@@ -46,11 +45,9 @@ export async function runGapTest(
   const isEnded = (): boolean => isOver;
   const readers = Array.from({ length: READERS }, () => follow(store, isEnded));
   const killer = isCalm ? 0 : terminate(server, schema, isEnded);
-  const each = Math.ceil(events / PROCESSES / STORES);
-  const reports = await Promise.all(
-    Array.from({ length: PROCESSES }, (_, n) => writeElsewhere({ connection, schema, isCalm, events: each }, n)),
-  );
-  isOver = true;
+  const orders = { connection, schema, isCalm, events: Math.ceil(events / WRITERS) };
+  const writing = Array.from({ length: WRITERS }, (_, n) => writeElsewhere({ ...orders, name: `w${n}` }));
+  const reports = await Promise.all(writing).finally(() => (isOver = true));
   const terminated = await killer;
   const seen = await Promise.all(readers);
   await store.close();
@@ -58,10 +55,9 @@ export async function runGapTest(
   return compare(reports, seen, terminated);
 }
 
-async function writeElsewhere(orders: object, process: number): Promise<GapReport> {
+async function writeElsewhere(orders: object): Promise<GapReport> {
   const child = fork(WRITER);
-  const stores = Array.from({ length: STORES }, (_, n) => `w${process}-${n}`);
-  child.send({ ...orders, stores });
+  child.send(orders);
   const answered = once(child, 'message') as Promise<[GapReport]>;
   const exited = once(child, 'exit').then(([code]) => Promise.reject(new Error(`a writer exited with ${code}`)));
   const [report] = await Promise.race([answered, exited]);

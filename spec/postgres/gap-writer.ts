@@ -9,7 +9,7 @@ import { appendSurely } from './retrying.ts';
 interface Orders {
   readonly connection: Readonly<Record<string, unknown>>;
   readonly schema: string;
-  readonly stores: readonly string[];
+  readonly name: string;
   readonly isCalm: boolean;
   readonly events: number;
 }
@@ -26,16 +26,12 @@ const ignore = (): void => undefined;
 process.once('message', (orders: Orders) => void obey(orders));
 
 async function obey(orders: Orders): Promise<void> {
-  const reports = await Promise.all(orders.stores.map((name) => write(name, orders)));
-  const report: GapReport = {
-    stored: reports.flatMap(({ stored }) => stored),
-    takenBack: reports.flatMap(({ takenBack }) => takenBack),
-  };
+  const report = await write(orders);
   process.send!(report, () => process.exit(0));
 }
 
 /** Appends in several ways: many at once, in a transaction that takes its time, in one that is taken back. */
-async function write(name: string, { connection, schema, isCalm, events: wanted }: Orders): Promise<GapReport> {
+async function write({ connection, schema, name, isCalm, events: wanted }: Orders): Promise<GapReport> {
   const store = postgres({ connection, schema, poolSize: 3 });
   // A backend that is terminated while the store opens is told to whoever opens it.
   while ((await store.open().catch(toUnavailable)) !== undefined);

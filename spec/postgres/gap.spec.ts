@@ -34,9 +34,9 @@ describe('postgres: many writing processes', function () {
   });
 
   it('leave no reader a gap, while commits are delayed, taken back and broken off', async () => {
-    const { acknowledged, lost, ghosts, doubled, gaps, terminated } = await runGapTest(stores.server, 5_000);
+    const { acknowledged, lost, ghosts, doubled, gaps, terminated } = await runGapTest(stores.server, 1_000);
     expect({ lost, ghosts, doubled, gaps }).to.deep.equal({ lost: [], ghosts: [], doubled: 0, gaps: [] });
-    expect(acknowledged).to.be.at.least(5_000);
+    expect(acknowledged).to.be.at.least(1_000);
     expect(terminated).to.be.greaterThan(0);
   });
 
