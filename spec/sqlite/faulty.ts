@@ -21,8 +21,8 @@ export function faulty(fault: Fault, driver = real, after = false): SqliteDriver
     },
     exec: (sql) => guard(sql, () => database.exec(sql)),
     close: () => database.close(),
-    prepare: (sql) => {
-      const statement = database.prepare(sql);
+    prepare: (sql, integers) => {
+      const statement = database.prepare(sql, integers);
       return {
         run: (parameters) => guard(sql, () => statement.run(parameters)),
         get: (parameters) => guard(sql, () => statement.get(parameters)),

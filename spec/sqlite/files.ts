@@ -13,7 +13,11 @@ export function freshStore(options: SqliteOptions): Store {
 }
 
 export function storeAt(path: string, options: SqliteOptions): Store {
-  const store = sqlite(path, options);
+  return placed(sqlite(path, options), path);
+}
+
+/** For a store that was made in another way. */
+export function placed(store: Store, path: string): Store {
   paths.set(store, path);
   return store;
 }

@@ -3,17 +3,23 @@ import { copyFileSync } from 'node:fs';
 import { createBus } from '../../lib/index.ts';
 import type { Store, StoredEvent } from '../../lib/plugin.ts';
 import { buildEvent } from '../../plugins/contract/build-event.ts';
+import { loadDriver } from '../../plugins/sqlite/drivers.ts';
 import { verify } from '../../plugins/sqlite/index.ts';
+import { parseOptions } from '../../plugins/sqlite/options.ts';
+import { SqliteStore } from '../../plugins/sqlite/store.ts';
 import { leastHoldMs } from '../support/loop-hold.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { skip } from '../support/skip.ts';
 import { Child } from './children.ts';
 import { INSTALLED, withEachDriver } from './drivers.ts';
 import { killWriters } from './killed-writers.ts';
-import { cleanUp, freshStore, pathOf, storeAt } from './files.ts';
+import { faulty } from './faulty.ts';
+import type { Fault } from './faulty.ts';
+import { cleanUp, freshStore, pathOf, placed, storeAt } from './files.ts';
 
 /** Nothing holds the event loop longer. */
 const PROMISED_HOLD_MS = 20;
+const none: Fault = () => undefined;
 
 async function readAll(store: Store): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
@@ -59,15 +65,26 @@ describe('sqlite: several processes on one file', function () {
     });
 
     it(`waits for a process that holds the lock, and goes on meanwhile, with ${driver}`, async () => {
-      store = freshStore({ driver, busyTimeout: 60_000 });
+      const fresh = freshStore({ driver });
+      let look = none;
+      const watched = faulty((...call) => look(...call), loadDriver(driver));
+      const path = pathOf(fresh);
+      store = placed(new SqliteStore(path, parseOptions(path, { driver, busyTimeout: 60_000 }), () => watched), path);
       await store.open();
       let stored = (await store.append([buildEvent()])).position;
       const held = await leastHoldMs(async () => {
         const holder = new Child('hold', driver, pathOf(store));
         await holder.said(1);
         let position: number | undefined;
+        let attempts = 0;
+        const refused = new Promise<void>((resolve) => {
+          look = (sql) => {
+            if (sql.startsWith('BEGIN') && ++attempts === 8) resolve();
+            return undefined;
+          };
+        });
         const appending = store.append([buildEvent()]).then((commit) => (position = commit.position));
-        for (let tick = 0; tick < 50; tick++) await new Promise((resolve) => setTimeout(resolve, 1));
+        await Promise.race([refused, appending]);
         expect((await readAll(store)).length, 'reads go on').to.equal(stored);
         expect(position, 'stored while another has the lock').to.equal(undefined);
         holder.letGo();
