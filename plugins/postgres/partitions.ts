@@ -18,6 +18,7 @@ export class Partitions {
   readonly #size: number;
   /** Positions below it have a partition, as was committed and as far as is known here. */
   #end = 0;
+  #attached = 0;
   #making: Promise<void> | undefined;
 
   constructor(connections: Connections, names: Names, size: number) {
@@ -29,7 +30,9 @@ export class Partitions {
   /** Makes what is missing for positions up to `last`; `anew` where what was known here does not hold any more. */
   async upTo(last: number, { anew = false } = {}): Promise<void> {
     if (!anew && last < this.#end) return;
+    const before = this.#attached;
     this.#end = await this.#connections.transaction((session) => this.make(session, last));
+    if (anew || this.#attached > before) await this.#changeOnceMore();
   }
 
   /** Makes what is missing for these rising positions, and nothing for those between them. */
@@ -45,6 +48,7 @@ export class Partitions {
       }
       return end;
     });
+    await this.#changeOnceMore();
   }
 
   /** Before opening: it may be another log by now. */
@@ -104,5 +108,17 @@ export class Partitions {
       `CREATE TABLE ${name} (LIKE ${parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)`,
     );
     await session.query(`ALTER TABLE ${parent} ATTACH PARTITION ${name} FOR VALUES FROM (${from}) TO (${end})`);
+    this.#attached++;
+  }
+
+  /**
+   * A backend that makes its list of partitions at the very moment of a commit that attaches one may keep a list without
+   * it (seen with PostgreSQL 18) until the table changes again: inserts find no partition there, and a read would pass
+   * over it. So the table changes again, by nothing, long before the partition is written to.
+   */
+  async #changeOnceMore(): Promise<void> {
+    await this.#connections.query(
+      `ALTER TABLE ONLY ${this.#names.of('events')} ALTER COLUMN position SET STATISTICS -1`,
+    );
   }
 }

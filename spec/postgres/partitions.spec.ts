@@ -46,6 +46,20 @@ describe('postgres: partitions', function () {
     expect((await store.size()).events).to.equal(950);
   });
 
+  it('are told of once more behind the commit that attaches them, for backends that have missed it', async () => {
+    const versions = (): Promise<object[]> =>
+      ask(
+        stores.server,
+        `SELECT (SELECT xmin FROM pg_attribute WHERE attrelid = $1::regclass AND attname = 'position')::text::bigint >
+           (SELECT max(xmin::text::bigint) FROM pg_inherits WHERE inhparent = $1::regclass) AS later`,
+        [`${stores.schemaOf(store)}.events`],
+      );
+    await store.append(buildEvents(950));
+    await store.close();
+    expect(await versions()).to.deep.equal([{ later: true }]);
+    await store.open();
+  });
+
   it('are dropped as a whole when nothing of them stays, and the rest goes event by event', async () => {
     await store.append(buildEvents(350, { entity: 'task/a' }));
     const before = await partitions();
@@ -165,7 +179,8 @@ describe('postgres: partitions', function () {
         await ends.shift()?.();
         return result;
       });
-    const faulty = { transaction } as unknown as Connections;
+    const query: Connections['query'] = (...given) => connections.query(...given);
+    const faulty = { transaction, query } as unknown as Connections;
     const made = new Partitions(faulty, new Names(stores.schemaOf(store), ''), 100);
     ends.push(() => Promise.reject(new TelltaleError('STORE_UNAVAILABLE', 'the spec')));
     expect((await rejectionOf(made.upTo(150))).code).to.equal('STORE_UNAVAILABLE');
