@@ -131,7 +131,7 @@ describe('json-file: compressed segments', () => {
     const { disk, store, ids } = await packed();
     await store.close();
     const intact = await salvage(FOLDER, '/intact', disk);
-    expect(intact).to.deep.equal({ kept: EVENTS, damaged: 0, lost: [] });
+    expect(intact).to.deep.equal({ kept: EVENTS, damaged: 0, lost: [], tombstones: [], documents: [] });
     const bytes = disk.bytes(PACKED);
     bytes[bytes.length - 60]! ^= 1;
     disk.damage(PACKED, bytes);

@@ -192,7 +192,7 @@ describe('json-file: joining of small segments', () => {
     for (const [path, bytes] of old.slice(1, 3)) await put(disk, path, bytes);
     expect(overlaps(disk)).to.equal(true);
     const report = await salvage('/events', '/rescued', disk);
-    expect(report).to.deep.equal({ kept: 24, damaged: 0, lost: [] });
+    expect(report).to.deep.equal({ kept: 24, damaged: 0, lost: [], tombstones: [], documents: [] });
   });
 });
 
