@@ -4,7 +4,7 @@ import type { TelltaleError } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
 import { postgres } from '../../plugins/postgres/index.ts';
 import { buildEvent } from '../support/event-builder.ts';
-import { ask, dropSchema, schemaName } from '../support/postgres-server.ts';
+import { ask, schemaName } from '../support/postgres-server.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { Stores } from './stores.ts';
 
@@ -95,21 +95,12 @@ async function refusalOf(store: Store, schema: string): Promise<TelltaleError> {
 
 describe('postgres: bad input', function () {
   this.timeout(120_000);
-  const made: string[] = [];
 
   before(async function () {
     await stores.begin(this);
   });
 
-  afterEach(async () => {
-    for (const schema of made.splice(0)) await dropSchema(stores.server, schema);
-  });
-
-  function freshSchema(): string {
-    const schema = schemaName();
-    made.push(schema);
-    return schema;
-  }
+  afterEach(() => stores.dropSchemas());
 
   it('is told by what makes the store, with what was expected and what came', () => {
     const databaseUrl = process.env['DATABASE_URL'];
@@ -127,7 +118,7 @@ describe('postgres: bad input', function () {
   for (const [sql, names] of OBSTACLES)
     for (const name of names)
       it(`leaves what another program has made, and names it: ${sql} (${name})`, async () => {
-        const schema = freshSchema();
+        const schema = stores.schema();
         await ask(
           stores.server,
           `CREATE SCHEMA ${schema}; SET search_path = ${schema}; ${sql.replaceAll(/\bx\b/g, name)}`,
@@ -143,7 +134,7 @@ describe('postgres: bad input', function () {
 
   for (const [title, hasLog, grants, told] of RIGHTS)
     it(`names the right that is missing to who ${title}`, async () => {
-      const [schema, role] = [freshSchema(), schemaName()];
+      const [schema, role] = [stores.schema(), schemaName()];
       const named = (text: string): string => text.replaceAll(/\bs\b/g, schema).replaceAll(/\br\b/g, role);
       if (hasLog) {
         const owner = stores.create({ schema });
@@ -190,7 +181,7 @@ describe('postgres: bad input', function () {
   });
 
   it('leaves a relation alone that is called as an index that is not wanted', async () => {
-    const schema = freshSchema();
+    const schema = stores.schema();
     await ask(stores.server, `CREATE SCHEMA ${schema}; CREATE TABLE ${schema}.events_payload (a int)`);
     const store = stores.create({ schema, indexPayload: false });
     await store.open();

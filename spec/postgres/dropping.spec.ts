@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { dropLog } from '../../plugins/postgres/index.ts';
 import { buildEvent } from '../support/event-builder.ts';
-import { ask, dropSchema, schemaName } from '../support/postgres-server.ts';
+import { ask } from '../support/postgres-server.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { Stores } from './stores.ts';
 
@@ -13,8 +13,8 @@ describe('postgres: dropLog', function () {
   before(async function () {
     await stores.begin(this);
   });
-  beforeEach(() => (schema = schemaName()));
-  afterEach(() => dropSchema(stores.server, schema));
+  beforeEach(() => (schema = stores.schema()));
+  afterEach(() => stores.dropSchemas());
 
   const run = (text: string): Promise<unknown> => ask(stores.server, text);
   const tables = async (): Promise<readonly string[]> => {

@@ -5,7 +5,7 @@ import type { Store } from '../../lib/plugin.ts';
 import { postgres } from '../../plugins/postgres/index.ts';
 import { loadDriver } from '../../plugins/postgres/driver.ts';
 import { buildEvent } from '../support/event-builder.ts';
-import { ask, dropSchema, schemaName } from '../support/postgres-server.ts';
+import { ask, schemaName } from '../support/postgres-server.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { Stores } from './stores.ts';
 
@@ -28,21 +28,12 @@ async function codeOf(store: Store): Promise<string> {
 
 describe('postgres: opening', function () {
   this.timeout(120_000);
-  const made: string[] = [];
 
   before(async function () {
     await stores.begin(this);
   });
 
-  afterEach(async () => {
-    for (const schema of made.splice(0)) await dropSchema(stores.server, schema);
-  });
-
-  function freshSchema(): string {
-    const schema = schemaName();
-    made.push(schema);
-    return schema;
-  }
+  afterEach(() => stores.dropSchemas());
 
   it('keeps the password of a wrong url to itself', () => {
     expect(() => postgres('mysql://me:secret@localhost/x'))
@@ -55,7 +46,7 @@ describe('postgres: opening', function () {
     const before = process.env['DATABASE_URL'];
     process.env['DATABASE_URL'] = stores.server.url;
     try {
-      const store = postgres({ schema: freshSchema() });
+      const store = postgres({ schema: stores.schema() });
       await store.open();
       await store.close();
     } finally {
@@ -87,7 +78,7 @@ describe('postgres: opening', function () {
   });
 
   it('refuses the log of a newer version', async () => {
-    const schema = freshSchema();
+    const schema = stores.schema();
     const store = stores.create({ schema });
     await store.open();
     await store.append([buildEvent()]);
@@ -101,7 +92,7 @@ describe('postgres: opening', function () {
   });
 
   it('refuses a log that has lost a table', async () => {
-    const schema = freshSchema();
+    const schema = stores.schema();
     const store = stores.create({ schema });
     await store.open();
     await store.close();
@@ -110,7 +101,7 @@ describe('postgres: opening', function () {
   });
 
   it('makes one log where many open it at once', async () => {
-    const schema = freshSchema();
+    const schema = stores.schema();
     const opened = Array.from({ length: 8 }, () => stores.create({ schema, poolSize: 2 }));
     await Promise.all(opened.map((store) => store.open()));
     const receipts = await Promise.all(opened.map((store) => store.append([buildEvent()])));
@@ -119,7 +110,7 @@ describe('postgres: opening', function () {
   });
 
   it('makes an index of a path when it is asked for later, and drops that of the payload when it is told to', async () => {
-    const schema = freshSchema();
+    const schema = stores.schema();
     const plain = stores.create({ schema });
     await plain.open();
     await plain.append([buildEvent({ payload: { lane: 'a' } })]);
@@ -152,7 +143,7 @@ describe('postgres: opening', function () {
   it('serves several buses on one pool, and leaves the pool to its owner', async () => {
     const pool = new pg.Pool({ connectionString: stores.server.url, max: 3 });
     const buses = await Promise.all(
-      ['a', 'b', 'c'].map((source) => createBus({ source, store: postgres({ pool, schema: freshSchema() }) })),
+      ['a', 'b', 'c'].map((source) => createBus({ source, store: postgres({ pool, schema: stores.schema() }) })),
     );
     const receipts = await Promise.all(buses.map((bus) => bus.publish('task.created', { title: 'x' })));
     expect(receipts.map(({ position, durability }) => [position, durability])).to.deep.equal(
@@ -166,7 +157,7 @@ describe('postgres: opening', function () {
 
   it('serves two buses with one log on one pool, and tells in their health how it is doing', async () => {
     const pool = new pg.Pool({ connectionString: stores.server.url, max: 3 });
-    const schema = freshSchema();
+    const schema = stores.schema();
     const places = [{ schema }, { schema }, { schema, tablePrefix: 'other_' }];
     const buses = await Promise.all(places.map((place) => createBus({ store: postgres({ ...place, pool }) })));
     expect((await buses[0]!.publish('task.created', 1)).position).to.equal(1);
@@ -181,7 +172,7 @@ describe('postgres: opening', function () {
   });
 
   it('says in its health how its pool is doing', async () => {
-    const store = stores.create({ schema: freshSchema() });
+    const store = stores.create({ schema: stores.schema() });
     await store.open();
     await Promise.all([store.head(), store.head(), store.head()]);
     const { open, idle, waiting } = store.health().connections!;

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { openStore, storeAt } from '../../plugins/open.ts';
 import { buildEvent } from '../support/event-builder.ts';
-import { ask, dropSchema, schemaName } from '../support/postgres-server.ts';
+import { ask, schemaName } from '../support/postgres-server.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { Stores } from './stores.ts';
 
@@ -13,8 +13,8 @@ describe('postgres: a log that is only read', function () {
   before(async function () {
     await stores.begin(this);
   });
-  beforeEach(() => (schema = schemaName()));
-  afterEach(() => dropSchema(stores.server, schema));
+  beforeEach(() => (schema = stores.schema()));
+  afterEach(() => stores.dropSchemas());
 
   const schemas = (): Promise<unknown[]> =>
     ask(stores.server, 'SELECT nspname FROM pg_namespace WHERE nspname = $1', [schema]);

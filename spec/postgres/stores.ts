@@ -10,6 +10,7 @@ const places = new WeakMap<Store, PostgresOptions & { readonly schema: string }>
 /** Stores on the shared server, each in a schema of its own; `before` hands over the server or skips. */
 export class Stores {
   #server: TestServer | undefined;
+  readonly #schemas: string[] = [];
 
   async begin(test: Context): Promise<void> {
     this.#server = await sharedServer(test);
@@ -34,6 +35,17 @@ export class Stores {
   /** Another store over the same log. */
   again(store: Store, options: PostgresOptions = {}): PostgresStore {
     return this.create({ ...places.get(store)!, ...options });
+  }
+
+  /** The name of a schema that `dropSchemas` drops. */
+  schema(): string {
+    const schema = schemaName();
+    this.#schemas.push(schema);
+    return schema;
+  }
+
+  async dropSchemas(): Promise<void> {
+    for (const schema of this.#schemas.splice(0)) await dropSchema(this.server, schema);
   }
 
   async cleanUp(store: Store): Promise<void> {
