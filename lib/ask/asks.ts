@@ -292,6 +292,7 @@ class Deferred implements Settle {
 
   reject(reason: unknown): void {
     this.fail(reason);
+    // Whoever awaits it is told; nobody may be.
     void this.promise.catch(() => undefined);
   }
 }
