@@ -83,20 +83,29 @@ describe('copyStore', () => {
     await fill(source, 500);
     await source.putDocument('checkpoints', 'reader', { position: 500 });
     let calls = 0;
+    const underWay: Promise<unknown>[] = [];
+    // What changes meanwhile is done when a stretch's events were read, and its removals were not.
+    const removed = source.removed.bind(source);
+    source.removed = async (range) => {
+      await Promise.all(underWay);
+      return removed(range);
+    };
     const report = await copyStore(source, target, {
       progress: ({ position }) => {
         // What is removed at the very end may be too late.
         if (position > 300) return;
         calls++;
-        void source.append(buildEvents(3));
-        void source.remove(
-          [
-            { from: calls, to: calls },
-            { from: 400 + calls, to: 400 + calls },
-          ],
-          'meanwhile',
+        underWay.push(
+          source.append(buildEvents(3)),
+          source.remove(
+            [
+              { from: calls, to: calls },
+              { from: 400 + calls, to: 400 + calls },
+            ],
+            'meanwhile',
+          ),
+          source.putDocument('checkpoints', 'reader', { position: 500 + calls }),
         );
-        void source.putDocument('checkpoints', 'reader', { position: 500 + calls });
       },
     });
     expect(calls).to.be.greaterThan(1);
