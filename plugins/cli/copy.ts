@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { copyStore, isTelltaleError } from '../../lib/index.ts';
 import type { CopyMap, CopyProgress, CopyReport } from '../../lib/index.ts';
 import { listenForInterrupt } from './interrupt.ts';
-import { kindOf } from './log-folder.ts';
+import { isUrl, kindOf } from './log-folder.ts';
 import { SQLITE_FILE, logAt } from './open-log.ts';
 import type { NamedLog } from './open-log.ts';
 import { Problem } from './problem.ts';
@@ -39,17 +39,16 @@ export async function restoreLog(from: string, to: string, options: CopyCommandO
 
 /** A file is an SQLite log; every other path stays a folder. */
 async function urlOf(place: string): Promise<string> {
-  const { isStoreUrl } = await import('../open.ts');
-  if (isStoreUrl(place)) return place;
+  if (await isUrl(place)) return place;
   const kind = await kindOf(place);
   const isFile = kind === 'file' || (kind === 'missing' && SQLITE_FILE.test(place));
   return isFile ? `sqlite:${encodeURI(place)}` : place;
 }
 
 async function targetAt(place: string): Promise<NamedLog> {
-  const { isStoreUrl, storeAt, withoutPassword } = await import('../open.ts');
+  const { storeAt, withoutPassword } = await import('../open.ts');
   if (/^memory:/i.test(place)) throw new Problem('a copy in memory is gone with this command; name a folder or a url');
-  if (isStoreUrl(place)) return { store: await storeAt(place), name: withoutPassword(place) };
+  if (await isUrl(place)) return { store: await storeAt(place), name: withoutPassword(place) };
   const kind = await kindOf(place);
   if (kind === 'file') throw new Problem(`${place} is a file; name a folder, or sqlite:${place}`);
   const { jsonFile } = await import('../json-file/index.ts');

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { listenForInterrupt } from './interrupt.ts';
-import { HOME, defaultLog, kindOf, prepareLog, removeLog } from './log-folder.ts';
+import { HOME, defaultLog, kindOf, mustBePath, prepareLog, removeLog } from './log-folder.ts';
 import { ownSources } from './own-sources.ts';
 import { Problem } from './problem.ts';
 import { say } from './say.ts';
@@ -57,6 +57,7 @@ function integerOf(name: string, text: string | undefined, max: number): number 
 
 async function folderToRead(target: string | undefined) {
   if (target === undefined) return ownSources();
+  await mustBePath(target, 'the demo reads a folder');
   const kind = await kindOf(target);
   if (kind === 'folder') return { root: resolve(target), skip: [] };
   if (kind === 'missing')

@@ -3,7 +3,7 @@ import type { Range, Store } from '../../lib/plugin.ts';
 import type { Diagnosis, Fault } from './diagnosis.ts';
 import { examine } from './examine.ts';
 import { commandLine } from './invocation.ts';
-import { checkIsLog, kindOf } from './log-folder.ts';
+import { checkIsLog, isUrl, kindOf, mustBePath } from './log-folder.ts';
 import { logAt, mustBeFolder } from './open-log.ts';
 import { Problem } from './problem.ts';
 import { startProgressLine } from './progress-line.ts';
@@ -26,6 +26,7 @@ export async function doctor(place: string, options: DoctorOptions): Promise<num
   const { withoutPassword } = await import('../open.ts');
   const name = withoutPassword(place);
   const { json = false, salvage: target } = options;
+  if (target !== undefined) await mustBePath(target, '--salvage makes a folder');
   const diagnosis = await diagnose(place);
   if (!json) diagnosisLines(lookOf(process.stdout), name, diagnosis).forEach(say);
   const salvaged = target === undefined ? undefined : await salvageInto(place, target);
@@ -67,15 +68,15 @@ function kindOfStore({ supports }: Store): string {
 
 /** The folder that is meant; `undefined` for what is none. */
 async function folderOf(place: string): Promise<string | undefined> {
-  const { isStoreUrl, pathOf } = await import('../open.ts');
-  if (!isStoreUrl(place)) return (await kindOf(place)) === 'file' ? undefined : place;
+  const { pathOf } = await import('../open.ts');
+  if (!(await isUrl(place))) return (await kindOf(place)) === 'file' ? undefined : place;
   return pathOf(place, 'file');
 }
 
 /** The SQLite file that is meant. */
 async function fileOf(place: string): Promise<string | undefined> {
-  const { isStoreUrl, pathOf } = await import('../open.ts');
-  return isStoreUrl(place) ? pathOf(place, 'sqlite') : place;
+  const { pathOf } = await import('../open.ts');
+  return (await isUrl(place)) ? pathOf(place, 'sqlite') : place;
 }
 
 /** Copies what is intact into a new folder, whatever kind of store it comes from. */

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { commandLine } from './invocation.ts';
 import { readLines } from './lines.ts';
-import { HOME, defaultLog, kindOf, prepareLog } from './log-folder.ts';
+import { HOME, defaultLog, kindOf, mustBePath, prepareLog } from './log-folder.ts';
 import { Problem } from './problem.ts';
 import { recordedLog } from './recorded-log.ts';
 
@@ -22,6 +22,7 @@ export async function importLog(file: string, options: ImportLogOptions): Promis
 
 async function openInput(file: string): Promise<AsyncIterable<Buffer>> {
   if (file === '-') return process.stdin;
+  await mustBePath(file, 'a recorded log is a file');
   const kind = await kindOf(file);
   if (kind === 'missing')
     throw new Problem(`${file} does not exist; name a recorded log (.ndjson), or - for standard input`);

@@ -21,6 +21,7 @@ export function defaultLog(subject: string): string {
 /** Makes the folder, and keeps `.telltale` out of version control. */
 export async function prepareLog(folder: string): Promise<void> {
   if (folder === '') throw new Problem('--log is empty; name the folder of the log');
+  await mustBePath(folder, '--log is a folder');
   const kind = await kindOf(folder);
   if (kind === 'file' || kind === 'other') throw new Problem(`${folder} is a file; name a folder with --log`);
   try {
@@ -57,6 +58,22 @@ export async function checkIsLog(folder: string): Promise<void> {
 async function isLog(folder: string): Promise<boolean> {
   const names = await readdir(folder).catch((): string[] => []);
   return names.some((name) => SEGMENT.test(name));
+}
+
+/** A store that there may be no plugin for; a digit only last, because times in the names of files have more. */
+const SCHEME = /^[a-z][a-z+.-]*(?:[a-z]|\d):/i;
+
+/** Whether a place is the url of a store, or looks like one and is not there. What is no url is a path. */
+export async function isUrl(place: string): Promise<boolean> {
+  const { isStoreUrl } = await import('../open.ts');
+  return isStoreUrl(place) || (SCHEME.test(place) && (await kindOf(place)) === 'missing');
+}
+
+/** Throws a `Problem` that begins with what was expected. */
+export async function mustBePath(place: string, expectation: string): Promise<void> {
+  if (!(await isUrl(place))) return;
+  const { withoutPassword } = await import('../open.ts');
+  throw new Problem(`${expectation}, and ${withoutPassword(place)} is a url`);
 }
 
 export async function kindOf(path: string): Promise<'folder' | 'file' | 'other' | 'missing'> {

@@ -2,7 +2,7 @@ import { createBus } from '../../lib/index.ts';
 import type { Bus } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
 import { commandLine } from './invocation.ts';
-import { checkIsLog, kindOf } from './log-folder.ts';
+import { checkIsLog, isUrl, kindOf } from './log-folder.ts';
 import { Problem } from './problem.ts';
 
 /** What a file with an SQLite log is called. */
@@ -38,8 +38,8 @@ export interface NamedLog {
  * writing it. Throws a `Problem` where no log is.
  */
 export async function logAt(place: string, use: 'reading' | 'writing' = 'reading'): Promise<NamedLog> {
-  const { isStoreUrl, storeAt, withoutPassword } = await import('../open.ts');
-  if (!isStoreUrl(place)) {
+  const { storeAt, withoutPassword } = await import('../open.ts');
+  if (!(await isUrl(place))) {
     await mustBeLog(place);
     const { jsonFile } = await import('../json-file/index.ts');
     return { store: jsonFile(place, { readOnly: use === 'reading' }), name: place };

@@ -105,7 +105,7 @@ describe('telltale copy, backup and restore', function () {
       [['copy', 'log', 'other'], 'to be empty, or the beginning of this copy'],
       [['copy', 'missing', 'x'], 'does not exist'],
       [['copy', 'log', 'memory:'], 'gone with this command'],
-      [['copy', 'log', 'mysql:x', '--map', 'nothing.mjs'], '--map nothing.mjs cannot be loaded'],
+      [['copy', 'log', 'x', '--map', 'nothing.mjs'], '--map nothing.mjs cannot be loaded'],
       [['copy', 'memory:', 'x'], 'holds nothing'],
       [['restore', 'log', 'sqlite:./x.db?colour=red'], 'colour'],
       [['show', 'sqlite:./nothing.db'], 'nothing.db'],

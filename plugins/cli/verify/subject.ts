@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { TelltaleError, systemClock } from '../../../lib/index.ts';
 import type { Clock, Store } from '../../../lib/plugin.ts';
-import { kindOf } from '../log-folder.ts';
+import { isUrl, kindOf } from '../log-folder.ts';
 import { Problem } from '../problem.ts';
 
 /** How another process reaches the data of one store. */
@@ -36,10 +36,9 @@ export async function storeBy(reach: Reach, clock: Clock = systemClock): Promise
  * `STORE_OCCUPIED` when the store of the url holds events and no scratch name is given.
  */
 export async function subjectAt(place: string, scratch: string | undefined): Promise<Subject> {
-  const { isStoreUrl } = await import('../../open.ts');
   if (scratch !== undefined && !/^[A-Za-z]\w{0,19}$/.test(scratch))
     throw new Problem('--scratch is a name of at most 20 letters, digits and _');
-  if (!isStoreUrl(place)) return moduleSubject(place, scratch ?? DEFAULT);
+  if (!(await isUrl(place))) return moduleSubject(place, scratch ?? DEFAULT);
   if (scratch === undefined) await mustBeFree(place);
   return urlSubject(place, scratch ?? DEFAULT);
 }
