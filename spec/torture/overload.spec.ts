@@ -1,4 +1,4 @@
-import { expectBooks, expectFlat, expectOverflow, expectResponsive, flood } from '../overload/checks.ts';
+import { expectBounded, Flooder } from '../overload/checks.ts';
 import { SCENARIOS, type ScenarioName } from '../overload/scenarios.ts';
 
 /** 1 is the full length, an hour over all; `TORTURE=0.01` is a taste of it. */
@@ -9,11 +9,12 @@ const RUN_MS = (SCALE * 3_600_000) / names.length;
 describe('ten times as many events as a handler can take: torture', () => {
   for (const scenario of names) {
     it(`are bounded with ${scenario}`, async () => {
-      const outcome = await flood(scenario, RUN_MS);
-      expectFlat(outcome);
-      expectResponsive(outcome);
-      expectBooks(scenario, outcome);
-      expectOverflow(scenario, outcome);
+      const flooder = new Flooder();
+      try {
+        await expectBounded(flooder, scenario, RUN_MS);
+      } finally {
+        await flooder.end();
+      }
     });
   }
 });

@@ -8,10 +8,13 @@ import { root } from '../support/root.ts';
 const run = promisify(execFile);
 const LIMIT_SECONDS = 2;
 
+interface Checked {
+  readonly seconds: number;
+  readonly errors: readonly { readonly line: number; readonly text: string }[];
+}
+
 describe('typed patterns', function () {
-  this.timeout(60_000);
-  // Other work on the machine takes its time too.
-  this.retries(2);
+  this.timeout(120_000);
   let folder = '';
 
   before(async () => {
@@ -21,67 +24,55 @@ describe('typed patterns', function () {
 
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it('check 1,000 types with 100 patterns in under 2 s', async () => {
-    const baseline = await checkSeconds('baseline', program(1_000, 0));
-    const whole = await checkSeconds('whole', program(1_000, 100));
-    expect(whole - baseline).to.be.below(LIMIT_SECONDS);
-  });
+  it('check 1,000 types with 100 patterns in under 2 s, and a wrong use among them does not compile', () =>
+    expectChecked(program(1_000, 100), {
+      "on('t1.*', (event) => event.payload.nothing);": "Property 'nothing' does not exist",
+    }));
 
-  it('are checked at all: a wrong use among a thousand types does not compile', async () => {
-    const wrong = `${program(1_000, 1)}\non('t1.*', (event) => event.payload.nothing);\n`;
-    const failure = await checkSeconds('wrong', wrong).then(
-      () => 'compiled',
-      (error: { stdout?: string }) => error.stdout ?? '',
-    );
-    expect(failure).to.contain("Property 'nothing' does not exist");
-  });
+  it('check 1,000 types with 100 patterns and a filter for each in under 2 s, and a wrong path does not compile', () =>
+    expectChecked(program(1_000, 100, true), {
+      "on('t1.*', () => undefined, { 'payload.nothing': 5 });": "'payload.nothing'",
+    }));
 
-  it('check 1,000 types with 100 patterns and a filter for each in under 2 s', async () => {
-    const baseline = await checkSeconds('baseline-where', program(1_000, 0, true));
-    const whole = await checkSeconds('whole-where', program(1_000, 100, true));
-    expect(whole - baseline).to.be.below(LIMIT_SECONDS);
-  });
+  it('check 1,000 types with 100 patterns, two paths and an answer for each in under 2 s, and what is wrong in them does not compile', () =>
+    expectChecked(asking(1_000, 100), {
+      "ask('t1.*', 'payload.nothing', 'payload.at.x');": `'"payload.nothing"'`,
+      "ask('t1.*', 'payload.at', 'payload.at.who.id');": `'"payload.at.who.id"'`,
+      "ask('t1.*', 'payload.at', 'payload.at.x').payload.nothing;": "Property 'nothing' does not exist",
+    }));
 
-  it('are checked in filters too: a wrong path among a thousand types does not compile', async () => {
-    const wrong = `${program(1_000, 1, true)}\non('t1.*', () => undefined, { 'payload.nothing': 5 });\n`;
-    const failure = await checkSeconds('wrong-where', wrong).then(
-      () => 'compiled',
-      (error: { stdout?: string }) => error.stdout ?? '',
-    );
-    expect(failure).to.contain("'payload.nothing'");
-  });
+  /** Of the lines of `source` and behind it those of `wrong`, the latter alone do not compile, each with its text. */
+  async function expectChecked(source: string, wrong: Readonly<Record<string, string>>): Promise<void> {
+    let seconds = Infinity;
+    // The best of some attempts: what else the machine does takes time from the caches.
+    for (let attempt = 0; attempt < 5 && seconds >= LIMIT_SECONDS; attempt++) {
+      const checked = await check([source, ...Object.keys(wrong)].join('\n'));
+      const first = source.split('\n').length + 1;
+      expect(checked.errors.map(({ line }) => line)).to.deep.equal(Object.keys(wrong).map((_, i) => first + i));
+      Object.values(wrong).forEach((text, i) => expect(checked.errors[i]!.text).to.contain(text));
+      seconds = checked.seconds;
+    }
+    expect(seconds, 's of the compiler, all in all').to.be.below(LIMIT_SECONDS);
+  }
 
-  it('check 1,000 types with 100 patterns, two paths and an answer for each in under 2 s', async () => {
-    const baseline = await checkSeconds('baseline-paths', asking(1_000, 0));
-    const whole = await checkSeconds('whole-paths', asking(1_000, 100));
-    expect(whole - baseline).to.be.below(LIMIT_SECONDS);
-  });
-
-  for (const [what, wrong] of [
-    ['path', `ask('t1.*', 'payload.nothing', 'payload.at.x');`],
-    ['measure', `ask('t1.*', 'payload.at', 'payload.at.who.id');`],
-    ['answer', `ask('t1.*', 'payload.at', 'payload.at.x').payload.nothing;`],
-  ] as const)
-    it(`are checked in paths and answers too: a wrong ${what} among a thousand types does not compile`, async () => {
-      const failure = await checkSeconds(`wrong-${what}`, `${asking(1_000, 1)}\n${wrong}\n`).then(
-        () => 'compiled',
-        (error: { stdout?: string }) => error.stdout ?? '',
-      );
-      expect(failure).to.match(/'"payload\.(nothing|at\.who\.id)"'|Property 'nothing' does not exist/);
-    });
-
-  async function checkSeconds(name: string, source: string): Promise<number> {
-    const file = join(folder, `${name}.ts`);
+  async function check(source: string): Promise<Checked> {
+    const file = join(folder, 'program.ts');
     await writeFile(file, source);
-    const config = join(folder, `${name}.json`);
+    const config = join(folder, 'program.json');
     const compilerOptions = { incremental: false, tsBuildInfoFile: null, types: [] };
     await writeFile(
       config,
       JSON.stringify({ extends: '../../tsconfig.json', compilerOptions, files: [file], include: [] }),
     );
-    const start = performance.now();
-    await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config]);
-    return (performance.now() - start) / 1_000;
+    const compiler = [process.execPath, join(root, 'node_modules/typescript/bin/tsc'), '--singleThreaded'];
+    // The shell tells for how long its children have really run, whatever else the machine does.
+    const { stdout } = await run('sh', ['-c', '"$0" "$@"; times', ...compiler, '--pretty', 'false', '-p', config]);
+    const [user = '', system = ''] = stdout.trimEnd().split('\n').at(-1)!.split(' ');
+    const errors = Array.from(stdout.matchAll(/\((\d+),\d+\): error (.*(?:\n .*)*)/g), ([, line, text = '']) => ({
+      line: Number(line),
+      text,
+    }));
+    return { seconds: secondsOf(user) + secondsOf(system), errors };
   }
 
   /** With `filtered`, payloads are nested, and every use filters by a field of a type its pattern matches. */
@@ -131,6 +122,12 @@ describe('typed patterns', function () {
 function declared(types: number, payload: (i: number) => string): string {
   const fields = Array.from({ length: types }, (_, i) => `  '${typeName(i)}': ${payload(i)};`);
   return `interface E {\n${fields.join('\n')}\n}`;
+}
+
+/** Of `0m1.234s`. */
+function secondsOf(text: string): number {
+  const [, minutes, seconds] = /^(\d+)m([\d.]+)s$/.exec(text)!;
+  return Number(minutes) * 60 + Number(seconds);
 }
 
 function nested(i: number): string {
