@@ -1,5 +1,4 @@
 import type * as Api from './api.ts';
-import { createBus } from './bus.ts';
 import { systemClock } from './clock.ts';
 import { toMs, type Duration } from './duration.ts';
 import { TelltaleError, toError } from './errors.ts';
@@ -55,6 +54,8 @@ export async function connectBus(transport: Transport, options: ConnectOptions =
     watch: () => uplink.watch(),
     closed: () => uplink.closed(),
   });
+  // Behind the door for plugins stands no bus: a store has no use for one, and it is most of what there is to load.
+  const { createBus } = await import('./bus.ts');
   const bus = await createBus({ source: `${offer.source}/${offer.name}`, ...given, store });
   // Nobody here has asked for it, so nobody else would hear of what is not stored.
   uplink.onDrain = () => void bus.close().catch((error: unknown) => process.emitWarning(toError(error)));

@@ -1,4 +1,4 @@
-import { systemClock } from '../../../lib/index.ts';
+import { systemClock } from '../../../lib/plugin.ts';
 import type { Store } from '../../../lib/plugin.ts';
 import type { Acknowledged } from './child.ts';
 import { startChild } from './child.ts';

@@ -1,4 +1,4 @@
-import { systemClock } from '../../../lib/index.ts';
+import { systemClock } from '../../../lib/plugin.ts';
 import type { Store, StoredEvent } from '../../../lib/plugin.ts';
 import { Broken } from './broken.ts';
 import type { Acknowledged } from './child.ts';

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { TelltaleError, systemClock } from '../../../lib/index.ts';
+import { TelltaleError, systemClock } from '../../../lib/plugin.ts';
 import type { Clock, Store } from '../../../lib/plugin.ts';
 import { isUrl, kindOf } from '../log-folder.ts';
 import { Problem } from '../problem.ts';

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { TelltaleError, isTelltaleError, systemClock } from '../../../lib/index.ts';
+import { TelltaleError, isTelltaleError, systemClock } from '../../../lib/plugin.ts';
 import type { Store, StoreSupports } from '../../../lib/plugin.ts';
 import { Broken } from './broken.ts';
 import { endChildren } from './child.ts';
