@@ -78,19 +78,24 @@ describe('blocks of trigrams', () => {
             texts.set(edge, 'abc xyz').set(edge + 1, 'abc xyz');
           const blocks = new Map<number, readonly BlockEntry[]>();
           for (let block = 0; block < 700; block++) if (!missing.includes(block)) blocks.set(block, []);
-          for (const block of blocks.keys()) {
-            const events = [...texts].filter(([position]) => blockOf(position) === block);
-            blocks.set(
-              block,
-              await entriesOf(each(events.map(([position, payload]) => buildStored(position, { payload })))),
-            );
+          const inBlock = new Map<number, StoredEvent[]>();
+          for (const [position, payload] of texts) {
+            const events = inBlock.get(blockOf(position)) ?? [];
+            inBlock.set(blockOf(position), events);
+            events.push(buildStored(position, { payload }));
           }
-          const wanted: number[] = [];
-          for (let position = after + 1; position <= through; position++) {
-            const isMissing = missing.includes(blockOf(position));
+          for (const [block, events] of inBlock)
+            if (blocks.has(block)) blocks.set(block, await entriesOf(each(events)));
+          const isWanted = (position: number): boolean => {
             const text = texts.get(position) ?? '';
-            if (isMissing || (text.includes('abc') && text.includes('xyz'))) wanted.push(position);
-          }
+            return text.includes('abc') && text.includes('xyz');
+          };
+          const positions = [...texts.keys()].filter((position) => isWanted(position) && blocks.has(blockOf(position)));
+          for (const block of missing)
+            for (let i = 1; i <= BLOCK_POSITIONS; i++) positions.push(block * BLOCK_POSITIONS + i);
+          const wanted = positions
+            .filter((position) => position > after && position <= through)
+            .toSorted((a, b) => a - b);
           const found = await allCandidates(sourceOf(blocks), ['abc', 'xyz'], { after, through, descending, limit });
           expect(found).to.deep.equal(descending ? wanted.toReversed() : wanted);
         },
