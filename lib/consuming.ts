@@ -153,10 +153,10 @@ function portOf(core: Core, { name }: ConsumerTerms, changed: ConsumerPort['chan
     envelopeOf: (event) => toEnvelope(core, present(event), false),
     written: () => core.written(),
     failed: (envelope, failure) => handlerFailed(core, name, envelope, failure),
-    gaveUp: (envelope, failure) => openLetter(core, name, envelope, failure),
+    gaveUp: async (envelope, failure) => openLetter(core, name, envelope, failure),
     heldBack: async (envelope, failure, wanted) => {
       if ((await hasLetter(core, store, name, envelope)) || !wanted()) return;
-      openLetter(core, name, envelope, failure);
+      void openLetter(core, name, envelope, failure);
     },
     unavailable: core.unavailableTo(`consumer ${name}`),
     changed,
@@ -164,9 +164,11 @@ function portOf(core: Core, { name }: ConsumerTerms, changed: ConsumerPort['chan
   };
 }
 
-function openLetter(core: Core, name: string, envelope: Envelope, { error, attempts }: Failure): void {
-  if (envelope.event.type.startsWith('$')) return;
-  core.letters.open(envelope, { reason: 'handler-failed', error, recipient: recipientOf(name), attempts });
+/** Answers whether it is in the log, as far as there is one, when its write has ended. */
+function openLetter(core: Core, name: string, envelope: Envelope, { error, attempts }: Failure): Promise<boolean> {
+  if (envelope.event.type.startsWith('$')) return Promise.resolve(true);
+  const draft = { reason: 'handler-failed', error, recipient: recipientOf(name), attempts } as const;
+  return new Promise((resolve) => core.letters.open(envelope, draft, resolve));
 }
 
 // Since before the last start. Where the log cannot be asked, two letters are better than none.

@@ -58,7 +58,8 @@ export const ERRORS = {
   STORE_CLOSED: 'the store is not open',
   STORE_LOCKED: 'the log is already open for writing',
   STORE_CORRUPT: 'the log is damaged before its tail',
-  STORE_VERSION: 'the log was written by a newer version, or by an older one and is only read here',
+  STORE_VERSION:
+    'the log was written by a newer version, or by an older one and is only read here; or the tables of a target by another',
   STORE_PATH: 'the folder of the log does not exist, is a file, or may not be written',
   STORE_ACCESS:
     'the server of the log does not let the store in, or not do what it must: wrong user, password, database or rights',

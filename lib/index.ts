@@ -46,7 +46,14 @@ export { fileTarget } from './delivery/file-target.ts';
 export type { FileTarget, FileTransaction } from './delivery/file-target.ts';
 export type { ConsumerEntry } from './delivery/listing.ts';
 export type { ConsumeOptions, ConsumerBatch } from './delivery/options.ts';
-export type { CheckpointTarget, SyncAnswer, SynchronousTarget, TargetCheckpoint } from './delivery/target.ts';
+export type {
+  CheckpointTarget,
+  RetryAnswer,
+  SkippedEvent,
+  SyncAnswer,
+  SynchronousTarget,
+  TargetCheckpoint,
+} from './delivery/target.ts';
 export type { ConsumerFigures, ConsumerLag, ConsumerStatus, OnFailure } from './delivery/terms.ts';
 export type { Duration } from './duration.ts';
 export { ERRORS, TelltaleError, isTelltaleError } from './errors.ts';

@@ -6,6 +6,8 @@ export type {
   CheckpointTarget,
   CommitAnswer,
   SyncAnswer,
+  RetryAnswer,
+  SkippedEvent,
   SynchronousTarget,
   TargetCheckpoint,
 } from './delivery/target.ts';

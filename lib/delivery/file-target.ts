@@ -2,7 +2,8 @@ import { resolve } from 'node:path';
 import { expected, isTelltaleError, TelltaleError } from '../errors.ts';
 import { admit } from '../event/admission.ts';
 import { readText, replaceFile } from './small-file.ts';
-import { mustBeNewest, type CheckpointTarget, type TargetCheckpoint } from './target.ts';
+import { mustBeNewest } from './target.ts';
+import type { CheckpointTarget, RetryAnswer, SkippedEvent, TargetCheckpoint } from './target.ts';
 
 /** What the handler of a consumer works on; its changes are kept when the handler has succeeded. */
 export interface FileTransaction<State> {
@@ -16,9 +17,13 @@ export interface FileTarget<State> extends CheckpointTarget<FileTransaction<Stat
 }
 
 interface Content<State> {
-  readonly checkpoints: Readonly<Record<string, Omit<TargetCheckpoint, 'key'>>>;
+  readonly checkpoints: Readonly<Record<string, Checkpoint>>;
+  /** Events that were passed over: the key of the checkpoint, and where. */
+  readonly skipped: readonly (readonly [key: string, position: number])[];
   readonly state: State;
 }
+
+type Checkpoint = Pick<TargetCheckpoint, 'position' | 'epoch'> & { readonly eventId?: string | undefined };
 
 /** What is under way in each file, by its path: several targets of one file take turns. */
 const turns = new Map<string, Promise<unknown>>();
@@ -40,19 +45,26 @@ export function fileTarget<State>(path: string, initial: State): FileTarget<Stat
   if (initial === undefined)
     throw expected('INVALID_OPTION', 'the state that `fileTarget` begins with', 'plain data', initial);
   const file = resolve(path);
-  const beginning = textOf(file, { checkpoints: {}, state: initial });
+  const beginning = textOf(file, { checkpoints: {}, skipped: [], state: initial });
   const content = async (): Promise<Content<State>> => parse(file, (await readText(file)) ?? beginning);
   const commit = async (
     given: readonly TargetCheckpoint[],
     run: (tx: FileTransaction<State>) => unknown,
   ): Promise<void> => {
-    const { checkpoints, state } = await content();
-    for (const one of given) mustBeNewest(known(checkpoints, one.key), one);
-    const tx = { state };
+    const before = await content();
+    for (const one of given) mustBeNewest(known(before.checkpoints, one.key), one);
+    const tx = { state: before.state };
     await run(tx);
-    const changed = given.map(({ key, ...one }) => [key, one] as const);
-    const all = { ...checkpoints, ...Object.fromEntries(changed) };
-    await replaceFile(file, textOf(file, { checkpoints: all, state: tx.state }));
+    await replaceFile(file, textOf(file, { ...moved(before, given), state: tx.state }));
+  };
+  const retry = async (event: SkippedEvent, run: (tx: FileTransaction<State>) => unknown): Promise<RetryAnswer> => {
+    const before = await content();
+    const skipped = before.skipped.filter(([key, position]) => !isOf(event, key, position));
+    const { position = -1 } = known(before.checkpoints, event.key) ?? {};
+    if (skipped.length === before.skipped.length) return position < event.position ? 'ahead' : 'known';
+    const tx = { state: before.state };
+    await run(tx);
+    return replaceFile(file, textOf(file, { ...before, skipped, state: tx.state }));
   };
   return {
     claim: (given) =>
@@ -63,6 +75,7 @@ export function fileTarget<State>(path: string, initial: State): FileTarget<Stat
         return found;
       }),
     commit: (given, run) => inTurn(file, () => commit(given, run)),
+    retry: (event, run) => inTurn(file, () => retry(event, run)),
     // Not in turn: the file is there as a whole at any time, and a handler that waited for its turn waited for itself.
     read: async () => (await content()).state,
   };
@@ -82,14 +95,28 @@ function inTurn<T>(file: string, step: () => Promise<T>): Promise<T> {
 }
 
 /** A consumer may be called `constructor`. */
-function known(checkpoints: Content<unknown>['checkpoints'], key: string): Omit<TargetCheckpoint, 'key'> | undefined {
+function known(checkpoints: Content<unknown>['checkpoints'], key: string): Checkpoint | undefined {
   return Object.hasOwn(checkpoints, key) ? checkpoints[key] : undefined;
 }
 
-function textOf(file: string, { checkpoints, state }: Content<unknown>): string {
+/** What is known when checkpoints have moved: no event is skipped above one of them. */
+function moved(
+  { checkpoints, skipped }: Content<unknown>,
+  given: readonly TargetCheckpoint[],
+): Omit<Content<unknown>, 'state'> {
+  const changed = given.map(({ key, position, epoch, eventId }) => [key, { position, epoch, eventId }] as const);
+  const left = skipped.filter(([key, at]) => !given.some((one) => one.key === key && one.position < at));
+  const added = given.filter(({ isSkipped }) => isSkipped).map(({ key, position }) => [key, position] as const);
+  return { checkpoints: { ...checkpoints, ...Object.fromEntries(changed) }, skipped: [...left, ...added] };
+}
+
+const isOf = ({ keys, position }: SkippedEvent, key: string, at: number): boolean =>
+  position === at && keys.includes(key);
+
+function textOf(file: string, { checkpoints, skipped, state }: Content<unknown>): string {
   try {
     if (state === undefined) throw new TelltaleError('PAYLOAD_NOT_PLAIN', 'it is undefined');
-    return JSON.stringify({ checkpoints, state: admit(state, 'payload', Infinity).value });
+    return JSON.stringify({ checkpoints, skipped, state: admit(state, 'payload', Infinity).value });
   } catch (error) {
     if (!isTelltaleError(error)) throw error;
     const text = `the state for ${JSON.stringify(file)} must be plain data: ${error.message}`;
@@ -109,16 +136,23 @@ function parse<State>(file: string, text: string): Content<State> {
   } catch (error) {
     throw damaged('holds no JSON', error);
   }
-  const { checkpoints, state } = (value ?? {}) as Partial<Content<State>>;
+  const { checkpoints, skipped, state } = (value ?? {}) as Partial<Content<State>>;
   if (!isRecord(checkpoints) || state === undefined) throw damaged('was not written by a file target');
+  // What an earlier telltale passed over would count as handled.
+  if (skipped === undefined) throw damaged('was written by an earlier telltale');
   for (const [key, one] of Object.entries(checkpoints))
     if (!isRecord(one) || !isPosition(one['position']) || !Number.isFinite(one['epoch']) || !isText(one['eventId']))
       throw damaged(`has a checkpoint ${JSON.stringify(key)} that is none`);
-  return { checkpoints, state };
+  if (!Array.isArray(skipped) || !skipped.every(isSkip)) throw damaged('has a skipped event that is none');
+  return { checkpoints, skipped, state };
 }
 
 function isRecord(value: unknown): value is Record<string, never> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isSkip(one: unknown): boolean {
+  return Array.isArray(one) && typeof one[0] === 'string' && isPosition(one[1]);
 }
 
 const isText = (value: unknown): boolean => value === undefined || typeof value === 'string';

@@ -11,7 +11,8 @@ import type { Paused, Turn } from '../mailbox/turn.ts';
 import type { RetryPolicy } from '../retry.ts';
 import type { Partition } from './partition.ts';
 import type { Mark } from './progress.ts';
-import type { CheckpointTarget } from './target.ts';
+import type { CheckpointTarget, SkippedEvent, TargetCheckpoint } from './target.ts';
+import { commitTo, retryIn } from './trusting.ts';
 import { within, type Call } from './within.ts';
 import type { ConsumerHandler } from './terms.ts';
 
@@ -20,6 +21,10 @@ export interface Item extends Mark {
   readonly envelope: Envelope;
   readonly partition: Partition;
   readonly lane: string | undefined;
+  /** Its key could not be told: it has failed before its handler is asked. */
+  keyFailure?: Failure;
+  /** Its dead letter is tried again, and a target knows whether it has been counted. */
+  readonly skipped?: SkippedEvent;
 }
 
 /** Items that are handled together; one unless there are batches. */
@@ -33,8 +38,10 @@ export interface Run {
   readonly keyFailure?: Failure;
   /** What became of its letter: no other is opened, however often it fails; one that is settled holds nothing. */
   letter?: 'open' | 'settled';
-  /** It is left out; a target is told so. */
+  /** It is left out. */
   isLeftOut?: true;
+  /** A target is told so when this resolves: its letter is in the log. */
+  lettered?: Promise<void>;
   /** Its dead letter is tried again, in this envelope. */
   retold?: Envelope;
 }
@@ -213,6 +220,8 @@ export class Lanes implements Paused {
     this.#running += items.length;
     partition.running++;
     envelope.running++;
+    const keyless = run.lettered ? undefined : items.find(({ keyFailure }) => keyFailure)?.keyFailure;
+    if (keyless) return this.#end(run, envelope, keyless);
     const { call, site } = this.#terms.target
       ? this.#within(run, this.#terms.target, envelope)
       : this.#plain(partition);
@@ -233,17 +242,28 @@ export class Lanes implements Paused {
     return { call: this.#terms.handler, site };
   }
 
-  #within({ partition, items, isLeftOut }: Run, target: CheckpointTarget, envelope: Envelope): Call {
-    const { index, epoch } = partition;
-    const { position, envelope: last } = items.at(-1)!;
-    const checkpoint = { key: this.#port.keyOf(partition), position, epoch, eventId: last.event.id };
-    return within({
-      target,
-      checkpoints: index < 0 ? [] : [checkpoint],
-      handler: isLeftOut ? () => undefined : this.#terms.handler,
-      site: partition,
-      join: (tx) => this.#port.context.join(envelope, tx),
-    });
+  #within(run: Run, target: CheckpointTarget, envelope: Envelope): Call {
+    const { lettered, items, partition: site } = run;
+    const { skipped } = items[0]!;
+    const commit = async (work: (tx: unknown) => unknown): Promise<void> => {
+      if (lettered) await lettered;
+      if (!skipped) return commitTo(target, [this.#checkpointOf(run)], work);
+      const isAhead = await retryIn(target, skipped, work);
+      if (isAhead) envelope.retelling?.dropped(envelope);
+    };
+    const handler = lettered ? () => undefined : this.#terms.handler;
+    return within({ target, commit, handler, site, join: (tx) => this.#port.context.join(envelope, tx) });
+  }
+
+  #checkpointOf({ partition, items, lettered }: Run): TargetCheckpoint {
+    const { position, envelope } = items.at(-1)!;
+    const checkpoint = {
+      key: this.#port.keyOf(partition),
+      position,
+      epoch: partition.epoch,
+      eventId: envelope.event.id,
+    };
+    return lettered ? { ...checkpoint, isSkipped: true } : checkpoint;
   }
 
   #end(run: Run, envelope: Envelope, failure: Failure | undefined): void {

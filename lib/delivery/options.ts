@@ -122,7 +122,7 @@ function mustFit(options: ConsumeOptions, of: string): void {
   if (batch) mustKnow(batch, ['max', 'wait'], `the batch of ${of}`);
   if (batch?.max !== undefined && !isCount(batch.max)) throw wants('batch.max', 'an integer from 1', batch.max);
   if (checkpointIn !== undefined && !isTarget(checkpointIn))
-    throw wants('checkpointIn', 'a target with `claim` and `commit`', checkpointIn);
+    throw wants('checkpointIn', 'a target with `claim`, `commit` and `retry`', checkpointIn);
   if (onReset !== undefined && typeof onReset !== 'function') throw wants('onReset', 'a function', onReset);
   const contradiction = contradictionOf(options);
   if (contradiction) throw new TelltaleError('INVALID_OPTION', `${contradiction} (${of})`);
@@ -147,6 +147,6 @@ function keyOf(key: ConsumeOptions['key'], of: string): ConsumerTerms['key'] {
 }
 
 function isTarget(value: unknown): boolean {
-  const { claim, commit } = (value ?? {}) as Partial<CheckpointTarget>;
-  return typeof claim === 'function' && typeof commit === 'function';
+  const { claim, commit, retry } = (value ?? {}) as Partial<CheckpointTarget>;
+  return [claim, commit, retry].every((one) => typeof one === 'function');
 }

@@ -33,3 +33,8 @@ export function stuckError(name: string, status: ConsumerStatus, cause: unknown)
   const code = isTelltaleError(cause) ? cause.code : 'HANDLER_FAILED';
   return new TelltaleError(code, `consumer \`${name}\` is ${status}: ${messageOf(cause)}`, { cause });
 }
+
+export function noLetterError(name: string, position: number): TelltaleError {
+  const text = `the dead letter about the event at position ${position} was not stored: consumer \`${name}\` passes over none without`;
+  return new TelltaleError('STORE_UNAVAILABLE', text, { details: { name, position } });
+}

@@ -9,14 +9,30 @@ export interface TargetCheckpoint {
   readonly epoch: number;
   /** Of the event at `position`, by which its log is known again; absent where none was handled there. */
   readonly eventId?: string;
+  /** The event at `position` was passed over and has a dead letter: that is kept, too, until `retry`. */
+  readonly isSkipped?: true;
 }
 
-/** `'known'`: an attempt whose end nobody knew had committed just this, and nothing was run again. */
+/** An event whose dead letter is tried again. */
+export interface SkippedEvent {
+  readonly position: number;
+  /** Of the checkpoint that passes it. */
+  readonly key: string;
+  /** Of all checkpoints of its consumer, one of which may have passed it over. */
+  readonly keys: readonly string[];
+}
+
+/** `'known'`: all of it is committed already, and nothing was run again. */
 export type CommitAnswer = void | 'known';
+
+/** `'ahead'`: the checkpoint has not come to the event, whose turn is still to come; nothing was run. */
+export type RetryAnswer = CommitAnswer | 'ahead';
 
 /**
  * Where a projection keeps its checkpoint beside its state, so that both change together: exactly once for that
- * projection. A file, a table; about 40 lines.
+ * projection. A file, two tables; about 50 lines. It keeps which events were skipped, and none above the position of
+ * their checkpoint: whoever writes a lower one, or the first one, deletes those above it, before anything else where
+ * transactions run side by side.
  */
 export interface CheckpointTarget<Tx = unknown> {
   /**
@@ -32,6 +48,12 @@ export interface CheckpointTarget<Tx = unknown> {
    * the handler's doing, such as a constraint; with anything else for what is nobody's.
    */
   commit(checkpoints: readonly TargetCheckpoint[], run: (tx: Tx) => unknown): Promise<CommitAnswer>;
+  /**
+   * Runs `run` as `commit` does, and deletes with that, all or nothing, that the event was skipped under one of the keys:
+   * so its letters count once, however often they are tried. Where that is not known it runs nothing and answers `'known'`
+   * (the checkpoint under `key` has come to the event: it was handled) or `'ahead'` (it has not, or is not there).
+   */
+  retry(event: SkippedEvent, run: (tx: Tx) => unknown): Promise<RetryAnswer>;
 }
 
 /** What a handler of a synchronous target may answer with: anything but a Promise. It is not looked at. */

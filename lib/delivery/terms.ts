@@ -51,8 +51,8 @@ export interface ConsumerPort {
   written(): Promise<unknown>;
   /** A handler has failed for good, whatever happens then. */
   failed(envelope: Envelope, failure: Failure): void;
-  /** The event is left out: it becomes a dead letter. */
-  gaveUp(envelope: Envelope, failure: Failure): void;
+  /** The event is left out: it becomes a dead letter. Answers whether that is in the log, when its write has ended. */
+  gaveUp(envelope: Envelope, failure: Failure): Promise<boolean>;
   /** Its key waits for it: it becomes a dead letter unless it is one since an earlier start, or is not `wanted` by then. */
   heldBack(envelope: Envelope, failure: Failure, wanted: () => boolean): Promise<void>;
   readonly unavailable: RetryReadOptions['unavailable'];

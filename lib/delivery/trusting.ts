@@ -1,8 +1,10 @@
 import { expected, TelltaleError } from '../errors.ts';
-import type { CheckpointTarget, TargetCheckpoint } from './target.ts';
+import type { CheckpointTarget, RetryAnswer, SkippedEvent, TargetCheckpoint } from './target.ts';
 
 /** What a target has found of a checkpoint. */
 export type Known = Pick<TargetCheckpoint, 'position' | 'eventId'>;
+
+type Run<Tx> = (tx: Tx) => unknown;
 
 /** Claims a checkpoint of a target. Rejects with `TARGET_BROKEN` where what it answers is no position. */
 export async function claimOf(target: CheckpointTarget, checkpoint: TargetCheckpoint): Promise<Known> {
@@ -20,10 +22,23 @@ export async function claimOf(target: CheckpointTarget, checkpoint: TargetCheckp
 export async function commitTo<Tx>(
   target: CheckpointTarget<Tx>,
   checkpoints: readonly TargetCheckpoint[],
-  run: (tx: Tx) => unknown,
+  run: Run<Tx>,
 ): Promise<void> {
+  await trusted('commit', (watched) => target.commit(checkpoints, watched), run);
+}
+
+/** The same for an event whose dead letter is tried again; answers whether its turn is still to come. */
+export async function retryIn<Tx>(target: CheckpointTarget<Tx>, event: SkippedEvent, run: Run<Tx>): Promise<boolean> {
+  return (await trusted('retry', (watched) => target.retry(event, watched), run)) === 'ahead';
+}
+
+async function trusted<Tx>(
+  verb: 'commit' | 'retry',
+  ask: (run: Run<Tx>) => Promise<RetryAnswer>,
+  run: Run<Tx>,
+): Promise<RetryAnswer> {
   const outcome: { status: keyof typeof WHAT | 'done'; cause?: unknown } = { status: 'not run' };
-  const answer = await target.commit(checkpoints, async (tx) => {
+  const answer = await ask(async (tx) => {
     outcome.status = 'running';
     try {
       await run(tx);
@@ -34,8 +49,9 @@ export async function commitTo<Tx>(
     }
   });
   const { status, cause } = outcome;
-  if (status === 'done' || (status === 'not run' && answer === 'known')) return;
-  const text = `\`commit\` of the target resolved though what it was given to run ${WHAT[status]}`;
+  if (status === 'done') return undefined;
+  if (status === 'not run' && (answer === 'known' || (answer === 'ahead' && verb === 'retry'))) return answer;
+  const text = `\`${verb}\` of the target resolved though what it was given to run ${WHAT[status]}`;
   throw new TelltaleError('TARGET_BROKEN', text, { ...(cause !== undefined && { cause }) });
 }
 

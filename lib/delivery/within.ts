@@ -1,9 +1,8 @@
 import { expected, isTelltaleError } from '../errors.ts';
 import type { HandlerSite, Joining } from '../invoke/handler-context.ts';
 import { invoke, isThenable } from '../invoke/invoke.ts';
-import type { CheckpointTarget, SynchronousTarget, TargetCheckpoint } from './target.ts';
+import type { CheckpointTarget, SynchronousTarget } from './target.ts';
 import type { ConsumerHandler } from './terms.ts';
-import { commitTo } from './trusting.ts';
 
 /** What a target failed of, not the handler: the event is not to blame. */
 export class TargetFailure extends Error {
@@ -23,7 +22,8 @@ export interface Call {
 
 export interface WithinTerms {
   readonly target: CheckpointTarget;
-  readonly checkpoints: readonly TargetCheckpoint[];
+  /** Runs what it is given in a transaction of the target. */
+  readonly commit: (run: (tx: unknown) => Promise<void>) => Promise<void>;
   readonly handler: ConsumerHandler;
   readonly site: HandlerSite;
   /** What the handler publishes belongs to the transaction. */
@@ -34,14 +34,14 @@ export interface WithinTerms {
  * The handler within a transaction of the target: what it writes, what it publishes and the checkpoints are committed
  * together, each attempt for itself.
  */
-export function within({ target, checkpoints, handler, join, ...terms }: WithinTerms): Call {
+export function within({ target, commit, handler, join, ...terms }: WithinTerms): Call {
   const { signal, recipient } = terms.site;
   const site = { signal, recipient, tx: undefined as unknown };
   const call: ConsumerHandler = async (given, context) => {
     let thrown: { readonly error: unknown } | undefined;
     let joining: Joining | undefined;
     try {
-      await commitTo(target, checkpoints, async (tx) => {
+      await commit(async (tx) => {
         site.tx = tx;
         // A target may begin once more.
         thrown = undefined;

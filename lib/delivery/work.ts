@@ -6,11 +6,15 @@ import type { ContextPort } from '../invoke/handler-context.ts';
 import type { Failure } from '../invoke/invoke.ts';
 import { KeyFailure, laneKey } from '../invoke/lane-key.ts';
 import type { Turn } from '../mailbox/turn.ts';
-import { Held, inWords, MAX_BEYOND } from './held.ts';
+import { Held } from './held.ts';
 import { Lanes, type Item, type Run } from './lanes.ts';
+import { keysOf } from './ledger.ts';
 import { recipientOf } from './letters.ts';
 import { Partition } from './partition.ts';
 import { partitionOf } from './partition-of.ts';
+import { noLetterError } from './refusals.ts';
+import { Room } from './room.ts';
+import type { SkippedEvent } from './target.ts';
 import type { ConsumerBooks, ConsumerTerms } from './terms.ts';
 import { TargetFailure } from './within.ts';
 
@@ -24,17 +28,13 @@ export interface WorkPort {
   /** A checkpoint may have moved. */
   moved(): void;
   failed(envelope: Envelope, failure: Failure): void;
-  gaveUp(envelope: Envelope, failure: Failure): void;
+  gaveUp(envelope: Envelope, failure: Failure): Promise<boolean>;
   heldBack(envelope: Envelope, failure: Failure, wanted: () => boolean): Promise<void>;
   /** It cannot go on by itself. */
   stuck(error: unknown): void;
   /** A handler has ended. */
   eased(): void;
 }
-
-/** So many events wait in memory for their lane. */
-const MAX_QUEUED = 1_000;
-const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 
 /**
  * The partitions that one member has, and what is done for them. Ordering: position order within a lane; an event is
@@ -48,12 +48,7 @@ export class Work {
   readonly #lanes: Lanes;
   readonly #partitions = new Map<number, Partition>();
   readonly #held = new Held();
-  /** The next event waits for room in memory. */
-  #isFull = false;
-  /** Where the event is that was asked for last. */
-  #next = 0;
-  /** No partition that has something to do is behind it, so that an event need not look at all 64. */
-  #floor = 0;
+  readonly #room: Room;
   #opening = 0;
   readonly #stuckOf = new WeakSet<object>();
   readonly #counts = { taken: 0, handled: 0, skipped: 0, returned: 0 };
@@ -71,6 +66,7 @@ export class Work {
       returned: (items: readonly Item[]) => this.#returned(items),
     };
     this.#lanes = new Lanes(lanes, { handler, keyed, concurrency, retry, batch, target });
+    this.#room = new Room({ lanes: this.#lanes, partitions: this.#partitions });
   }
 
   get partitions(): ReadonlyMap<number, Partition> {
@@ -135,9 +131,7 @@ export class Work {
   get hindrance(): string | undefined {
     if (this.#held.size > 0)
       return `${this.#held.text}: mend what they fail of and resume(), or settle their dead letters`;
-    const lowest = this.#lowest();
-    if (this.#next - lowest <= MAX_BEYOND) return undefined;
-    return `waits for the event at position ${lowest + 1}: it works at most ${inWords(MAX_BEYOND)} positions beyond`;
+    return this.#room.hindrance;
   }
 
   isHandling(id: string): boolean {
@@ -146,7 +140,7 @@ export class Work {
 
   give(partition: Partition): void {
     this.#partitions.set(partition.index, partition);
-    this.#floor = Math.min(this.#floor, partition.progress.position);
+    this.#room.reaches(partition.progress.position);
   }
 
   /** Lets what runs end; what waits is given back. */
@@ -167,27 +161,15 @@ export class Work {
 
   /** Is there room again for so many events that it is worth reading on? */
   get isEasy(): boolean {
-    if (!this.#isFull || this.#lanes.isAtRest) return true;
-    return this.#lanes.queued <= MAX_QUEUED / 2 && this.#lanes.queuedBytes <= MAX_QUEUED_BYTES / 2;
+    return this.#room.isEasy;
   }
 
   hasRoom({ position }: StoredEvent): boolean {
-    this.#isFull = false;
-    this.#next = position;
+    this.#room.asks(position);
     if (!this.#port.mayStart()) return false;
-    const { queued, queuedBytes } = this.#lanes;
-    this.#isFull = queued >= MAX_QUEUED || queuedBytes >= MAX_QUEUED_BYTES;
-    if (!this.#isFull && !this.#isFar(position)) return true;
+    if (this.#room.look()) return true;
     this.#mayBeStuck();
     return false;
-  }
-
-  #isFar(position: number): boolean {
-    if (position - this.#floor <= MAX_BEYOND) return false;
-    const lowest = this.#lowest();
-    // What is taken from here on lies at `position` or behind it.
-    this.#floor = Math.min(lowest, position - 1);
-    return position - lowest > MAX_BEYOND;
   }
 
   /** Takes the next event of the log; one that is for others is left to them. */
@@ -228,7 +210,6 @@ export class Work {
   settle(position: number): void {
     const run = this.#held.settle(position);
     if (!run) return;
-    // Not 'held': that comes of a target only, and with one `skip-key`, whose letters these are, is refused.
     this.#leaveOut(run);
     this.#lanes.free(run);
     this.#port.eased();
@@ -237,6 +218,8 @@ export class Work {
   /** Hands an event to the handler once more: a dead letter is tried again. */
   again(envelope: Envelope): void {
     const run = envelope.position > 0 ? this.#held.find(envelope.position) : undefined;
+    // Its target is still to be told that it is left out.
+    if (run?.isLeftOut) return envelope.retelling?.dropped(envelope);
     if (run) {
       this.#held.take(run);
       return this.#lanes.again(Object.assign(run, { retold: envelope }));
@@ -246,7 +229,13 @@ export class Work {
     const item = { position: envelope.position, done: false, envelope, partition };
     const lane = this.#laneOf(partition, key, envelope.event.id);
     if (key instanceof KeyFailure) this.#tell({ items: [{ ...item, lane }], partition, lane }, key.failure);
-    else this.#lanes.add({ ...item, lane });
+    else this.#lanes.add({ ...item, lane, ...(this.#terms.target && { skipped: this.#skippedOf(envelope, key) }) });
+  }
+
+  #skippedOf({ position, event }: Envelope, key: string | undefined): SkippedEvent {
+    const { group } = this.#terms;
+    const index = group ? partitionOf(key ?? event.id) : 0;
+    return { position, key: this.#port.keyOf(index), keys: keysOf(this.#terms) };
   }
 
   // A target and batches take one after the other within a partition.
@@ -296,17 +285,21 @@ export class Work {
 
   #skip(run: Run, failure: Failure): 'free' | 'held' {
     this.#tell(run, failure);
-    for (const { envelope } of run.items) this.#port.gaveUp(envelope, failure);
-    return this.#leaveOut(run);
+    const letters = run.items.map(({ envelope }) => this.#port.gaveUp(envelope, failure));
+    if (!this.#terms.target) return this.#leaveOut(run);
+    run.lettered = Promise.all(letters).then((stored) => {
+      if (stored.every(Boolean)) return undefined;
+      delete run.isLeftOut;
+      delete run.lettered;
+      throw noLetterError(this.#terms.name, run.items[0]!.position);
+    });
+    run.isLeftOut = true;
+    this.#lanes.again(run);
+    return 'held';
   }
 
-  // A target that did not know of it would begin with it once more, beside its letter.
-  #leaveOut(run: Run): 'free' | 'held' {
+  #leaveOut(run: Run): 'free' {
     run.isLeftOut = true;
-    if (this.#terms.target && !run.keyFailure) {
-      this.#lanes.again(run);
-      return 'held';
-    }
     this.#done(run);
     return 'free';
   }
@@ -338,6 +331,8 @@ export class Work {
 
   // A key that cannot be told stands in nobody's way.
   #noKey(item: Item, failure: Failure): void {
+    // With a target everything has its turn: it is told of each.
+    if (this.#terms.target) return this.#lanes.add(Object.assign(item, { keyFailure: failure }));
     const { partition, lane } = item;
     const run: Run = { items: [item], partition, lane, keyFailure: failure };
     this.#port.failed(item.envelope, failure);
@@ -374,27 +369,18 @@ export class Work {
       else this.#counts.returned++;
   }
 
-  /** How far the partition has come that is behind the others and has something to do. */
-  #lowest(): number {
-    let lowest = Infinity;
-    for (const { progress } of this.#partitions.values())
-      if (progress.oldest !== undefined) lowest = Math.min(lowest, progress.position);
-    return lowest;
-  }
-
   #mayBeStuck(): void {
     const text = this.#whyStuck();
     if (text === undefined) return;
     const { name } = this.#terms;
     const message = `consumer \`${name}\` has paused: ${text}; mend what they fail of and \`resume()\`, or settle their dead letters`;
-    const details = { name, waiting: this.#held.size, lowest: this.#lowest() };
+    const details = { name, waiting: this.#held.size, lowest: this.#room.lowest };
     const error = withoutStack(() => new TelltaleError('HANDLER_FAILED', message, { details }));
     this.#stuckOf.add(error);
     this.#port.stuck(error);
   }
 
   #whyStuck(): string | undefined {
-    const { queued, isAtRest } = this.#lanes;
-    return this.#held.whyStuck({ lowest: this.#lowest(), next: this.#next, isFull: this.#isFull, queued, isAtRest });
+    return this.#held.whyStuck(this.#room.surroundings);
   }
 }

@@ -8,7 +8,7 @@ import type { Store } from '../store/port.ts';
 import { eventOf, type LetterEvent } from './event-of.ts';
 import type { Found, Letter } from './letter.ts';
 
-/** How one delivery ended. `cancelled`: nobody can say, the subscription or the bus ended first. */
+/** How one delivery ended. `cancelled`: nobody can say, the subscription or the bus ended first, or it is not its turn. */
 export type Delivered = 'handled' | 'cancelled' | { readonly error: unknown };
 
 export interface RetryPort {
@@ -52,7 +52,7 @@ export interface RetryReport {
   readonly failed: number;
   /** Nobody listens for them, or their event is gone: no attempt was made. */
   readonly impossible: number;
-  /** Tried by somebody else just now, settled, not known, or the bus ended first. */
+  /** Tried by somebody else just now, settled, not known, its consumer has not come to it, or the bus ended first. */
   readonly skipped: number;
   /** The limit was reached, and there are more. */
   readonly more: boolean;
@@ -80,7 +80,7 @@ const MAX_FAILURES = 100;
 /**
  * Tries letters again. Ordering: events are handed over in the order of the letters; with a concurrency above 1 several
  * are under way. Failure: a failed attempt is noted and the letter stays open. A crash between a success and its note
- * leaves the letter open: at least once. Closing: nothing new is begun; attempts that do not end are not noted.
+ * leaves the letter open: at least once, and once where a target has the checkpoint. Closing: nothing new is begun; attempts that do not end are not noted.
  */
 export class Retrier {
   readonly #port: RetryPort;

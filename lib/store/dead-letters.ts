@@ -95,14 +95,14 @@ export class DeadLetters {
 
   /**
    * Opens a letter for an accepted event; waits for the end of its write, so that the letter can name its position.
-   * Transient events are written nowhere, not even here.
+   * Transient events are written nowhere, not even here. Calls `ended` when a letter's write has ended: is it in the log?
    */
-  open(envelope: Envelope, draft: LetterDraft): void {
+  open(envelope: Envelope, draft: LetterDraft, ended?: (isStored: boolean) => void): void {
     if (envelope.transient || (draft.reason === 'not-stored' && this.#again.has(envelope.event.id))) return;
     const time = this.#port.clock.now();
     onceWritten(envelope, (position) => {
       const about = position > 0 ? { position } : this.#escape(envelope.event);
-      this.#keep(this.#letter(envelope.event, draft, { time, ...about }), envelope);
+      this.#keep(this.#letter(envelope.event, draft, { time, ...about }), envelope, ended);
     });
   }
 
@@ -203,15 +203,17 @@ export class DeadLetters {
     return { ...letter, ...subject, ...named, ...about, attempts, count, error: describeError(draft.error) };
   }
 
-  #keep(letter: DeadLetter, cause: Cause | undefined): void {
+  #keep(letter: DeadLetter, cause: Cause | undefined, ended?: (isStored: boolean) => void): void {
     this.#opened++;
     const notes: LetterNote[] = [];
     this.#memory.set(letter.id, { letter, notes });
     if (this.#memory.size > IN_MEMORY) this.#memory.delete(this.#memory.keys().next().value!);
     const { id, time } = letter;
     const written = this.#port.write(LETTER_OPENED, letter, { id, time, ...placeOf(letter) }, cause);
-    if (written)
+    if (!written) ended?.(false);
+    else
       onceWritten(written, (position) => {
+        ended?.(position > 0);
         if (position === 0) return;
         this.#memory.delete(id);
         for (const note of notes) void this.#writeNote(letter, position, note);

@@ -1,37 +1,46 @@
 import { TelltaleError, mustBeNewest } from '../../lib/plugin.ts';
-import type { TargetCheckpoint } from '../../lib/plugin.ts';
+import type { RetryAnswer, SkippedEvent, TargetCheckpoint } from '../../lib/plugin.ts';
 import type { Session } from './connections.ts';
 
 const TABLE = 'projection_checkpoints';
-const VERSION = 1;
+/** Events that were passed over, each under the key of its checkpoint. */
+const SKIPPED = 'projection_skipped';
+const VERSION = 2;
 const COMMENT = 'telltale projection checkpoints ';
 /** Processes that start at once make the table one after the other. */
 const LOCK = 7_310_868_735_422_754;
 
-/** How far consumers have come, in a table of the target's database. All of it happens in the caller's transaction. */
+/** How far consumers have come and what they have passed over, in tables of the target's database. All of it happens in the caller's transaction. */
 export class CheckpointTable {
   readonly #schema: string;
   readonly #name: string;
+  readonly #skipped: string;
 
   constructor(schema: string) {
     this.#schema = schema;
     this.#name = `"${schema}".${TABLE}`;
+    this.#skipped = `"${schema}".${SKIPPED}`;
   }
 
-  /** Makes the table where it is not there. Throws `TARGET_BROKEN` for another program's, `STORE_VERSION` for a newer one. */
+  /**
+   * Makes the tables where they are not there. Throws `TARGET_BROKEN` for another program's, `STORE_VERSION` for one of
+   * another version.
+   */
   async bring(session: Session): Promise<void> {
     await session.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
     const { rows } = await session.query(
-      `SELECT obj_description(to_regclass($1), 'pg_class'), to_regclass($1), to_regnamespace($2)`,
-      [this.#name, `"${this.#schema}"`],
+      `SELECT name, to_regclass(name), obj_description(to_regclass(name), 'pg_class'), to_regnamespace($2)
+       FROM unnest($1::text[]) AS name`,
+      [[this.#name, this.#skipped], `"${this.#schema}"`],
     );
-    const [comment, table, schema] = rows[0]!;
-    if (table !== null) return this.#mustBeOurs(comment ?? '');
-    if (schema === null) await session.query(`CREATE SCHEMA "${this.#schema}"`);
+    if (rows.some(([, table]) => table !== null)) return rows.forEach(mustBeOurs);
+    if (rows[0]![3] === null) await session.query(`CREATE SCHEMA "${this.#schema}"`);
     await session.query(
       `CREATE TABLE ${this.#name} (key text PRIMARY KEY, position bigint NOT NULL, epoch double precision NOT NULL, event_id text)`,
     );
-    await session.query(`COMMENT ON TABLE ${this.#name} IS '${COMMENT}${VERSION}'`);
+    await session.query(`CREATE TABLE ${this.#skipped} (key text, position bigint, PRIMARY KEY (key, position))`);
+    for (const name of [this.#name, this.#skipped])
+      await session.query(`COMMENT ON TABLE ${name} IS '${COMMENT}${VERSION}'`);
   }
 
   /**
@@ -57,8 +66,35 @@ export class CheckpointTable {
       epoch,
     ]);
     const claimed = { ...(await this.lock(session, [given])).get(key)!, epoch };
+    await this.#forget(session, [claimed]);
     await this.write(session, [claimed]);
     return claimed;
+  }
+
+  /**
+   * What was skipped above checkpoints that go back is forgotten. To be done first: a retry of it that is under way is
+   * waited for, and one that comes later finds nothing.
+   */
+  async goBack(
+    session: Session,
+    given: readonly TargetCheckpoint[],
+    known: ReadonlyMap<string, TargetCheckpoint>,
+  ): Promise<void> {
+    const back = given.filter(({ key, position }) => position < (known.get(key)?.position ?? Infinity));
+    if (back.length > 0) await this.#forget(session, back);
+  }
+
+  /** The event is skipped no longer; where it was not, answers why. */
+  async take(session: Session, { key, keys, position }: SkippedEvent): Promise<RetryAnswer> {
+    // One statement: what it sees of both tables is of one moment.
+    const { rows } = await session.query(
+      `WITH taken AS (DELETE FROM ${this.#skipped} WHERE key = ANY($1) AND position = $2 RETURNING 1)
+       SELECT (SELECT count(*) FROM taken), (SELECT position FROM ${this.#name} WHERE key = $3)`,
+      [keys, position, key],
+    );
+    const [taken, passed] = rows[0]!;
+    if (Number(taken) > 0) return undefined;
+    return passed == null || Number(passed) < position ? 'ahead' : 'known';
   }
 
   async write(session: Session, given: readonly TargetCheckpoint[]): Promise<void> {
@@ -74,18 +110,30 @@ export class CheckpointTable {
         'ON CONFLICT (key) DO UPDATE SET (position, epoch, event_id) = ROW (excluded.position, excluded.epoch, excluded.event_id)',
       columns,
     );
+    for (const { key, position, isSkipped } of given)
+      if (isSkipped)
+        await session.query(`INSERT INTO ${this.#skipped} VALUES ($1, $2) ON CONFLICT DO NOTHING`, [key, position]);
   }
 
-  #mustBeOurs(comment: string): void {
-    const version = comment.startsWith(COMMENT) ? Number(comment.slice(COMMENT.length)) : NaN;
-    if (version === VERSION) return;
-    const details = { table: this.#name };
-    if (version > VERSION) {
-      const text = `PostgreSQL: expected ${this.#name} to be of version ${VERSION}, found ${version}; a newer telltale wrote it`;
-      throw new TelltaleError('STORE_VERSION', text, { details });
-    }
-    throw new TelltaleError('TARGET_BROKEN', `PostgreSQL: ${this.#name} is another program's table`, { details });
+  async #forget(session: Session, above: readonly TargetCheckpoint[]): Promise<void> {
+    await session.query(
+      `DELETE FROM ${this.#skipped} AS skipped USING unnest($1::text[], $2::bigint[]) AS above (key, position)
+       WHERE skipped.key = above.key AND skipped.position > above.position`,
+      [above.map(({ key }) => key), above.map(({ position }) => position)],
+    );
   }
+}
+
+function mustBeOurs([table, found, comment]: readonly (string | null)[]): void {
+  const version = comment?.startsWith(COMMENT) ? Number(comment.slice(COMMENT.length)) : NaN;
+  if (version === VERSION) return;
+  const details = { table };
+  if (!Number.isNaN(version)) {
+    const text = `PostgreSQL: expected ${table} to be of version ${VERSION}, found ${version}; another telltale wrote it`;
+    throw new TelltaleError('STORE_VERSION', text, { details });
+  }
+  const what = found === null ? 'is missing' : "is another program's table";
+  throw new TelltaleError('TARGET_BROKEN', `PostgreSQL: ${table} ${what}`, { details });
 }
 
 function toCheckpoint([key, position, epoch, eventId]: readonly (string | null)[]): TargetCheckpoint {

@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Lazy, TelltaleError, Thrown, isTelltaleError, toError } from '../../lib/plugin.ts';
-import type { CheckpointTarget, CommitAnswer, TargetCheckpoint } from '../../lib/plugin.ts';
+import type { CheckpointTarget, CommitAnswer, RetryAnswer, SkippedEvent, TargetCheckpoint } from '../../lib/plugin.ts';
 import { CheckpointTable } from './checkpoint-table.ts';
 import { Connections } from './connections.ts';
+import type { Session } from './connections.ts';
 import type { PgClient, PgPool } from './driver.ts';
 import { isAftermath, isOfTheConnection, isRefusal, openingFailure } from './failures.ts';
 import { parseTarget } from './options.ts';
@@ -21,9 +22,9 @@ export interface PostgresTarget extends CheckpointTarget<PostgresTransaction> {
  * its checkpoint are committed together at READ COMMITTED, so that every event takes effect exactly once. Where the log is a
  * `postgres` store in the same database, what a handler publishes is committed with the rest.
  *
- * One table, `projection_checkpoints`, is made in `schema` (`telltale`). Several consumers may share a target. Where the
- * server is away, a transaction is tried again for `retryFor`, the handler too; then the consumer pauses. A handler must
- * not keep its transaction idle for more than twice the `timeout`.
+ * Two tables, `projection_checkpoints` and `projection_skipped`, are made in `schema` (`telltale`). Several consumers may
+ * share a target. Where the server is away, a transaction is tried again for `retryFor`, the handler too; then the consumer
+ * pauses. A handler must not keep its transaction idle for more than twice the `timeout`.
  *
  * @param options a url, a pool of `pg`, or more; without them the url in `DATABASE_URL`
  * @throws `INVALID_OPTION`. A consumer pauses, or does not start, with `TARGET_BROKEN` where the table is another
@@ -72,8 +73,21 @@ class DatabaseOfViews implements PostgresTarget {
   }
 
   async commit(checkpoints: readonly TargetCheckpoint[], run: Run): Promise<CommitAnswer> {
+    const begin = async (session: Session): Promise<CommitAnswer> => {
+      const known = await this.#table.lock(session, checkpoints);
+      if (this.#wasCarriedOut(checkpoints, known)) return 'known';
+      return this.#table.goBack(session, checkpoints, known);
+    };
+    return this.#transaction({ run, checkpoints, begin });
+  }
+
+  retry(event: SkippedEvent, run: Run): Promise<RetryAnswer> {
+    return this.#transaction({ run, checkpoints: [], begin: (session) => this.#table.take(session, event) });
+  }
+
+  async #transaction<Answer extends RetryAnswer>(work: Work<Answer>): Promise<Answer> {
     try {
-      return await this.#patiently((connections) => this.#commit(connections, checkpoints, run));
+      return await this.#patiently((connections) => this.#commit(connections, work));
     } catch (error) {
       if (error instanceof Thrown) throw error.cause;
       if (!isTelltaleError(error) || !AWAY.has(error.code)) throw error;
@@ -86,27 +100,29 @@ class DatabaseOfViews implements PostgresTarget {
     await connections?.close();
   }
 
-  async #commit(connections: Connections, checkpoints: readonly TargetCheckpoint[], run: Run): Promise<CommitAnswer> {
-    const at: { step: 'working' | 'committing' | 'known' } = { step: 'working' };
+  async #commit<Answer extends RetryAnswer>(
+    connections: Connections,
+    { run, checkpoints, begin }: Work<Answer>,
+  ): Promise<Answer> {
+    let isCommitting = false;
+    let answer: Answer;
     try {
       await connections.transaction(async (session, client) => {
-        const known = await this.#table.lock(session, checkpoints);
-        if (this.#wasCarriedOut(checkpoints, known)) at.step = 'known';
-        else {
-          const handed = await this.#hand(run, { connections, client });
-          await this.#table.write(session, checkpoints);
-          if (handed.late !== undefined) throw handlersDoing('not all was done when the handler ended', handed.late);
-          at.step = 'committing';
-        }
+        answer = await begin(session);
+        if (answer !== undefined) return;
+        const handed = await this.#hand(run, { connections, client });
+        await this.#table.write(session, checkpoints);
+        if (handed.late !== undefined) throw handlersDoing('not all was done when the handler ended', handed.late);
+        isCommitting = true;
       });
     } catch (error) {
-      if (at.step !== 'committing') throw error;
+      if (!isCommitting) throw error;
       if (isRefusal(error)) throw handlersDoing('the transaction could not be committed', error);
       for (const one of checkpoints) this.#inDoubt.set(one.key, signOf(one));
       throw error;
     }
     for (const { key } of checkpoints) this.#inDoubt.delete(key);
-    return at.step === 'known' ? 'known' : undefined;
+    return answer!;
   }
 
   #wasCarriedOut(given: readonly TargetCheckpoint[], known: ReadonlyMap<string, TargetCheckpoint>): boolean {
@@ -164,6 +180,13 @@ class DatabaseOfViews implements PostgresTarget {
       throw error;
     }
   }
+}
+
+interface Work<Answer> {
+  readonly run: Run;
+  readonly checkpoints: readonly TargetCheckpoint[];
+  /** Anything but undefined: `run` is not run, and this is answered. */
+  readonly begin: (session: Session) => Promise<Answer>;
 }
 
 interface Hands {

@@ -1,52 +1,75 @@
 import { TelltaleError, mustBeNewest } from '../../lib/plugin.ts';
-import type { TargetCheckpoint } from '../../lib/plugin.ts';
+import type { RetryAnswer, SkippedEvent, TargetCheckpoint } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 
 const TABLE = 'telltale_checkpoints';
-const VERSION = 1;
+/** Events that were passed over, each under the key of its checkpoint. */
+const SKIPPED = 'telltale_skipped';
+const VERSION = 2;
 const MARK = /\/\* telltale checkpoints (\d+) \*\//;
-const CREATE = `CREATE TABLE ${TABLE} (
-  /* telltale checkpoints ${VERSION} */
-  key TEXT PRIMARY KEY,
-  position INTEGER NOT NULL,
-  epoch REAL NOT NULL,
-  event_id TEXT
-) WITHOUT ROWID`;
+const COLUMNS = {
+  [TABLE]: 'key TEXT PRIMARY KEY, position INTEGER NOT NULL, epoch REAL NOT NULL, event_id TEXT',
+  [SKIPPED]: 'key TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (key, position)',
+};
 
 /**
- * Makes the table of checkpoints where it is not there, within the caller's transaction. Throws `TARGET_BROKEN` for one
- * of another program, `STORE_VERSION` for one of a newer version.
+ * Makes the tables where they are not there, within the caller's transaction. Throws `TARGET_BROKEN` for one of another
+ * program, `STORE_VERSION` for one of another version.
  */
 export function bringCheckpoints(connection: Connection, path: string): void {
-  const found = connection.get('SELECT sql FROM sqlite_master WHERE name = ?', [TABLE]);
-  if (found === undefined) return connection.exec(CREATE);
-  const version = Number(MARK.exec(String(found['sql']))?.[1] ?? NaN);
+  const tables = Object.entries(COLUMNS).map(([name, columns]) => {
+    const sql = connection.get('SELECT sql FROM sqlite_master WHERE name = ?', [name])?.['sql'];
+    return { name, columns, sql };
+  });
+  if (tables.some(({ sql }) => sql !== undefined))
+    return tables.forEach(({ name, sql }) => mustBeOurs(path, name, sql));
+  for (const { name, columns } of tables)
+    connection.exec(`CREATE TABLE ${name} (/* telltale checkpoints ${VERSION} */ ${columns}) WITHOUT ROWID`);
+}
+
+function mustBeOurs(path: string, table: string, sql: unknown): void {
+  const version = Number(MARK.exec(String(sql))?.[1] ?? NaN);
   if (version === VERSION) return;
-  const details = { path, table: TABLE };
-  if (version > VERSION) {
-    const text = `sqlite ${path}: expected \`${TABLE}\` to be of version ${VERSION}, found ${version}; a newer telltale wrote it`;
+  const details = { path, table };
+  if (!Number.isNaN(version)) {
+    const text = `sqlite ${path}: expected \`${table}\` to be of version ${VERSION}, found ${version}; another telltale wrote it`;
     throw new TelltaleError('STORE_VERSION', text, { details });
   }
-  throw new TelltaleError('TARGET_BROKEN', `sqlite ${path}: \`${TABLE}\` is another program's table`, { details });
+  const what = sql === undefined ? 'is missing' : "is another program's table";
+  throw new TelltaleError('TARGET_BROKEN', `sqlite ${path}: \`${table}\` ${what}`, { details });
 }
 
 /** What is known under a checkpoint's key. Throws `LEASE_LOST` where that has a later holder. */
 export function readNewest(connection: Connection, given: TargetCheckpoint): TargetCheckpoint | undefined {
-  const row = connection.get(`SELECT position, epoch, event_id FROM ${TABLE} WHERE key = ?`, [given.key]);
-  if (row === undefined) return undefined;
-  const { position, epoch, event_id: eventId } = row;
-  const event = eventId !== null && { eventId: String(eventId) };
-  const known = { key: given.key, position: Number(position), epoch: Number(epoch), ...event };
+  const known = read(connection, given.key);
   mustBeNewest(known, given);
   return known;
 }
 
+/** No event is skipped above it any more. */
 export function writeCheckpoint(connection: Connection, checkpoint: TargetCheckpoint): void {
-  const { key, position, epoch, eventId = null } = checkpoint;
+  const { key, position, epoch, eventId = null, isSkipped } = checkpoint;
   connection.run(`REPLACE INTO ${TABLE} (key, position, epoch, event_id) VALUES (?, ?, ?, ?)`, [
     key,
     position,
     epoch,
     eventId,
   ]);
+  connection.run(`DELETE FROM ${SKIPPED} WHERE key = ? AND position > ?`, [key, position]);
+  if (isSkipped) connection.run(`REPLACE INTO ${SKIPPED} (key, position) VALUES (?, ?)`, [key, position]);
+}
+
+/** The event is skipped no longer; where it was not, answers why. */
+export function takeSkipped(connection: Connection, { key, keys, position }: SkippedEvent): RetryAnswer {
+  const sql = `DELETE FROM ${SKIPPED} WHERE key = ? AND position = ?`;
+  if (keys.some((one) => connection.run(sql, [one, position]) > 0)) return undefined;
+  return (read(connection, key)?.position ?? -1) < position ? 'ahead' : 'known';
+}
+
+function read(connection: Connection, key: string): TargetCheckpoint | undefined {
+  const row = connection.get(`SELECT position, epoch, event_id FROM ${TABLE} WHERE key = ?`, [key]);
+  if (row === undefined) return undefined;
+  const { position, epoch, event_id: eventId } = row;
+  const event = eventId !== null && { eventId: String(eventId) };
+  return { key, position: Number(position), epoch: Number(epoch), ...event };
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { Lazy, Thrown, TelltaleError, expected, isTelltaleError } from '../../lib/plugin.ts';
-import type { SynchronousTarget, TargetCheckpoint } from '../../lib/plugin.ts';
-import { bringCheckpoints, readNewest, writeCheckpoint } from './checkpoint-table.ts';
+import type { RetryAnswer, SkippedEvent, SynchronousTarget, TargetCheckpoint } from '../../lib/plugin.ts';
+import { bringCheckpoints, readNewest, takeSkipped, writeCheckpoint } from './checkpoint-table.ts';
 import type { Connection } from './connection.ts';
 import { connecting, unlessBusy } from './connections.ts';
 import { loadDriver } from './drivers.ts';
@@ -28,8 +28,8 @@ export interface SqliteTarget extends SynchronousTarget<SqliteTransaction> {
  * for other writers. Where the log is an `sqlite` store in the same file, what a handler publishes is committed with the
  * rest.
  *
- * The file is opened at the first use, made where it is not there, and may be any program's: one table,
- * `telltale_checkpoints`, is added to it. Several consumers may share a target. In one process, use one driver for a file.
+ * The file is opened at the first use, made where it is not there, and may be any program's: two tables,
+ * `telltale_checkpoints` and `telltale_skipped`, are added to it. Several consumers may share a target. In one process, use one driver for a file.
  *
  * Throws `INVALID_OPTION`. A consumer pauses, or does not start, with `TARGET_BROKEN` where the file fails or the table is
  * another program's, `STORE_PATH`, `STORE_VERSION`, `STORE_UNAVAILABLE`, `NOT_SUPPORTED` without a driver.
@@ -79,6 +79,14 @@ class FileOfViews implements SqliteTarget {
       for (const checkpoint of checkpoints) readNewest(opened.connection, checkpoint);
       await this.#hand(opened, run);
       for (const checkpoint of checkpoints) writeCheckpoint(opened.connection, checkpoint);
+    });
+  }
+
+  retry(event: SkippedEvent, run: (tx: SqliteTransaction) => unknown): Promise<RetryAnswer> {
+    return this.#transaction(async (opened) => {
+      const answer = takeSkipped(opened.connection, event);
+      if (answer === undefined) await this.#hand(opened, run);
+      return answer;
     });
   }
 

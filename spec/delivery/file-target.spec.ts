@@ -49,8 +49,11 @@ describe('the file of a fileTarget', () => {
       ['{}', 'was not written by'],
       ['[]', 'was not written by'],
       ['null', 'was not written by'],
-      ['{"checkpoints":{"k":{"position":"abc","epoch":1}},"state":{"sum":0}}', 'checkpoint "k"'],
-      ['{"checkpoints":{"k":null},"state":{"sum":0}}', 'checkpoint "k"'],
+      ['{"checkpoints":{},"state":{"sum":0}}', 'an earlier telltale'],
+      ['{"checkpoints":{"k":{"position":"abc","epoch":1}},"skipped":[],"state":{"sum":0}}', 'checkpoint "k"'],
+      ['{"checkpoints":{"k":null},"skipped":[],"state":{"sum":0}}', 'checkpoint "k"'],
+      ['{"checkpoints":{},"skipped":[["k"]],"state":{"sum":0}}', 'skipped event'],
+      ['{"checkpoints":{},"skipped":{},"state":{"sum":0}}', 'skipped event'],
     ];
     for (const [text, message] of contents) {
       writeFileSync(path, text);

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { mustBeNewest, type CheckpointTarget, type TargetCheckpoint } from '../../lib/delivery/target.ts';
+import { mustBeNewest } from '../../lib/delivery/target.ts';
+import type { CheckpointTarget, RetryAnswer, SkippedEvent, TargetCheckpoint } from '../../lib/delivery/target.ts';
 import { createBus, fileTarget, memory, type Bus, type FileTarget } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
 import { createTestBus } from '../../lib/testing.ts';
@@ -22,6 +23,7 @@ const EMPTY: Totals = { sum: 0, seen: [] };
 class MapTarget implements CheckpointTarget<Totals> {
   committed = structuredClone(EMPTY);
   readonly checkpoints = new Map<string, Omit<TargetCheckpoint, 'key'>>();
+  skipped: [key: string, position: number][] = [];
   failures = 0;
   /** Every claim is answered when this says so. */
   claimed: Promise<void> | undefined;
@@ -43,13 +45,32 @@ class MapTarget implements CheckpointTarget<Totals> {
   async commit(checkpoints: readonly TargetCheckpoint[], run: (tx: Totals) => unknown): Promise<void> {
     await this.begun;
     return this.#inTurn(async () => {
-      const draft = structuredClone(this.committed);
-      await run(draft);
-      if (this.failures-- > 0) throw new Error('the target is away');
       for (const one of checkpoints) mustBeNewest(this.checkpoints.get(one.key), one);
-      for (const { key, ...one } of checkpoints) this.checkpoints.set(key, one);
-      this.committed = draft;
+      await this.#run(run);
+      for (const { key, isSkipped, ...one } of checkpoints) {
+        this.checkpoints.set(key, one);
+        this.skipped = this.skipped.filter(([its, position]) => its !== key || position <= one.position);
+        if (isSkipped) this.skipped.push([key, one.position]);
+      }
     });
+  }
+
+  async retry({ key, keys, position }: SkippedEvent, run: (tx: Totals) => unknown): Promise<RetryAnswer> {
+    return this.#inTurn(async () => {
+      const left = this.skipped.filter(([its, at]) => at !== position || !keys.includes(its));
+      if (left.length === this.skipped.length)
+        return (this.checkpoints.get(key)?.position ?? -1) < position ? 'ahead' : 'known';
+      await this.#run(run);
+      this.skipped = left;
+      return undefined;
+    });
+  }
+
+  async #run(run: (tx: Totals) => unknown): Promise<void> {
+    const draft = structuredClone(this.committed);
+    await run(draft);
+    if (this.failures-- > 0) throw new Error('the target is away');
+    this.committed = draft;
   }
 
   #inTurn<T>(step: () => T | Promise<T>): Promise<T> {
@@ -82,6 +103,8 @@ const hidingCommit: MapTarget['commit'] = async (_, run) => {
     // As a target that only logs.
   }
 };
+
+const noRetry = (): Promise<void> => Promise.reject(new Error('nothing was skipped'));
 
 const quiet = (bus: Bus): Bus => {
   for (const type of ['$bus.handler.failed', '$bus.consumer.**']) bus.on(type, () => undefined);
@@ -316,7 +339,7 @@ describe('a consumer with its checkpoint in a target', () => {
     for (const [how, functions] of Object.entries(broken))
       it(`is not believed where it ${how}`, async () => {
         const bus = quiet(await createBus({ store }));
-        const target = { claim: () => Promise.resolve(0), ...functions } as CheckpointTarget<Totals>;
+        const target = { claim: () => Promise.resolve(0), retry: noRetry, ...functions } as CheckpointTarget<Totals>;
         await publish(bus, 1, 2);
         const consumer = bus.consume('totals', 'a', () => turn(), { checkpointIn: target, retry: false });
         await turnsUntil(() => consumer.status === 'paused');
@@ -328,7 +351,7 @@ describe('a consumer with its checkpoint in a target', () => {
     it('is not believed where it hides what the handler failed of', async () => {
       const bus = quiet(await createBus({ store }));
       await publish(bus, 1, 1);
-      const target = { claim: () => Promise.resolve(0), commit: hidingCommit };
+      const target = { claim: () => Promise.resolve(0), commit: hidingCommit, retry: noRetry };
       const consumer = bus.consume('totals', 'a', failing, { checkpointIn: target, retry: false });
       await turnsUntil(() => consumer.status === 'paused');
       expect(String((consumer.error as Error).cause)).to.equal('Error: handler');
@@ -339,7 +362,7 @@ describe('a consumer with its checkpoint in a target', () => {
     for (const answer of [undefined, null, 'abc', -1, 1.5, NaN])
       it(`is refused where \`claim\` answers ${String(answer)}`, async () => {
         const bus = quiet(await createBus({ store }));
-        const target = { claim: () => Promise.resolve(answer as never), commit: () => Promise.resolve() };
+        const target = { claim: () => Promise.resolve(answer as never), commit: noRetry, retry: noRetry };
         const consumer = bus.consume('totals', 'a', () => undefined, { checkpointIn: target });
         await turnsUntil(() => consumer.status === 'failed');
         expect(consumer.error).to.include({ code: 'TARGET_BROKEN' });

@@ -188,16 +188,23 @@ describe('postgresTarget', function () {
     expect(await seen()).to.deep.equal([1, 3]);
   });
 
-  it('refuses a table of the same name that is not its own, and one of a newer version', async () => {
+  it('refuses a table of the same name that is not its own, and one of another version', async () => {
     await ask(stores.server, `CREATE SCHEMA "${schema}"`);
     await ask(
       stores.server,
       `CREATE TABLE "${schema}".projection_checkpoints (key text, position bigint, epoch float)`,
     );
     expect((await rejectionOf(claim())).code).to.equal('TARGET_BROKEN');
-    const mark = `COMMENT ON TABLE "${schema}".projection_checkpoints IS 'telltale projection checkpoints 2'`;
-    await ask(stores.server, mark);
-    expect((await rejectionOf(claim())).code).to.equal('STORE_VERSION');
+    for (const [version, code] of [
+      [1, 'STORE_VERSION'],
+      [3, 'STORE_VERSION'],
+      // The other table is missing.
+      [2, 'TARGET_BROKEN'],
+    ] as const) {
+      const mark = `COMMENT ON TABLE "${schema}".projection_checkpoints IS 'telltale projection checkpoints ${version}'`;
+      await ask(stores.server, mark);
+      expect((await rejectionOf(claim())).code).to.equal(code);
+    }
   });
 
   it('says what is wrong with a place, a password and an option', async () => {

@@ -211,7 +211,7 @@ withEachDriver((driver: DriverName) => {
       await guest.close();
     });
 
-    it('refuses a table of the same name that is not its own, one of a newer version, and what is no database', async () => {
+    it('refuses a table of the same name that is not its own, one of another version, and what is no database', async () => {
       const refused = async (prepare: (file: string) => void): Promise<string> => {
         const file = join(folder, 'wrong.db');
         rmSync(file, { force: true });
@@ -226,8 +226,12 @@ withEachDriver((driver: DriverName) => {
       expect(await refused(holding('CREATE TABLE telltale_checkpoints (key, position, epoch)'))).to.equal(
         'TARGET_BROKEN',
       );
-      const newer = 'CREATE TABLE telltale_checkpoints (/* telltale checkpoints 2 */ key)';
-      expect(await refused(holding(newer))).to.equal('STORE_VERSION');
+      for (const version of [1, 3]) {
+        const other = `CREATE TABLE telltale_checkpoints (/* telltale checkpoints ${version} */ key)`;
+        expect(await refused(holding(other))).to.equal('STORE_VERSION');
+      }
+      for (const table of ['telltale_checkpoints (/* telltale checkpoints 2 */ key)', 'telltale_skipped (key)'])
+        expect(await refused(holding(`CREATE TABLE ${table}`))).to.equal('TARGET_BROKEN');
       expect(await refused((file) => writeFileSync(file, 'no database, only a text\n'.repeat(100)))).to.equal(
         'STORE_PATH',
       );
