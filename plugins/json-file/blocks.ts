@@ -1,4 +1,5 @@
-import { crc32, deflateRaw, inflateRaw } from 'node:zlib';
+import { crc32, deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib';
+import type { ZlibOptions } from 'node:zlib';
 import { promisify } from 'node:util';
 
 /**
@@ -22,16 +23,19 @@ const TRAILER_BYTES = 8;
 /** No member is longer; a length beyond is damage. */
 const MOST_BYTES = 256 * 1024 * 1024;
 
+/** Of so few bytes the work itself takes less than handing it to another thread. */
+const SMALL_BYTES = 8 * 1024;
+
 const deflate = promisify<Buffer, Buffer>(deflateRaw);
-const inflate = promisify<Buffer, Buffer>(inflateRaw);
+const inflate = promisify<Buffer, ZlibOptions, Buffer>(inflateRaw);
 
 export function isCompressed(bytes: Buffer): boolean {
   return bytes[0] === HEAD[0] && bytes[1] === HEAD[1];
 }
 
-/** One gzip member; the work is done beside the event loop. */
+/** One gzip member; the work is done beside the event loop, unless it is small. */
 export async function encodeBlock(raw: Buffer): Promise<Buffer> {
-  const packed = await deflate(raw);
+  const packed = raw.length <= SMALL_BYTES ? deflateRawSync(raw) : await deflate(raw);
   const head = Buffer.alloc(HEAD_BYTES);
   HEAD.copy(head);
   head.writeUInt32LE(packed.length + HEAD_BYTES + TRAILER_BYTES, HEAD.length);
@@ -53,7 +57,10 @@ export function blockLength(bytes: Buffer, at = 0): number {
 export async function decodeBlock(block: Buffer): Promise<Buffer | undefined> {
   if (block.length < HEAD_BYTES + TRAILER_BYTES || blockLength(block) !== block.length) return undefined;
   try {
-    const raw = await inflate(block.subarray(HEAD_BYTES, block.length - TRAILER_BYTES));
+    const packed = block.subarray(HEAD_BYTES, block.length - TRAILER_BYTES);
+    const bytes = Math.min(MOST_BYTES, block.readUInt32LE(HEAD.length + 4));
+    const options = { chunkSize: bytes + 64, maxOutputLength: bytes + 64 };
+    const raw = bytes <= SMALL_BYTES ? inflateRawSync(packed, options) : await inflate(packed, options);
     return crc32(raw) === block.readUInt32LE(block.length - TRAILER_BYTES) ? raw : undefined;
   } catch {
     return undefined;

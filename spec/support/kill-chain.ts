@@ -30,8 +30,9 @@ export interface KillReport {
  */
 export async function killChain(kills: number, seed: number, torn: boolean | 'sweeping'): Promise<KillReport> {
   const reports: KillReport[] = [];
-  for (let left = kills; left > 0; left -= LOGS * DEATHS) {
-    const deaths = Math.ceil(Math.min(left, LOGS * DEATHS) / LOGS);
+  const logs = torn === 'sweeping' ? SWEPT_LOGS : LOGS;
+  for (let left = kills; left > 0; left -= logs * DEATHS) {
+    const deaths = Math.ceil(Math.min(left, logs * DEATHS) / logs);
     reports.push(...(await killOverFolders(deaths, seed * 10_000 + left, torn)));
   }
   return joinReports(reports);
@@ -50,23 +51,32 @@ export function joinReports(reports: readonly KillReport[]): KillReport {
   };
 }
 
-const LOGS = 8;
+/** Of 50 kills three processes die, one after the other. */
+const LOGS = 17;
+const SWEPT_LOGS = 6;
+/** Removals that came to their end before a writer is killed. */
+const SWEEPS = 3;
 /** Processes that die over the same folders: logs stay small, and quick to open. */
 const DEATHS = 7;
 
 async function killOverFolders(deaths: number, seed: number, torn: boolean | 'sweeping'): Promise<KillReport[]> {
   const random = randomSource(seed);
-  const folders = await Promise.all(Array.from({ length: LOGS }, () => mkdtemp(join(tmpdir(), 'telltale-kill-'))));
+  const logs = torn === 'sweeping' ? SWEPT_LOGS : LOGS;
+  const folders = await Promise.all(Array.from({ length: logs }, () => mkdtemp(join(tmpdir(), 'telltale-kill-'))));
   const acknowledged = folders.map(() => new Map<string, number>());
   const failedStarts: string[] = [];
   try {
     for (let i = 0; i < deaths; i++) {
-      const lines = torn === 'sweeping' ? 900 : 14;
-      const after = torn === true ? Infinity : LOGS + 1 + Math.floor(random() * lines * LOGS);
-      const { lines: told, errors } = await killOne([`${seed}${i}`, tornWrite(torn, i), ...folders], after);
-      if (told.filter((line) => line.startsWith('open ')).length < LOGS) failedStarts.push(errors);
-      for (const [id, position] of told.filter((line) => !line.startsWith('open ')).map((line) => line.split(' ')))
-        acknowledged[Number(id![0])]!.set(id!, Number(position));
+      const lines = torn === 'sweeping' ? 200 : 14;
+      const end = {
+        open: logs,
+        swept: torn === 'sweeping' ? SWEEPS : 0,
+        lines: torn === true ? Infinity : logs + 1 + Math.floor(random() * lines * logs),
+      };
+      const { lines: told, errors } = await killOne([`${seed}${i}`, tornWrite(torn, i), ...folders], end);
+      if (told.filter((line) => line.startsWith('open ')).length < logs) failedStarts.push(errors);
+      for (const [id, position] of told.filter((line) => /^\d/.test(line)).map((line) => line.split(' ')))
+        acknowledged[Number.parseInt(id!, 10)]!.set(id!, Number(position));
     }
     const found = await Promise.all(folders.map((folder, log) => compare(folder, acknowledged[log]!)));
     return found.map((report, log) => ({ ...report, kills: deaths, failedStarts: log === 0 ? failedStarts : [] }));
@@ -75,21 +85,25 @@ async function killOverFolders(deaths: number, seed: number, torn: boolean | 'sw
   }
 }
 
-/** What the writers are told: the write to tear, 0 for none, `sweep` to remove all the time. */
+/** What the writers are told: the write that the first of them tears, 0 for none, `sweep` to remove all the time. */
 function tornWrite(torn: boolean | 'sweeping', death: number): string {
   if (torn === 'sweeping') return 'sweep';
-  return torn ? String(1 + (death % 7)) : '0';
+  return torn ? String(1 + death) : '0';
 }
 
-/** Kills the process when all logs are open and it has written `after` lines. */
-function killOne(args: readonly string[], after: number): Promise<{ lines: string[]; errors: string }> {
+/** Kills the process when it has told of so many open logs, sweeps and lines in all. */
+function killOne(
+  args: readonly string[],
+  end: { readonly open: number; readonly swept: number; readonly lines: number },
+): Promise<{ lines: string[]; errors: string }> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [WRITER, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     let [text, errors] = ['', ''];
+    const told = (word: string): number => text.split(word).length - 1;
     child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
     child.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString();
-      if (text.split('\n').length > after && text.split('open ').length > LOGS) child.kill('SIGKILL');
+      if (told('\n') >= end.lines && told('open ') >= end.open && told('swept ') >= end.swept) child.kill('SIGKILL');
     });
     // A line is only complete with its newline: the last piece is what the kill left of one, or nothing.
     child.on('close', () => resolve({ lines: text.split('\n').slice(0, -1), errors }));

@@ -1,9 +1,9 @@
 /**
  * A process that appends to several logs until it is killed and says on its standard output what was acknowledged:
- * `open <log>` for each, then `<id> <position>` for each event, written before the next append of its lane begins; ids
- * begin with the number of their log. Arguments: seed; the write of each log at which it tears a record (0 for never,
- * `sweep` to remove events instead),
- * to kill itself once all of them are torn; the folders.
+ * `open <log>` for each, `swept <events>` for each removal, `<id> <position>` for each event, written before the next
+ * append of its lane begins; ids begin with the number of their log. Arguments: seed; the write at which the first log
+ * tears a record, each other one a write later, up to the seventh (0 for never, `sweep` to remove events instead), to
+ * kill itself once all of them are torn; the folders.
  */
 import { writeSync } from 'node:fs';
 import type { Store } from '../../lib/plugin.ts';
@@ -65,7 +65,8 @@ function payload(): string {
 /** Removes and rewrites what `compare` can tell from a loss by its record. */
 async function sweep(store: Store, head: number): Promise<void> {
   const from = Math.max(1, head - Math.floor(random() * 40));
-  await store.remove([{ from, to: from + Math.floor(random() * 20) }], 'swept').catch(() => undefined);
+  const count = await store.remove([{ from, to: from + Math.floor(random() * 20) }], 'swept').catch(() => 0);
+  if (count > 0) writeSync(1, `swept ${count}\n`);
 }
 
 async function appendForEver(store: Store, lane: string): Promise<void> {
@@ -92,7 +93,8 @@ async function appendForEver(store: Store, lane: string): Promise<void> {
 }
 
 async function write(folder: string, log: number): Promise<void> {
-  const files = tornWrite === '0' || tornWrite === 'sweep' ? nodeFileSystem : tearing(Number(tornWrite));
+  const files =
+    tornWrite === '0' || tornWrite === 'sweep' ? nodeFileSystem : tearing(1 + ((Number(tornWrite) - 1 + log) % 7));
   const store = new JsonFileStore(folder, OPTIONS, files, 'kill-writer');
   await store.open();
   writeSync(1, `open ${log}\n`);
