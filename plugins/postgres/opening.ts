@@ -1,11 +1,10 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { TelltaleError, checkVersion, expected, migrate, newestVersion } from '../../lib/plugin.ts';
 import type { Durability, Migrations } from '../../lib/plugin.ts';
 import type { Connections, Session } from './connections.ts';
 import { MIGRATIONS, createIndex, createTables, wantedIndexes } from './ddl.ts';
 import type { Migrated } from './ddl.ts';
 import type { PgClient } from './driver.ts';
-import { isHeld, isTaken, sqlState } from './failures.ts';
+import { inTurn } from './in-turn.ts';
 import { APPEND, TABLES } from './names.ts';
 import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
@@ -25,10 +24,6 @@ export interface OpeningPort {
 type Identified = Pick<OpeningPort, 'names' | 'readOnly' | 'migrations'>;
 
 const OLDEST_SERVER = 130_000;
-/** How long a table may be waited for: whoever comes meanwhile waits as well. */
-const LOCK_MS = 250;
-/** Then they go first. */
-const GAP_MS = 100;
 /** Migrating a large log takes as long as it takes. */
 const MIGRATING_MS = 3_600_000;
 
@@ -47,30 +42,12 @@ export async function openTables(port: OpeningPort): Promise<Durability> {
   }
   await checkWritable(connections);
   const version = await identify(connections, port, await look(connections, names));
-  if (version !== newestVersion(port.migrations ?? MIGRATIONS)) await buildInTurn(port);
+  if (version !== newestVersion(port.migrations ?? MIGRATIONS))
+    await inTurn(connections, names, (session, client) => build(session, client, port));
   await checkRights(connections, names, ['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
   await checkUse(connections, names);
   await partitions.upTo((await positionOf(connections, names)) + 1);
   return durability;
-}
-
-/** Waits for the lock of others who open as long as for anything, for the tables only a moment at a time. */
-async function buildInTurn(port: OpeningPort): Promise<void> {
-  const { connections } = port;
-  for (const end = performance.now() + connections.timeoutMs; ;) {
-    try {
-      await connections.transaction((session, client) => build(session, client, port));
-      return;
-    } catch (error) {
-      if (!(isHeld(error) || isMadeMeanwhile(error)) || performance.now() > end) throw error;
-    }
-    await wait(GAP_MS);
-  }
-}
-
-/** A log with another prefix in the same schema has another lock. */
-function isMadeMeanwhile(error: unknown): boolean {
-  return isTaken(error) || sqlState(error) === '42P06';
 }
 
 export async function positionOf(session: Pick<Session, 'query'>, names: Names): Promise<number> {
@@ -96,8 +73,6 @@ async function checkServer(session: Pick<Session, 'query'>): Promise<Durability>
 
 async function build(session: Session, client: PgClient, port: OpeningPort): Promise<void> {
   const { names, partitions, connections } = port;
-  await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [names.lockKey]);
-  await session.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
   const version = await identify(session, port, await look(session, names));
   if (version === undefined) {
     if (!port.create) throw missing(names);

@@ -2,6 +2,7 @@ import { BLOCK_EVENT_BYTES, BLOCK_POSITIONS, BlockBuilder, entriesOf } from '../
 import type { BlockEvent, BlockSource, BlockStore, Clock, FoundEntry } from '../../lib/plugin.ts';
 import { bigintArray, textArray } from './arrays.ts';
 import type { Connections, Session } from './connections.ts';
+import { inTurn } from './in-turn.ts';
 import type { Names } from './names.ts';
 
 type Query = Pick<Session, 'query'>;
@@ -51,11 +52,10 @@ ${trigger('search_removed', 'DELETE')}
 ${trigger('search_rewritten', 'UPDATE')}`;
 }
 
-/** Makes the tables where they are missing. */
+/** Makes the tables where they are missing: the triggers wait for whoever writes events just then. */
 export async function createSearch(connections: Connections, names: Names): Promise<void> {
   if (await hasSearch(connections, names)) return;
-  await connections.transaction(async (session) => {
-    await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [names.lockKey]);
+  await inTurn(connections, names, async (session) => {
     if (!(await hasSearch(session, names))) await session.query(tablesOf(names));
   });
 }

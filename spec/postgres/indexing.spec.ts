@@ -253,6 +253,22 @@ describe('postgres: an index that is new to a log', function () {
     expect([names, (await parts()).has('events_payload')]).to.deep.equal([[], false]);
   });
 
+  it('of texts waits for whoever writes, lets appends go first, and is told as unavailable after the timeout', async () => {
+    const other = made({});
+    await other.open();
+    await hold(`DELETE FROM ${schema}.events WHERE position < 0`);
+    const store = made({ search: true, timeout: '30s' });
+    const opening = store.open();
+    const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1`;
+    while ((await ask(stores.server, waiting, [`%"${schema}"%TRIGGER%`])).length === 0);
+    const appended = other.append([buildEvent()]);
+    expect(await endsWithin(5, appended)).to.equal(true);
+    expect((await rejectionOf(made({ search: true, timeout: '1s' }).open())).code).to.equal('STORE_UNAVAILABLE');
+    await release();
+    await opening;
+    expect(store.health().notices).to.deep.equal([]);
+  });
+
   it('is left to whoever builds already', async () => {
     const names = new Names(schema, '');
     const before = await parts();
