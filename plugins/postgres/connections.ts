@@ -18,6 +18,7 @@ export interface TransactionOptions {
 }
 
 const RAW = { getTypeParser: () => (text: string) => text };
+const ENDED = 'the pool has ended';
 const IGNORED = (): void => undefined;
 /** How much longer than the server a client waits, so that it hears why. */
 const GRACE = 1.1;
@@ -31,7 +32,7 @@ export const patience = (timeoutMs: number): number => Math.ceil(timeoutMs * GRA
  * Timeouts: every call ends within the timeout, also where the server says nothing any more; its connection is thrown
  * away then, because the answer may still come.
  * Errors: no `error` event gets past here, neither of the pool nor of a client in use.
- * Closing: a pool of its own is ended, and what does not end within the timeout is cut off.
+ * Closing: a pool of its own is ended, and what does not end within the timeout, all of it together, is cut off.
  */
 export class Connections {
   readonly #place: Place;
@@ -40,6 +41,7 @@ export class Connections {
   readonly #toFailure: (thrown: unknown) => unknown;
   readonly #sockets = new Set<PgClient>();
   readonly #busy = new Set<PgClient>();
+  readonly #waiting = new Set<(reason: Error) => void>();
   #isAbandoned = false;
   #pool: PgPool | undefined;
   #end: (() => Promise<void>) | undefined;
@@ -91,19 +93,22 @@ export class Connections {
     this.#single = () => new Client(options);
   }
 
-  async close(): Promise<void> {
-    const end = this.#end;
-    if ('pool' in this.#place && this.#pool !== undefined) leave(this.#pool);
-    this.#pool = undefined;
-    this.#end = undefined;
-    if (end === undefined) return;
-    await this.within(end(), 'the pool to end').catch(() => this.#cut());
+  /** `ending` is what has to come to its end before; it has no more time than the timeout either. */
+  async close(ending: () => Promise<unknown> = async () => undefined): Promise<void> {
+    const ended = ending();
+    const closed = ended.then(() => this.#endPool());
+    await this.within(closed, 'the connections to end').catch(() => {
+      this.abandon();
+      this.#cut();
+    });
+    await ended;
   }
 
   /** Whatever waits for the server fails at once, and nothing more is asked until `open`. */
   abandon(): void {
     this.#isAbandoned = true;
     for (const client of this.#busy) cut(client);
+    for (const fail of this.#waiting) fail(new Error(ENDED));
   }
 
   /** One statement on any connection. */
@@ -164,8 +169,12 @@ export class Connections {
   within<T>(promise: Promise<T>, what: string): Promise<T> {
     return new Promise((resolve, reject) => {
       const text = `timeout: expected ${what} within ${this.#timeoutMs} ms`;
-      const timer = setTimeout(() => reject(new Error(text)), this.#timeoutMs);
-      void promise.then(resolve, reject).finally(() => clearTimeout(timer));
+      const timer = setTimeout(() => reject(new Error(text)), this.#isAbandoned ? 0 : this.#timeoutMs);
+      this.#waiting.add(reject);
+      void promise.then(resolve, reject).finally(() => {
+        clearTimeout(timer);
+        this.#waiting.delete(reject);
+      });
     });
   }
 
@@ -219,7 +228,7 @@ export class Connections {
 
   async #connect(): Promise<PgPoolClient> {
     const pool = this.#pool;
-    if (pool === undefined || this.#isAbandoned) throw new Error('the pool has ended');
+    if (pool === undefined || this.#isAbandoned) throw new Error(ENDED);
     const connecting = pool.connect();
     try {
       return await this.within(connecting, 'a connection');
@@ -257,6 +266,14 @@ export class Connections {
       statement_timeout: timeout,
       idle_in_transaction_session_timeout: timeout * 2,
     };
+  }
+
+  async #endPool(): Promise<void> {
+    const end = this.#end;
+    if ('pool' in this.#place && this.#pool !== undefined) leave(this.#pool);
+    this.#pool = undefined;
+    this.#end = undefined;
+    await end?.();
   }
 
   #cut(): void {

@@ -175,11 +175,12 @@ export class PostgresStore extends AbstractStore {
   }
 
   protected async _close(): Promise<void> {
-    await this.#stopping;
-    await Promise.all([this.#indexes?.stop(), this.#texts?.stop()]);
-    await this.#partitions.idle();
-    await this.#log.idle();
-    await this.#connections.close();
+    await this.#connections.close(async () => {
+      await this.#stopping;
+      await Promise.all([this.#indexes?.stop(), this.#texts?.stop()]);
+      await this.#partitions.idle();
+      await this.#log.idle();
+    });
   }
 
   protected override async _commit(appends: readonly PendingAppend[]): Promise<Commit> {

@@ -294,6 +294,19 @@ describe('postgres: an index that is new to a log', function () {
     await expectWhole();
   });
 
+  it('does not keep a store from closing within its timeout where the server says nothing while it is built', async () => {
+    const url = new URL(stores.server.url);
+    const proxy = await openProxy(url.hostname, Number(url.port));
+    [url.hostname, url.port] = ['127.0.0.1', String(proxy.port)];
+    await hold();
+    const store = made({ ...INDEXED, url: url.href, timeout: TIMEOUT_MS });
+    await store.open();
+    await untilBuilding();
+    proxy.stall();
+    expect(await endsWithin(2, store.close())).to.equal(true);
+    await proxy.close();
+  });
+
   it('does not keep a store from closing where the server says nothing from the moment it is to be built', async () => {
     const url = new URL(stores.server.url);
     const proxy = await openProxy(url.hostname, Number(url.port));
