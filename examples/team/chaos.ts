@@ -1,4 +1,5 @@
 import type { ConnectWorkersOptions, WorkerPool } from 'telltale/plugins/worker-threads';
+import { nearestScript } from '../../plugins/cli/nearest.ts';
 import type { TeamBus } from './events.ts';
 
 /** The ways in which a reader is made to die; an order is the place of one in this list, 0 none. */
@@ -46,7 +47,8 @@ const SLOWER = 10;
 const LATER_MS = 4;
 
 /** Kills readers in the middle of their work, again and again: from outside, and by letting them exit or throw. */
-export function createChaos({ seed, every = 16, ways = ALL, script = SCRIPT }: ChaosOptions): Chaos {
+export function createChaos(options: ChaosOptions): Chaos {
+  const { seed, every = 16, ways = ALL, script = nearestScript('examples/team/chaos-reader') } = options;
   const order = new Int32Array(new SharedArrayBuffer(4));
   const kills: Kills = { terminated: 0, exited: 0, threw: 0 };
   const random = randomFrom(seed);
@@ -96,7 +98,6 @@ function causeOf({ message }: { readonly message: string }): keyof Kills {
 }
 
 const ALL = WAYS.slice(1) as Way[];
-const SCRIPT = new URL(`chaos-reader${import.meta.url.slice(-3)}`, import.meta.url);
 
 /** Mulberry32: numbers from 0 to 1, always the same of a seed. */
 function randomFrom(seed: number): () => number {

@@ -1,6 +1,7 @@
 import type { DeadLetter, TelltaleEvent } from 'telltale';
 import { connectWorkers } from 'telltale/plugins/worker-threads';
 import type { ConnectWorkersOptions, WorkerPool } from 'telltale/plugins/worker-threads';
+import { nearestScript } from '../../plugins/cli/nearest.ts';
 import type { TeamBus, TeamEvents } from './events.ts';
 import type { Report } from './report.ts';
 import { startReporter } from './reporter.ts';
@@ -64,7 +65,7 @@ const OUTCOMES = ['file.parsed', 'file.failed'] as const;
 /** Puts a team together on a bus whose log may hold earlier runs. It ends with the bus. */
 export async function startTeam(bus: TeamBus, options: TeamOptions): Promise<Team> {
   const { log, readers: size, signal, pool, patience = 0 } = options;
-  const script = new URL(`reader${import.meta.url.slice(-3)}`, import.meta.url);
+  const script = nearestScript('examples/team/reader');
   const readers = connectWorkers(bus, { name: 'reader', script, size, credits: CREDITS, ...pool });
   startReviewer(bus);
   const reporter = startReporter(bus, log, signal);

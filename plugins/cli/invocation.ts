@@ -1,12 +1,10 @@
-import { existsSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nearest } from './nearest.ts';
 
 /** Root of this package, whether it is installed or a checkout. */
 export function packageRoot(): string {
-  let folder = new URL('.', import.meta.url);
-  while (!existsSync(new URL('package.json', folder))) folder = new URL('..', folder);
-  return resolve(fileURLToPath(folder));
+  return dirname(fileURLToPath(nearest('package.json')));
 }
 
 /** What to type for another command of this program, the way it was started this time. */

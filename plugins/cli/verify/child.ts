@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { nearestScript } from '../nearest.ts';
 
 /** An append that a child had an answer for. */
 export interface Acknowledged {
@@ -30,13 +31,13 @@ export function endChildren(): void {
   for (const child of running) child.kill('SIGKILL');
 }
 
-/** Starts a script of this folder; `answered` hears how many answers it had. */
+/** Starts a script of `plugins/cli/verify`; `answered` hears how many answers it had. */
 export function startChild(
   script: 'gap-child' | 'kill-child',
   words: readonly string[],
   answered: (answers: number) => void,
 ): Child {
-  const file = fileURLToPath(new URL(`./${script}.js`, import.meta.url));
+  const file = fileURLToPath(nearestScript(`plugins/cli/verify/${script}`));
   const child = spawn(process.execPath, [file, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
   const acks: Acknowledged[] = [];
