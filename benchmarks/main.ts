@@ -23,6 +23,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   query: async () => (await import('./query.ts')).query,
   link: async () => (await import('./link.ts')).link,
   retention: async () => (await import('./retention.ts')).retention,
+  import: async () => (await import('./import.ts')).importing,
   million: async () => (await import('./million.ts')).million,
 };
 
