@@ -50,6 +50,19 @@ await createBus({ source: 'consumer', colour: 'red' });
 export { AbstractStore, createTestBus, stores, testStore };
 `;
 
+/** Prints every module that is loaded. */
+const TELLING = `
+import { writeSync } from 'node:fs';
+import { register } from 'node:module';
+import { isMainThread } from 'node:worker_threads';
+
+export async function load(url, context, next) {
+  writeSync(1, url + '\\n');
+  return next(url, context);
+}
+if (isMainThread) register(import.meta.url);
+`;
+
 /** A project that has the packed package installed, without asking a registry: its dependencies are the checkout's. */
 function install(project: string): void {
   const modules = join(project, 'node_modules');
@@ -87,6 +100,7 @@ describe('package', function () {
     project = mkdtempSync(join(tmpdir(), 'telltale-consumer-'));
     install(project);
     writeFileSync(join(project, 'hello.mjs'), HELLO);
+    writeFileSync(join(project, 'telling.mjs'), TELLING);
     writeFileSync(join(project, 'typed.ts'), TYPED);
   });
 
@@ -117,6 +131,12 @@ describe('package', function () {
       expect(run(process.execPath, [program, '--help'], project)).to.contain('Usage');
       expect(run(process.execPath, [program, '--version'], project).trim()).to.equal(manifest.version);
     }
+  });
+
+  it('is loaded in few files, because each takes its time', () => {
+    const output = run(process.execPath, ['--import', './telling.mjs', 'hello.mjs'], project);
+    const files = output.split('\n').filter((line) => line.includes('/node_modules/telltale/'));
+    expect(files.length, files.join('\n')).to.be.within(1, 12);
   });
 
   it('brings what it needs and nothing else', () => {
