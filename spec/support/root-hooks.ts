@@ -1,6 +1,9 @@
 import { expect } from 'chai';
 import { turn } from './turns.ts';
 
+// For the stacks of the specs; as an option of Node it would be that of every worker and child too, which they pay for.
+process.setSourceMapsEnabled(true);
+
 let reasons: unknown[] = [];
 const listener = (reason: unknown): void => void reasons.push(reason);
 
