@@ -1,5 +1,5 @@
 import { appendFileSync, closeSync } from 'node:fs';
-import { connectToParent } from '../../plugins/child-process/index.ts';
+import { connectToParent } from 'telltale/plugins/child-process';
 
 /** A child process of the specs: `process.argv[2]` says which. */
 const [, , role = 'worker', ledger = ''] = process.argv;
@@ -27,6 +27,8 @@ const ROLES: Readonly<Record<string, () => Promise<void>>> = {
       throw Object.assign(new TypeError('wrong'), { code: 'E_WRONG', cause: new Error('below') });
     });
     bus.on('die', async ({ payload }) => {
+      // It says so, because from then on it does nothing more.
+      if (payload === 'loop') await bus.publish('child.stands', null);
       setImmediate(() => dieOf(payload));
       await new Promise(() => undefined);
     });

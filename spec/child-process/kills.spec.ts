@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { createHurriedClock, UNRESPONSIVE } from '../support/hurried-clock.ts';
 import { killWhileHandling, killWhileSending } from './kill-run.ts';
 import { endAll, startPool } from './pool.ts';
 
@@ -38,8 +39,14 @@ describe('a child process that is killed in the middle', function () {
   });
 
   it('because it does not respond, or sends what is no frame, is started again', async () => {
-    const { bus, pool, ofType, until } = await startPool({ restart: { delay: 1 }, unresponsive: '2s' });
+    const clock = createHurriedClock();
+    const { bus, pool, ofType, until } = await startPool({
+      options: { clock },
+      restart: { delay: 1 },
+      unresponsive: UNRESPONSIVE,
+    });
     await pool.ready;
+    bus.on('child.stands', () => clock.hurry());
     bus.emit('die', 'babble');
     await until(() => ofType('$worker.died').length === 2);
     bus.emit('job.asked', { n: 1 });

@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { connectToParent } from '../../plugins/child-process/index.ts';
+import { connectToParent } from 'telltale/plugins/child-process';
 
 /** A worker of a cluster that answers over HTTP, and says on the bus which one it is. */
 const bus = await connectToParent();

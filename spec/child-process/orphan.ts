@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { connectToParent } from '../../plugins/child-process/index.ts';
+import { connectToParent } from 'telltale/plugins/child-process';
 
 /** Something keeps it alive, whatever becomes of its parent; where it stays, it says so later. */
 const [, , orphaned, note] = process.argv as [string, string, 'exit' | 'stay', string];

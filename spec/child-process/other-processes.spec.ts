@@ -27,7 +27,7 @@ describe('a child process that somebody else has started', function () {
       child.on('message', (message) => typeof message === 'string' && said.push(message));
       const pool = connectProcess(bus, child);
       await pool.ready;
-      const pong = bus.once('pong', { timeout: '5s' });
+      const pong = bus.once('pong');
       child.send('hello');
       bus.emit('ping', { text: 'grün ✓ "quoted"' });
       await pong;
@@ -77,7 +77,7 @@ describe('workers of a cluster', function () {
     bus.on('server.listening', ({ payload }) => void listening.push(payload as number));
     const pool = connectCluster(bus, { script: new URL('member.js', import.meta.url), size: 2 });
     await pool.ready;
-    while (listening.length < 2) await bus.once('server.listening', { timeout: '5s' });
+    while (listening.length < 2) await bus.once('server.listening');
     expect(listening[0]).to.equal(listening[1]);
     const answers = await Promise.all(
       [1, 2, 3, 4].map(async () => (await fetch(`http://127.0.0.1:${listening[0]}`)).text()),

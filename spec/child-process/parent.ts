@@ -1,5 +1,5 @@
-import { createBus } from '../../lib/index.ts';
-import { connectProcesses } from '../../plugins/child-process/index.ts';
+import { createBus } from 'telltale';
+import { connectProcesses } from 'telltale/plugins/child-process';
 
 /** A parent of a child, which waits to be killed. */
 const bus = await createBus();

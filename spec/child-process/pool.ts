@@ -35,7 +35,7 @@ export async function startPool({
 }: Terms = {}): Promise<Started> {
   const folder = mkdtempSync(join(quickFolder(), 'telltale-child-'));
   const ledger = join(folder, 'ledger');
-  const bus = await createBus({ store: memory(), closeTimeout: '3s', ...options });
+  const bus = await createBus({ store: memory(), closeTimeout: '20s', ...options });
   undo.push(
     () => bus.close(),
     () => rmSync(folder, { recursive: true }),

@@ -3,6 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import { createBus, memory, type Bus } from '../../lib/index.ts';
 import { connectWorkers } from '../../plugins/worker-threads/index.ts';
 import { expectBalanced } from '../support/balance.ts';
+import { createHurriedClock, UNRESPONSIVE } from '../support/hurried-clock.ts';
 import { EVENTS, SENT, STRUCK, type Ordeal } from './faults.ts';
 
 export const CREDITS = 64;
@@ -32,18 +33,24 @@ export interface Outcome extends Found {
 export async function endure(ordeal: Ordeal): Promise<Outcome> {
   const { direction, strikes } = ordeal;
   const marks = new Int32Array(new SharedArrayBuffer((STRUCK + strikes.length) * Int32Array.BYTES_PER_ELEMENT));
-  const bus = await createBus({ store: memory(), closeTimeout: '5s' });
+  const clock = createHurriedClock();
+  const bus = await createBus({ store: memory(), closeTimeout: '5s', clock });
   let deaths = 0;
   bus.on('$worker.died', () => void deaths++);
   bus.on('$bus.handler.failed', () => undefined);
-  process.on('worker', terminateOnDemand);
+  const serve = (worker: Worker): void => {
+    worker.on('message', (message) => {
+      if (message === 'terminate') void worker.terminate();
+      if (message === 'loop') clock.hurry();
+    });
+  };
+  process.on('worker', serve);
   const pool = connectWorkers(bus, {
     script: SCRIPT,
     workerData: { ordeal, ledger: marks.buffer },
     credits: CREDITS,
     restart: { delay: 1, maxDelay: 5, limit: 20 },
-    unresponsive: '1s',
-    startTimeout: '10s',
+    unresponsive: UNRESPONSIVE,
     resourceLimits: { maxOldGenerationSizeMb: 32 },
   });
   try {
@@ -59,7 +66,7 @@ export async function endure(ordeal: Ordeal): Promise<Outcome> {
     const { restarts } = pool.workers()[0]!;
     return { ...found, struck: [...marks.subarray(STRUCK)], deaths, restarts };
   } finally {
-    process.off('worker', terminateOnDemand);
+    process.off('worker', serve);
     await bus.close();
   }
 }
@@ -118,9 +125,4 @@ async function payloads(bus: Bus, type: string): Promise<readonly number[]> {
   const found: number[] = [];
   for await (const { payload } of bus.query({ where: { type } })) found.push(payload as number);
   return found;
-}
-
-/** Workers that ask for it are terminated from here. */
-function terminateOnDemand(worker: Worker): void {
-  worker.on('message', (message) => message === 'terminate' && void worker.terminate());
 }

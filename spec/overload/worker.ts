@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
-import type { SubscribeOptions } from '../../lib/index.ts';
-import { connectToParent } from '../../plugins/worker-threads/index.ts';
+import type { SubscribeOptions } from 'telltale';
+import { connectToParent } from 'telltale/plugins/worker-threads';
 
 export interface WorkerTerms {
   readonly on: SubscribeOptions;

@@ -1,6 +1,6 @@
 // What the workers of the specs do: all of it, and what is asked of it in `workerData`.
 import { parentPort, threadId, workerData } from 'node:worker_threads';
-import { connectToParent } from '../../plugins/worker-threads/index.ts';
+import { connectToParent } from 'telltale/plugins/worker-threads';
 
 interface Data {
   readonly at?: 'start' | 'late';
@@ -19,9 +19,12 @@ const ENDS: Readonly<Record<string, () => unknown>> = {
   exit: () => process.exit(7),
   memory: () => {
     const kept: unknown[] = [];
-    for (;;) kept.push(Array.from({ length: 100_000 }, () => ({ a: Math.random() })));
+    // Large pieces: small ones would be collected again and again, in vain.
+    for (;;) kept.push(Array.from({ length: 500_000 }, () => 0.5));
   },
   loop: () => {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a parent has no origin
+    parentPort!.postMessage('loop');
     for (;;);
   },
   stay: () => undefined,
