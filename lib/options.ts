@@ -17,7 +17,7 @@ import type { AdmitStage, NamedStage } from './intake/stages.ts';
 import { parseDeadLetters, type DeadLetterOptions } from './letters/schedule-options.ts';
 import type { RetrySchedule } from './letters/schedule.ts';
 import { DEFAULT_MAILBOX, type MailboxLimits, type Overflow } from './mailbox/overflow.ts';
-import { parseWith } from './parse-options.ts';
+import { isOptions, parseWith } from './parse-options.ts';
 import { parseRetention, type ParsedRetention, type RetentionOptions } from './retention/options.ts';
 import { parseRetry, type RetryOptions } from './retry.ts';
 import type { SubscriptionOptions } from './router/subscription.ts';
@@ -181,7 +181,7 @@ const busSchema = z.strictObject(
       )
       .optional(),
     sinks: z.unknown().optional(),
-    events: z.custom((value) => isObject(value), 'what defineEvents() answers').optional(),
+    events: z.custom(isOptions, 'what defineEvents() answers').optional(),
     validate: oneOf('check', 'transform').optional(),
     unknownTypes: oneOf('accept', 'refuse').optional(),
     admit: z

@@ -1,6 +1,6 @@
 import { toMs, type Duration } from './duration.ts';
 import { expected } from './errors.ts';
-import { unknownOption } from './parse-options.ts';
+import { isOptions, unknownOption } from './parse-options.ts';
 
 /** How often and how soon a failed handler is tried again. */
 export interface RetryOptions {
@@ -58,7 +58,7 @@ export function retryDelayMs(policy: RetryPolicy, attempt: number, random: () =>
 }
 
 function refuseUnknown(option: unknown, name: string): asserts option is RetryOptions {
-  if (typeof option !== 'object' || option === null) {
+  if (!isOptions(option)) {
     throw expected('INVALID_OPTION', `\`${name}\``, 'an object, a number of attempts or a boolean', option);
   }
   const names = Object.keys(DEFAULTS);

@@ -1,9 +1,14 @@
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { z } from 'zod';
+import { TelltaleError, show } from '../lib/errors.ts';
+import { copyStore, createBus, defineEvents } from '../lib/index.ts';
 import { mustKnow, parseWith, unknownOption } from '../lib/parse-options.ts';
 import { createTestBus } from '../lib/testing.ts';
 import { jsonFile } from '../plugins/json-file/index.ts';
 import { memory } from '../plugins/memory/index.ts';
+import { postgres, postgresTarget } from '../plugins/postgres/index.ts';
+import { sqlite, sqliteTarget } from '../plugins/sqlite/index.ts';
 import { refusalOf } from './support/code-of.ts';
 import { rejectionOf } from './support/rejection-of.ts';
 
@@ -34,6 +39,8 @@ const cases: readonly (readonly [given: unknown, text: string])[] = [
   [{ foo: 1 }, '`foo` is not an option of thing (known: name, size, mode, paths, inner, said)'],
   [{ inner: { up: 1 } }, '`inner.up` is not an option of thing (known: on, off)'],
 ];
+
+const nothing = (): undefined => undefined;
 
 describe('options', () => {
   for (const [given, text] of cases)
@@ -68,6 +75,84 @@ describe('options', () => {
     for (const { message } of refusals)
       expect(message).to.match(/^`foo` is not an option of [\w .()"]+ \(known: \w+(, \w+)*\)$/);
     await bus.close();
+  });
+
+  class Settings {
+    #every = 5;
+    get every(): number {
+      return this.#every;
+    }
+  }
+
+  it('that are of a class are refused everywhere, because nothing would be read of them', async () => {
+    const { bus } = await createTestBus({ store: memory() });
+    const actor = { initial: 0, receive: nothing, apply: (state: number) => state };
+    const given: Readonly<Record<string, (odd: never) => unknown>> = {
+      createBus: (odd) => createBus(odd),
+      'createBus: ingress': (odd) => createBus({ ingress: odd }),
+      'createBus: mailbox': (odd) => createBus({ mailbox: odd }),
+      'createBus: cache': (odd) => createBus({ cache: odd, store: memory() }),
+      'createBus: events': (odd) => createBus({ events: odd }),
+      'createBus: deadLetters': (odd) => createBus({ deadLetters: odd }),
+      'createBus: deadLetters.retry': (odd) => createBus({ deadLetters: { retry: odd } }),
+      'createBus: retention': (odd) => createBus({ retention: odd, store: memory() }),
+      'createBus: sinks[0].retry': (odd) => createBus({ store: memory(), sinks: [{ sink: memory(), retry: odd }] }),
+      memory: (odd) => memory(odd),
+      jsonFile: (odd) => jsonFile('x', odd),
+      sqlite: (odd) => sqlite('x.db', odd),
+      sqliteTarget: (odd) => sqliteTarget('x.db', odd),
+      postgres: (odd) => postgres(odd),
+      'postgres: connection': (odd) => postgres({ connection: odd }),
+      postgresTarget: (odd) => postgresTarget(odd),
+      copyStore: (odd) => copyStore(memory(), memory(), odd),
+      defineEvents: (odd) => defineEvents(odd),
+      emit: (odd) => bus.emit('a', null, odd),
+      publish: (odd) => bus.publish('a', null, odd),
+      batch: (odd) => bus.batch(odd),
+      on: (odd) => bus.on('a', nothing, odd),
+      'on: retry': (odd) => bus.on('a', nothing, { retry: odd }),
+      'on: mailbox': (odd) => bus.on('a', nothing, { mailbox: odd }),
+      once: (odd) => bus.once('a', odd),
+      observe: (odd) => bus.observe('a', odd),
+      iterate: (odd) => bus.iterate('a', odd),
+      ask: (odd) => bus.ask('a', null, odd),
+      answer: (odd) => bus.answer('a', nothing, odd),
+      schedule: (odd) => bus.schedule('a', null, odd),
+      consume: (odd) => bus.consume('c', 'a', nothing, odd),
+      'consume: batch': (odd) => bus.consume('d', 'a', nothing, { batch: odd }),
+      'actor: snapshot': (odd) => bus.actor('one', { ...actor, snapshot: odd }),
+      'actor: supervise': (odd) => bus.actor('two', { ...actor, supervise: odd }),
+      'actor: mailbox': (odd) => bus.actor('three', { ...actor, mailbox: odd }),
+      withContext: (odd) => bus.withContext(odd, nothing),
+      join: (odd) => bus.join('c', { a: 1 }, odd),
+      settled: (odd) => bus.settled(odd),
+      'deadLetters.list': (odd) => bus.deadLetters.list(odd),
+      'retention.preview': (odd) => bus.retention.preview(odd),
+      replay: (odd) => bus.replay(odd),
+      query: async (odd) => bus.query(odd),
+      count: (odd) => bus.count(odd),
+      stats: (odd) => bus.stats(odd),
+    };
+    const accepted: string[] = [];
+    for (const [name, call] of Object.entries(given))
+      for (const odd of [new Map(), new Date(0), ['a'], new Settings()]) {
+        const error: unknown = await (async () => call(odd as never))().then(nothing, (thrown: unknown) => thrown);
+        const isRefused = error instanceof TelltaleError && /^INVALID_(?:OPTION|QUERY)$/.test(error.code);
+        if (!isRefused || !/, got an? \w+/.test(error.message))
+          accepted.push(`${name}: ${show(odd)}: ${String(error)}`);
+      }
+    expect(accepted).to.deep.equal([]);
+    await bus.close();
+  });
+
+  it('may inherit from each other, be of another realm, or have no prototype at all', () => {
+    const options = { name: 'abc' };
+    for (const given of [
+      Object.create(options),
+      runInNewContext(`({ name: 'abc' })`),
+      Object.assign(Object.create(null), options),
+    ])
+      expect(parseWith(schema, given, 'thing').name).to.equal('abc');
   });
 
   it('of the stores are told without a word of the parser', () => {

@@ -66,7 +66,8 @@ export function parseBehaviour(given: unknown, of: string, defaults: MailboxLimi
   const thing = (option: string): string => `\`${option}\` of ${of}`;
   if (typeof given !== 'object' || given === null)
     throw expected('INVALID_OPTION', `the behaviour of ${of}`, 'an object', given);
-  mustKnow(given, KNOWN, of);
+  // It may be of a class.
+  mustKnow({ ...given }, KNOWN, of);
   const behaviour = given as GivenBehaviour;
   const { receive, apply, durable = false, snapshot, schemaVersion = 1, on = [] } = behaviour;
   const persist = behaviour.persist ?? (apply === undefined ? false : 'events');

@@ -1,6 +1,6 @@
 import { toPositiveMs, type Duration } from '../duration.ts';
 import { expected } from '../errors.ts';
-import { checkSignal, isCount, unknownOption } from '../parse-options.ts';
+import { checkSignal, isCount, mustKnow } from '../parse-options.ts';
 import type { To } from './whole-call.ts';
 
 export interface AskTerms {
@@ -40,7 +40,7 @@ export function parseAsk(of: Asks, options: unknown, ofEvents: readonly string[]
   const { timeout, to, store = false, signal, concurrency, ...event } = options as Readonly<Record<string, unknown>>;
   // Each of many needs an id of its own.
   const known = [...OWN[of], ...ofEvents.filter((name) => of !== 'askEach' || name !== 'id')];
-  for (const key of Object.keys(options)) if (!known.includes(key)) throw unknownOption(key, of, known);
+  mustKnow(options, known, of);
   if (typeof store !== 'boolean') throw expected('INVALID_OPTION', `\`store\` of ${of}`, 'true or false', store);
   const terms = {
     timeoutMs: timeout === undefined ? TIMEOUT_MS : parseTimeout(timeout, of),

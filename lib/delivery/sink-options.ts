@@ -4,7 +4,7 @@ import { parsePattern } from '../event/pattern.ts';
 import type { Place } from '../event/place.ts';
 import { compileFilter } from '../filter/compile.ts';
 import type { Filter } from '../filter/language.ts';
-import { mustKnow } from '../parse-options.ts';
+import { isOptions, mustKnow } from '../parse-options.ts';
 import { parseRetry, type RetryOptions, type RetryPolicy } from '../retry.ts';
 import type { Sink, Store } from '../store/port.ts';
 import { checkPlace } from '../store/read/resolve-place.ts';
@@ -96,7 +96,7 @@ function retryOf(retry: SinkOptions['retry'], at: string): RetryPolicy {
   if (retry === false) return ONCE;
   if (retry === undefined || retry === true) return parseRetry({ attempts: Infinity })!;
   if (typeof retry === 'number') return parseRetry(retry)!;
-  if (typeof retry === 'object' && retry !== null) return parseRetry({ attempts: Infinity, ...retry })!;
+  if (isOptions(retry)) return parseRetry({ attempts: Infinity, ...retry })!;
   throw expected('INVALID_OPTION', `\`${at}.retry\``, 'an object, a number of attempts or a boolean', retry);
 }
 

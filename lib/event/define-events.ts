@@ -1,4 +1,5 @@
 import { expected, TelltaleError } from '../errors.ts';
+import { isOptions } from '../parse-options.ts';
 import { isStandardSchema, type InputOf, type StandardSchema } from './schema.ts';
 import type { TelltaleEvent } from './event.ts';
 import { checkType, isReserved } from './type-name.ts';
@@ -55,6 +56,8 @@ const ENTRY_KEYS: readonly string[] = ['schema', 'version', 'transient', 'payloa
  * Throws `INVALID_TYPE`, `RESERVED_TYPE`, `INVALID_OPTION`.
  */
 export function defineEvents<const D extends EventDeclarations>(declarations: D): D {
+  if (!isOptions(declarations))
+    throw expected('INVALID_OPTION', 'the argument of `defineEvents`', 'a plain object of types', declarations);
   for (const [type, entry] of Object.entries(declarations)) {
     checkType(type);
     if (isReserved(type)) {
@@ -84,7 +87,7 @@ function checkEntry(type: string, declared: unknown): void {
   if (isStandardSchema(declared)) return;
   const name = `the declaration of \`${type}\``;
   const shape = 'a Standard Schema, transient(schema) or { schema, version, transient, payload, upcast }';
-  if (typeof declared !== 'object' || declared === null) throw expected('INVALID_OPTION', name, shape, declared);
+  if (!isOptions(declared)) throw expected('INVALID_OPTION', name, shape, declared);
   const unknown = Object.keys(declared).find((key) => !ENTRY_KEYS.includes(key));
   if (unknown !== undefined)
     throw new TelltaleError('INVALID_OPTION', `${name} has an unknown key \`${unknown}\`, expected ${shape}`);

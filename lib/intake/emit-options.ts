@@ -2,7 +2,7 @@ import { expected } from '../errors.ts';
 import type { Metadata } from '../event/event.ts';
 import { compileFilter } from '../filter/compile.ts';
 import type { Filter } from '../filter/language.ts';
-import { unknownOption } from '../parse-options.ts';
+import { isOptions, unknownOption } from '../parse-options.ts';
 import type { Expectation } from '../store/port.ts';
 
 /** What a caller may say about one event beside its type and payload. */
@@ -47,7 +47,7 @@ const OF_THE_CALL: ReadonlySet<string> = new Set(['expect', 'signal']);
 /** Refuses what is not an options object and unknown keys. Throws `INVALID_OPTION`. */
 export function checkEmitOptions(options: unknown, publishing: boolean): EmitOptions | undefined {
   if (options === undefined) return undefined;
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (!isOptions(options)) {
     throw expected('INVALID_OPTION', 'the options of an event', 'an object', options);
   }
   for (const key in options) {
