@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Store } from '../../lib/plugin.ts';
@@ -55,14 +56,30 @@ export async function runGapTest(
   return compare(reports, seen, terminated);
 }
 
+/** They wait for the next run, as starting one takes as long as what it writes. */
+const idle: ChildProcess[] = [];
+
+export function endWriters(): void {
+  for (const writer of idle.splice(0)) writer.kill();
+}
+
 async function writeElsewhere(orders: object): Promise<GapReport> {
-  const child = fork(WRITER);
-  child.send(orders);
-  const answered = once(child, 'message') as Promise<[GapReport]>;
-  const exited = once(child, 'exit').then(([code]) => Promise.reject(new Error(`a writer exited with ${code}`)));
-  const [report] = await Promise.race([answered, exited]);
-  exited.catch(() => undefined);
-  return report;
+  const child = idle.pop() ?? fork(WRITER);
+  const over = new AbortController();
+  const { signal } = over;
+  const answered = once(child, 'message', { signal }) as Promise<[GapReport]>;
+  const exited = once(child, 'exit', { signal }).then(([code]) => {
+    throw new Error(`a writer exited with ${code}`);
+  });
+  try {
+    child.send(orders);
+    const [report] = await Promise.race([answered, exited]);
+    idle.push(child);
+    return report;
+  } finally {
+    for (const left of [answered, exited]) left.catch(() => undefined);
+    over.abort();
+  }
 }
 
 interface Seen {

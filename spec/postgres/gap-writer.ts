@@ -5,7 +5,7 @@ import { postgres } from '../../plugins/postgres/index.ts';
 import { buildEvent } from '../support/event-builder.ts';
 import { appendSurely } from './retrying.ts';
 
-/** Told by the process that started this one. */
+/** Told by the process that started this one, and again for each run. */
 interface Orders {
   readonly connection: Readonly<Record<string, unknown>>;
   readonly schema: string;
@@ -23,11 +23,11 @@ export interface GapReport {
 
 const ignore = (): void => undefined;
 
-process.once('message', (orders: Orders) => void obey(orders));
+process.on('message', (orders: Orders) => void obey(orders));
 
 async function obey(orders: Orders): Promise<void> {
   const report = await write(orders);
-  process.send!(report, () => process.exit(0));
+  process.send!(report);
 }
 
 /** Appends in several ways: many at once, in a transaction that takes its time, in one that is taken back. */

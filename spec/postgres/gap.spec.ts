@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { ask } from '../support/postgres-server.ts';
 import { Stores } from './stores.ts';
-import { runGapTest } from './gap-run.ts';
+import { endWriters, runGapTest } from './gap-run.ts';
 import { raceConditions } from './race-run.ts';
 
 const stores = new Stores();
@@ -32,6 +32,7 @@ describe('postgres: many writing processes', function () {
   before(async function () {
     await stores.begin(this);
   });
+  after(endWriters);
 
   it('leave no reader a gap, while commits are delayed, taken back and broken off', async () => {
     const { acknowledged, lost, ghosts, doubled, gaps, terminated } = await runGapTest(stores.server, 1_000);

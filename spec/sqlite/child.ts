@@ -3,9 +3,9 @@
  * `append <n>`: appends n events one by one and says `<id> <position>` of each; `batches <seed>`: appends batches until
  * it is killed and says `<id> <position> …` of each; `hold 0`: holds the file's lock until its input ends and says `held`
  * when it has it; `condition <n>`: n times tries to be the only one and says `won <i>`; `open <n>`: opens a log and is
- * killed before the n-th call of the driver, or says `open`; `migrate 0`: opens an older log, and says its version; `reach 0`
- * and `reach 1`: opens a log for writing, and for reading only, and says `open` or what it failed of; `starve 0`: the
- * same when it may open no more files, one more, up to seven.
+ * killed before the n-th call of the driver, or says `open`; `migrate 0`: opens an older log, and says its version; `reach 0`:
+ * opens a log for writing, and then for reading only, and says of each `open` or what it failed of; `starve 0`: the first
+ * of these when it may open no more files, one more, up to seven.
  */
 import { once } from 'node:events';
 import { closeSync, openSync, writeSync } from 'node:fs';
@@ -110,13 +110,18 @@ async function starve(): Promise<void> {
     // As many as there are.
   }
   for (let free = 0; free < 8; free++) {
-    await reach(0);
+    await reach(false);
     closeSync(taken.pop()!);
   }
 }
 
-async function reach(readOnly: number): Promise<void> {
-  const store = sqlite(path, { driver, readOnly: readOnly === 1 });
+async function reachTwice(): Promise<void> {
+  await reach(false);
+  await reach(true);
+}
+
+async function reach(readOnly: boolean): Promise<void> {
+  const store = sqlite(path, { driver, readOnly });
   const error = await store.open().catch((thrown: unknown) => thrown);
   say(isTelltaleError(error) ? `${error.code} ${error.message}` : 'open');
   await store.close();
@@ -128,7 +133,7 @@ const DO: Readonly<Record<string, (number: number) => Promise<void>>> = {
   batches,
   condition,
   open,
-  reach,
+  reach: reachTwice,
   starve,
   migrate: bringUpToDate,
 };

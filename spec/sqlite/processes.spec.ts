@@ -109,10 +109,10 @@ describe('sqlite: several processes on one file', function () {
       expect(store.health().status).to.equal('open');
     });
 
-    it(`loses, doubles and splits nothing over 12 writers killed while they commit, with ${driver}`, async () => {
+    it(`loses, doubles and splits nothing over 8 writers killed while they commit, with ${driver}`, async () => {
       store = freshStore({ driver, busyTimeout: 60_000 });
       await store.open();
-      expect(await killWriters(store, driver, 12)).to.be.greaterThan(50);
+      expect(await killWriters(store, driver, 8)).to.be.greaterThan(50);
     });
 
     it(`keeps the order of what a bus publishes while another has the lock longer than it waits, with ${driver}`, async () => {

@@ -49,35 +49,40 @@ describe('sqlite: missing rights', function () {
       chmodSync(join(folder, 'in'), rights.folder);
     }
 
-    function reach(how: 'write' | 'read', at = path): string {
-      const child = spawnSync(process.execPath, [CHILD, 'reach', driver, at, how === 'read' ? '1' : '0'], {
+    /** What becomes of opening it for writing, and then for reading only. */
+    function reach(at = path): readonly [write: string, read: string] {
+      const { stdout, stderr } = spawnSync(process.execPath, [CHILD, 'reach', driver, at, '0'], {
         encoding: 'utf8',
         ...NOBODY,
       });
-      return child.stdout.trim() || child.stderr;
+      const [write = stderr, read = stderr] = stdout.trim().split('\n');
+      return [write, read];
     }
 
     it(`are STORE_PATH where no file or folder can be made, and none is, with ${driver}`, () => {
       chmodSync(join(folder, 'in'), 0o555);
-      expect(reach('write')).to.match(refusal('read and write', 'EACCES'));
-      expect(reach('write', join(folder, 'in', 'deep', 'log.db'))).to.match(/^STORE_PATH .*EACCES/);
+      expect(reach()[0]).to.match(refusal('read and write', 'EACCES'));
+      expect(reach(join(folder, 'in', 'deep', 'log.db'))[0]).to.match(/^STORE_PATH .*EACCES/);
       expect(readdirSync(join(folder, 'in'))).to.deep.equal([]);
     });
 
     it(`are STORE_PATH where the file may only be read, or not even that, with ${driver}`, async () => {
       await make({ folder: 0o777, file: 0o444 });
-      expect(reach('write')).to.match(refusal('read and write', 'EACCES'));
-      expect(reach('read')).to.equal('open');
+      const [write, read] = reach();
+      expect(write).to.match(refusal('read and write', 'EACCES'));
+      expect(read).to.equal('open');
       chmodSync(path, 0);
-      expect(reach('write')).to.match(refusal('read and write', 'EACCES'));
-      expect(reach('read')).to.match(refusal('read', 'EACCES'));
+      const [noWrite, noRead] = reach();
+      expect(noWrite).to.match(refusal('read and write', 'EACCES'));
+      expect(noRead).to.match(refusal('read', 'EACCES'));
     });
 
     it(`are STORE_PATH where nothing can be made beside the file, also to read it, with ${driver}`, async () => {
       await make({ folder: 0o555, file: 0o666 });
       for (const suffix of ['-wal', '-shm']) rmSync(path + suffix, { force: true });
-      expect(reach('write')).to.match(refusal('read and write', ''));
-      expect(reach('read')).to.match(refusal('read', ''));
+      const [write, read] = reach();
+      expect(write).to.match(refusal('read and write', ''));
+      expect(read).to.match(refusal('read', ''));
     });
   });
 });

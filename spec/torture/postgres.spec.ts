@@ -7,7 +7,7 @@ import {
   stallWhilePublishing,
   terminateBackends,
 } from '../postgres/fault-runs.ts';
-import { runGapTest } from '../postgres/gap-run.ts';
+import { endWriters, runGapTest } from '../postgres/gap-run.ts';
 import { raceConditions } from '../postgres/race-run.ts';
 import { Stores } from '../postgres/stores.ts';
 import { ownServer } from '../support/postgres-server.ts';
@@ -23,6 +23,7 @@ describe('postgres: torture', function () {
     await stores.begin(this);
     this.timeout(0);
   });
+  after(endWriters);
 
   it('leaves no reader a gap in 100,000 events of eight processes', async () => {
     const { acknowledged, lost, ghosts, doubled, gaps, terminated } = await runGapTest(stores.server, times(100_000));

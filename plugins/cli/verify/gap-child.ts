@@ -11,6 +11,7 @@ const [reach = '{}', writer = '', events = '0'] = process.argv.slice(2);
 
 const store = await storeBy(JSON.parse(reach) as Reach);
 await store.open();
+writeSync(1, 'open\n');
 await writeForGaps(store, {
   writer,
   events: Number(events),

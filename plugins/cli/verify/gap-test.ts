@@ -32,10 +32,14 @@ export async function gapTest(specimen: Specimen, count: number): Promise<GapRep
   const others = shared ? await Promise.all(Array.from({ length: READERS - 1 }, () => openOne(specimen))) : [];
   const stores = [first, ...others];
   try {
-    const written = shared ? writeInProcesses(specimen, count) : writeHere(first, count);
+    let begin!: () => void;
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const written = shared ? writeInProcesses(specimen, count, begin) : writeHere(first, count);
     const ended = written.then(async () => (await first.head()).position);
     // Readers look for the end; who fails is told below.
     ended.catch(() => undefined);
+    // Processes take a while to start, and until then there is nothing to be seen.
+    if (shared) await Promise.race([begun, written]);
     const reading = Array.from({ length: READERS }, (_, i) => read(stores[i % stores.length]!, ended));
     const seen = await Promise.all(reading);
     const acks = await written;
@@ -64,13 +68,18 @@ async function writeHere(store: Store, count: number): Promise<readonly Acknowle
   return acks;
 }
 
-async function writeInProcesses({ reach }: Specimen, count: number): Promise<readonly Acknowledged[]> {
+async function writeInProcesses(
+  { reach }: Specimen,
+  count: number,
+  begun: () => void,
+): Promise<readonly Acknowledged[]> {
   const each = Math.ceil(count / WRITERS);
   const children = Array.from({ length: WRITERS }, (_, i) => {
     const doomed = KILLED.indexOf(i);
     // One without an end of its own cannot be done before it is killed.
     const words = [JSON.stringify(reach), `${i}`, `${doomed < 0 ? each : Number.MAX_SAFE_INTEGER}`];
     const child = startChild('gap-child', words, (answers) => {
+      begun();
       if (doomed >= 0 && answers * (doomed + 2) >= each) child.kill();
     });
     return child;
