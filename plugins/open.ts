@@ -155,6 +155,8 @@ export function withoutPassword(url: string): string {
 export async function optionsFromEnv(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<EnvironmentOptions> {
+  if (typeof env !== 'object' || env === null || env instanceof Map)
+    throw expected('INVALID_OPTION', 'the argument of optionsFromEnv', 'an object such as process.env', env);
   const given = Object.entries(env).filter(([name, value]) => name.startsWith(PREFIX) && value !== undefined);
   for (const [name] of given)
     if (!VARIABLES.includes(name.slice(PREFIX.length)))
@@ -214,8 +216,17 @@ async function retentionOf(text: string): Promise<RetentionOptions> {
 }
 
 function retentionIn(json: string): RetentionOptions {
-  const value = JSON.parse(json) as RetentionOptions | NonNullable<RetentionOptions['rules']>;
+  const value = parsed(json) as RetentionOptions | NonNullable<RetentionOptions['rules']>;
   return Array.isArray(value) ? { every: '1m', rules: value } : (value as RetentionOptions);
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (cause) {
+    const wanted = `a duration such as 30d, or JSON such as [{"keepFor":"30d"}] (${toError(cause).message})`;
+    throw expected('INVALID_OPTION', `${PREFIX}RETENTION`, wanted, json, { cause });
+  }
 }
 
 /** With its unit: whoever writes 30 means days, and would keep 30 ms. */
@@ -268,6 +279,8 @@ function parse(url: string): Parsed {
   const options: Options = {};
   for (const [key, value] of new URLSearchParams(query)) {
     const kind = Object.hasOwn(scheme.parameters, key) ? scheme.parameters[key] : undefined;
+    if (Object.hasOwn(options, key))
+      throw expected('INVALID_OPTION', `\`${key}\` of ${withoutPassword(url)}`, 'given once', value);
     if (kind !== undefined) options[key] = valueOf(kind, value, `\`${key}\` of ${withoutPassword(url)}`);
     else if (name === 'postgres' && DRIVER_PARAMETERS.test(key)) left.append(key, value);
     else throw unknown(key, scheme, url);

@@ -42,6 +42,8 @@ export interface CopyReport {
  */
 export async function copyStore(from: Store, to: Store, options: CopyOptions = {}): Promise<CopyReport> {
   const checked = checkOptions(options);
+  mustBeStore(from, 'source');
+  mustBeStore(to, 'target');
   if (from === to) throw expected('INVALID_OPTION', 'the target of copyStore', 'another store than its source', to);
   return opened(from, () =>
     opened(to, async () => {
@@ -55,6 +57,13 @@ export async function copyStore(from: Store, to: Store, options: CopyOptions = {
       }
     }),
   );
+}
+
+/** A url is what `openStore` takes, and a bus has a store. */
+function mustBeStore(store: unknown, which: string): void {
+  if (typeof (store as Partial<Store> | null | undefined)?.takeOver === 'function') return;
+  const remedy = "a store, such as sqlite('./events.db') or what openStore(url) resolves to";
+  throw expected('INVALID_OPTION', `the ${which} of copyStore`, remedy, store);
 }
 
 async function copy(from: Store, to: Store, options: CopyOptions, late: LateChanges): Promise<CopyReport> {

@@ -26,6 +26,7 @@ export async function doctor(place: string, options: DoctorOptions): Promise<num
   const { withoutPassword } = await import('../open.ts');
   const name = withoutPassword(place);
   const { json = false, salvage: target } = options;
+  if (target === '') throw new Problem('--salvage is empty; name a new folder');
   if (target !== undefined) await mustBePath(target, '--salvage makes a folder');
   const diagnosis = await diagnose(place);
   if (!json) diagnosisLines(lookOf(process.stdout), name, diagnosis).forEach(say);

@@ -25,7 +25,7 @@ export async function prepareLog(folder: string): Promise<void> {
   const kind = await kindOf(folder);
   if (kind === 'file' || kind === 'other') throw new Problem(`${folder} is a file; name a folder with --log`);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     if (!(await isLog(folder)) && (await readdir(folder)).length > 0)
       throw new Problem(`${folder} is not empty and holds no log; choose another folder with --log`);
     if (basename(dirname(resolve(folder))) === HOME)
@@ -34,6 +34,14 @@ export async function prepareLog(folder: string): Promise<void> {
     if (error instanceof Problem) throw error;
     throw new Problem(`the log folder ${folder} cannot be made: ${(error as Error).message}`);
   }
+}
+
+/** A recursive `mkdir` never ends where the system makes no folder in one that is there (in /proc). */
+async function makeFolder(folder: string): Promise<void> {
+  const kind = await kindOf(folder);
+  if (kind !== 'missing') return;
+  if (dirname(folder) !== folder) await makeFolder(dirname(folder));
+  await mkdir(folder).catch(ignoreExisting);
 }
 
 /** Removes a log, if there is one, unless somebody writes to it (`STORE_LOCKED`). */

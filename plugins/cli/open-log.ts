@@ -16,6 +16,7 @@ export async function mustBeLog(folder: string): Promise<void> {
 
 /** Throws a `Problem` unless it is a folder, whatever is in it. */
 export async function mustBeFolder(folder: string): Promise<void> {
+  if (folder === '') throw new Problem('the name is empty; name the folder or the url of a log');
   const kind = await kindOf(folder);
   if (kind === 'missing')
     throw new Problem(`${folder} does not exist; name the folder of a log, such as .telltale/<name>`);

@@ -15,7 +15,7 @@ export async function checkFolder(fs: FileSystem, folder: string, create: boolea
   if (facts?.kind === 'folder') return;
   if (facts !== undefined)
     throw expected('STORE_PATH', folder, 'a folder', `a ${facts.kind}`, { details: { path: folder } });
-  if (!create) throw expected('STORE_PATH', folder, 'a folder that exists', undefined, { details: { path: folder } });
+  if (!create) throw expected('STORE_PATH', folder, 'a folder that exists', 'nothing', { details: { path: folder } });
   await inFolder(folder, () => makeFolders(fs, folder));
 }
 

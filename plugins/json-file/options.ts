@@ -75,7 +75,7 @@ export type ParsedOptions = Readonly<z.output<typeof schema>>;
 
 /** Throws `INVALID_OPTION`. */
 export function parseOptions(folder: string, options: unknown): ParsedOptions {
-  if (typeof folder !== 'string' || folder.length === 0 || folder.includes('\0'))
+  if (typeof folder !== 'string' || folder.length === 0 || folder.includes('\0') || folder.startsWith('file:'))
     throw expected('INVALID_OPTION', '`folder`', 'the path of a folder', folder);
   return Object.freeze(parseWith(schema, options, 'jsonFile'));
 }

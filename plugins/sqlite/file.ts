@@ -41,7 +41,7 @@ export function checkPath(path: string, { create, readOnly }: { create: boolean;
   const folders = missingFolders(file);
   try {
     asReachable(path, () => {
-      mkdirSync(dirname(file), { recursive: true });
+      for (const folder of folders.toReversed()) makeFolder(folder);
       accessSync(dirname(file), constants.W_OK | constants.X_OK);
     });
   } catch (error) {
@@ -66,6 +66,15 @@ function missingFolders(path: string): readonly string[] {
   // A drive of Windows that is not there is its own folder.
   for (; !existsSync(folder) && folder !== dirname(folder); folder = dirname(folder)) missing.push(folder);
   return missing;
+}
+
+/** One by one: a recursive `mkdir` never ends where the system makes no folder in one that is there (in /proc). */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 /** A folder that somebody has put something into stays. */

@@ -129,6 +129,6 @@ export function parseTarget(path: string, options: unknown): ParsedTarget {
 }
 
 function checkFile(path: unknown): void {
-  if (typeof path !== 'string' || path.length === 0 || path.includes('\0') || /^(?::memory:$|file:)/.test(path))
+  if (typeof path !== 'string' || path.length === 0 || path.includes('\0') || /^(?::memory:$|file:|sqlite:)/.test(path))
     throw expected('INVALID_OPTION', '`path`', 'the path of a file', path);
 }

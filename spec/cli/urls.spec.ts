@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { openStore } from '../../plugins/open.ts';
 import { commandLine } from '../support/command-line.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
+import { skip } from '../support/skip.ts';
 
 const WRONG = 'sqlit://me:secret@here/x';
 
@@ -62,6 +63,33 @@ describe('a command', function () {
       expect(err).to.match(/ (?:file|folder),/);
     }
     expect(readdirSync(home)).to.deep.equal(['log']);
+  });
+
+  it('says what to name where the name is empty', async () => {
+    for (const words of [
+      ['show', ''],
+      ['doctor', ''],
+      ['copy', '', 'copied'],
+      ['doctor', 'log', '--salvage', ''],
+    ]) {
+      const { code, out, err } = await commandLine(words, home);
+      expect([code, out], words.join(' ')).to.deep.equal([2, '']);
+      expect(err).to.match(/^telltale: (?:the name|--salvage) is empty; name .*\n$/);
+    }
+  });
+
+  it('ends where no folder can be made', async function () {
+    if (!existsSync('/proc/self')) skip(this, 'folders that cannot be made: there is no /proc');
+    writeFileSync(join(home, 'events.ndjson'), '{"type":"note.written"}\n');
+    for (const words of [
+      ['import', 'events.ndjson', '--log', '/proc/logs/new'],
+      ['copy', 'log', 'sqlite:/proc/logs/new.db'],
+      ['copy', 'log', '/proc/logs/new'],
+    ]) {
+      const { code, err } = await commandLine(words, home);
+      expect([code, err.includes('/proc/logs/new')], err).to.deep.equal([2, true]);
+    }
+    rmSync(join(home, 'events.ndjson'));
   });
 
   it('takes what is there, or has a time in its name, for a path', async () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { copyStore } from '../../lib/index.ts';
+import { copyStore, createBus } from '../../lib/index.ts';
 import type { CopyMap, CopyOptions, CopyProgress } from '../../lib/index.ts';
 import type { Store, StoredEvent } from '../../lib/plugin.ts';
 import { memory } from '../../plugins/memory/index.ts';
@@ -365,6 +365,18 @@ describe('copyStore', () => {
       const error = await rejectionOf(copyStore(failing, target));
       expect(error.code).to.equal('STORE_OCCUPIED');
       expect(error.message).to.include('; and closing failed: no way to close');
+    });
+
+    it('what is no store, by name', async () => {
+      const bus = await createBus();
+      for (const odd of ['memory:', bus, undefined, null, Promise.resolve(memory())] as never[]) {
+        const error = await rejectionOf(copyStore(odd, memory()));
+        expect([error.code, error.message.includes('the source of copyStore')]).to.deep.equal(['INVALID_OPTION', true]);
+        expect((await rejectionOf(copyStore(memory(), odd))).message).to.include(
+          'the target of copyStore to be a store',
+        );
+      }
+      await bus.close();
     });
 
     it('itself as a target, unknown options, and a store that takes nothing over', async () => {

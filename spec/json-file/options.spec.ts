@@ -33,11 +33,17 @@ describe('json-file: options and folder', () => {
     expect(refusal({ index: ['id'] }).message).to.match(/`index\.0`.*source or a dotted path.*have an index already/);
     expect(refusal({}, '').code).to.equal('INVALID_OPTION');
     expect(refusal({}, 7).message).to.match(/`folder`.*7 \(number\)/);
+    // The url that openStore takes: there would be a folder `file:`.
+    expect(refusal({}, 'file:./events').code).to.equal('INVALID_OPTION');
   });
 
   it('makes the folder and those above it, unless told not to', async () => {
     const deep = join(folder, 'a', 'b');
-    expect((await rejection(jsonFile(deep, { create: false }).open())).code).to.equal('STORE_PATH');
+    const refused = await rejection(jsonFile(deep, { create: false }).open());
+    expect([refused.code, refused.message]).to.deep.equal([
+      'STORE_PATH',
+      `expected ${deep} to be a folder that exists, got "nothing" (string)`,
+    ]);
     const store = jsonFile(deep);
     await store.open();
     await store.append([event()]);

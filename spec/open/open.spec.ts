@@ -112,6 +112,7 @@ describe('openStore', () => {
       'memory:?capacity=many': 'capacity',
       'memory:?capacity=': 'capacity',
       'memory:?capacity=0': 'capacity',
+      'memory:?capacity=5&capacity=6': 'capacity',
       'file:./x?compress=maybe': 'compress',
       'file:./x?durability=memory': 'durability',
       'sqlite:./x?driver=oracle': 'driver',
@@ -205,6 +206,13 @@ describe('optionsFromEnv', () => {
 
   it('answers nothing where nothing is set', async () => {
     expect(await optionsFromEnv({ HOME: '/root' })).to.deep.equal({});
+  });
+
+  it('refuses what is no environment, and says what retention may be', async () => {
+    for (const env of [null, 'memory:', new Map([['TELLTALE_STORE', 'memory:']])])
+      expect((await rejectionOf(optionsFromEnv(env as never))).message).to.match(/optionsFromEnv to be .*process\.env/);
+    const { message } = await rejectionOf(optionsFromEnv({ TELLTALE_STORE: 'memory:', TELLTALE_RETENTION: '{30d' }));
+    expect(message).to.match(/expected TELLTALE_RETENTION to be a duration such as 30d, or JSON .* got "\{30d"/);
   });
 
   it('takes retention as JSON', async () => {

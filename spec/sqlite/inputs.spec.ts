@@ -49,7 +49,7 @@ describe('sqlite: what it is given', () => {
     expect(refusal({ index: ['id'] }).message).to.match(/`index\.0`.*source or a dotted path/);
     expect(refusal({ compressAbove: 1 }).message).to.match(/`compressAbove`.*1 \(number\)/);
     expect(refusal({ busyTimeout: -1 }).message).to.match(/`busyTimeout`/);
-    for (const at of ['', ':memory:', 'file:x?mode=memory', 7, 'a\0b'])
+    for (const at of ['', ':memory:', 'file:x?mode=memory', 'sqlite:./x.db', 7, 'a\0b'])
       expect(refusal({}, at).code).to.equal('INVALID_OPTION');
   });
 
