@@ -361,9 +361,9 @@ export class Consumer {
     });
   }
 
-  #take(event: StoredEvent): void {
+  #take(event: StoredEvent): boolean {
     this.#lastAt = event.storedAt;
-    if (event.storedAt >= this.#storedFrom) this.#work.take(event);
+    return event.storedAt < this.#storedFrom || this.#work.take(event);
   }
 
   #moved(): void {

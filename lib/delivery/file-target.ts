@@ -59,7 +59,7 @@ export function fileTarget<State>(path: string, initial: State): FileTarget<Stat
   };
   const retry = async (event: SkippedEvent, run: (tx: FileTransaction<State>) => unknown): Promise<RetryAnswer> => {
     const before = await content();
-    const skipped = before.skipped.filter(([key, position]) => !isOf(event, key, position));
+    const skipped = before.skipped.filter(([key, position]) => key !== event.key || position !== event.position);
     const { position = -1 } = known(before.checkpoints, event.key) ?? {};
     if (skipped.length === before.skipped.length) return position < event.position ? 'ahead' : 'known';
     const tx = { state: before.state };
@@ -109,9 +109,6 @@ function moved(
   const added = given.filter(({ isSkipped }) => isSkipped).map(({ key, position }) => [key, position] as const);
   return { checkpoints: { ...checkpoints, ...Object.fromEntries(changed) }, skipped: [...left, ...added] };
 }
-
-const isOf = ({ keys, position }: SkippedEvent, key: string, at: number): boolean =>
-  position === at && keys.includes(key);
 
 function textOf(file: string, { checkpoints, skipped, state }: Content<unknown>): string {
   try {

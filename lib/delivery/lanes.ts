@@ -21,8 +21,6 @@ export interface Item extends Mark {
   readonly envelope: Envelope;
   readonly partition: Partition;
   readonly lane: string | undefined;
-  /** Its key could not be told: it has failed before its handler is asked. */
-  keyFailure?: Failure;
   /** Its dead letter is tried again, and a target knows whether it has been counted. */
   readonly skipped?: SkippedEvent;
 }
@@ -220,8 +218,6 @@ export class Lanes implements Paused {
     this.#running += items.length;
     partition.running++;
     envelope.running++;
-    const keyless = run.lettered ? undefined : items.find(({ keyFailure }) => keyFailure)?.keyFailure;
-    if (keyless) return this.#end(run, envelope, keyless);
     const { call, site } = this.#terms.target
       ? this.#within(run, this.#terms.target, envelope)
       : this.#plain(partition);

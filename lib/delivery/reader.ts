@@ -14,7 +14,8 @@ export interface ReaderPort {
   /** The lowest position behind which something is still to be read; undefined where nothing is. */
   start(): number | undefined;
   hasRoom(event: StoredEvent): boolean;
-  take(event: StoredEvent): void;
+  /** False where it has to be offered once more. */
+  take(event: StoredEvent): boolean;
   /** Everything up to this position was taken, or was not asked for. */
   looked(position: number): void;
   /** All that was committed has been handed out. */
@@ -80,9 +81,8 @@ export class Reader {
       for await (const { events, looked } of this.#follower) {
         this.#status = 'handing';
         for (const event of events) {
-          while (!signal.aborted && !this.#port.hasRoom(event)) await this.#woken();
+          while (!signal.aborted && !(this.#port.hasRoom(event) && this.#port.take(event))) await this.#woken();
           if (signal.aborted) return;
-          this.#port.take(event);
           if (slice.isOver) await slice.rest();
         }
         if (signal.aborted) return;

@@ -15,11 +15,9 @@ export interface TargetCheckpoint {
 
 /** An event whose dead letter is tried again. */
 export interface SkippedEvent {
-  readonly position: number;
   /** Of the checkpoint that passes it. */
   readonly key: string;
-  /** Of all checkpoints of its consumer, one of which may have passed it over. */
-  readonly keys: readonly string[];
+  readonly position: number;
 }
 
 /** `'known'`: all of it is committed already, and nothing was run again. */
@@ -49,9 +47,9 @@ export interface CheckpointTarget<Tx = unknown> {
    */
   commit(checkpoints: readonly TargetCheckpoint[], run: (tx: Tx) => unknown): Promise<CommitAnswer>;
   /**
-   * Runs `run` as `commit` does, and deletes with that, all or nothing, that the event was skipped under one of the keys:
-   * so its letters count once, however often they are tried. Where that is not known it runs nothing and answers `'known'`
-   * (the checkpoint under `key` has come to the event: it was handled) or `'ahead'` (it has not, or is not there).
+   * Runs `run` as `commit` does, and deletes with that, all or nothing, that the event was skipped: so its
+   * letters count once, however often they are tried. Where that is not known it runs nothing and answers `'known'` (the
+   * checkpoint has come to the event: it was handled) or `'ahead'` (it has not, or is not there).
    */
   retry(event: SkippedEvent, run: (tx: Tx) => unknown): Promise<RetryAnswer>;
 }

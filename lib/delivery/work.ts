@@ -8,7 +8,6 @@ import { KeyFailure, laneKey } from '../invoke/lane-key.ts';
 import type { Turn } from '../mailbox/turn.ts';
 import { Held } from './held.ts';
 import { Lanes, type Item, type Run } from './lanes.ts';
-import { keysOf } from './ledger.ts';
 import { recipientOf } from './letters.ts';
 import { Partition } from './partition.ts';
 import { partitionOf } from './partition-of.ts';
@@ -172,20 +171,30 @@ export class Work {
     return false;
   }
 
-  /** Takes the next event of the log; one that is for others is left to them. */
-  take(event: StoredEvent): void {
+  /** Takes the next event of the log; one that is for others is left to them. False where it can be left to nobody. */
+  take(event: StoredEvent): boolean {
     const { position } = event;
     const envelope = this.#port.envelopeOf(event);
     const { key: keyOf, group } = this.#terms;
     const key = keyOf && laneKey(keyOf, envelope.event);
     const isKey = typeof key === 'string';
+    if (key instanceof KeyFailure && this.#terms.target) return this.#isNobodys(envelope, key.failure);
     const partition = this.#partitions.get(group ? partitionOf(isKey ? key : event.id) : 0);
-    if (!partition?.isHeld || position <= partition.progress.looked) return;
+    if (!partition?.isHeld || position <= partition.progress.looked) return true;
     this.#counts.taken++;
     const item: Item = { position, done: false, envelope, partition, lane: this.#laneOf(partition, key, event.id) };
     partition.progress.take(item);
     if (key instanceof KeyFailure) this.#noKey(item, key.failure);
     else this.#lanes.add(item);
+    return true;
+  }
+
+  // With another key it belongs to a partition that may be beyond it, or not have come to it: only when it is not passed
+  // by anybody, it is counted once.
+  #isNobodys(envelope: Envelope, failure: Failure): false {
+    this.#port.failed(envelope, failure);
+    this.#port.stuck(failure.error);
+    return false;
   }
 
   /** Everything up to this position was read. */
@@ -235,7 +244,7 @@ export class Work {
   #skippedOf({ position, event }: Envelope, key: string | undefined): SkippedEvent {
     const { group } = this.#terms;
     const index = group ? partitionOf(key ?? event.id) : 0;
-    return { position, key: this.#port.keyOf(index), keys: keysOf(this.#terms) };
+    return { position, key: this.#port.keyOf(index) };
   }
 
   // A target and batches take one after the other within a partition.
@@ -331,8 +340,6 @@ export class Work {
 
   // A key that cannot be told stands in nobody's way.
   #noKey(item: Item, failure: Failure): void {
-    // With a target everything has its turn: it is told of each.
-    if (this.#terms.target) return this.#lanes.add(Object.assign(item, { keyFailure: failure }));
     const { partition, lane } = item;
     const run: Run = { items: [item], partition, lane, keyFailure: failure };
     this.#port.failed(item.envelope, failure);

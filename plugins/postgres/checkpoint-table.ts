@@ -85,12 +85,12 @@ export class CheckpointTable {
   }
 
   /** The event is skipped no longer; where it was not, answers why. */
-  async take(session: Session, { key, keys, position }: SkippedEvent): Promise<RetryAnswer> {
+  async take(session: Session, { key, position }: SkippedEvent): Promise<RetryAnswer> {
     // One statement: what it sees of both tables is of one moment.
     const { rows } = await session.query(
-      `WITH taken AS (DELETE FROM ${this.#skipped} WHERE key = ANY($1) AND position = $2 RETURNING 1)
-       SELECT (SELECT count(*) FROM taken), (SELECT position FROM ${this.#name} WHERE key = $3)`,
-      [keys, position, key],
+      `WITH taken AS (DELETE FROM ${this.#skipped} WHERE key = $1 AND position = $2 RETURNING 1)
+       SELECT (SELECT count(*) FROM taken), (SELECT position FROM ${this.#name} WHERE key = $1)`,
+      [key, position],
     );
     const [taken, passed] = rows[0]!;
     if (Number(taken) > 0) return undefined;

@@ -60,9 +60,8 @@ export function writeCheckpoint(connection: Connection, checkpoint: TargetCheckp
 }
 
 /** The event is skipped no longer; where it was not, answers why. */
-export function takeSkipped(connection: Connection, { key, keys, position }: SkippedEvent): RetryAnswer {
-  const sql = `DELETE FROM ${SKIPPED} WHERE key = ? AND position = ?`;
-  if (keys.some((one) => connection.run(sql, [one, position]) > 0)) return undefined;
+export function takeSkipped(connection: Connection, { key, position }: SkippedEvent): RetryAnswer {
+  if (connection.run(`DELETE FROM ${SKIPPED} WHERE key = ? AND position = ?`, [key, position]) > 0) return undefined;
   return (read(connection, key)?.position ?? -1) < position ? 'ahead' : 'known';
 }
 

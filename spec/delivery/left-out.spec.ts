@@ -1,12 +1,20 @@
 import { expect } from 'chai';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createBus, fileTarget, type Bus, type Consumer, type FileTarget } from '../../lib/index.ts';
+import {
+  createBus,
+  fileTarget,
+  type Bus,
+  type CheckpointTarget,
+  type Consumer,
+  type FileTarget,
+} from '../../lib/index.ts';
 import { TelltaleError, type Store } from '../../lib/plugin.ts';
 import { memory } from '../../plugins/memory/index.ts';
 import { quickFolder } from '../support/quick-folder.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { viewOfShared } from '../support/shared-views.ts';
+import { turn } from '../support/turns.ts';
 import { refuseUnhandledRejections } from '../support/unhandled.ts';
 
 interface Kept {
@@ -75,6 +83,82 @@ describe('what a target knows of events that are left out, and of who asks it', 
       }, options);
       expect(await file.read()).to.deep.equal([1, 2, 3]);
     });
+
+  it('neither counts nor closes a letter before it has come to its event, which then counts once', async () => {
+    const away: CheckpointTarget = {
+      ...file,
+      commit: (given, work) =>
+        given.some(({ isSkipped }) => isSkipped) ? Promise.reject(new Error('away')) : file.commit(given, work),
+    };
+    const notYet = { closed: 0, failed: 0, skipped: 1 };
+    await run(
+      async (consumer, bus) => {
+        await publish(bus, 3);
+        while (consumer.status !== 'paused') await turn();
+        isBad = false;
+        expect(await bus.deadLetters.retry({})).to.include(notYet);
+      },
+      { checkpointIn: away },
+    );
+    calls = [];
+    await run(async (consumer, bus) => {
+      consumer.pause();
+      await consumer.started;
+      const report = bus.deadLetters.retry({});
+      while (bus.metrics().consumers[0]!.queued === 0) await turn();
+      consumer.resume();
+      expect(await report).to.include(notYet);
+      await consumer.caughtUp();
+      expect((await bus.deadLetters.retry({})).closed).to.equal(1);
+    });
+    expect([calls, await file.read()]).to.deep.equal([[3], [1, 2, 3]]);
+  });
+
+  it('leaves out nothing whose letter is not stored, and pauses', async () => {
+    const log = viewOfShared(store, { shared: false });
+    const enqueue: Store['enqueue'] = (append) => {
+      if (isBad && append.events.some(({ type }) => type === '$dead-letter.opened'))
+        append.failed(new TelltaleError('STORE_REFUSED', 'not this one'));
+      else log.enqueue(append);
+    };
+    await run(
+      async (consumer, bus) => {
+        await publish(bus, 4);
+        while (consumer.status !== 'paused') await turn();
+        expect(consumer.error).to.include({ code: 'STORE_UNAVAILABLE' });
+        expect(bus.metrics().consumers[0]).to.include({ handled: 2, skipped: 0, running: 0, position: 2 });
+        isBad = false;
+        consumer.resume();
+        await consumer.caughtUp();
+        expect(bus.metrics().consumers[0]).to.include({ handled: 4, skipped: 0, queued: 0 });
+      },
+      {},
+      new Proxy(log, {
+        get: (target, name) => (name === 'enqueue' ? enqueue : (Reflect.get(target, name) as unknown)),
+      }),
+    );
+    expect(await file.read()).to.deep.equal([1, 2, 3, 4]);
+  });
+
+  it('goes on in a group when the key of the next event can be told, and counts all once', async () => {
+    const key = ({ payload }: Kept): unknown => {
+      if (isBad && payload === 3) throw new Error('no key');
+      return payload;
+    };
+    const options = { group: true, key };
+    await run(async (consumer, bus) => {
+      await publish(bus, 5);
+      while (consumer.status !== 'paused') await turn();
+      expect(String(consumer.error)).to.contain('no key');
+      consumer.resume();
+      while (consumer.status !== 'paused') await turn();
+      expect([await bus.deadLetters.list(), consumer.position < 3]).to.deep.equal([[], true]);
+      expect(((await file.read()) as number[]).filter((n) => n > 2)).to.deep.equal([]);
+    }, options);
+    isBad = false;
+    await run((consumer) => consumer.caughtUp(), options);
+    expect(((await file.read()) as number[]).toSorted((a, b) => a - b)).to.deep.equal([1, 2, 3, 4, 5]);
+  });
 
   it('is not asked under other keys: who was no group does not become one, nor the other way round', async () => {
     isBad = false;

@@ -55,9 +55,9 @@ class MapTarget implements CheckpointTarget<Totals> {
     });
   }
 
-  async retry({ key, keys, position }: SkippedEvent, run: (tx: Totals) => unknown): Promise<RetryAnswer> {
+  async retry({ key, position }: SkippedEvent, run: (tx: Totals) => unknown): Promise<RetryAnswer> {
     return this.#inTurn(async () => {
-      const left = this.skipped.filter(([its, at]) => at !== position || !keys.includes(its));
+      const left = this.skipped.filter(([its, at]) => at !== position || its !== key);
       if (left.length === this.skipped.length)
         return (this.checkpoints.get(key)?.position ?? -1) < position ? 'ahead' : 'known';
       await this.#run(run);
@@ -347,6 +347,18 @@ describe('a consumer with its checkpoint in a target', () => {
         expect(bus.metrics().consumers[0]).to.include({ handled: 0, position: 0 });
         await bus.close();
       });
+
+    it('is not believed where it runs nothing of an event that it has skipped', async () => {
+      const bus = quiet(await createBus({ store }));
+      await publish(bus, 1, 1);
+      const target = new MapTarget();
+      target.retry = () => Promise.resolve();
+      const consumer = bus.consume('totals', 'a', failing, { checkpointIn: target, retry: false });
+      await consumer.caughtUp();
+      const { failed, failures } = await bus.deadLetters.retry({});
+      expect([failed, failures[0]!.error.code]).to.deep.equal([1, 'TARGET_BROKEN']);
+      await bus.close();
+    });
 
     it('is not believed where it hides what the handler failed of', async () => {
       const bus = quiet(await createBus({ store }));

@@ -77,6 +77,31 @@ describe('postgresTarget whose connections break', function () {
     await pool.end();
   });
 
+  it('counts a dead letter once, though nobody heard that it was committed', async () => {
+    const bad = { isBad: true, isDeaf: false };
+    const pool = breakingPool(stores.server.url, () => {
+      const fate = bad.isDeaf ? 'after' : undefined;
+      bad.isDeaf = false;
+      return fate;
+    });
+    const target = postgresTarget({ pool, schema, setup });
+    await open(memory());
+    const handler: typeof add = async (event, context) => {
+      await add(event, context);
+      if (bad.isBad && event.payload === 2) throw new Error('not yet');
+      return 1;
+    };
+    const consumer = bus.consume('views', 'a', handler, { checkpointIn: target, retry: false });
+    for (const n of upTo(3)) await bus.publish('a', n);
+    await consumer.caughtUp();
+    Object.assign(bad, { isBad: false, isDeaf: true });
+    expect(await bus.deadLetters.retry({})).to.include({ closed: 1, failed: 0 });
+    expect([bad.isDeaf, await seen()]).to.deep.equal([false, [1, 3, 2]]);
+    await consumer.stop();
+    await target.close();
+    await pool.end();
+  });
+
   it('pauses when it has tried for long enough, and repeats nothing when it goes on', async () => {
     let isAway = false;
     let commits = 0;
