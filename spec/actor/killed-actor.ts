@@ -4,8 +4,7 @@
  * `run` to handle what there is. Says on its standard output what it has come to.
  */
 import { writeSync } from 'node:fs';
-import { createBus } from '../../lib/bus.ts';
-import { jsonFile } from '../../plugins/json-file/index.ts';
+import { createBus, jsonFile } from 'telltale';
 import { ledger } from './ledger-actor.ts';
 
 const [folder = '', when = 'run', point = 'during'] = process.argv.slice(2);

@@ -1,25 +1,38 @@
 /**
- * A process that consumes a log until it kills itself. Arguments: folder, run, the handled event and the ms behind it at
- * which it dies (0: it goes on to the end). It writes each position, when its work is done, to `handled.txt`, and
- * prints where its consumer began.
+ * A process that consumes a log until it kills itself. Arguments: folder, run, the handled event and the checkpoints
+ * kept by then, at or behind which it dies (0: it goes on to the end). It writes each position, when its work is done,
+ * to `handled.txt`, and prints where its consumer began.
  */
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createBus, fileTarget, jsonFile } from '../../lib/index.ts';
+import { createBus, fileTarget, jsonFile } from 'telltale';
 
-const [, , folder = '', run = '', dieAt = '0', dieAfterMs = '0'] = process.argv;
-const bus = await createBus({ store: jsonFile(join(folder, 'log')) });
+const [, , folder = '', run = '', dieAt = '0', dieBehind = '0'] = process.argv;
+const store = jsonFile(join(folder, 'log'));
+const bus = await createBus({ store });
 const began = (await bus.consumers.list()).find(({ name }) => name === 'plain')?.position ?? 0;
 console.log(JSON.stringify({ began }));
 
 let handled = 0;
+let kept = 0;
+const dieIfDue = (): void => {
+  if (dieAt !== '0' && handled >= Number(dieAt) && kept >= Number(dieBehind)) process.kill(process.pid, 'SIGKILL');
+};
+const put = store.putDocument.bind(store);
+store.putDocument = async (collection, key, ...rest) => {
+  const answer = await put(collection, key, ...rest);
+  if (collection === 'checkpoints' && key === 'plain') kept++;
+  dieIfDue();
+  return answer;
+};
 const plain = bus.consume(
   'plain',
   'a',
   async ({ position }) => {
     await new Promise((resolve) => setImmediate(resolve));
     appendFileSync(join(folder, 'handled.txt'), `${run} ${position}\n`);
-    if (++handled === Number(dieAt)) setTimeout(() => process.kill(process.pid, 'SIGKILL'), Number(dieAfterMs));
+    handled++;
+    dieIfDue();
   },
   { key: 'entity' },
 );
