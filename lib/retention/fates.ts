@@ -51,7 +51,7 @@ const LAST_GOING = codeOf('over atMost');
 
 export const goesBy = (code: number): boolean => code <= LAST_GOING;
 
-const CHUNK = 8_192;
+const CHUNK = 512;
 const FIELDS = 6;
 
 /** Fates as numbers, 48 bytes each: a plan over a million events may have a million of them. */

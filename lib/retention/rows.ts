@@ -1,4 +1,4 @@
-const BITS = 12;
+const BITS = 9;
 const SIZE = 1 << BITS;
 
 /** Facts in columns. */
@@ -20,7 +20,7 @@ export interface Rows {
   readonly why: Uint8Array;
 }
 
-/** Rows in chunks of 4,096, 29 bytes each: they grow without copying. */
+/** Rows in chunks of 512, 29 bytes each: they grow without copying, and a small plan is small. */
 export class RowChunks {
   readonly chunks: Rows[] = [];
   #count = 0;

@@ -8,7 +8,7 @@ import { buildEvent } from '../support/event-builder.ts';
 import { contentOf } from './logs.ts';
 
 const SCRIPT = join(import.meta.dirname, 'killed-copy.js');
-const EVENTS = 30_000;
+const EVENTS = 15_000;
 
 /** Copies in a process of its own, which is killed when it has told so many stretches. Answers the last word it said. */
 function copyInProcess(from: string, to: string, stretches: number): Promise<string> {
@@ -37,7 +37,7 @@ describe('a copy whose process is killed', function () {
       Array.from({ length: 40 }, (_, i) => ({ from: i * 100 + 5, to: i * 100 + 9 })),
       'here and there',
     );
-    await source.remove([{ from: 27_000, to: EVENTS }], 'too new');
+    await source.remove([{ from: 13_500, to: EVENTS }], 'too new');
     await source.putDocument('checkpoints', 'reader', { position: 5_000 }, { position: 5_000 });
     await source.close();
   });
@@ -45,7 +45,7 @@ describe('a copy whose process is killed', function () {
 
   it('is gone on with until it is whole, and loses and doubles nothing', async () => {
     const reached: number[] = [];
-    for (let kills = 0; kills < 4; kills++) reached.push(Number(await copyInProcess(from, to, 2)));
+    for (let kills = 0; kills < 3; kills++) reached.push(Number(await copyInProcess(from, to, 2)));
     expect(reached).to.deep.equal(reached.toSorted((a, b) => a - b));
     expect(reached[0]).to.be.greaterThan(0).and.lessThan(EVENTS);
     const [source, target] = [jsonFile(from, { readOnly: true }), jsonFile(to)];

@@ -13,6 +13,7 @@ import type { Store } from '../../lib/store/port.ts';
 import { jsonFile } from '../../plugins/json-file/index.ts';
 import { memory } from '../../plugins/memory/index.ts';
 import { buildEvent } from '../support/event-builder.ts';
+import { busyMs } from '../support/loop-hold.ts';
 import { quickFolder } from '../support/quick-folder.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 
@@ -167,12 +168,12 @@ for (const name of ['memory', 'json-file'])
       await store.append([
         buildEvent({ id: `long-${name}`, type: 'long.text', payload: { text: 'a'.repeat(10_000) } }),
       ]);
-      const start = performance.now();
+      const start = busyMs();
       expect(await found({ where: { 'payload.text': { $like: stars } } })).to.eql([]);
       expect((await refused(query(store, { pattern: stars }))).code).to.equal('INVALID_PATTERN');
       expect((await refused(query(store, { pattern: '*.'.repeat(500) }))).code).to.equal('INVALID_PATTERN');
       expect(await found({ pattern: `${'**.'.repeat(15)}**` })).to.have.length(7);
       // Measured: 5 ms; one that tries all ways would take years.
-      expect(performance.now() - start).to.be.below(1_000);
+      expect(busyMs() - start).to.be.below(1_000);
     });
   });

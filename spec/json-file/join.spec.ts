@@ -2,11 +2,13 @@ import { expect } from 'chai';
 import { decodeHeader } from '../../plugins/json-file/header.ts';
 import type { RemovedRange, Store } from '../../lib/store/port.ts';
 import { salvage } from '../../plugins/json-file/salvage.ts';
+import { everyStep } from '../support/every-step.ts';
 import { MemoryDisk } from '../support/fault-fs.ts';
 import { event, idsOf, openOn, storeOn } from './log-on-disk.ts';
 
 const segmentsOf = (disk: MemoryDisk): string[] => disk.paths().filter((path) => /\.ndjson(\.gz)?$/.test(path));
 const EACH = 6;
+const STEP = everyStep(5);
 
 async function append(store: Store): Promise<string[]> {
   const events = Array.from({ length: EACH }, (_, n) => event({ entity: `task/${n}`, payload: 'x'.repeat(200) }));
@@ -73,7 +75,7 @@ describe('json-file: joining of small segments', () => {
         const store = await openOn(disk, { compress });
         const ids: string[] = [];
         const removed = new Map<number, number>();
-        for (let i = 0; i < 60; i++) {
+        for (let i = 0; i < 40; i++) {
           ids.push(...(await sweep(store, stays)));
           for (const { from, at } of await store.removed()) removed.set(from, removed.get(from) ?? at);
         }
@@ -85,7 +87,7 @@ describe('json-file: joining of small segments', () => {
         expect(now.living).to.deep.equal(ids.filter((_, i) => stays(i % EACH)));
         expect(now.known).to.deep.equal(ids.map((_, i) => i + 1));
         expect(now.removed.map(({ from, at }) => [from, at])).to.deep.equal([...removed]);
-        expect(now.revisions).to.deep.equal([60, 60]);
+        expect(now.revisions).to.deep.equal([40, 40]);
         expect(store.health().notices).to.deep.equal([]);
         await store.close();
         for (const left of [disk.killed(), disk.powerCut()]) {
@@ -105,7 +107,7 @@ describe('json-file: joining of small segments', () => {
         this.timeout(60_000);
         const { disk, ids } = await crowded(stays);
         let leftOver = 0;
-        for (let n = 1, done = false; !done; n += compress ? 3 : 1) {
+        for (let n = 1, done = false; !done; n += STEP) {
           const dying = disk.killed();
           const store = storeOn(dying, { compress });
           await store.open();
@@ -148,7 +150,7 @@ describe('json-file: joining of small segments', () => {
     this.timeout(60_000);
     for (const kind of ['EIO', 'ENOSPC', 'short'] as const) {
       const { disk, ids } = await crowded(() => false);
-      for (let n = 1, done = false; !done; n += 3) {
+      for (let n = 1, done = false; !done; n += STEP) {
         const failing = disk.killed();
         const store = await openOn(failing);
         const first = failing.serial;
