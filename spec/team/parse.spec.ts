@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { parse } from '../../examples/team/parse.ts';
+import { leastMs } from '../support/least-ms.ts';
 
 describe('the reader of the demo team', () => {
   it('counts lines, imports, exports and TODOs of TypeScript', () => {
@@ -61,10 +62,11 @@ describe('the reader of the demo team', () => {
   });
 
   it('is done with a minified line of a megabyte in a moment', () => {
-    const began = performance.now();
-    parse('a.js', `a=(${'b(c,'.repeat(300_000)}`);
-    parse('c.js', `${'a'.repeat(60_000)} {\n}\n`);
-    parse('b.js', `${' '.repeat(1_000_000)}x`);
-    expect(performance.now() - began).to.be.below(1_000);
+    const took = leastMs(() => {
+      parse('a.js', `a=(${'b(c,'.repeat(300_000)}`);
+      parse('c.js', `${'a'.repeat(60_000)} {\n}\n`);
+      parse('b.js', `${' '.repeat(1_000_000)}x`);
+    }, 1_000);
+    expect(took).to.be.below(1_000);
   });
 });
