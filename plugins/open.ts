@@ -83,12 +83,13 @@ const SCHEMES: Readonly<Record<string, Scheme>> = {
 
 /** Parameters of a postgres url that are for the driver. */
 const DRIVER_PARAMETERS =
-  /^(?:ssl\w*|uselibpqcompat|application_name|fallback_application_name|options|connect_timeout|client_encoding|channel_binding|keepalives\w*|target_session_attrs|lock_timeout)$/;
+  /^(?:host|port|user|ssl\w*|uselibpqcompat|application_name|fallback_application_name|options|connect_timeout|client_encoding|channel_binding|keepalives\w*|target_session_attrs|lock_timeout)$/;
 
 /**
  * Opens the store that a url names: `memory:`, `file:./events` (a json-file folder), `sqlite:./events.db`,
  * `postgres://user:password@host/database`. The options of the store are parameters, lists joined by commas:
- * `file:./events?durability=os&index=payload.total,source`. Those of a postgres url that are the driver's stay in it.
+ * `file:./events?durability=os&index=payload.total,source`. Those of a postgres url that are the driver's stay in it, such
+ * as `sslmode`, or `host` and `port` of a socket: `postgres:///database?host=/var/run/postgresql`.
  *
  * @throws `INVALID_OPTION` for a url that names no store, and what the store throws; messages name the url without its
  * password
@@ -313,6 +314,8 @@ function placeOf(name: string, body: string, left: URLSearchParams, url: string)
     throw refuse(`a path on this machine, such as ${SCHEMES[name]!.form}`);
   const path = host === null ? body : host[2]!;
   if (path === '' || path === '/') throw refuse(`${SCHEMES[name]!.form}, with a path`);
+  // A shell does not replace it within a word, and a folder of that name is what nobody wants.
+  if (/^~(?:\/|$)/.test(path)) throw refuse('a path with the home folder spelt out instead of ~');
   try {
     return decodeURIComponent(path);
   } catch {

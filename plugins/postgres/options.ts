@@ -195,9 +195,19 @@ function placeOf(
 }
 
 function checkUrl(url: string | undefined): string {
-  const protocol = url !== undefined && URL.canParse(url) ? new URL(url).protocol : '';
-  if (protocol !== '' && /^postgres(?:ql)?:\/\//i.test(url!)) return url!;
+  // The driver takes an empty host, for a socket that a parameter names.
+  const parsed = url?.replace('@/', '@socket/') ?? '';
+  const protocol = URL.canParse(parsed) ? new URL(parsed).protocol : '';
+  const isPostgres = url !== undefined && /^postgres(?:ql)?:\/\//i.test(url);
+  if (isPostgres && protocol !== '') return url;
   // The text of a url may hold a password.
+  if (isPostgres)
+    throw expected(
+      'INVALID_OPTION',
+      '`url` of postgres',
+      'one host, a port up to 65535, and #, ? and / in its password written as %23, %3F and %2F',
+      'a url that cannot be parsed',
+    );
   throw expected(
     'INVALID_OPTION',
     '`url` of postgres',

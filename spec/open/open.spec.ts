@@ -80,6 +80,18 @@ describe('openStore', () => {
     await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
   });
 
+  it('leaves a socket, a host or a port that parameters name to the driver', async function () {
+    this.timeout(120_000);
+    const server = await sharedServer(this);
+    const { username, password, hostname, port, pathname } = new URL(server.url);
+    for (const user of [`${username}:${password}@`, `${username}:${password}@elsewhere.invalid:1`]) {
+      const schema = schemaName();
+      const url = `postgres://${user}${pathname}?host=${hostname}&port=${port}&schema=${schema}`;
+      await using(await openStore(url), async (store) => void (await store.append(buildEvents(2))));
+      await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
+    }
+  });
+
   it('refuses what names no store, and says what does', async () => {
     const bad = [
       './events',
@@ -90,7 +102,9 @@ describe('openStore', () => {
       'file:',
       'file://elsewhere/path',
       'file:./%zz',
+      'file:~/events',
       'sqlite:',
+      'sqlite:~/events.db',
       'postgres:db',
       'constructor:x',
       7,
