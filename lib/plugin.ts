@@ -58,6 +58,7 @@ export { decide, lookingUp } from './store/decide.ts';
 export { decideCommit } from './store/decide-commit.ts';
 export { FreeSpace } from './store/free-space.ts';
 export { LEASES, mustHold, toDocuments } from './store/documents.ts';
+export { hashInTurns } from './store/hash-in-turns.ts';
 export type { LookUps } from './store/gather-facts.ts';
 export type { Between } from './store/log-changes.ts';
 export { Lease } from './store/leases.ts';

@@ -1,4 +1,4 @@
-import { Slice, contentHash } from '../../lib/plugin.ts';
+import { Slice, contentHash, hashInTurns } from '../../lib/plugin.ts';
 import type { Range, RemovedRange } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import type { SqlRow } from './driver.ts';
@@ -88,15 +88,15 @@ export class Removal {
   }
 
   async #buryOne(row: SqlRow): Promise<void> {
-    const { event, isWhole } =
-      row['payload'] === null ? await this.#large(row['position'] as number) : await salvage(row);
-    bury(this.#connection, { ...event, hash: contentHash(event) });
+    const isLarge = row['payload'] === null;
+    const { event, isWhole } = isLarge ? await this.#large(row['position'] as number) : await salvage(row);
+    bury(this.#connection, { ...event, hash: isLarge ? await hashInTurns(event) : contentHash(event) });
     if (isWhole) removeKeys(this.#connection, this.#paths, event);
     // Nobody knows any more which keys a damaged one has.
     else this.#connection.run('DELETE FROM telltale_keys WHERE position = ?', [event.position]);
     this.#removed++;
     this.#bytes += row['bytes'] as number;
-    if (row['payload'] !== null) return;
+    if (!isLarge) return;
     this.#hasLarge = true;
     await turn();
   }
@@ -104,7 +104,7 @@ export class Removal {
   async #large(position: number): Promise<Salvaged> {
     const row = this.#connection.get(`SELECT ${WHOLE} FROM telltale_events WHERE position = ?`, [position])!;
     const salvaged = await salvage(row);
-    // To hash it takes as long again as to read it.
+    // To parse it has taken long enough for one turn.
     await turn();
     return salvaged;
   }
