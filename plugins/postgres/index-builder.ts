@@ -232,7 +232,7 @@ export class IndexBuilder {
     const session = connections.sessionOn(line.client);
     await session.query(`SET statement_timeout = ${BUILDING_MS}; SET lock_timeout = 0`);
     const { rows } = await session.query('SELECT pg_backend_pid(), pg_try_advisory_lock($1::bigint)', [
-      names.builderKey,
+      names.indexerKey,
     ]);
     line.pid = rows[0]![0]!;
     return rows[0]![1] === 't';

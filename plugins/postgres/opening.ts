@@ -5,9 +5,10 @@ import { MIGRATIONS, createIndex, createTables, wantedIndexes } from './ddl.ts';
 import type { Migrated } from './ddl.ts';
 import type { PgClient } from './driver.ts';
 import { inTurn } from './in-turn.ts';
-import { APPEND, TABLES } from './names.ts';
+import { APPEND, SEARCH_TABLES, TABLES } from './names.ts';
 import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
+import { createSearch, hasSearch } from './search.ts';
 
 export interface OpeningPort {
   readonly connections: Connections;
@@ -16,9 +17,17 @@ export interface OpeningPort {
   /** What a new log has an index of from the beginning; for any other, see `IndexBuilder`. */
   readonly index: readonly string[];
   readonly indexPayload: boolean | undefined;
+  /** Whether the log is to have tables of texts. */
+  readonly search: boolean;
   readonly create: boolean;
   readonly readOnly: boolean;
   readonly migrations?: Migrations<Migrated>;
+}
+
+export interface Opened {
+  /** How safe a commit is. */
+  readonly durability: Durability;
+  readonly hasSearch: boolean;
 }
 
 type Identified = Pick<OpeningPort, 'names' | 'readOnly' | 'migrations'>;
@@ -29,25 +38,28 @@ const MIGRATING_MS = 3_600_000;
 
 /**
  * Finds the log's tables as they should be, or makes them: all of it or nothing, in one transaction under a lock, so
- * that several processes may start at once. Answers how safe a commit is. Throws `STORE_PATH`, `STORE_VERSION`,
- * `STORE_CORRUPT`, `STORE_ACCESS`, `NOT_SUPPORTED`.
+ * that several processes may start at once. Throws `STORE_PATH`, `STORE_VERSION`, `STORE_CORRUPT`, `STORE_ACCESS`,
+ * `NOT_SUPPORTED`.
  */
-export async function openTables(port: OpeningPort): Promise<Durability> {
-  const { connections, names, partitions } = port;
+export async function openTables(port: OpeningPort): Promise<Opened> {
+  const { connections, names, partitions, search } = port;
   const durability = await checkServer(connections);
   if (port.readOnly) {
     if ((await identify(connections, port, await look(connections, names))) === undefined) throw missing(names);
-    await checkRights(connections, names, ['SELECT']);
-    return durability;
+    const isSearched = search && (await hasSearch(connections, names));
+    await checkRights(connections, tablesOf(names, isSearched), ['SELECT']);
+    return { durability, hasSearch: isSearched };
   }
   await checkWritable(connections);
   const version = await identify(connections, port, await look(connections, names));
-  if (version !== newestVersion(port.migrations ?? MIGRATIONS))
+  const isNewest = version === newestVersion(port.migrations ?? MIGRATIONS);
+  if (!isNewest || (search && !(await hasSearch(connections, names))))
     await inTurn(connections, names, (session, client) => build(session, client, port));
-  await checkRights(connections, names, ['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
+  const isSearched = await hasSearch(connections, names);
+  await checkRights(connections, tablesOf(names, isSearched), ['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
   await checkUse(connections, names);
   await partitions.upTo((await positionOf(connections, names)) + 1);
-  return durability;
+  return { durability, hasSearch: isSearched };
 }
 
 export async function positionOf(session: Pick<Session, 'query'>, names: Names): Promise<number> {
@@ -83,6 +95,7 @@ async function build(session: Session, client: PgClient, port: OpeningPort): Pro
     for (const index of wantedIndexes(names, port.index, port.indexPayload === true))
       await session.query(createIndex(names, index, true));
   } else await migrateTables(connections.sessionOn(client, MIGRATING_MS), port, version);
+  if (port.search && !(await hasSearch(session, names))) await session.query(createSearch(names));
   await partitions.make(session, (await positionOf(session, names)) + 1);
 }
 
@@ -178,14 +191,22 @@ async function checkUse(session: Pick<Session, 'query'>, names: Names): Promise<
 }
 
 /** Better now than with the first event. */
-async function checkRights(session: Pick<Session, 'query'>, names: Names, rights: readonly string[]): Promise<void> {
+async function checkRights(
+  session: Pick<Session, 'query'>,
+  tables: readonly string[],
+  rights: readonly string[],
+): Promise<void> {
   const { rows } = await session.query(
     `SELECT t.name FROM unnest($1::text[]) t (name)
      WHERE NOT (SELECT bool_and(has_table_privilege(t.name, r.wanted)) FROM unnest($2::text[]) r (wanted))`,
-    [TABLES.map((table) => names.of(table)), rights],
+    [tables, rights],
   );
   if (rows.length === 0) return;
   const what = rights.length === 1 ? 'read' : 'read and write';
   const text = `the user of the connection may not ${what} ${rows.map(([name]) => name).join(', ')}`;
   throw new TelltaleError('STORE_ACCESS', text);
+}
+
+function tablesOf(names: Names, isSearched: boolean): string[] {
+  return [...TABLES, ...(isSearched ? SEARCH_TABLES : [])].map((table) => names.of(table));
 }

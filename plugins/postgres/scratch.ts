@@ -4,7 +4,7 @@ import { Names, TABLES } from './names.ts';
 import { hasLog } from './opening.ts';
 import { parseOptions } from './options.ts';
 import type { PostgresOptions } from './options.ts';
-import { dropSearch } from './search.ts';
+import { searchDropping } from './search.ts';
 
 /** Whether there is a log at this place, and how far it goes; nothing is made. Throws `STORE_ACCESS`, `STORE_UNAVAILABLE`. */
 export function headOfLog(options: string | PostgresOptions): Promise<number | undefined> {
@@ -26,9 +26,10 @@ export function dropLog(options: string | PostgresOptions): Promise<void> {
     connections.transaction(async (session) => {
       await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [names.lockKey]);
       if (!(await hasLog(session, names))) return;
+      const search = await searchDropping(session, names);
       await session.query(`DROP TABLE ${TABLES.map((table) => names.of(table)).join(', ')} CASCADE`);
       await session.query(`DROP FUNCTION IF EXISTS ${names.append}`);
-      await dropSearch(session, names);
+      for (const text of search) await session.query(text);
       await session.query('SAVEPOINT log_dropped');
       await session.query(`DROP SCHEMA "${names.schema}"`).catch((error: unknown) => {
         // Something else is in it, or it is another's.

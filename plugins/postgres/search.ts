@@ -2,25 +2,23 @@ import { BLOCK_EVENT_BYTES, BLOCK_POSITIONS, BlockBuilder, entriesOf } from '../
 import type { BlockEvent, BlockSource, BlockStore, Clock, FoundEntry } from '../../lib/plugin.ts';
 import { bigintArray, textArray } from './arrays.ts';
 import type { Connections, Session } from './connections.ts';
-import { inTurn } from './in-turn.ts';
+import { SEARCH_TABLES } from './names.ts';
 import type { Names } from './names.ts';
 
 type Query = Pick<Session, 'query'>;
 
-const lock = (names: Names, which: bigint): string => String(BigInt.asIntN(64, BigInt(names.lockKey) ^ which));
-/** Under it blocks are written and forgotten; another one than that of the tables, which appends wait for. */
-const lockKey = (names: Names): string => lock(names, 1n);
-/** Whoever has it reads what is to be written; the others leave it to him. */
-const builderKey = (names: Names): string => lock(names, 2n);
 /** Events that are read, and entries that are written, in one go. */
 const ROWS = 16;
 const ENTRIES = 16_384;
+/** A trigger of the events, by which a log knows its tables. */
+const FORGETS = 'search_removed';
 
 /**
  * Blocks of trigrams, see `text-blocks.ts`. Triggers take a block out with the first event of it that is removed or
  * rewritten, whoever does it: nothing of that event stays legible. They wait for a block that is just being written.
+ * Making them waits for whoever writes events just then.
  */
-function tablesOf(names: Names): string {
+export function createSearch(names: Names): string {
   const [events, blocks, search] = ['events', 'search_blocks', 'search'].map((name) => names.of(name));
   const forget = names.of('search_forget');
   const trigger = (name: string, when: string): string =>
@@ -41,45 +39,39 @@ DECLARE
 BEGIN
   SELECT array_agg(DISTINCT ((g.position - 1) / ${BLOCK_POSITIONS})::int) INTO changed FROM gone g;
   IF changed IS NOT NULL THEN
-    PERFORM pg_advisory_xact_lock(${lockKey(names)});
+    PERFORM pg_advisory_xact_lock(${names.searchKey});
     DELETE FROM ${blocks} WHERE block = ANY (changed);
     DELETE FROM ${search} WHERE block = ANY (changed);
   END IF;
   RETURN NULL;
 END
 $forget$;
-${trigger('search_removed', 'DELETE')}
+${trigger(FORGETS, 'DELETE')}
 ${trigger('search_rewritten', 'UPDATE')}`;
 }
 
-/** Makes the tables where they are missing: the triggers wait for whoever writes events just then. */
-export async function createSearch(connections: Connections, names: Names): Promise<void> {
-  if (await hasSearch(connections, names)) return;
-  await inTurn(connections, names, async (session) => {
-    if (!(await hasSearch(session, names))) await session.query(tablesOf(names));
-  });
-}
-
-/** With the log, in the transaction that drops it. The tables are ours where the function made with them is there. */
-export async function dropSearch(session: Query, names: Names): Promise<void> {
-  const forget = names.of('search_forget');
-  const { rows } = await session.query('SELECT to_regproc($1) IS NOT NULL', [forget]);
-  if (rows[0]![0] !== 't') return;
-  await session.query(`DROP TABLE IF EXISTS ${names.of('search_blocks')}, ${names.of('search')}`);
-  await session.query(`DROP FUNCTION ${forget}`);
+/** What goes with the log, in the transaction that drops it; nothing where the tables of these names are not its own. */
+export async function searchDropping(session: Query, names: Names): Promise<readonly string[]> {
+  if (!(await hasSearch(session, names))) return [];
+  const tables = SEARCH_TABLES.map((table) => names.of(table)).join(', ');
+  return [`DROP TABLE IF EXISTS ${tables}`, `DROP FUNCTION IF EXISTS ${names.of('search_forget')}`];
 }
 
 /** A partition that is dropped as a whole tells no trigger. Blocks that reach beyond it are written anew. */
 export async function forgetRange(session: Query, names: Names, from: number, to: number): Promise<void> {
   if (!(await hasSearch(session, names))) return;
-  await session.query(`SELECT pg_advisory_xact_lock(${lockKey(names)})`);
+  await session.query(`SELECT pg_advisory_xact_lock(${names.searchKey})`);
   const range = [Math.floor((from - 1) / BLOCK_POSITIONS), Math.floor((to - 1) / BLOCK_POSITIONS)];
-  for (const table of ['search_blocks', 'search'])
+  for (const table of SEARCH_TABLES)
     await session.query(`DELETE FROM ${names.of(table)} WHERE block BETWEEN $1 AND $2`, range);
 }
 
+/** Whether the log has tables of texts. Others of these names are another program's, which no query may touch. */
 export async function hasSearch(session: Query, names: Names): Promise<boolean> {
-  const { rows } = await session.query('SELECT to_regclass($1) IS NOT NULL', [names.of('search')]);
+  const { rows } = await session.query(
+    'SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = $2)',
+    [names.of('events'), names.plain(FORGETS)],
+  );
   return rows[0]![0] === 't';
 }
 
@@ -137,10 +129,10 @@ export function searchBuilder({ connections, names, clock }: SearchPort): BlockB
 async function writeBlock(session: Session, names: Names, block: number): Promise<boolean> {
   const lastChange = `SELECT coalesce(max(serial), 0) FROM ${names.of('changes')}`;
   const ask = async (text: string): Promise<string> => (await session.query(text)).rows[0]![0]!;
-  if ((await ask(`SELECT pg_try_advisory_xact_lock(${builderKey(names)})`)) !== 't') return false;
+  if ((await ask(`SELECT pg_try_advisory_xact_lock(${names.searcherKey})`)) !== 't') return false;
   const serial = await ask(lastChange);
   const entries = await entriesOf(eventsOf(session, names, block));
-  if ((await ask(`SELECT pg_try_advisory_xact_lock(${lockKey(names)})`)) !== 't') return false;
+  if ((await ask(`SELECT pg_try_advisory_xact_lock(${names.searchKey})`)) !== 't') return false;
   // What was removed or rewritten meanwhile is read again.
   if ((await ask(lastChange)) !== serial) return false;
   const blocks = `INSERT INTO ${names.of('search_blocks')} VALUES ($1) ON CONFLICT DO NOTHING`;

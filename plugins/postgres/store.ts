@@ -47,7 +47,7 @@ import { openTables } from './opening.ts';
 import type { ParsedOptions } from './options.ts';
 import { Partitions } from './partitions.ts';
 import { Reader } from './reader.ts';
-import { createSearch, hasSearch, searchBuilder } from './search.ts';
+import { searchBuilder } from './search.ts';
 import { isIn, transactionOf } from './transactions.ts';
 import { Watcher } from './watcher.ts';
 
@@ -158,12 +158,11 @@ export class PostgresStore extends AbstractStore {
       await this.#connections.open();
       const port = { connections: this.#connections, names: this.#names, partitions: this.#partitions };
       this.#partitions.forget();
-      this.#durability = await openTables({ ...this.#options, ...port });
+      const opened = await openTables({ ...this.#options, ...port });
+      this.#durability = opened.durability;
       await this.#log.start();
-      const isSearched = search && !readOnly;
-      if (isSearched) await createSearch(this.#connections, this.#names);
-      this.#reader.searches(search && (isSearched || (await hasSearch(this.#connections, this.#names))));
-      this.#texts = isSearched ? searchBuilder({ ...port, clock: this.clock }) : undefined;
+      this.#reader.searches(search && opened.hasSearch);
+      this.#texts = search && !readOnly ? searchBuilder({ ...port, clock: this.clock }) : undefined;
       this.#indexes = this.#indexed();
       // Last, because it goes on in the background: an opening that fails leaves nobody at work and no new index.
       await this.#indexes.start();

@@ -76,7 +76,7 @@ export class WholeIndexes {
     const { connections, names } = this.#port;
     await connections.transaction(async (session) => {
       await session.query(`SET LOCAL lock_timeout = ${lockMs}`);
-      const { rows } = await session.query('SELECT pg_try_advisory_xact_lock($1::bigint)', [names.builderKey]);
+      const { rows } = await session.query('SELECT pg_try_advisory_xact_lock($1::bigint)', [names.indexerKey]);
       if (rows[0]![0] === 't') await work(session);
     });
   }

@@ -272,7 +272,7 @@ describe('postgres: an index that is new to a log', function () {
   it('is left to whoever builds already', async () => {
     const names = new Names(schema, '');
     const before = await parts();
-    await hold(`SELECT pg_advisory_lock(${names.builderKey})`);
+    await hold(`SELECT pg_advisory_lock(${names.indexerKey})`);
     const store = made();
     await store.open();
     expect(await parts()).to.deep.equal(before);

@@ -49,7 +49,7 @@ describe('postgres: a log of an older version', function () {
     const names = new Names(schema, '');
     const partitions = new Partitions(connections, names, 1_000);
     const options = { index: [], indexPayload: undefined, create: true, readOnly };
-    await openTables({ connections, names, partitions, migrations, ...options });
+    await openTables({ connections, names, partitions, migrations, search: false, ...options });
   }
 
   /** All of them have found the older version before one of them may begin. */
