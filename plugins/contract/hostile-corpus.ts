@@ -15,6 +15,8 @@ export const HOSTILE_STRINGS: readonly string[] = [
   '\u0001\u0008\u001b[31m\u007f\u0085',
   '\u2028\u2029\ufeff\u200b\u202e',
   '\ufffd\uffff\u{10ffff}👩‍👩‍👧é',
+  // In no normal form: composed, decomposed, and one that each form writes in another way.
+  '\u00e9 e\u0301 \u212b \u1e9b\u0323 \ufb01',
   SQL,
   HTML,
   '__proto__',

@@ -40,6 +40,7 @@ const BREAKS: Readonly<Record<string, PromiseName>> = {
   'gap between pages': 'P5',
   'too narrow pushdown': 'P10',
   'reordered keys': 'P10',
+  'normalised texts': 'P10',
   'history that readers can change': 'P9',
   'no sync': 'P1',
   'feed gaps': 'P5',

@@ -259,6 +259,13 @@ class RemovesAllThereIs extends Healthy {
   }
 }
 
+class ComposesTexts extends Healthy {
+  protected override async _read(query: PageQuery): Promise<Page> {
+    const page = await super._read(query);
+    return { ...page, events: JSON.parse(JSON.stringify(page.events).normalize('NFC')) as StoredEvent[] };
+  }
+}
+
 class MixesTypesOfKeys extends Healthy {
   protected override async _read(query: PageQuery): Promise<Page> {
     const page = await super._read(query);
@@ -330,6 +337,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
   broken(SkipsBetweenPages, 'gap between pages', 'answers pages that meet without gap or overlap'),
   broken(HidesOldTimes, 'too narrow pushdown', 'narrows by id, type, entity, correlation, cause and time'),
   broken(ReordersKeys, 'reordered keys', 'gives back every plain payload and metadata exactly'),
+  broken(ComposesTexts, 'normalised texts', 'gives back every plain payload and metadata exactly'),
   broken(SharesHistory, 'history that readers can change', 'lets no reader change history'),
   broken(NotDurable, 'no sync', 'goes on where it was when it is opened anew'),
   broken(FeedsTwice, 'feed duplicates', 'feeds every commit in position order, each event once'),
