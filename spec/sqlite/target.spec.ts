@@ -288,6 +288,23 @@ withEachDriver((driver: DriverName) => {
     const typesOf = async (): Promise<readonly string[]> =>
       (await bus.query({})).events.map((event) => `${event.type} ${JSON.stringify(event.payload)}`);
 
+    /** Two events for one that adds each, and then does as `then` says; none is tried again. */
+    const handleTwo = async (then: (event: StoredEvent, put: Bus['publish']) => unknown): Promise<void> => {
+      await open('log.db', logAt('log.db'));
+      const consumer = bus.consume(
+        'views',
+        'a',
+        (event, context) => {
+          add(event, context);
+          void then(event, context.publish);
+        },
+        { checkpointIn: target, retry: false },
+      );
+      await bus.publish('a', 1);
+      await bus.publish('a', 2);
+      await consumer.caughtUp();
+    };
+
     beforeEach(() => (folder = mkdtempSync(join(quickFolder(), 'telltale-sqlite-join-'))));
     afterEach(async () => {
       await bus.close();
@@ -352,19 +369,7 @@ withEachDriver((driver: DriverName) => {
     });
 
     it('fails the handler where the log refuses it', async () => {
-      await open('log.db', logAt('log.db'));
-      const consumer = bus.consume(
-        'views',
-        'a',
-        (event, context) => {
-          add(event, context);
-          void context.publish('b', 1, { entity: 'e/1', expect: 'none' });
-        },
-        { checkpointIn: target, retry: false },
-      );
-      await bus.publish('a', 1);
-      await bus.publish('a', 2);
-      await consumer.caughtUp();
+      await handleTwo((_, put) => put('b', 1, { entity: 'e/1', expect: 'none' }));
       expect(await typesOf())
         .to.include('b 1')
         .and.to.include('a 2');
@@ -384,20 +389,10 @@ withEachDriver((driver: DriverName) => {
             .commit({ expect: -1 as number })
             .catch(() => undefined),
       ]) {
-        await open('log.db', logAt('log.db'));
-        const consumer = bus.consume(
-          'views',
-          'a',
-          (event, context) => {
-            add(event, context);
-            void context.publish('c', 1);
-            if (event.payload === 1) void publishBadly(context.publish);
-          },
-          { checkpointIn: target, retry: false },
-        );
-        await bus.publish('a', 1);
-        await bus.publish('a', 2);
-        await consumer.caughtUp();
+        await handleTwo(({ payload }, put) => {
+          void put('c', 1);
+          if (payload === 1) void publishBadly(put);
+        });
         expect((await typesOf()).filter((type) => !type.startsWith('$'))).to.deep.equal(['a 1', 'a 2', 'c 1']);
         expect(await seenBy(target)).to.deep.equal([2]);
         expect(await bus.deadLetters.list()).to.not.deep.equal([]);
