@@ -38,7 +38,9 @@ export interface CopyReport {
  *
  * @param to empty, or an earlier copy of `from`
  * @throws `STORE_OCCUPIED` when the target holds other events, `NOT_SUPPORTED` when it cannot take over a log,
- * `STORE_CORRUPT` when the source misses a position or has a damaged event, `ABORTED`, `INVALID_OPTION`, what `map` throws
+ * `STORE_CORRUPT` when the source misses a position or has a damaged event, `ABORTED`, `INVALID_OPTION`, what `map` throws;
+ * for what it answers `IMPORT_REFUSED` (an id or entity that is another event's) and what admission refuses (`PAYLOAD_…`,
+ * `INVALID_…`)
  */
 export async function copyStore(from: Store, to: Store, options: CopyOptions = {}): Promise<CopyReport> {
   const checked = checkOptions(options);

@@ -14,8 +14,8 @@ export type { PostgresTransaction } from './transactions.ts';
  * A log of events in a PostgreSQL database, for any number of processes.
  *
  * @param options a url, or more; without either the url in `DATABASE_URL`
- * @throws `INVALID_OPTION` at once; `STORE_ACCESS`, `STORE_PATH`, `STORE_VERSION`, `STORE_UNAVAILABLE`, `NOT_SUPPORTED`
- * from `open`
+ * @throws `INVALID_OPTION` at once; `STORE_ACCESS`, `STORE_PATH`, `STORE_VERSION`, `STORE_CORRUPT`, `STORE_UNAVAILABLE`,
+ * `NOT_SUPPORTED` from `open`
  */
 export function postgres(options?: string | PostgresOptions): PostgresStore {
   return new PostgresStore(parseOptions(options, process.env['DATABASE_URL']));
