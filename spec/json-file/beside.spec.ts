@@ -158,11 +158,13 @@ describe('json-file: a reader beside sweeps', () => {
             events.map(({ id }) => id),
             `before step ${nth}`,
           ).to.deep.equal(kept);
-          if (interruption.happened) happened++;
           interruption.disarm();
           await reader.head();
           expect(await idsOf(reader), `after step ${nth}`).to.deep.equal(await idsOf(writer));
           await Promise.all([reader.close(), writer.close()]);
+          // The reader takes fewer such steps.
+          if (!interruption.happened) break;
+          happened++;
         }
         expect(happened).to.be.greaterThan(0);
       });

@@ -110,7 +110,7 @@ describe('json-file: removal', () => {
 
   for (const compress of [false, true]) {
     it(`leaves each segment as it was or as it shall be when it dies at any step, ${compress ? 'packed' : 'plain'}`, async () => {
-      const seen = await dieAtEach(compress, 5);
+      const seen = await dieAtEach(compress, 7);
       expect([50, 36, 29, 13, 12]).to.include.members([...seen]);
       expect(seen.has(50) && seen.has(12) && seen.size > 2).to.equal(true);
     });

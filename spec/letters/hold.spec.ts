@@ -7,7 +7,7 @@ import { memory } from '../../plugins/memory/index.ts';
 import { buildEvent } from '../support/event-builder.ts';
 import { longestHoldMs } from '../support/loop-hold.ts';
 
-const LETTERS = 60_000;
+const LETTERS = 40_000;
 const SETTLED = 10_000;
 const HOLD_MS = 20;
 
