@@ -8,6 +8,14 @@ import type { Chapter, StoreTest, Test } from './harness.ts';
 /** Later than anything the contract's clock says. */
 const STORED_AT = Date.UTC(2026, 5, 1);
 const REASON = 'elsewhere';
+/** Removed one after another, and the ends of what is asked: within, at and over those of the ranges, and beside them. */
+const LONG_GONE = [
+  { from: 6, to: 15 },
+  { from: 16, to: 17 },
+  { from: 22, to: 29 },
+] as const;
+const FIRSTS = [1, 6, 9, 16, 18, 25] as const;
+const LASTS = [5, 6, 12, 17, 20, 24, 30, Infinity] as const;
 
 /** For stores that declare `import`. */
 export const takingOver: Chapter = (all) => {
@@ -148,6 +156,21 @@ export const takingOver: Chapter = (all) => {
         (await now.tombstones({ from: 1, to: 5 }, 2)).map(({ position }) => position),
         [2, 3],
       );
+    });
+  });
+
+  test('lists of removed ranges what lies between two positions, as much as is asked for', async (given) => {
+    await given.store.append(buildEvents(30));
+    for (const range of LONG_GONE) await given.store.remove([range], REASON);
+    const gone = upTo(30).filter((position) => LONG_GONE.some(({ from, to }) => from <= position && position <= to));
+    await given.nowAndReopened(async (now) => {
+      for (const range of FIRSTS.flatMap((from) => LASTS.map((to) => ({ from, to })))) {
+        const wanted = gone.filter((position) => range.from <= position && position <= range.to);
+        for (const limit of [0, 3, 100]) {
+          const left = (await now.tombstones(range, limit)).map(({ position }) => position);
+          assert.deepEqual(left, wanted.slice(0, limit), `${limit} of those from ${range.from} to ${range.to}`);
+        }
+      }
     });
   });
 

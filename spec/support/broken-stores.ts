@@ -15,6 +15,7 @@ import type {
   StoreSize,
   StoredDocument,
   StoredEvent,
+  Tombstone,
 } from '../../lib/plugin.ts';
 import { MemoryStore } from '../../plugins/memory/memory-store.ts';
 import { parseOptions } from '../../plugins/memory/options.ts';
@@ -305,6 +306,20 @@ class TakesOverWithoutReasons extends Healthy {
   }
 }
 
+class TellsRangesWhole extends Healthy {
+  protected override async _tombstones(range: Range, limit: number): Promise<readonly Tombstone[]> {
+    const gone = await this._removed(range);
+    return super._tombstones({ from: gone[0]?.from ?? range.from, to: gone.at(-1)?.to ?? range.to }, limit);
+  }
+}
+
+class TellsRangesFromTheirStart extends Healthy {
+  protected override async _tombstones(range: Range, limit: number): Promise<readonly Tombstone[]> {
+    const first = (await this._removed(range)).find(({ from }) => from >= range.from);
+    return first === undefined ? [] : super._tombstones({ ...range, from: first.from }, limit);
+  }
+}
+
 class DropsQueueOnClose extends Healthy {
   #closing = false;
 
@@ -380,6 +395,16 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     TakesOverWithoutReasons,
     'holes made in taking over',
     'takes over slice behind slice, and makes one log of them',
+  ),
+  broken(
+    TellsRangesWhole,
+    'tombstones beside the range',
+    'lists of removed ranges what lies between two positions, as much as is asked for',
+  ),
+  broken(
+    TellsRangesFromTheirStart,
+    'tombstones of begun ranges lost',
+    'lists of removed ranges what lies between two positions, as much as is asked for',
   ),
   broken(
     DropsQueueOnClose,
