@@ -254,15 +254,16 @@ describe('postgres: an index that is new to a log', function () {
   });
 
   it('of texts waits for whoever writes, lets appends go first, and is told as unavailable after the timeout', async () => {
-    const other = made({});
+    const other = made({ timeout: '10m' });
     await other.open();
     await hold(`DELETE FROM ${schema}.events WHERE position < 0`);
-    const store = made({ search: true, timeout: '30s' });
+    const store = made({ search: true, timeout: '10m' });
     const opening = store.open();
     const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1`;
     while ((await ask(stores.server, waiting, [`%"${schema}"%TRIGGER%`])).length === 0);
     const appended = other.append([buildEvent()]);
-    expect(await endsWithin(5, appended)).to.equal(true);
+    // Else it would wait for as long as the opening does.
+    expect(await endsWithin(20, appended)).to.equal(true);
     expect((await rejectionOf(made({ search: true, timeout: '1s' }).open())).code).to.equal('STORE_UNAVAILABLE');
     await release();
     await opening;
@@ -303,7 +304,7 @@ describe('postgres: an index that is new to a log', function () {
     await store.open();
     await untilBuilding();
     proxy.stall();
-    expect(await endsWithin(2, store.close())).to.equal(true);
+    expect(await endsWithin(4, store.close())).to.equal(true);
     await proxy.close();
   });
 
@@ -328,7 +329,7 @@ describe('postgres: an index that is new to a log', function () {
     const builder = new IndexBuilder(port);
     await builder.start();
     await connected;
-    expect(await endsWithin(2, builder.stop())).to.equal(true);
+    expect(await endsWithin(4, builder.stop())).to.equal(true);
     await connections.close();
     await builder.idle();
     await proxy.close();

@@ -7,6 +7,7 @@ import type { PostgresOptions, PostgresStore } from '../../plugins/postgres/inde
 import { buildEvent } from '../support/event-builder.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { ask } from '../support/postgres-server.ts';
+import { openSurely } from './fault-runs.ts';
 import { Stores } from './stores.ts';
 
 const stores = new Stores();
@@ -128,7 +129,7 @@ describe('postgres: refusals', function () {
 
     it('leaves nothing at the server that waits for what nobody waits for', async () => {
       const store = shared({ timeout: 2_000 });
-      await store.open();
+      await openSurely(store);
       const schema = stores.schemaOf(store);
       const blocker = await pool.connect();
       try {
