@@ -19,7 +19,7 @@ import { root } from '../support/root.ts';
 
 /** What is not the contract, which has its specs for each store, and a little of that. */
 const BRIEFLY = (name: string): boolean =>
-  /^(?:gap test|kill test|gives back every plain|never uses a position)/.test(name);
+  /^(?:gap test|kill test|fence test|gives back every plain|never uses a position)/.test(name);
 
 function subjectOf(create: () => Store): Subject {
   return {
@@ -127,6 +127,18 @@ describe('telltale verify', function () {
       const { breaches } = await verifyStore(subject, { events: 400, only: (name) => name === 'gap test' });
       expect(breaches.map(({ promise }) => promise)).to.deep.equal(['P5']);
       expect(breaches[0]!.message).to.match(/^a reader /);
+    } finally {
+      delete process.env['TELLTALE_SPEC_FAULT'];
+    }
+  });
+
+  it('finds a store that is shared and compares a fence before it writes', async () => {
+    process.env['TELLTALE_SPEC_FAULT'] = 'unfenced';
+    try {
+      const subject = await subjectAt(join(import.meta.dirname, 'forgetful-store.js'), undefined);
+      const { breaches } = await verifyStore(subject, { only: (name) => name === 'fence test' });
+      expect(breaches.map(({ promise }) => promise)).to.deep.equal(['P7']);
+      expect(breaches[0]!.message).to.match(/^a holder of epoch \d+ changed a document when epoch \d+ was given out$/);
     } finally {
       delete process.env['TELLTALE_SPEC_FAULT'];
     }

@@ -10,6 +10,7 @@ const { bin, exports } = JSON.parse(readFileSync('package.json', 'utf8'));
 const SCRIPTS = [
   'examples/team/chaos-reader',
   'examples/team/reader',
+  'plugins/cli/verify/fence-child',
   'plugins/cli/verify/gap-child',
   'plugins/cli/verify/kill-child',
 ];

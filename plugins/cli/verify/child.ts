@@ -33,7 +33,7 @@ export function endChildren(): void {
 
 /** Starts a script of `plugins/cli/verify`; `answered` hears how many answers it had. */
 export function startChild(
-  script: 'gap-child' | 'kill-child',
+  script: 'fence-child' | 'gap-child' | 'kill-child',
   words: readonly string[],
   answered: (answers: number) => void,
 ): Child {

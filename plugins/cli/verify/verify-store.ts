@@ -3,6 +3,7 @@ import { TelltaleError, isTelltaleError, systemClock } from '../../../lib/plugin
 import type { Store, StoreSupports } from '../../../lib/plugin.ts';
 import { Broken } from './broken.ts';
 import { endChildren } from './child.ts';
+import { fenceTest } from './fence-test.ts';
 import { gapTest } from './gap-test.ts';
 import { killTest } from './kill-test.ts';
 import { promiseOf } from './promises.ts';
@@ -134,7 +135,7 @@ async function supportsOf(subject: Subject): Promise<StoreSupports> {
 
 function ownTests(
   subject: Subject,
-  { durability }: StoreSupports,
+  { durability, shared }: StoreSupports,
   { kills, events }: { readonly kills: number; readonly events: number },
   books: Books,
 ): readonly DefinedTest[] {
@@ -173,11 +174,25 @@ function ownTests(
       });
     },
   };
-  return [gaps, killing];
+  const fencing: DefinedTest = {
+    chapter: 'fence test',
+    name: 'fence test',
+    timeoutMs: 60_000,
+    body: async ({ skip }) => {
+      if (!shared) return skip('only one process may write');
+      await using(async (specimen) =>
+        books.see(
+          'P7',
+          `fence test: a lease changed hands ${await fenceTest(specimen)} times, no earlier holder wrote`,
+        ),
+      );
+    },
+  };
+  return [gaps, killing, fencing];
 }
 
 /** Which promise the tests that are not of the contract prove. */
-const OWN: Readonly<Record<string, PromiseName>> = { 'gap test': 'P5', 'kill test': 'P1' };
+const OWN: Readonly<Record<string, PromiseName>> = { 'gap test': 'P5', 'kill test': 'P1', 'fence test': 'P7' };
 
 class Books {
   readonly breaches: Breach[] = [];
