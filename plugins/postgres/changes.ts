@@ -157,7 +157,7 @@ export class Changes {
    */
   async #drop({ name, from, end }: Partition, ranges: readonly Range[], why: Why): Promise<boolean> {
     const { connections, names } = this.#port;
-    const table = `"${names.schema}"."${name}"`;
+    const table = names.inSchema(name);
     const dropping = connections.transaction(async (session) => {
       await this.#begin(session, why.fence);
       const { rows: there } = await session.query('SELECT to_regclass($1)', [table]);

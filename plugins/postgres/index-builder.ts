@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { toError } from '../../lib/plugin.ts';
+import { expected, toError } from '../../lib/plugin.ts';
 import type { Clock } from '../../lib/plugin.ts';
 import type { Connections, Session } from './connections.ts';
 import type { WantedIndex } from './ddl.ts';
@@ -26,8 +26,11 @@ interface Gap {
   readonly partition: string;
   /** What its part is called. */
   readonly part: string;
-  /** What there is of it: that of a `whole` one is to be attached. `later`: there is nothing to attach it to yet. */
-  readonly state: 'later' | 'none' | 'broken' | 'whole';
+  /**
+   * What there is of it: that of a `whole` one is to be attached. `later`: there is nothing to attach it to yet. `taken`:
+   * another program has something of that name.
+   */
+  readonly state: 'later' | 'none' | 'broken' | 'whole' | 'taken';
 }
 
 interface Line {
@@ -155,29 +158,45 @@ export class IndexBuilder {
   async #close(gap: Gap): Promise<void> {
     const { names } = this.#port;
     const [index, part] = [names.inSchema(gap.index), names.inSchema(gap.part)];
-    if (gap.state === 'broken') await this.#briefly(`DROP INDEX ${part}`);
+    if (gap.state === 'taken')
+      throw expected('STORE_PATH', part, `no relation but an index of ${gap.partition}`, "another program's");
+    if (gap.state === 'broken') await this.#dropBroken(gap);
     if (gap.state !== 'whole') await this.#create(gap);
-    await this.#briefly(`ALTER INDEX ${index} ATTACH PARTITION ${part}`);
+    await this.#briefly((session) => session.query(`ALTER INDEX ${index} ATTACH PARTITION ${part}`));
   }
 
-  async #create({ index, partition, part }: Gap): Promise<void> {
+  async #create(gap: Gap): Promise<void> {
     const { connections, names, wanted } = this.#port;
+    const { index, partition, part } = gap;
     const { definition } = wanted.find(({ name }) => name === index)!;
     const session = connections.sessionOn(this.#line!.client, BUILDING_MS);
     try {
       await session.query(`CREATE INDEX CONCURRENTLY "${part}" ON ${names.inSchema(partition)} ${definition}`);
     } catch (error) {
       // Else it would be kept up to date for nobody until somebody comes to build it.
-      if (isRefusal(error)) await this.#briefly(`DROP INDEX IF EXISTS ${names.inSchema(part)}`).catch(() => undefined);
+      if (isRefusal(error)) await this.#dropBroken(gap).catch(() => undefined);
       else await this.#hangUp();
       throw error;
     }
   }
 
-  async #briefly(text: string): Promise<void> {
+  /** What has that name may have come from elsewhere meanwhile. */
+  async #dropBroken({ partition, part }: Gap): Promise<void> {
+    const { names } = this.#port;
+    const index = names.inSchema(part);
+    await this.#briefly(async (session) => {
+      const { rows } = await session.query(
+        `SELECT 1 FROM pg_index WHERE indexrelid = to_regclass($1) AND indrelid = to_regclass($2) AND NOT indisvalid`,
+        [index, names.inSchema(partition)],
+      );
+      if (rows.length > 0) await session.query(`DROP INDEX ${index}`);
+    });
+  }
+
+  async #briefly(work: (session: Session) => Promise<unknown>): Promise<void> {
     await this.#port.connections.transaction(async (session) => {
       await session.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
-      await session.query(text);
+      await work(session);
     });
   }
 
@@ -195,6 +214,7 @@ export class IndexBuilder {
       `SELECT w.name, t.relname, w.part || substr(t.relname, $3::int), CASE
          WHEN $4::bool OR i.oid IS NULL THEN 'later'
          WHEN own.oid IS NULL THEN 'none'
+         WHEN x.indexrelid IS NULL THEN 'taken'
          WHEN NOT x.indisvalid THEN 'broken'
          ELSE 'whole'
        END
@@ -203,7 +223,7 @@ export class IndexBuilder {
        JOIN pg_class t ON t.oid = h.inhrelid
        LEFT JOIN pg_class i ON i.relname = w.name AND i.relnamespace = t.relnamespace
        LEFT JOIN pg_class own ON own.relname = w.part || substr(t.relname, $3::int) AND own.relnamespace = t.relnamespace
-       LEFT JOIN pg_index x ON x.indexrelid = own.oid
+       LEFT JOIN pg_index x ON x.indexrelid = own.oid AND x.indrelid = t.oid
        WHERE NOT EXISTS (
          SELECT FROM pg_inherits a JOIN pg_index p ON p.indexrelid = a.inhrelid
          WHERE a.inhparent = i.oid AND p.indrelid = t.oid AND p.indisvalid)

@@ -7,6 +7,7 @@ import type { PgClient } from './driver.ts';
 import { inTurn } from './in-turn.ts';
 import { APPEND, SEARCH_TABLES, TABLES } from './names.ts';
 import type { Names } from './names.ts';
+import { actAsOwner } from './owner.ts';
 import type { Partitions } from './partitions.ts';
 import { createSearch, hasSearch } from './search.ts';
 
@@ -86,6 +87,7 @@ async function checkServer(session: Pick<Session, 'query'>): Promise<Durability>
 async function build(session: Session, client: PgClient, port: OpeningPort): Promise<void> {
   const { names, partitions, connections } = port;
   const version = await identify(session, port, await look(session, names));
+  if (version !== undefined) await actAsOwner(session, names);
   if (version === undefined) {
     if (!port.create) throw missing(names);
     // Asking first: who may not make schemas may still use one that is there.
@@ -178,13 +180,16 @@ async function checkUse(session: Pick<Session, 'query'>, names: Names): Promise<
   if (made.length === 0)
     throw new TelltaleError('STORE_CORRUPT', `the log in schema ${names.schema} has lost its function ${names.append}`);
   const { rows } = await session.query(
-    `SELECT has_schema_privilege($1, 'CREATE'), pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = $2::regclass`,
+    `SELECT r.rolname, has_schema_privilege(r.oid, $1, 'CREATE'), pg_has_role(r.oid, 'USAGE') AND pg_has_role(r.oid,
+       CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END)
+     FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE c.oid = $2::regclass`,
     [names.schema, names.of('events')],
   );
+  const [owner, mayCreate, isOwner] = rows[0]!;
   const lacking = [
     ...(made.some(([, may]) => may === 't') ? [] : [`EXECUTE on function ${names.append}`]),
-    ...(rows[0]![0] === 't' ? [] : [`CREATE on schema ${names.schema}, for new partitions`]),
-    ...(rows[0]![1] === 't' ? [] : [`a role that owns ${names.of('events')}, for new partitions`]),
+    ...(isOwner === 't' ? [] : [`the role ${owner}, which owns ${names.of('events')}, for new partitions`]),
+    ...(mayCreate === 't' ? [] : [`CREATE on schema ${names.schema} for the role ${owner}, for new partitions`]),
   ];
   if (lacking.length === 0) return;
   throw new TelltaleError('STORE_ACCESS', `the user of the connection lacks ${lacking.join(', and ')}`);

@@ -1,5 +1,6 @@
 import type { Connections, Session } from './connections.ts';
 import type { Names } from './names.ts';
+import { actAsOwner } from './owner.ts';
 
 /** Positions from `from`, and below `end`. */
 export interface Partition {
@@ -93,9 +94,10 @@ export class Partitions {
     return partitions.toSorted((a, b) => a.from - b.from);
   }
 
-  /** Takes the lock; answers from where on there are no partitions. */
+  /** Takes the lock and the owner's role; answers from where on there are no partitions. */
   async #begin(session: Session): Promise<number> {
     await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [this.#names.lockKey]);
+    await actAsOwner(session, this.#names);
     const known = await this.list(session);
     const { rows } = await session.query(`SELECT position FROM ${this.#names.of('counter')}`);
     return known.reduce((highest, partition) => Math.max(highest, partition.end), Number(rows[0]![0]) + 1);

@@ -72,7 +72,7 @@ const RIGHTS: readonly (readonly [title: string, hasLog: boolean, grants: readon
     'may make no partitions',
     true,
     [USAGE, 'GRANT ALL ON ALL TABLES IN SCHEMA s TO r'],
-    'lacks CREATE on schema s, for new partitions, and a role that owns "s"."events"',
+    ', which owns "s"."events", for new partitions',
   ],
 ];
 

@@ -20,7 +20,6 @@ const DAMAGED: Readonly<Record<string, (schema: string) => string>> = {
   'no function': (s) => `DROP FUNCTION ${s}.append_1`,
 };
 const LACKING: Readonly<Record<string, (schema: string, role: string) => string>> = {
-  CREATE: (s, role) => `REVOKE CREATE ON SCHEMA ${s} FROM ${role}`,
   EXECUTE: (s) => `REVOKE EXECUTE ON FUNCTION ${s}.append_1 FROM PUBLIC`,
   owns: () => '',
   default_transaction_read_only: (_, role) => `ALTER ROLE ${role} SET default_transaction_read_only = on`,

@@ -16,6 +16,7 @@ const stores = new Stores();
 /** Long enough for a busy machine to answer within. */
 const TIMEOUT_MS = 3_000;
 const ignore = (): void => undefined;
+const run = (sql: string): Promise<unknown> => ask(stores.server, sql);
 const PATH = 'payload.lane';
 const INDEXED = { index: [PATH], indexPayload: true } as const;
 const QUERY = { where: { [PATH]: 'l-3' }, after: 0, through: Infinity, descending: false, limit: 100 } as const;
@@ -226,6 +227,21 @@ describe('postgres: an index that is new to a log', function () {
     await ask(stores.server, `CREATE INDEX "payload_of_mine" ON ${schema}.events_17 (length(payload))`);
     await made({ indexPayload: false }).open();
     expect([...(await parts()).keys()].filter((name) => /payload/.test(name))).to.deep.equal(['payload_of_mine']);
+  });
+
+  it('leaves what another program calls as a part of it, broken or not, and says so', async () => {
+    await run(`CREATE TABLE ${schema}.payload_1 (theirs int)`);
+    await run(`CREATE TABLE ${schema}.theirs (a int); INSERT INTO ${schema}.theirs VALUES (1), (1)`);
+    await run(`CREATE UNIQUE INDEX CONCURRENTLY payload_17 ON ${schema}.theirs (a)`).catch(ignore);
+    const store = made({ indexPayload: true });
+    await store.open();
+    while ((await parts()).get('payload_33') !== 'valid events_payload');
+    await store.close();
+    expect((await parts()).get('payload_17')).to.equal('broken');
+    expect(await run(`SELECT * FROM ${schema}.payload_1`)).to.deep.equal([]);
+    expect(store.health().notices.join()).to.match(
+      /2 partitions lack it; the last attempt failed: .*another program's/,
+    );
   });
 
   it('keeps neither opening nor appends waiting for what another program does, made or dropped', async () => {
