@@ -11,7 +11,8 @@ import type {
 import { commitRows } from './commit-rows.ts';
 import type { CommitRows } from './commit-rows.ts';
 import type { Connections, Session } from './connections.ts';
-import { isOfData, isTaken, lacksPartition } from './failures.ts';
+import { lockHead, positionOf, readHead, withoutCounter } from './counter.ts';
+import { isOfData, isTaken, lacksPartition, sqlState } from './failures.ts';
 import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
 
@@ -33,8 +34,10 @@ interface Written {
   readonly bases: readonly number[];
 }
 
-/** How often a commit makes room for itself: somebody else may be as fast. */
+/** How often a commit makes room for itself while nobody else takes it. */
 const ATTEMPTS = 5;
+/** The function that appends found no counter. */
+const NO_ROW = 'P0002';
 
 /**
  * Group commits. Nearly all of them are one call: the function checks, under the lock of the counter, that what the
@@ -142,21 +145,31 @@ export class Appender {
   }
 
   async #ask(session: Pick<Session, 'query'>, { parameters }: CommitRows, now: number): Promise<Written> {
-    const { rows } = await session.query(this.#call, [...parameters, now]);
+    const { rows } = await session.query(this.#call, [...parameters, now]).catch((error: unknown) => {
+      throw sqlState(error) === NO_ROW ? withoutCounter(this.#port.names) : error;
+    });
     const [status, first, stored, bases] = rows[0]!;
     const list = bases === null || bases === '{}' ? [] : bases!.slice(1, -1).split(',').map(Number);
     return { status: status!, first: Number(first), storedAt: Number(stored), bases: list };
   }
 
+  /**
+   * What is made for this commit, others may take first. So there is made for them as well, twice what they took since
+   * the last time, and no attempt counts before which they took any: however many write, each commit finds its room.
+   */
   async #withRoom<T>(prepared: PreparedAppends, write: () => Promise<T>): Promise<T> {
     const { partitions, connections, names } = this.#port;
-    for (let attempt = 1; ; attempt++) {
+    let [attempts, taken, before] = [0, 0, Infinity];
+    for (;;) {
       try {
         return await write();
       } catch (error) {
-        if (!lacksPartition(error) || attempt === ATTEMPTS) throw error;
-        const { rows } = await connections.query(`SELECT position FROM ${names.of('counter')}`);
-        await partitions.upTo(Number(rows[0]![0]) + countEvents(prepared), { anew: true });
+        if (!lacksPartition(error)) throw error;
+        const position = await positionOf(connections, names);
+        if (position > before) taken = Math.max(taken, position - before);
+        else if (++attempts === ATTEMPTS) throw error;
+        before = position;
+        await partitions.upTo(position + countEvents(prepared) + 2 * taken, { anew: true });
       }
     }
   }
@@ -173,15 +186,4 @@ function countEvents({ appends }: PreparedAppends): number {
 function leadingRun(records: readonly StoredEvent[]): readonly StoredEvent[] {
   const end = records.findIndex(({ position }, i) => position !== records[0]!.position + i);
   return end < 0 ? records : records.slice(0, end);
-}
-
-/** The head behind the lock that all writers take. */
-function lockHead(session: Session, names: Names): Promise<Head> {
-  return readHead(session, names, ' FOR UPDATE');
-}
-
-async function readHead(session: Pick<Session, 'query'>, names: Names, lock = ''): Promise<Head> {
-  const { rows } = await session.query(`SELECT position, stored_at FROM ${names.of('counter')}${lock}`);
-  const [position, storedAt] = rows[0]!;
-  return { position: Number(position), storedAt: Number(storedAt) };
 }
