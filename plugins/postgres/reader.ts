@@ -13,6 +13,7 @@ import type {
 } from '../../lib/plugin.ts';
 import { bigintArray, floatArray, textArray } from './arrays.ts';
 import type { Session } from './connections.ts';
+import { positionOf, readHead } from './counter.ts';
 import type { Names } from './names.ts';
 import { contains, isAmong, pathIndexes } from './paths.ts';
 import { fetchRows, listed } from './rows.ts';
@@ -81,15 +82,15 @@ export class Reader {
 
   /** Not within a transaction that writes: what it takes back must not count. */
   async head(session: Query): Promise<Head> {
-    const { rows } = await session.query(`SELECT position, stored_at FROM ${this.#names.of('counter')}`);
-    const head = { position: Number(rows[0]![0]), storedAt: Number(rows[0]![1]) };
+    const head = await readHead(session, this.#names);
     this.#seen = Math.max(this.#seen, head.position);
     return head;
   }
 
   async page(session: Query, query: PageQuery): Promise<Page> {
     // Nothing behind the head of a moment before counts as looked at: it may be written meanwhile.
-    const through = query.through <= this.#seen ? query.through : Math.min(query.through, await this.#head(session));
+    const through =
+      query.through <= this.#seen ? query.through : Math.min(query.through, await positionOf(session, this.#names));
     const trigrams = this.#trigramsOf(query);
     if (trigrams.length > 0) return this.#search(session, { ...query, through }, trigrams);
     return this.#isNarrow(query)
@@ -163,7 +164,7 @@ export class Reader {
   }
 
   async tally(session: Query, query: TallyQuery): Promise<TallyPart | undefined> {
-    const head = await this.#head(session);
+    const head = await positionOf(session, this.#names);
     return tallyPart({ session, dialect: this.#dialect, table: this.#names.of('events'), head }, query);
   }
 
@@ -230,11 +231,6 @@ export class Reader {
       [textArray(ids.filter(isWellFormed))],
     );
     return rows.map(([position]) => Number(position));
-  }
-
-  async #head(session: Query): Promise<number> {
-    const { rows } = await session.query(`SELECT position FROM ${this.#names.of('counter')}`);
-    return Number(rows[0]![0]);
   }
 
   #indexName({ equals }: PageQuery, index: string | undefined): string | undefined {
