@@ -1,13 +1,17 @@
+import type { Range } from '../../lib/plugin.ts';
 import type { Connections, Session } from './connections.ts';
+import { positionOf } from './counter.ts';
 import type { Names } from './names.ts';
 import { actAsOwner } from './owner.ts';
+import { lackingPartitions, reachOf } from './plan-partitions.ts';
+import type { Layout, Span } from './plan-partitions.ts';
 
-/** Positions from `from`, and below `end`. */
-export interface Partition {
+export interface Partition extends Span {
   readonly name: string;
-  readonly from: number;
-  readonly end: number;
 }
+
+/** Of one transaction: others wait until it ends, and the server has room for so many locks. */
+const MOST = 64;
 
 /**
  * The log's partitions, ranges of positions. They are made ahead, when the newest is half full, and attached rather than
@@ -32,23 +36,19 @@ export class Partitions {
   async upTo(last: number, { anew = false } = {}): Promise<void> {
     if (!anew && last < this.#end) return;
     const before = this.#attached;
-    this.#end = await this.#connections.transaction((session) => this.make(session, last));
+    do this.#end = await this.#connections.transaction((session) => this.make(session, last));
+    while (this.#end <= last);
     if (anew || this.#attached > before) await this.#changeOnceMore();
   }
 
   /** Makes what is missing for these rising positions, and nothing for those between them. */
   async holding(positions: readonly number[]): Promise<void> {
     if (positions.length === 0 || positions.at(-1)! < this.#end) return;
-    this.#end = await this.#connections.transaction(async (session) => {
-      let end = await this.#begin(session);
-      for (const position of positions) {
-        if (position < end) continue;
-        const from = end + Math.floor((position - end) / this.#size) * this.#size;
-        end = from + this.#size;
-        await this.#attach(session, from, end);
-      }
-      return end;
-    });
+    const ranges = positions.map((position) => ({ from: position, to: position }));
+    for (let before = -1; before !== this.#attached;) {
+      before = this.#attached;
+      this.#end = await this.#connections.transaction((session) => this.#make(session, ranges));
+    }
     await this.#changeOnceMore();
   }
 
@@ -72,11 +72,12 @@ export class Partitions {
     await this.#making;
   }
 
-  /** Within a transaction; one process at a time. Answers up to where there are partitions once it is committed. */
+  /**
+   * Within a transaction, some of what is missing; one process at a time. Answers up to where there are partitions once
+   * it is committed.
+   */
   async make(session: Session, last: number): Promise<number> {
-    let end = await this.#begin(session);
-    for (; end <= last; end += this.#size) await this.#attach(session, end, end + this.#size);
-    return end;
+    return this.#make(session, [{ from: 1, to: last }]);
   }
 
   /** By rising positions. */
@@ -94,13 +95,18 @@ export class Partitions {
     return partitions.toSorted((a, b) => a.from - b.from);
   }
 
-  /** Takes the lock and the owner's role; answers from where on there are no partitions. */
-  async #begin(session: Session): Promise<number> {
+  async #make(session: Session, ranges: readonly Range[]): Promise<number> {
+    const { known, head } = await this.#begin(session);
+    const made = lackingPartitions({ known, head }, ranges, this.#size, MOST);
+    for (const { from, end } of made) await this.#attach(session, from, end);
+    return reachOf({ known: [...known, ...made].toSorted((a, b) => a.from - b.from), head });
+  }
+
+  /** Takes the lock and the owner's role. */
+  async #begin(session: Session): Promise<Layout> {
     await session.query('SELECT pg_advisory_xact_lock($1::bigint)', [this.#names.lockKey]);
     await actAsOwner(session, this.#names);
-    const known = await this.list(session);
-    const { rows } = await session.query(`SELECT position FROM ${this.#names.of('counter')}`);
-    return known.reduce((highest, partition) => Math.max(highest, partition.end), Number(rows[0]![0]) + 1);
+    return { known: await this.list(session), head: await positionOf(session, this.#names) };
   }
 
   async #attach(session: Session, from: number, end: number): Promise<void> {

@@ -224,6 +224,21 @@ describe('postgres: partitions', function () {
     expect((await partitions()).length).to.be.at.most(3);
   });
 
+  it('are made where they lack, also before those of a stretch of another log that was refused', async () => {
+    const { other, end } = await watched(async (text) => {
+      if (text.endsWith('FOR UPDATE')) await store.append([buildEvent()]);
+      return text;
+    });
+    const removed = { from: 1, to: 100_000, reason: 'spec', at: 1 };
+    const event = { ...buildEvent(), position: 100_001, revision: 0, storedAt: 1 };
+    const slice = { from: 1, to: 100_001, storedAt: 1, events: [event], removed: [removed], tombstones: [] };
+    expect((await rejectionOf(other.takeOver(slice))).code).to.equal('IMPORT_REFUSED');
+    expect(await partitions()).to.deep.equal([1, 100_001]);
+    expect((await store.append(buildEvents(350))).position).to.equal(2);
+    expect((await store.size()).events).to.equal(351);
+    await end();
+  });
+
   it('are made for decided commits as well, on a pool of one connection', async () => {
     const pool = new pg.Pool({ connectionString: stores.server.url, max: 1 });
     const single = stores.create({ pool, partitionEvents: 8, timeout: '20s' });
