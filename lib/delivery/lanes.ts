@@ -13,7 +13,7 @@ import type { Partition } from './partition.ts';
 import type { Mark } from './progress.ts';
 import type { CheckpointTarget, SkippedEvent, TargetCheckpoint } from './target.ts';
 import { commitTo, retryIn } from './trusting.ts';
-import { within, type Call } from './within.ts';
+import { OtherFailure, within, type Call } from './within.ts';
 import type { ConsumerHandler } from './terms.ts';
 
 /** One event of a partition, until it is done with. */
@@ -38,7 +38,7 @@ export interface Run {
   letter?: 'open' | 'settled';
   /** It is left out. */
   isLeftOut?: true;
-  /** A target is told so when this resolves: its letter is in the log. */
+  /** It is done with, and a target is told, when this resolves: its letter is in the log. */
   lettered?: Promise<void>;
   /** Its dead letter is tried again, in this envelope. */
   retold?: Envelope;
@@ -218,9 +218,7 @@ export class Lanes implements Paused {
     this.#running += items.length;
     partition.running++;
     envelope.running++;
-    const { call, site } = this.#terms.target
-      ? this.#within(run, this.#terms.target, envelope)
-      : this.#plain(partition);
+    const { call, site } = this.#terms.target ? this.#within(run, this.#terms.target, envelope) : this.#plain(run);
     const context = new HandlerContext(envelope, this.#port.context, site);
     const given = this.#terms.batch ? items.map(eventOf) : eventOf(items[0]!);
     const terms = retry && { policy: retry, clock: this.#port.clock, signal: partition.ending };
@@ -234,8 +232,12 @@ export class Lanes implements Paused {
     });
   }
 
-  #plain(site: Partition): Call {
-    return { call: this.#terms.handler, site };
+  #plain({ lettered, partition: site }: Run): Call {
+    const storing = (): Promise<void> | undefined =>
+      lettered?.catch((error: unknown) => {
+        throw new OtherFailure(error);
+      });
+    return { call: lettered ? storing : this.#terms.handler, site };
   }
 
   #within(run: Run, target: CheckpointTarget, envelope: Envelope): Call {

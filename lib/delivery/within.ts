@@ -4,12 +4,12 @@ import { invoke, isThenable } from '../invoke/invoke.ts';
 import type { CheckpointTarget, SynchronousTarget } from './target.ts';
 import type { ConsumerHandler } from './terms.ts';
 
-/** What a target failed of, not the handler: the event is not to blame. */
-export class TargetFailure extends Error {
+/** What something else than the handler failed of, a target or the storing of a letter: the event is not to blame. */
+export class OtherFailure extends Error {
   readonly error: unknown;
 
   constructor(error: unknown) {
-    super('the target has failed', { cause: error });
+    super('something else than the handler has failed', { cause: error });
     this.error = error;
   }
 }
@@ -65,7 +65,7 @@ export function within({ target, commit, handler, join, ...terms }: WithinTerms)
       // However the target passes it on, it is the handler's; a target that has broken its word is to blame for all.
       const isHandlers = thrown && (error === thrown.error || !isTelltaleError(error, 'TARGET_BROKEN'));
       if (isHandlers) throw thrown!.error;
-      throw new TargetFailure(error);
+      throw new OtherFailure(error);
     }
     joining?.committed();
   };

@@ -15,7 +15,7 @@ import { noLetterError } from './refusals.ts';
 import { Room } from './room.ts';
 import type { SkippedEvent } from './target.ts';
 import type { ConsumerBooks, ConsumerTerms } from './terms.ts';
-import { TargetFailure } from './within.ts';
+import { OtherFailure } from './within.ts';
 
 export interface WorkPort {
   readonly clock: Clock;
@@ -270,10 +270,10 @@ export class Work {
   #failed(run: Run, failure: Failure): 'free' | 'held' {
     if (run.partition.index < 0) {
       const { error, attempts } = failure;
-      this.#tell(run, { error: error instanceof TargetFailure ? error.error : error, attempts });
+      this.#tell(run, { error: error instanceof OtherFailure ? error.error : error, attempts });
       return 'free';
     }
-    if (failure.error instanceof TargetFailure) return this.#targetFailed(run, failure.error);
+    if (failure.error instanceof OtherFailure) return this.#otherFailed(run, failure.error);
     const { onFailure } = this.#terms;
     // One of them has failed, and only that one is to be left out.
     if (run.items.length > 1 && onFailure === 'skip-event') {
@@ -285,7 +285,7 @@ export class Work {
   }
 
   // No event is to blame, so none is left out.
-  #targetFailed(run: Run, { error }: TargetFailure): 'held' {
+  #otherFailed(run: Run, { error }: OtherFailure): 'held' {
     this.#tell(run, { error, attempts: 0 });
     this.#held.add(run);
     this.#port.stuck(error);
@@ -295,7 +295,7 @@ export class Work {
   #skip(run: Run, failure: Failure): 'free' | 'held' {
     this.#tell(run, failure);
     const letters = run.items.map(({ envelope }) => this.#port.gaveUp(envelope, failure));
-    if (!this.#terms.target) return this.#leaveOut(run);
+    // A checkpoint that is on the disk before its letter is would lose the event to a kill.
     run.lettered = Promise.all(letters).then((stored) => {
       if (stored.every(Boolean)) return undefined;
       delete run.isLeftOut;
