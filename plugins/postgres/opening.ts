@@ -1,6 +1,7 @@
 import { TelltaleError, checkVersion, expected, migrate, newestVersion } from '../../lib/plugin.ts';
 import type { Durability, Migrations } from '../../lib/plugin.ts';
 import type { Connections, Session } from './connections.ts';
+import { positionOf } from './counter.ts';
 import { MIGRATIONS, createIndex, createTables, wantedIndexes } from './ddl.ts';
 import type { Migrated } from './ddl.ts';
 import type { PgClient } from './driver.ts';
@@ -61,12 +62,6 @@ export async function openTables(port: OpeningPort): Promise<Opened> {
   await checkUse(connections, names);
   await partitions.upTo((await positionOf(connections, names)) + 1);
   return { durability, hasSearch: isSearched };
-}
-
-export async function positionOf(session: Pick<Session, 'query'>, names: Names): Promise<number> {
-  const { rows } = await session.query(`SELECT position FROM ${names.of('counter')}`);
-  if (rows[0] !== undefined) return Number(rows[0][0]);
-  throw expected('STORE_CORRUPT', names.of('counter'), 'one row that counts the events', 'none');
 }
 
 /** Whether there is a log. Throws `STORE_PATH`, `STORE_VERSION`, `STORE_CORRUPT` where there is something else. */

@@ -1,8 +1,8 @@
 import type { Connections, Session } from './connections.ts';
+import { positionOf } from './counter.ts';
 import { createIndex } from './ddl.ts';
 import type { WantedIndex } from './ddl.ts';
 import type { Names } from './names.ts';
-import { positionOf } from './opening.ts';
 
 export interface WholeIndexesPort {
   readonly connections: Connections;
