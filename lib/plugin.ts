@@ -13,6 +13,7 @@ export type {
 } from './delivery/target.ts';
 export { readDocuments, writeDocuments } from './copy/documents.ts';
 export type { DocumentSet, Missed } from './copy/documents.ts';
+export type { Damageable, Remains } from './copy/remains.ts';
 export { toMs } from './duration.ts';
 export type { Duration } from './duration.ts';
 export { connectBus } from './connecting.ts';
@@ -45,7 +46,7 @@ export { EVENT_COLUMNS, fromRow, metadataText, payloadText, toRow } from './sql/
 export type { EventRow } from './sql/rows.ts';
 export { BlockBuilder } from './sql/block-builder.ts';
 export type { BlockStore } from './sql/block-builder.ts';
-export { BLOCK_EVENT_BYTES, BLOCK_POSITIONS, candidatesOf, entriesOf } from './sql/text-blocks.ts';
+export { BLOCK_EVENT_BYTES, BLOCK_POSITIONS, candidatesOf, entriesOf, sameEntries } from './sql/text-blocks.ts';
 export type { BlockEntry, BlockEvent, BlockSource, Candidates, FoundEntries, FoundEntry } from './sql/text-blocks.ts';
 export { trigramsOf } from './sql/trigrams.ts';
 export { tallyStatement } from './sql/tallying.ts';

@@ -6,6 +6,9 @@ import { COPIES } from './target.ts';
 /** All documents of a store, by collection. */
 export type DocumentSet = ReadonlyMap<string, readonly StoredDocument[]>;
 
+/** What documents are read from. */
+export type DocumentSource = Pick<Store, 'collections' | 'listDocuments' | 'document'>;
+
 /** Told what cannot be copied, `collection/key` or `collection/*`; unless it throws, the rest is copied. */
 export type Missed = (name: string, why: TelltaleError) => void;
 
@@ -14,7 +17,7 @@ const refuse: Missed = (_, why) => {
 };
 
 /** What a copy takes along; `undefined` where the store cannot say which collections it has. */
-export async function readDocuments(store: Store, missed = refuse): Promise<DocumentSet | undefined> {
+export async function readDocuments(store: DocumentSource, missed = refuse): Promise<DocumentSet | undefined> {
   const documents = new Map<string, readonly StoredDocument[]>();
   try {
     for (const collection of await collectionsOf(store, missed))
@@ -54,7 +57,7 @@ export async function writeDocuments(
 }
 
 /** Where a name is damaged, those that can be read. */
-async function collectionsOf(store: Store, missed: Missed): Promise<readonly string[]> {
+async function collectionsOf(store: DocumentSource, missed: Missed): Promise<readonly string[]> {
   const found = await attempt(() => store.collections());
   if (!isTelltaleError(found)) return found;
   const { intact = [], damaged = ['*'] } = found.details as Partial<Record<string, readonly string[]>>;
@@ -63,7 +66,11 @@ async function collectionsOf(store: Store, missed: Missed): Promise<readonly str
 }
 
 /** Where one is damaged, the others are read one by one. */
-async function documentsIn(store: Store, collection: string, missed: Missed): Promise<readonly StoredDocument[]> {
+async function documentsIn(
+  store: DocumentSource,
+  collection: string,
+  missed: Missed,
+): Promise<readonly StoredDocument[]> {
   const found = await attempt(() => store.listDocuments(collection));
   if (!isTelltaleError(found)) return found;
   const { keys } = found.details as { readonly keys?: readonly string[] };

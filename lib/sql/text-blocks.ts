@@ -98,6 +98,18 @@ export async function entriesOf(events: AsyncIterable<BlockEvent>): Promise<read
   return sorted.map((trigram) => ({ trigram, places: pack(places.get(trigram)!) }));
 }
 
+/** Whether some entries say the same as others, in whatever order they come. */
+export function sameEntries(some: readonly BlockEntry[], others: readonly BlockEntry[]): boolean {
+  const places = new Map(others.map((entry) => [entry.trigram, entry.places]));
+  return (
+    some.length === others.length &&
+    some.every((entry) => {
+      const found = places.get(entry.trigram);
+      return found !== undefined && Buffer.compare(unpack(entry.places), unpack(found)) === 0;
+    })
+  );
+}
+
 /** The next positions that may have all trigrams. It may answer none although there are some farther on. */
 export async function candidatesOf(
   source: BlockSource,

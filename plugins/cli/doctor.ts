@@ -1,5 +1,7 @@
 import { readdir } from 'node:fs/promises';
-import type { Range, Store } from '../../lib/plugin.ts';
+import { dirname, resolve } from 'node:path';
+import { isTelltaleError } from '../../lib/plugin.ts';
+import type { Damageable, Range, Remains, Store } from '../../lib/plugin.ts';
 import type { Diagnosis, Fault } from './diagnosis.ts';
 import { examine } from './examine.ts';
 import { commandLine } from './invocation.ts';
@@ -28,7 +30,7 @@ export async function doctor(place: string, options: DoctorOptions): Promise<num
   const { json = false, salvage: target } = options;
   if (target === '') throw new Problem('--salvage is empty; name a new folder');
   if (target !== undefined) await mustBePath(target, '--salvage makes a folder');
-  const diagnosis = await diagnose(place);
+  const diagnosis = await (target === undefined ? diagnose(place) : diagnose(place).catch(unreadable));
   if (!json) diagnosisLines(lookOf(process.stdout), name, diagnosis).forEach(say);
   const salvaged = target === undefined ? undefined : await salvageInto(place, target);
   if (json) say(JSON.stringify({ log: name, ...diagnosis, ...(salvaged && { salvaged }) }, undefined, 2));
@@ -51,6 +53,19 @@ async function diagnose(place: string): Promise<Diagnosis> {
   const { verify } = await import('../sqlite/index.ts');
   const { driver, head, events, findings, found } = await verify(path);
   return { kind: `sqlite, read by ${driver}`, head, events, faults: findings, found, notes: [] };
+}
+
+/** What cannot be looked through at all may still be salvaged. */
+function unreadable(error: unknown): Diagnosis {
+  if (!isTelltaleError(error, 'STORE_CORRUPT') && !isTelltaleError(error, 'STORE_PATH')) throw error;
+  return {
+    kind: 'not readable as it is',
+    head: 0,
+    events: 0,
+    faults: [{ problem: error.message }],
+    found: 1,
+    notes: [],
+  };
 }
 
 async function throughPort(place: string): Promise<Diagnosis> {
@@ -87,25 +102,52 @@ async function salvageInto(place: string, target: string): Promise<SalvageReport
   if (folder !== undefined) return salvage(folder, target);
   if ((await readdir(target).catch(() => [])).length > 0)
     throw new Problem(`${target} is not empty; --salvage makes a new folder`);
-  const path = await fileOf(place);
-  const { store } = await logAt(path === undefined || path !== place ? place : `sqlite:${encodeURI(path)}`);
+  const from = await remainsOf(place, target);
   let at = '  opening';
   const line = isTerminal(process.stderr) ? startProgressLine(process.stderr, () => at) : undefined;
   const to = jsonFile(target);
   try {
-    await store.open();
     await to.open();
-    return await salvageStore(store, to, (position, head) => {
-      at = `  position ${integer(position)} of ${integer(head)}`;
+    return await salvageStore(from, to, (position, end) => {
+      at = `  position ${integer(position)} of ${integer(end)}`;
     });
   } finally {
     line?.stop();
     try {
-      await store.close();
+      await from.close();
     } finally {
       await to.close();
     }
   }
+}
+
+async function remainsOf(place: string, target: string): Promise<Remains> {
+  const path = await fileOf(place);
+  if (path !== undefined) {
+    const { openRemains } = await import('../sqlite/index.ts');
+    return openRemains(path, dirname(resolve(target)));
+  }
+  const { store } = await logAt(place);
+  return 'remains' in store ? (store as Store & Damageable).remains() : openWhole(store);
+}
+
+/** Of a store that has nothing to say beyond the port. */
+async function openWhole(store: Store): Promise<Remains> {
+  await store.open();
+  const extent = async (): Promise<{ end: number; reach: number }> => {
+    const { position } = await store.head();
+    return { end: position, reach: position };
+  };
+  return {
+    page: (query) => store.page({ ...query, checked: true }),
+    removed: (range) => store.removed(range),
+    tombstones: (range, limit) => store.tombstones(range, limit),
+    collections: () => store.collections(),
+    listDocuments: (collection) => store.listDocuments(collection),
+    document: (collection, key) => store.document(collection, key),
+    extent,
+    close: () => store.close(),
+  };
 }
 
 function salvageLines(target: string, { kept, damaged, lost, tombstones, documents }: SalvageReport): string[] {

@@ -28,10 +28,10 @@ export async function checkRows(
   findings: Findings,
   reached: (position: number) => void,
 ): Promise<Rows> {
-  const paths = (await findings.of(() => readPaths(reader))) ?? [];
+  const paths = (await findings.of('telltale_paths', () => readPaths(reader))) ?? [];
   const keys = new Map<number, number>();
   let events = 0;
-  await findings.of(async () => {
+  await findings.of('telltale_events', async () => {
     for await (const row of rowsOf(reader, EVENTS, { keys: ['position'], first: [0], limit: ROWS })) {
       events++;
       const event = await eventOf(reader, row, findings);

@@ -16,7 +16,9 @@ export function toFailure(thrown: unknown, path: string): TelltaleError {
   const cause = toError(thrown);
   const answer = sqliteCode(thrown);
   const isTableGone = /no such (?:table|column): telltale_/.test(cause.message);
-  const code = isTableGone ? 'STORE_CORRUPT' : (MEANINGS.get(answer ?? '') ?? 'STORE_UNAVAILABLE');
+  // A position, or an id, is there although nothing of it was known: the counters are wrong, and the same is refused again.
+  const isThere = answer === 'CONSTRAINT' && /constraint failed: telltale_/.test(cause.message);
+  const code = isTableGone || isThere ? 'STORE_CORRUPT' : (MEANINGS.get(answer ?? '') ?? 'STORE_UNAVAILABLE');
   return new TelltaleError(code, `sqlite ${path}: ${cause.message}`, { cause, details: { path, answer } });
 }
 

@@ -1,7 +1,7 @@
-import { Slice, toError } from '../../lib/plugin.ts';
+import { Slice, TelltaleError, toError } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
-import { bytesIn } from './texts.ts';
+import { bytesIn, legible } from './texts.ts';
 
 /** Something that is wrong with a log. */
 export interface Finding {
@@ -21,11 +21,12 @@ export class Findings {
   }
 
   /** What a check cannot go on with is a finding too: the next one may find more. */
-  async of<T>(check: () => T | Promise<T>): Promise<T | undefined> {
+  async of<T>(what: string, check: () => T | Promise<T>): Promise<T | undefined> {
     try {
       return await check();
     } catch (error) {
-      this.add(`a check could not go on: ${toError(error).message}`);
+      const { message, details = {} } = toError(error) as Partial<TelltaleError> & Error;
+      this.add(`the check of ${what} could not go on: ${message}`, details['position'] as number | undefined);
       return undefined;
     }
   }
@@ -46,13 +47,35 @@ export async function* rowsOf(
 ): AsyncGenerator<SqlRow, undefined> {
   const slice = new Slice();
   for (let after = first; ;) {
-    const rows = reader.all(sql, [...after, limit]);
+    const { rows, isLast } = rowsBehind(reader, sql, { keys, after, limit });
     for (const row of rows) {
       if (slice.isOver) await slice.rest();
       yield row;
     }
-    if (rows.length < limit) return undefined;
-    const last = rows[limit - 1]!;
+    if (isLast) return undefined;
+    const last = rows.at(-1)!;
     after = keys.map((key) => (last[key] instanceof ArrayBuffer ? bytesIn(last[key]) : last[key]!));
+  }
+}
+
+/** As many as can be read; throws with the place where the very next cannot. */
+function rowsBehind(
+  reader: Connection,
+  sql: string,
+  { keys, after, limit }: { readonly keys: readonly string[]; readonly after: readonly SqlValue[]; limit: number },
+): { readonly rows: readonly SqlRow[]; readonly isLast: boolean } {
+  for (let wanted = limit; ; wanted = Math.ceil(wanted / 2)) {
+    try {
+      const rows = reader.all(sql, [...after, wanted]);
+      return { rows, isLast: rows.length < wanted };
+    } catch (cause) {
+      if (wanted > 1) continue;
+      const place = after.map((value, i) => `${keys[i]} ${value instanceof Uint8Array ? legible(value) : value}`);
+      const position = after[keys.findIndex((key) => key.endsWith('position'))] as number | undefined;
+      throw new TelltaleError('STORE_CORRUPT', `behind ${place.join(', ')}: ${toError(cause).message}`, {
+        cause: toError(cause),
+        details: position === undefined ? {} : { position: position + 1 },
+      });
+    }
   }
 }

@@ -138,7 +138,8 @@ async function insert(writer: Writer, { block, serial, entries }: Written): Prom
 const INSERT_ENTRY = 'INSERT OR REPLACE INTO telltale_search (block, trigram, places) VALUES (?, ?, ?)';
 const WITHIN = 'FROM telltale_events WHERE position > ? AND position <= ?';
 
-async function* eventsOf(reader: Connection, block: number): AsyncGenerator<BlockEvent> {
+/** The events of a block as it is written. */
+export async function* eventsOf(reader: Connection, block: number): AsyncGenerator<BlockEvent> {
   let after = block * BLOCK_POSITIONS;
   const end = after + BLOCK_POSITIONS;
   for (const row of reader.all(`SELECT position ${WITHIN} AND bytes > ${BLOCK_EVENT_BYTES}`, [after, end]))

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { checkPositions } from './check-positions.ts';
 import { checkKeys, checkRows } from './check-rows.ts';
+import { checkSearch } from './check-search.ts';
 import { checkDocuments, checkRelations, checkSchema } from './check-tables.ts';
 import type { Connection } from './connection.ts';
 import { openConnections } from './connections.ts';
@@ -32,7 +33,7 @@ export interface VerifyReport {
 /**
  * Looks through a whole log and changes nothing: SQLite's own check of the file; tables, columns and indexes; each
  * event's and tombstone's checksum; whether every position has an event or a recorded removal, each with the ids that
- * it left; revisions, ids and the index of paths, both ways; counters; and documents that are no JSON or ahead of the
+ * it left; revisions, ids, the index of paths, both ways, and that of texts; counters; and documents that are no JSON or ahead of the
  * log. Memory does not grow with the log, and the event loop turns, but for SQLite's check, which holds it for about a
  * second a gigabyte.
  *
@@ -47,14 +48,15 @@ export async function verify(path: string, options: VerifyOptions = {}): Promise
     const findings = new Findings();
     // One transaction: what is committed meanwhile must not look like a fault.
     reader.exec('BEGIN');
-    await findings.of(() => checkFile(reader, findings));
-    await findings.of(() => checkSchema(reader, driver, findings));
-    const log = await findings.of(() => readLog(reader));
+    await findings.of('the file', () => checkFile(reader, findings));
+    await findings.of('sqlite_master', () => checkSchema(reader, driver, findings));
+    const log = await findings.of('telltale_log', () => readLog(reader));
     const head = log?.position ?? 0;
     const { events, keys } = await checkRows(reader, findings, (position) => progress?.(position, head));
-    await findings.of(() => checkKeys(reader, keys, findings));
+    await findings.of('telltale_keys', () => checkKeys(reader, keys, findings));
     if (log !== undefined) await checkAgainst(reader, log, findings);
-    await findings.of(() => checkRelations(reader, findings));
+    await findings.of('revisions and ids', () => checkRelations(reader, findings));
+    await findings.of('telltale_search', () => checkSearch(reader, findings));
     return { path, driver: driver.name, head, events, findings: findings.kept, found: findings.count };
   } finally {
     reader.close();
@@ -69,6 +71,6 @@ function checkFile(reader: Connection, findings: Findings): void {
 }
 
 async function checkAgainst(reader: Connection, log: LogRow, findings: Findings): Promise<void> {
-  await findings.of(() => checkPositions(reader, log, findings));
-  await findings.of(() => checkDocuments(reader, log.position, findings));
+  await findings.of('positions', () => checkPositions(reader, log, findings));
+  await findings.of('telltale_documents', () => checkDocuments(reader, log.position, findings));
 }

@@ -1,11 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import sinon from 'sinon';
 import { jsonFile } from 'telltale';
-import type { Store } from '../../lib/plugin.ts';
+import { TelltaleError } from '../../lib/plugin.ts';
+import type { Range, Store } from '../../lib/plugin.ts';
 import { doctor } from '../../plugins/cli/doctor.ts';
+import { Connection } from '../../plugins/sqlite/connection.ts';
 import { loadDriver } from '../../plugins/sqlite/drivers.ts';
 import { sqlite } from '../../plugins/sqlite/index.ts';
 import { commandLine } from '../support/command-line.ts';
@@ -45,10 +47,10 @@ describe('telltale doctor --salvage', function () {
     own.close();
   }
 
-  async function salvaged(): Promise<{ report: Record<string, unknown>; out: string; store: Store }> {
-    const { out, err, code } = await commandLine(['doctor', 'log.db', '--salvage', 'saved'], home);
+  async function salvaged(name = 'log.db'): Promise<{ report: Record<string, unknown>; out: string; store: Store }> {
+    const { out, err, code } = await commandLine(['doctor', name, '--salvage', 'saved'], home);
     expect([code, err], out).to.deep.equal([0, '']);
-    const json = await commandLine(['doctor', 'log.db', '--salvage', 'again', '--json'], home);
+    const json = await commandLine(['doctor', name, '--salvage', 'again', '--json'], home);
     const { salvaged: report } = JSON.parse(json.out) as { salvaged: Record<string, unknown> };
     const store = jsonFile(join(home, 'saved'));
     await store.open();
@@ -96,10 +98,70 @@ describe('telltale doctor --salvage', function () {
     await store.close();
   });
 
+  for (const [what, sql] of [
+    ['far behind it', 'UPDATE telltale_log SET position = 900'],
+    ['missing', 'DELETE FROM telltale_log'],
+    ['in a table that is gone', 'DROP TABLE telltale_log'],
+  ] as const)
+    it(`leaves out no event where the head is ${what}`, async () => {
+      await fill(sql, (store) => store.putDocument('checkpoints', 'reader', { position: 1_200 }, { position: 1_200 }));
+      const { report, store } = await salvaged();
+      expect(report).to.deep.include({ kept: 1_200, damaged: 0, lost: [], documents: [] });
+      expect((await store.head()).position).to.equal(1_200);
+      await store.close();
+      const { code, out } = await commandLine(['doctor', 'saved'], home);
+      expect(code, out).to.equal(0);
+    });
+
+  it('records as lost what lies between the last event and a head that is far ahead', async () => {
+    await fill('UPDATE telltale_log SET position = 1000000000000');
+    const { report, store } = await salvaged();
+    const { lost, ...rest } = report as { lost: { from: number; to: number }[] };
+    expect(rest).to.deep.include({ kept: 1_200, damaged: 0 });
+    expect(lost.map(({ from, to }) => [from, to])).to.deep.equal([[1_201, 1_000_000_000_000]]);
+    await store.close();
+  });
+
+  const PAGE = 4_096;
+  /** Of those that have rows, the one in the middle. */
+  const withoutPage = (bytes: Buffer): Buffer => {
+    const leaves = Array.from({ length: bytes.length / PAGE }, (_, i) => i * PAGE).filter((at) => bytes[at] === 13);
+    const at = leaves[Math.floor(leaves.length / 2)]!;
+    return bytes.fill(0, at, at + PAGE);
+  };
+  for (const [what, damage] of [
+    ['is cut in half', (bytes: Buffer) => bytes.subarray(0, Math.floor(bytes.length / 2 / PAGE) * PAGE + 100)],
+    ['has lost the end of its last page', (bytes: Buffer) => bytes.subarray(0, -100)],
+    ['has a first page of zeros', (bytes: Buffer) => bytes.fill(0, 0, PAGE)],
+    ['has a damaged header', (bytes: Buffer) => bytes.fill(77, 16, 60)],
+    ['has a damaged first page', (bytes: Buffer) => bytes.fill(77, 100, PAGE)],
+    ['has a page of zeros', (bytes: Buffer) => withoutPage(bytes)],
+  ] as const)
+    it(`salvages what it can of a file that ${what}`, async () => {
+      await fill('');
+      // A file of its own: this process may still have the other one open.
+      const path = join(home, 'damaged.db');
+      const before = damage(readFileSync(join(home, 'log.db')));
+      writeFileSync(path, before);
+      const { report, store } = await salvaged('damaged.db');
+      const { kept, lost } = report as { kept: number; lost: Range[] };
+      const gone = lost.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+      expect(kept + gone, JSON.stringify(report)).to.equal(1_200);
+      expect(kept, JSON.stringify(report)).to.be.greaterThan(what.includes('half') ? 200 : 1_100);
+      const events = [];
+      for await (const event of store.read()) events.push(event);
+      expect(events.length).to.be.greaterThan(0);
+      await store.close();
+      expect(readFileSync(path).equals(before)).to.equal(true);
+      expect(readdirSync(home).filter((name) => name.startsWith('telltale'))).to.deep.equal([]);
+      expect((await commandLine(['doctor', 'saved'], home)).code).to.equal(0);
+    });
+
   it('closes the new log also where closing the damaged one fails', async () => {
     await fill('');
-    const prototype = Object.getPrototypeOf(sqlite(join(home, 'log.db'))) as { _close(): Promise<void> };
-    sinon.stub(prototype, '_close').rejects(new Error('it cannot be closed'));
+    const close = sinon.stub(Connection.prototype, 'close').callThrough();
+    // Behind the two of the diagnosis.
+    close.onThirdCall().throws(new TelltaleError('STORE_UNAVAILABLE', 'it cannot be closed'));
     sinon.stub(process.stdout, 'write').returns(true);
     const failed = rejectionOf(doctor(join(home, 'log.db'), { salvage: join(home, 'saved') }));
     expect((await failed.finally(() => sinon.restore())).message).to.include('it cannot be closed');

@@ -160,6 +160,15 @@ describe('sqlite: damaged rows', () => {
     expect(await search('seldom')).to.deep.equal([]);
   });
 
+  it('stops where an event is at a position that the head has not given yet', async () => {
+    await damage(undefined, 'UPDATE telltale_log SET position = 1');
+    const error = await rejectionOf(store.append([buildEvent()]));
+    expect(error).to.include({ code: 'STORE_FAILED' });
+    expect(error.cause).to.include({ code: 'STORE_CORRUPT' });
+    expect(store.health().status).to.equal('failed');
+    expect(await rejectionOf(store.append([buildEvent()]))).to.include({ code: 'STORE_FAILED' });
+  });
+
   for (const sql of ['DELETE FROM telltale_log', 'DROP TABLE telltale_log', 'DROP TABLE telltale_events'])
     it(`says what is missing where somebody ran ${sql}`, async () => {
       const fresh = freshStore({});

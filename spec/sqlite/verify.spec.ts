@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { buildEvent } from '../../plugins/contract/build-event.ts';
 import { checkKeys } from '../../plugins/sqlite/check-rows.ts';
@@ -6,6 +7,7 @@ import type { SqlRow, SqlValue } from '../../plugins/sqlite/driver.ts';
 import { loadDriver } from '../../plugins/sqlite/drivers.ts';
 import { Findings } from '../../plugins/sqlite/findings.ts';
 import { verify } from '../../plugins/sqlite/index.ts';
+import type { SqliteStore } from '../../plugins/sqlite/store.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { withEachDriver } from './drivers.ts';
 import { cleanUp, freshStore, pathOf } from './files.ts';
@@ -127,6 +129,44 @@ describe('sqlite: verify', function () {
         expect(match, JSON.stringify(findings)).to.deep.include(position === undefined ? {} : { position });
         expect(found).to.equal(findings.length);
       });
+
+    it(`finds blocks of texts that do not say what their events do, with ${driver}`, async () => {
+      const store = freshStore({ driver, search: true });
+      await store.open();
+      await store.append(Array.from({ length: 1_100 }, (_, n) => buildEvent({ payload: { text: `word ${n}` } })));
+      await (store as SqliteStore).idle();
+      await store.close();
+      expect(await verify(pathOf(store), { driver })).to.deep.include({ events: 1_100, findings: [] });
+      for (const [sql, positions] of [
+        ['DELETE FROM telltale_search WHERE block = 1', [513]],
+        [`UPDATE telltale_search SET places = x'0100' WHERE block = 0 AND trigram = 'wor'`, [1, 513]],
+      ] as const) {
+        const own = loadDriver(driver).open(pathOf(store));
+        own.exec(sql);
+        own.close();
+        const { findings } = await verify(pathOf(store), { driver });
+        expect(findings.map(({ position }) => position)).to.deep.equal(positions);
+        expect(findings[0]!.problem).to.include('telltale_search');
+      }
+      cleanUp(store);
+    });
+
+    it(`says where in which table it could not go on, with ${driver}`, async () => {
+      const store = freshStore({ driver });
+      await store.open();
+      await store.append(Array.from({ length: 1_100 }, (_, n) => buildEvent({ payload: { n } })));
+      await store.close();
+      const bytes = readFileSync(pathOf(store));
+      const leaves = Array.from({ length: bytes.length / 4_096 }, (_, i) => i * 4_096).filter((at) => bytes[at] === 13);
+      const at = leaves[Math.floor(leaves.length / 2)]!;
+      const path = `${pathOf(store)}.damaged`;
+      writeFileSync(path, bytes.fill(0, at, at + 4_096));
+      const { findings } = await verify(path, { driver });
+      const told = findings.find(({ problem }) => problem.startsWith('the check of telltale_events could not go on'));
+      expect(told?.problem).to.include(`behind position ${told!.position! - 1}: `);
+      expect(told!.position).to.be.within(400, 700);
+      cleanUp(store);
+    });
 
     it(`finds nothing in an index of more keys than it reads at once, with ${driver}`, async () => {
       const store = freshStore({ driver, index: ['payload.n'] });
