@@ -110,6 +110,14 @@ const rules: readonly Rule[] = [
     },
   },
   {
+    title: 'loads no bus for who only has a store',
+    check: architecture.doorLoadsNoBus,
+    broken: { 'lib/plugin.ts': `export { createBus } from './bus.ts';` },
+    kept: {
+      'lib/plugin.ts': `import type { Bus } from './bus.ts';\nconst { createBus } = await import('./bus.ts');`,
+    },
+  },
+  {
     title: 'keeps files short, coordinators shorter',
     check: architecture.filesStayShort,
     broken: {
