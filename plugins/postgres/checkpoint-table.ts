@@ -1,5 +1,6 @@
 import { TelltaleError, mustBeNewest } from '../../lib/plugin.ts';
 import type { RetryAnswer, SkippedEvent, TargetCheckpoint } from '../../lib/plugin.ts';
+import { bigintArray, floatArray, textArray } from './arrays.ts';
 import type { Session } from './connections.ts';
 
 const TABLE = 'projection_checkpoints';
@@ -100,10 +101,10 @@ export class CheckpointTable {
   async write(session: Session, given: readonly TargetCheckpoint[]): Promise<void> {
     if (given.length === 0) return;
     const columns = [
-      given.map(({ key }) => key),
-      given.map(({ position }) => position),
-      given.map(({ epoch }) => epoch),
-      given.map(({ eventId }) => eventId ?? null),
+      textArray(given.map(({ key }) => key)),
+      bigintArray(given.map(({ position }) => position)),
+      floatArray(given.map(({ epoch }) => epoch)),
+      textArray(given.map(({ eventId }) => eventId ?? null)),
     ];
     await session.query(
       `INSERT INTO ${this.#name} SELECT * FROM unnest($1::text[], $2::bigint[], $3::double precision[], $4::text[]) ` +

@@ -183,6 +183,13 @@ export class Connections {
     return sessionOn(client, timeoutMs);
   }
 
+  /** The same for a transaction that he has begun. */
+  async sessionWithin(client: PgClient): Promise<Session> {
+    const session = sessionOn(client, this.#timeoutMs);
+    if (!exact.has(client)) await session.query('SET LOCAL extra_float_digits = 1');
+    return session;
+  }
+
   async #with<T>(
     work: (session: Session, client: PgClient, discard: (error: unknown) => void) => Promise<T>,
     timeoutMs = this.#timeoutMs,

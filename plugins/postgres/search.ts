@@ -82,7 +82,7 @@ export function searchBlocks(session: Query, names: Names): BlockSource {
       const { rows } = await session.query(
         `SELECT block, NULL, NULL FROM ${names.of('search_blocks')} WHERE block = ANY ($1::bigint[])
          UNION ALL
-         SELECT block, trigram, places::text FROM ${names.of('search')}
+         SELECT block, trigram, encode(places, 'hex') FROM ${names.of('search')}
          WHERE block = ANY ($1::bigint[]) AND trigram = ANY ($2::text[])`,
         [bigintArray(blocks), textArray(trigrams)],
       );
@@ -90,8 +90,7 @@ export function searchBlocks(session: Query, names: Names): BlockSource {
       const entries: FoundEntry[] = [];
       for (const [block, trigram, places] of rows) {
         if (trigram === null) written.push(Number(block));
-        // `\x` and hexadecimal digits.
-        else entries.push({ block: Number(block), trigram: trigram!, places: Buffer.from(places!.slice(2), 'hex') });
+        else entries.push({ block: Number(block), trigram: trigram!, places: Buffer.from(places!, 'hex') });
       }
       return { written, entries };
     },
@@ -152,7 +151,8 @@ async function writeBlock(session: Session, names: Names, block: number): Promis
   return true;
 }
 
-async function* eventsOf(session: Query, names: Names, block: number): AsyncGenerator<BlockEvent> {
+/** The events of a block as it is written. */
+export async function* eventsOf(session: Query, names: Names, block: number): AsyncGenerator<BlockEvent> {
   let after = block * BLOCK_POSITIONS;
   const end = after + BLOCK_POSITIONS;
   const within = `FROM ${names.of('events')} WHERE position > $1 AND position <= $2 AND octet_length(payload)`;
