@@ -1,5 +1,5 @@
-import { toError } from '../../lib/plugin.ts';
-import type { Store, StoredEvent } from '../../lib/plugin.ts';
+import { contentHash, toError } from '../../lib/plugin.ts';
+import type { Damageable, Store, StoredEvent } from '../../lib/plugin.ts';
 import type { Diagnosis, Fault } from './diagnosis.ts';
 import { RisingRevisions } from './rising-revisions.ts';
 
@@ -20,18 +20,24 @@ export async function examine(store: Store, revisions = new RisingRevisions()): 
   try {
     for await (const page of pagesOf(store, head)) {
       const known = await store.find(page.map(({ id }) => id));
+      await checkRemoved(store, page, faults);
       for (const event of page) {
         const { id, position } = event;
         events++;
         if (position <= last) faults.add({ problem: 'a position is there twice, or out of order', position });
         await checkHole(store, last, position, faults);
         last = Math.max(last, position);
-        if (known.get(id)?.position !== position)
-          faults.add({ problem: `id ${id} does not lead to its event`, position });
+        const found = known.get(id);
+        if (found?.position !== position) faults.add({ problem: `id ${id} does not lead to its event`, position });
+        else if (found.hash !== contentHash(event))
+          faults.add({ problem: `the content of event ${id} is not what was stored`, position });
+        else if (found.revision !== event.revision)
+          faults.add({ problem: `event ${id} was stored as revision ${found.revision}`, position });
         checkRevision(event, revisions, faults);
       }
     }
     await checkHole(store, last, head + 1, faults);
+    await checkOwn(store, faults);
     while (revisions.next())
       for await (const page of pagesOf(store, head)) for (const event of page) checkRevision(event, revisions, faults);
   } catch (error) {
@@ -75,6 +81,25 @@ async function checkHole(store: Store, last: number, next: number, faults: Fault
   if (missing >= next) return;
   const what = missing === next - 1 ? `position ${missing} is` : `positions ${missing} to ${next - 1} are`;
   faults.add({ problem: `${what} missing`, position: missing });
+}
+
+/** What was removed is not there: both change together. */
+async function checkRemoved(store: Store, page: readonly StoredEvent[], faults: Faults): Promise<void> {
+  const [first, last] = [page[0]?.position, page.at(-1)?.position];
+  if (first === undefined || last === undefined) return;
+  const removed = await store.removed({ from: first, to: last });
+  for (const { position } of page) {
+    if (!removed.some(({ from, to }) => from <= position && position <= to)) continue;
+    // It may have been removed since the page was read.
+    const query = { after: position - 1, through: position, descending: false, limit: 1 };
+    if ((await store.page(query)).events.length > 0)
+      faults.add({ problem: 'both an event and its removal are recorded', position });
+  }
+}
+
+/** What a store knows to be wrong beyond what is read of it. */
+async function checkOwn(store: Store, faults: Faults): Promise<void> {
+  if ('inspect' in store) for await (const fault of (store as Store & Damageable).inspect()) faults.add(fault);
 }
 
 async function documentPositions(store: Store, faults: Faults): Promise<readonly { name: string; position: number }[]> {

@@ -26,10 +26,15 @@ export function isOfData(error: unknown): boolean {
   return error instanceof RangeError || (/^(?:21|22|23|54)/.test(sqlState(error)) && !lacksPartition(error));
 }
 
-/** What a refusal comes to that no further attempt changes; anything else stays as it is. */
-export function lastingFailure(error: unknown, where: string): unknown {
+/**
+ * What a refusal comes to that no further attempt changes; anything else stays as it is. `events` is what the names of the
+ * partitions begin with: an event is where the counter has given no position yet.
+ */
+export function lastingFailure(error: unknown, where: string, events?: string): unknown {
   if (isTelltaleError(error) || !isRefusal(error)) return error;
   const state = sqlState(error);
+  if (events !== undefined && isTaken(error) && (error as { readonly table?: string }).table?.startsWith(events))
+    return new TelltaleError('STORE_CORRUPT', `${where}: ${toError(error).message}`, { cause: toError(error) });
   const code = /^(?:42501|28|0P)/.test(state) ? 'STORE_ACCESS' : /^(?:42(?!P06)|3F)/.test(state) ? 'STORE_FAILED' : '';
   if (code === '') return error;
   const cause = toError(error);

@@ -12,6 +12,7 @@ import type {
   Between,
   BlockBuilder,
   Commit,
+  Damageable,
   Durability,
   Fence,
   Head,
@@ -21,6 +22,7 @@ import type {
   PageQuery,
   PendingAppend,
   Range,
+  Remains,
   RemovedRange,
   StoreHealth,
   StoreSize,
@@ -42,11 +44,13 @@ import type { PgClient } from './driver.ts';
 import { lastingFailure, openingFailure } from './failures.ts';
 import { Imports } from './imports.ts';
 import { IndexBuilder } from './index-builder.ts';
+import { inspect } from './inspection.ts';
 import { Names } from './names.ts';
 import { openTables } from './opening.ts';
 import type { ParsedOptions } from './options.ts';
 import { Partitions } from './partitions.ts';
 import { Reader } from './reader.ts';
+import { openRemains } from './remains.ts';
 import { searchBuilder } from './search.ts';
 import { isIn, transactionOf } from './transactions.ts';
 import { Watcher } from './watcher.ts';
@@ -78,7 +82,9 @@ export class PostgresStore extends AbstractStore {
     this.name = `postgres ${schema}.${tablePrefix}events`;
     const names = new Names(schema, tablePrefix);
     this.#names = names;
-    this.#connections = new Connections(place, poolSize, timeoutMs, (thrown) => lastingFailure(thrown, this.name));
+    this.#connections = new Connections(place, poolSize, timeoutMs, (thrown) =>
+      lastingFailure(thrown, this.name, names.plain('events_')),
+    );
     this.#partitions = new Partitions(this.#connections, names, partitionEvents);
     this.#reader = new Reader({ ...options, indexPayload: options.indexPayload === true, names });
     this.#documents = new DocumentTable(this.#connections, names);
@@ -118,7 +124,7 @@ export class PostgresStore extends AbstractStore {
   async appendWithin(client: PgClient, appends: readonly PendingAppend[]): Promise<Commit> {
     this.#mustWrite();
     const prepared = prepareAppends(appends, MAX_EVENT_BYTES);
-    const commit = await this.#appender.decideWithin(await this.#connections.sessionWithin(client), prepared);
+    const commit = await this.#appender.decideWithin(this.#connections.sessionOn(client), prepared);
     // In time: whoever finds no partition waits for another connection, with everybody behind it.
     if (commit.records.length > 0) this.#partitions.reached(commit.head.position);
     return commit;
@@ -139,6 +145,19 @@ export class PostgresStore extends AbstractStore {
     append: (tx, appends) => this.appendWithin(transactionOf(tx)!.client, appends),
     committed: () => this.committed(),
   };
+
+  /** What is wrong with the tables of the open log. @internal */
+  inspect(): ReturnType<Damageable['inspect']> {
+    return inspect(this.#connections, this.#names);
+  }
+
+  /** What is left of a damaged log, which must not be open. @internal */
+  remains(): Promise<Remains> {
+    return openRemains(this.#connections, this.#names, {
+      removed: (range = { from: 1, to: Infinity }) => this._removed(range),
+      tombstones: (range, limit) => this._tombstones(range, limit),
+    });
+  }
 
   /** Resolves when new paths and texts have their index. @internal */
   async idle(): Promise<void> {

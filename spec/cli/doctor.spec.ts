@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { jsonFile } from 'telltale';
 import { openStore } from 'telltale/open';
 import type { Store } from '../../lib/plugin.ts';
+import type { PostgresStore } from '../../plugins/postgres/index.ts';
 import { commandLine } from '../support/command-line.ts';
 import { buildEvents } from '../support/event-builder.ts';
 import { ask, schemaName, sharedServer } from '../support/postgres-server.ts';
@@ -167,6 +168,63 @@ describe('telltale doctor', function () {
     await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
   });
 
+  for (const [what, sql, problem, position] of [
+    ['an edited payload', `UPDATE events SET payload = '{"n":9}' WHERE position = 9`, 'is not what was stored', 9],
+    ['a lowered revision', 'UPDATE events SET revision = 1 WHERE position = 9', 'was stored as revision 9', 9],
+    ['a stream set back', 'UPDATE streams SET revision = 3', 'stands at 3, and revision 20 is there', 20],
+    ['a missing stream', 'DELETE FROM streams', 'is missing, and revision 20 is there', 20],
+    ['a removal over events', `INSERT INTO removed VALUES (9, 10, 'x', 0)`, 'both an event and its removal', 9],
+    ['a counter set back', 'UPDATE counter SET position = 15', 'is at 15, and there is something behind it', 16],
+  ] as const)
+    it(`finds ${what} in PostgreSQL`, async function () {
+      const server = await sharedServer(this);
+      const schema = schemaName();
+      const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+      await fill(url, { position: 1 });
+      await ask(server, `SET search_path = "${schema}"; ${sql}`);
+      const { code, faults } = await diagnosed(url);
+      expect(code).to.equal(1);
+      const fault = faults.find((one) => String(one['problem']).includes(problem));
+      expect(fault, JSON.stringify(faults)).to.deep.include({ position });
+      // No revision is there twice in a log.
+      const kept = what === 'a lowered revision' ? 19 : 20;
+      const { out } = await commandLine(['doctor', url, '--salvage', 'saved'], home);
+      expect(out)
+        .to.include(`${kept} intact records`)
+        .and.include(`${20 - kept} position`);
+      await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
+    });
+
+  it('salvages a log in PostgreSQL that has lost its counter', async function () {
+    const server = await sharedServer(this);
+    const schema = schemaName();
+    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+    await fill(url);
+    for (const [i, sql] of [`DELETE FROM "${schema}".counter`, `DROP TABLE "${schema}".counter`].entries()) {
+      await ask(server, sql);
+      const { code, out, err } = await commandLine(['doctor', url, '--salvage', `saved${i}`], home);
+      expect([code, err], out).to.deep.equal([0, '']);
+      expect(out).to.include('1 fault found').and.include('20 intact records copied');
+    }
+    await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
+  });
+
+  it('finds a block of texts in PostgreSQL that does not say what its events do', async function () {
+    const server = await sharedServer(this);
+    const schema = schemaName();
+    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}&search=true`;
+    const store = (await openStore(url)) as PostgresStore;
+    await store.append(buildEvents(1_100));
+    await store.idle();
+    await store.close();
+    expect((await diagnosed(url)).found).to.equal(0);
+    await ask(server, `DELETE FROM "${schema}".search WHERE block = 1`);
+    const { faults } = await diagnosed(url);
+    expect(faults.map(({ position }) => position)).to.deep.equal([513]);
+    expect(faults[0]!['problem']).to.include('the index of texts');
+    await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
+  });
+
   it('makes nothing in a database to find out that there is no log, nor do the others that only read', async function () {
     const server = await sharedServer(this);
     const schema = schemaName();
@@ -217,11 +275,11 @@ async function positionsIn(store: Store): Promise<number[]> {
   return positions;
 }
 
-async function fill(url: string): Promise<void> {
+async function fill(url: string, checkpoint = { position: 20 }): Promise<void> {
   const store = await openStore(url);
   const events = buildEvents(20, { entity: 'task/a' });
   await store.append(events.map((event, i) => (i === 9 ? { ...event, payload: { which: 'tenth' } } : event)));
   await store.remove([{ from: 4, to: 6 }], 'old');
-  await store.putDocument('checkpoints', 'reader', { position: 20 }, { position: 20 });
+  await store.putDocument('checkpoints', 'reader', checkpoint, checkpoint);
   await store.close();
 }
