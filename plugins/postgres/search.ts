@@ -152,7 +152,6 @@ async function writeBlock(session: Session, names: Names, block: number): Promis
 }
 
 /** The events of a block as it is written. */
-export /** The events of a block as it is written. */
 export async function* eventsOf(session: Query, names: Names, block: number): AsyncGenerator<BlockEvent> {
   let after = block * BLOCK_POSITIONS;
   const end = after + BLOCK_POSITIONS;

@@ -124,7 +124,7 @@ export class PostgresStore extends AbstractStore {
   async appendWithin(client: PgClient, appends: readonly PendingAppend[]): Promise<Commit> {
     this.#mustWrite();
     const prepared = prepareAppends(appends, MAX_EVENT_BYTES);
-    const commit = await this.#appender.decideWithin(this.#connections.sessionOn(client), prepared);
+    const commit = await this.#appender.decideWithin(await this.#connections.sessionWithin(client), prepared);
     // In time: whoever finds no partition waits for another connection, with everybody behind it.
     if (commit.records.length > 0) this.#partitions.reached(commit.head.position);
     return commit;
