@@ -15,6 +15,11 @@ export const MIGRATIONS: Migrations<Migrated> = [];
 
 /** The tables of the newest version. Texts are compared by bytes, as filters compare them. */
 export function createTables(names: Names): string {
+  return [createHead, createEvents, createMemory, createNotes, createAppend].map((create) => create(names)).join('');
+}
+
+/** Whose tables these are, and how far the log goes. */
+function createHead(names: Names): string {
   return `
 CREATE TABLE ${names.of('meta')} (
   application text NOT NULL PRIMARY KEY,
@@ -27,7 +32,11 @@ CREATE TABLE ${names.of('counter')} (
   position bigint NOT NULL,
   stored_at float8 NOT NULL
 ) WITH (fillfactor = 10);
-INSERT INTO ${names.of('counter')} VALUES (1, 0, 0);
+INSERT INTO ${names.of('counter')} VALUES (1, 0, 0);`;
+}
+
+function createEvents(names: Names): string {
+  return `
 CREATE TABLE ${names.of('events')} (
   position bigint NOT NULL PRIMARY KEY,
   id text COLLATE "C" NOT NULL,
@@ -48,7 +57,12 @@ CREATE INDEX ${names.quoted('events_entity')} ON ${names.of('events')} (entity, 
 CREATE INDEX ${names.quoted('events_correlation')} ON ${names.of('events')} (correlation_id, position);
 CREATE INDEX ${names.quoted('events_causation')} ON ${names.of('events')} (causation_id, position)
   WHERE causation_id IS NOT NULL;
-CREATE INDEX ${names.quoted('events_time')} ON ${names.of('events')} (time);
+CREATE INDEX ${names.quoted('events_time')} ON ${names.of('events')} (time);`;
+}
+
+/** What stays known of events that are removed. */
+function createMemory(names: Names): string {
+  return `
 CREATE TABLE ${names.of('event_ids')} (
   id text COLLATE "C" PRIMARY KEY,
   position bigint NOT NULL,
@@ -68,7 +82,11 @@ CREATE TABLE ${names.of('removed')} (
   to_position bigint NOT NULL,
   reason text NOT NULL,
   at float8 NOT NULL
-);
+);`;
+}
+
+function createNotes(names: Names): string {
+  return `
 CREATE TABLE ${names.of('changes')} (
   serial bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   from_position bigint NOT NULL,
@@ -80,8 +98,7 @@ CREATE TABLE ${names.of('documents')} (
   value text NOT NULL,
   etag text COLLATE "C" NOT NULL,
   PRIMARY KEY (collection, key)
-);
-${createAppend(names)}`;
+);`;
 }
 
 /**
