@@ -7,6 +7,7 @@ import { checkFence } from './documents.ts';
 import { isHeld, tookTooLong } from './failures.ts';
 import type { Names } from './names.ts';
 import type { Partition, Partitions } from './partitions.ts';
+import { insertRemoved } from './removals.ts';
 import { forgetRange } from './search.ts';
 
 export interface ChangePort {
@@ -219,20 +220,13 @@ export class Changes {
     );
   }
 
-  /** Joined to the left neighbour where reason and time are the same, as `recordRemoval` does. */
   async #record(session: Session, ranges: readonly Range[], { reason, at }: Why): Promise<void> {
-    const { names } = this.#port;
     if (ranges.length === 0) return;
     await this.#port.log.note(session, ranges);
-    const [first, ...others] = mergeRanges(ranges);
-    const { rowCount } = await session.query(
-      `UPDATE ${names.of('removed')} SET to_position = $1 WHERE to_position = $2 AND reason = $3 AND at = $4`,
-      [first!.to, first!.from - 1, reason, at],
-    );
-    const added = rowCount === 0 ? [first!, ...others] : others;
-    await session.query(
-      `INSERT INTO ${names.of('removed')} SELECT r.first, r.last, $3, $4 FROM unnest($1::bigint[], $2::bigint[]) r (first, last)`,
-      [...arraysOf(added), reason, at],
+    await insertRemoved(
+      session,
+      this.#port.names,
+      mergeRanges(ranges).map((range) => ({ ...range, reason, at })),
     );
   }
 

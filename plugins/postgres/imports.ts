@@ -5,6 +5,7 @@ import type { Connections, Session } from './connections.ts';
 import { lockHead } from './counter.ts';
 import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
+import { insertRemoved } from './removals.ts';
 
 export interface ImportPort {
   readonly connections: Connections;
@@ -36,7 +37,7 @@ export class Imports {
       await this.#insertEvents(session, slice);
       await this.#insertIds(session, slice);
       await this.#raiseStreams(session, slice);
-      await this.#insertRemoved(session, slice);
+      await insertRemoved(session, names, slice.removed);
       await session.query(`UPDATE ${names.of('counter')} SET position = $1, stored_at = $2`, [
         slice.to,
         slice.storedAt,
@@ -144,27 +145,6 @@ export class Imports {
        SELECT * FROM unnest($1::text[], $2::bigint[])
        ON CONFLICT (entity) DO UPDATE SET revision = greatest(s.revision, EXCLUDED.revision)`,
       [textArray([...revisions.keys()]), bigintArray([...revisions.values()])],
-    );
-  }
-
-  async #insertRemoved(session: Session, { removed }: ImportSlice): Promise<void> {
-    const table = this.#port.names.of('removed');
-    let ranges = removed;
-    const [first] = ranges;
-    if (first === undefined) return;
-    const { rowCount } = await session.query(
-      `UPDATE ${table} SET to_position = $1 WHERE to_position = $2 AND reason = $3 AND at = $4`,
-      [first.to, first.from - 1, first.reason, first.at],
-    );
-    if (rowCount !== 0) ranges = ranges.slice(1);
-    await session.query(
-      `INSERT INTO ${table} SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::float8[])`,
-      [
-        bigintArray(ranges.map(({ from }) => from)),
-        bigintArray(ranges.map(({ to }) => to)),
-        textArray(ranges.map(({ reason }) => reason)),
-        floatArray(ranges.map(({ at }) => at)),
-      ],
     );
   }
 }
