@@ -2,6 +2,7 @@ import { BLOCK_EVENT_BYTES, BLOCK_POSITIONS, BlockBuilder, entriesOf } from '../
 import type { BlockEvent, BlockSource, BlockStore, Clock, FoundEntry } from '../../lib/plugin.ts';
 import { bigintArray, textArray } from './arrays.ts';
 import type { Connections, Session } from './connections.ts';
+import { withoutCounter } from './counter.ts';
 import { SEARCH_TABLES } from './names.ts';
 import type { Names } from './names.ts';
 
@@ -110,7 +111,8 @@ export function searchBuilder({ connections, names, clock }: SearchPort): BlockB
       const { rows } = await connections.query(
         `SELECT position, (SELECT coalesce(max(serial), 0) FROM ${names.of('changes')}) FROM ${names.of('counter')}`,
       );
-      return { position: Number(rows[0]![0]), changes: Number(rows[0]![1]) };
+      if (rows[0] === undefined) throw withoutCounter(names);
+      return { position: Number(rows[0][0]), changes: Number(rows[0][1]) };
     },
     async written(first, last) {
       const { rows } = await connections.query(
