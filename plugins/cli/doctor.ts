@@ -150,12 +150,18 @@ async function openWhole(store: Store): Promise<Remains> {
   };
 }
 
-function salvageLines(target: string, { kept, damaged, lost, tombstones, documents }: SalvageReport): string[] {
+function salvageLines(target: string, report: SalvageReport): string[] {
+  const { kept, damaged, lost, tombstones, renumbered = [], documents } = report;
   const forgotten = `${counted(positionsOf(tombstones), 'removed event')} of which the id is damaged`;
   return [
     `${counted(kept, 'intact record')} copied to ${clean(target)}; the original is as it was`,
     `  ${counted(damaged, 'damaged record')}, ${counted(positionsOf(lost), 'position')} recorded as lost${listed(lost.map(rangeText))}`,
     ...(tombstones.length === 0 ? [] : [`  ${forgotten}${listed(tombstones.map(rangeText))}`]),
+    ...(renumbered.length === 0
+      ? []
+      : [
+          `  ${counted(renumbered.length, 'event')} given the next revision, since theirs was there already${listed(renumbered.map(integer))}`,
+        ]),
     ...(documents.length === 0 ? [] : [`  ${counted(documents.length, 'document')} not copied${listed(documents)}`]),
     `  to make another kind of store of it: ${commandLine('copy', target)} <url>`,
   ];

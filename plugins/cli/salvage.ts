@@ -27,6 +27,8 @@ export interface SalvageReport {
   readonly lost: readonly RemovedRange[];
   /** Positions of removed events of which the id is damaged: an event with that id could be stored again. */
   readonly tombstones: readonly Range[];
+  /** Positions of events whose revision was there already: they have the next one of their entity now. */
+  readonly renumbered?: readonly number[];
   /** Documents that were not copied, `collection/key`, because they are damaged or too large for the new log. */
   readonly documents: readonly string[];
 }
@@ -69,6 +71,7 @@ class Copied {
   readonly #to: Store;
   readonly #lost: RemovedRange[] = [];
   readonly #tombstones: Range[] = [];
+  readonly #renumbered: number[] = [];
   #kept = 0;
   #damaged = 0;
   #storedAt = 0;
@@ -80,7 +83,7 @@ class Copied {
 
   get report(): Omit<SalvageReport, 'documents'> {
     const [lost, tombstones] = [joined(this.#lost), mergeRanges(this.#tombstones)];
-    return { kept: this.#kept, damaged: this.#damaged, lost, tombstones };
+    return { kept: this.#kept, damaged: this.#damaged, lost, tombstones, renumbered: this.#renumbered };
   }
 
   /** False for a window that has to shrink, because not all of it goes with what was copied before. */
@@ -93,8 +96,17 @@ class Copied {
     }
     await this.end(from - 1);
     if (await this.#write(window)) return true;
-    if (isSingle) this.#damaged++;
-    return false;
+    if (!isSingle) return false;
+    if (await this.#write(await this.#renumber(window))) this.#renumbered.push(from);
+    else this.#damaged++;
+    return true;
+  }
+
+  /** A stream that was set back has given revisions again; its events are intact. */
+  async #renumber(window: Window): Promise<Window> {
+    const [event] = window.events;
+    if (event?.entity === undefined) return window;
+    return { ...window, events: [{ ...event, revision: (await this.#to.revision(event.entity)) + 1 }] };
   }
 
   /** Nothing is left up to here. */
