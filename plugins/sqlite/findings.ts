@@ -54,7 +54,11 @@ export async function* rowsOf(
     }
     if (isLast) return undefined;
     const last = rows.at(-1)!;
-    after = keys.map((key) => (last[key] instanceof ArrayBuffer ? bytesIn(last[key]) : last[key]!));
+    const next = keys.map((key) => (last[key] instanceof ArrayBuffer ? bytesIn(last[key]) : last[key]!));
+    // Damaged pages may lead back: what is read again would be read for ever.
+    if (!isBehind(next, after))
+      throw new TelltaleError('STORE_CORRUPT', `rows behind ${next.join(', ')} are out of order`);
+    after = next;
   }
 }
 
@@ -78,4 +82,17 @@ function rowsBehind(
       });
     }
   }
+}
+
+function isBehind(next: readonly SqlValue[], before: readonly SqlValue[]): boolean {
+  for (const [i, value] of next.entries()) {
+    const order = compare(value, before[i]!);
+    if (order !== 0) return order > 0;
+  }
+  return false;
+}
+
+function compare(value: SqlValue, other: SqlValue): number {
+  if (typeof value === 'number' && typeof other === 'number') return value - other;
+  return Buffer.compare(Buffer.from(value as string), Buffer.from(other as string));
 }

@@ -99,9 +99,12 @@ function remainsOf(connection: Connection, path: string, close: () => void): Rem
 
 async function eventsOf(connection: Connection, range: readonly number[]): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
+  let last = range[0]!;
   for (const row of connection.all(EVENTS, range)) {
     const whole = row['payload'] === null ? connection.get(EVENT, [row['position']!]) : row;
-    if (whole === undefined) throw damaged(row);
+    // Damaged pages may lead back to what lies before.
+    if (whole === undefined || (row['position'] as number) <= last) throw damaged(row);
+    last = row['position'] as number;
     const { event, isIntact } = await decode(whole, true);
     if (!isIntact) throw damaged(whole);
     events.push(event);

@@ -5,7 +5,7 @@ import { checkKeys } from '../../plugins/sqlite/check-rows.ts';
 import { Connection } from '../../plugins/sqlite/connection.ts';
 import type { SqlRow, SqlValue } from '../../plugins/sqlite/driver.ts';
 import { loadDriver } from '../../plugins/sqlite/drivers.ts';
-import { Findings } from '../../plugins/sqlite/findings.ts';
+import { Findings, rowsOf } from '../../plugins/sqlite/findings.ts';
 import { verify } from '../../plugins/sqlite/index.ts';
 import type { SqliteStore } from '../../plugins/sqlite/store.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
@@ -181,6 +181,19 @@ describe('sqlite: verify', function () {
       for (const sql of ['DROP TABLE telltale_meta', `UPDATE telltale_meta SET value = ${NO_TEXT}`])
         expect(await rejectionOf(findingsIn(sql))).to.include({ code: 'STORE_CORRUPT' });
     });
+  });
+
+  it('goes on to no page that leads back', async () => {
+    const pages = [
+      [{ position: 1 }, { position: 2 }],
+      [{ position: 1 }, { position: 2 }],
+    ];
+    const reader = { all: () => pages.shift()! } as unknown as Connection;
+    const read = async (): Promise<void> => {
+      for await (const { position } of rowsOf(reader, '', { keys: ['position'], first: [0], limit: 2 }))
+        expect(position).to.be.within(1, 2);
+    };
+    expect(await rejectionOf(read())).to.include({ code: 'STORE_CORRUPT' });
   });
 
   it('refuses an option that there is not', async () => {
