@@ -48,7 +48,7 @@ describe('whether revisions rise', () => {
   it('is told by `examine`, which counts each event once', async () => {
     const store = memory();
     await store.open();
-    for (let i = 0; i < 60; i++) await store.append([buildEvent({ entity: `task/${i % 30}` })]);
+    for (let i = 0; i < 60; i++) await store.append([buildEvent({ id: `e-${i}`, entity: `task/${i % 30}` })]);
     const wrong = new Proxy(store, {
       get: (target, name) => {
         const member: unknown = Reflect.get(target, name);
@@ -64,7 +64,11 @@ describe('whether revisions rise', () => {
     });
     const { events, faults } = await examine(wrong, new RisingRevisions(7));
     expect(events).to.equal(60);
-    expect(faults).to.deep.equal([{ problem: 'revision 1 of task/16 does not rise', position: 47 }]);
+    expect(faults.map(({ position }) => position)).to.deep.equal([47, 47]);
+    expect(faults.map(({ problem }) => problem)).to.deep.equal([
+      'event e-46 was stored as revision 2',
+      'revision 1 of task/16 does not rise',
+    ]);
     await store.close();
   });
 });

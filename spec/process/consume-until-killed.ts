@@ -1,6 +1,6 @@
 /**
- * A process that consumes a log until it kills itself. Arguments: folder, run, the handled event and the checkpoints
- * kept by then, at or behind which it dies (0: it goes on to the end). It writes each position, when its work is done,
+ * A process that consumes a log until it kills itself. Arguments: folder, run, the handled event and how often its
+ * checkpoint has moved by then, at or behind which it dies (0: it goes on to the end). It writes each position, when its work is done,
  * to `handled.txt`, and prints where its consumer began.
  */
 import { appendFileSync } from 'node:fs';
@@ -15,13 +15,19 @@ console.log(JSON.stringify({ began }));
 
 let handled = 0;
 let kept = 0;
+let reached = began;
 const dieIfDue = (): void => {
   if (dieAt !== '0' && handled >= Number(dieAt) && kept >= Number(dieBehind)) process.kill(process.pid, 'SIGKILL');
 };
 const put = store.putDocument.bind(store);
-store.putDocument = async (collection, key, ...rest) => {
-  const answer = await put(collection, key, ...rest);
-  if (collection === 'checkpoints' && key === 'plain') kept++;
+store.putDocument = async (collection, key, value, ...rest) => {
+  const answer = await put(collection, key, value, ...rest);
+  // Its first one only says who has it.
+  const { seats } = Object(value) as { readonly seats?: readonly { readonly position: number }[] };
+  if (collection === 'checkpoints' && key === 'plain' && seats![0]!.position > reached) {
+    reached = seats![0]!.position;
+    kept++;
+  }
   dieIfDue();
   return answer;
 };
