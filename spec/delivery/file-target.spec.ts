@@ -57,8 +57,8 @@ describe('the file of a fileTarget', () => {
     ];
     for (const [text, message] of contents) {
       writeFileSync(path, text);
-      for (const call of [file.read(), file.claim(at(0)[0]!), file.commit(at(1), () => undefined)]) {
-        const error = await rejectionOf(call);
+      for (const call of [() => file.read(), () => file.claim(at(0)[0]!), () => file.commit(at(1), () => undefined)]) {
+        const error = await rejectionOf(call());
         expect(error, text).to.include({ code: 'TARGET_BROKEN' });
         expect(error.message).to.contain(message).and.contain('sum.json');
       }

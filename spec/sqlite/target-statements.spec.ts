@@ -149,8 +149,8 @@ withEachDriver((driver: DriverName) => {
           run('CREATE TABLE too_late (n)');
         }) as never,
       });
-      for (const asking of [late.claim({ key: 'k', position: 0, epoch: 1 }), late.read(() => 1)])
-        expect((await rejectionOf(asking)).code).to.equal('INVALID_OPTION');
+      for (const asking of [() => late.claim({ key: 'k', position: 0, epoch: 1 }), () => late.read(() => 1)])
+        expect((await rejectionOf(asking())).code).to.equal('INVALID_OPTION');
       await late.close();
       const after = sqliteTarget(join(folder, 'late.db'), { driver });
       expect(
