@@ -1,5 +1,5 @@
 import { Slice, mergeRanges, metadataText, payloadText, subtractRanges } from '../../lib/plugin.ts';
-import type { Between, Fence, Range, RemovedRange, StoredEvent } from '../../lib/plugin.ts';
+import type { Between, Fence, Range, StoredEvent } from '../../lib/plugin.ts';
 import { bigintArray, textArray } from './arrays.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { Connections, Session } from './connections.ts';
@@ -7,7 +7,7 @@ import { checkFence } from './documents.ts';
 import { isHeld, tookTooLong } from './failures.ts';
 import type { Names } from './names.ts';
 import type { Partition, Partitions } from './partitions.ts';
-import { insertRemoved } from './removals.ts';
+import { insertRemoved, readRemoved } from './removals.ts';
 import { forgetRange } from './search.ts';
 
 export interface ChangePort {
@@ -58,10 +58,6 @@ export class Changes {
     return count;
   }
 
-  async removed({ from, to }: Range): Promise<readonly RemovedRange[]> {
-    return this.#removedIn(this.#port.connections, { from, to });
-  }
-
   async rewrite(events: readonly StoredEvent[], between: Between, fence: Fence | undefined): Promise<void> {
     const { connections, log } = this.#port;
     for (let start = 0; start < events.length; start += STEP_REWRITES) {
@@ -94,10 +90,11 @@ export class Changes {
 
   /** In the order of positions, so that what goes together is recorded together. */
   async #plan(ranges: readonly Range[]): Promise<Step[]> {
-    const { connections, partitions } = this.#port;
+    const { connections, names, partitions } = this.#port;
     const [first, last] = spanOf(ranges);
     const touched = (await partitions.list(connections)).filter(({ from, end }) => from <= last && end > first);
-    const gone = await this.#removedIn(connections, { from: touched[0]?.from ?? 1, to: touched.at(-1)?.end ?? 1 });
+    const reach = { from: touched[0]?.from ?? 1, to: touched.at(-1)?.end ?? 1 };
+    const gone = await readRemoved(connections, names, reach);
     const empty = mergeRanges([...gone, ...ranges]);
     const whole = touched.filter(({ from, end }) => {
       const all = { from, to: end - 1 };
@@ -198,7 +195,7 @@ export class Changes {
   /** Another process may have removed some of it meanwhile. */
   async #left(session: Pick<Session, 'query'>, ranges: readonly Range[]): Promise<Range[]> {
     const [from, to] = spanOf(ranges);
-    return subtractRanges(ranges, mergeRanges(await this.#removedIn(session, { from, to })));
+    return subtractRanges(ranges, mergeRanges(await readRemoved(session, this.#port.names, { from, to })));
   }
 
   /** One change of the log at a time, whichever process makes it; none by whom another has taken the lease from. */
@@ -228,24 +225,6 @@ export class Changes {
       this.#port.names,
       mergeRanges(ranges).map((range) => ({ ...range, reason, at })),
     );
-  }
-
-  async #removedIn(session: Pick<Session, 'query'>, { from, to }: Range): Promise<RemovedRange[]> {
-    // The range before the first may reach into it; ranges never overlap.
-    const table = this.#port.names.of('removed');
-    const { rows } = await session.query(
-      `SELECT from_position, to_position, reason, at FROM ${table}
-       WHERE to_position >= $1 AND from_position <= $2
-         AND from_position >= coalesce((SELECT max(from_position) FROM ${table} WHERE from_position <= $1), 0)
-       ORDER BY from_position`,
-      [from, Number.isFinite(to) ? to : Number.MAX_SAFE_INTEGER],
-    );
-    return rows.map(([first, last, reason, at]) => ({
-      from: Number(first),
-      to: Number(last),
-      reason: reason!,
-      at: Number(at),
-    }));
   }
 }
 

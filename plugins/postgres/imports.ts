@@ -1,5 +1,5 @@
 import { TelltaleError, contentHash, toRow } from '../../lib/plugin.ts';
-import type { ImportSlice, Range, Tombstone } from '../../lib/plugin.ts';
+import type { ImportSlice } from '../../lib/plugin.ts';
 import { bigintArray, floatArray, textArray } from './arrays.ts';
 import type { Connections, Session } from './connections.ts';
 import { lockHead } from './counter.ts';
@@ -13,10 +13,7 @@ export interface ImportPort {
   readonly partitions: Partitions;
 }
 
-/** Positions that are looked at in one go. */
-const LOOK_POSITIONS = 10_000;
-
-/** Takes over stretches of other logs, and tells what is left of removed events, so that this one can be taken over. */
+/** Takes over stretches of other logs. */
 export class Imports {
   readonly #port: ImportPort;
 
@@ -43,51 +40,6 @@ export class Imports {
         slice.storedAt,
       ]);
     });
-  }
-
-  /** The first of the removed events within a range that are still known. */
-  async tombstones({ from, to }: Range, limit: number): Promise<readonly Tombstone[]> {
-    const found: Tombstone[] = [];
-    for (let next = from; next <= to && found.length < limit;) {
-      const first = await this.#firstRemoved(next, to);
-      if (first === undefined) break;
-      const last = Math.min(to, first + LOOK_POSITIONS - 1);
-      found.push(...(await this.#known(first, last, limit - found.length)));
-      next = last + 1;
-    }
-    return found;
-  }
-
-  async #firstRemoved(from: number, to: number): Promise<number | undefined> {
-    const { connections, names } = this.#port;
-    const table = names.of('removed');
-    const { rows } = await connections.query(
-      `SELECT greatest(from_position, $1) FROM ${table}
-       WHERE to_position >= $1 AND from_position <= $2
-         AND from_position >= coalesce((SELECT max(from_position) FROM ${table} WHERE from_position <= $1), 0)
-       ORDER BY from_position LIMIT 1`,
-      [from, Number.isFinite(to) ? to : Number.MAX_SAFE_INTEGER],
-    );
-    return rows[0] && Number(rows[0][0]);
-  }
-
-  async #known(first: number, last: number, limit: number): Promise<Tombstone[]> {
-    const { connections, names } = this.#port;
-    const { rows } = await connections.query(
-      `SELECT id, position, revision, stored_at, hash, entity FROM ${names.of('event_ids')} i
-       WHERE position BETWEEN $1 AND $2 AND position <= (SELECT r.to_position FROM ${names.of('removed')} r
-         WHERE r.from_position <= i.position ORDER BY r.from_position DESC LIMIT 1)
-       ORDER BY position LIMIT $3`,
-      [first, last, limit],
-    );
-    return rows.map(([id, position, revision, storedAt, hash, entity]) => ({
-      id: id!,
-      position: Number(position),
-      revision: Number(revision),
-      storedAt: Number(storedAt),
-      hash: hash!,
-      ...(entity === null ? undefined : { entity: entity! }),
-    }));
   }
 
   async #insertEvents(session: Session, { events }: ImportSlice): Promise<void> {

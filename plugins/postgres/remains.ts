@@ -5,18 +5,17 @@ import { DocumentTable } from './documents.ts';
 import { openingFailure, sqlState } from './failures.ts';
 import type { Names } from './names.ts';
 import { hasLog } from './opening.ts';
+import { readRemoved } from './removals.ts';
 import { fetchRows, listed } from './rows.ts';
+import { readTombstones } from './tombstones.ts';
 
 type Query = Pick<Session, 'query'>;
-
-/** What reads removals and tombstones, as the store does. */
-type Reading = Pick<Remains, 'removed' | 'tombstones'>;
 
 /** A table or a column that is not there, pages and texts that are damaged, a disk that does not read. */
 const DAMAGE = /^(?:42P01|42703|XX|58|22)/;
 
 /** What is left of a log whose tables need not be whole, nor its counter right. */
-export async function openRemains(connections: Connections, names: Names, reading: Reading): Promise<Remains> {
+export async function openRemains(connections: Connections, names: Names): Promise<Remains> {
   try {
     await connections.open();
     await mustBeLog(connections, names);
@@ -28,8 +27,8 @@ export async function openRemains(connections: Connections, names: Names, readin
   const documents = new DocumentTable(session, names);
   const events = names.of('events');
   return {
-    removed: (range) => damageOf(() => reading.removed(range)),
-    tombstones: (range, limit) => damageOf(() => reading.tombstones(range, limit)),
+    removed: (range = { from: 1, to: Infinity }) => readRemoved(session, names, range),
+    tombstones: (range, limit) => readTombstones(session, names, range, limit),
     extent: () => extentOf(session, names),
     async page({ after, through, limit }) {
       const text = `SELECT ${listed(limit)} FROM ${events} WHERE position > $1 AND position <= $2 ORDER BY position LIMIT ${limit}`;

@@ -51,7 +51,9 @@ import type { ParsedOptions } from './options.ts';
 import { Partitions } from './partitions.ts';
 import { Reader } from './reader.ts';
 import { openRemains } from './remains.ts';
+import { readRemoved } from './removals.ts';
 import { searchBuilder } from './search.ts';
+import { readTombstones } from './tombstones.ts';
 import { isIn, transactionOf } from './transactions.ts';
 import { Watcher } from './watcher.ts';
 
@@ -153,10 +155,7 @@ export class PostgresStore extends AbstractStore {
 
   /** What is left of a damaged log, which must not be open. @internal */
   remains(): Promise<Remains> {
-    return openRemains(this.#connections, this.#names, {
-      removed: (range = { from: 1, to: Infinity }) => this._removed(range),
-      tombstones: (range, limit) => this._tombstones(range, limit),
-    });
+    return openRemains(this.#connections, this.#names);
   }
 
   /** Resolves when new paths and texts have their index. @internal */
@@ -251,7 +250,7 @@ export class PostgresStore extends AbstractStore {
   }
 
   protected _removed(range: Range): Promise<readonly RemovedRange[]> {
-    return this.#changes.removed(range);
+    return readRemoved(this.#connections, this.#names, range);
   }
 
   protected async _rewrite(events: readonly StoredEvent[], between: Between, fence: Fence | undefined): Promise<void> {
@@ -268,7 +267,7 @@ export class PostgresStore extends AbstractStore {
   }
 
   protected override _tombstones(range: Range, limit: number): Promise<readonly Tombstone[]> {
-    return this.#imports.tombstones(range, limit);
+    return readTombstones(this.#connections, this.#names, range, limit);
   }
 
   protected override _collections(): Promise<readonly string[]> {
