@@ -14,45 +14,45 @@ const RIVAL = nameOf(CONTENDERS[1]!);
 /** What an import takes in a process that has started and loaded nothing yet. */
 function inProcess(packages: readonly string[]): Contender {
   let child: ChildProcess;
-  let imported = 0;
-  return {
-    name: nameOf(packages),
+  const ask = (): ChildProcess => {
+    child.send([...packages]);
+    return child;
+  };
+  return contender(packages, ask, {
     before: async () => {
-      imported = 0;
       child = fork(PROGRAM);
       await once(child, 'message');
     },
-    run: async () => {
-      child.send([...packages]);
-      if ((await answer(child)) > 0) imported++;
-    },
-    done: () => imported,
     after: async () => {
       child.disconnect();
       await once(child, 'exit');
     },
-  };
+  });
 }
 
 /** From the call that starts a thread until it has imported. */
 function inThread(packages: readonly string[]): Contender {
   let worker: Worker;
+  const ask = (): Worker => (worker = new Worker(PROGRAM, { workerData: packages }));
+  return contender(packages, ask, { after: async () => void (await worker.terminate()) });
+}
+
+/** Imports once a round; who is asked answers how many names it has got. */
+function contender(
+  packages: readonly string[],
+  ask: () => ChildProcess | Worker,
+  around: Pick<Contender, 'before' | 'after'>,
+): Contender {
   let imported = 0;
   return {
     name: nameOf(packages),
+    ...around,
     run: async () => {
-      imported = 0;
-      worker = new Worker(PROGRAM, { workerData: packages });
-      if ((await answer(worker)) > 0 || packages.length === 0) imported++;
+      const [names] = (await once(ask(), 'message')) as [number];
+      imported = names > 0 || packages.length === 0 ? 1 : 0;
     },
     done: () => imported,
-    after: async () => void (await worker.terminate()),
   };
-}
-
-async function answer(asked: ChildProcess | Worker): Promise<number> {
-  const [names] = (await once(asked, 'message')) as [number];
-  return names;
 }
 
 const processes: Comparison = {
