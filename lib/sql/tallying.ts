@@ -1,5 +1,5 @@
 import type { EnvelopeField } from '../filter/field.ts';
-import type { TallyGroup, TallyQuery } from '../store/port.ts';
+import type { TallyGroup, TallyPart, TallyQuery } from '../store/port.ts';
 import type { Bind, Dialect } from './conditions.ts';
 import { conditionsOf } from './conditions.ts';
 import type { EventRow } from './rows.ts';
@@ -19,18 +19,59 @@ const COLUMNS: Readonly<Record<EnvelopeField, keyof EventRow>> = {
 };
 const NUMBERS: ReadonlySet<EnvelopeField> = new Set(['time', 'schemaVersion', 'position', 'revision', 'storedAt']);
 
-/** A statement that counts, and what its rows mean. */
+/** A statement that counts. */
 export interface TallyStatement {
   readonly sql: string;
   readonly parameters: readonly unknown[];
   /** What its columns are called, in their order. */
   readonly columns: readonly string[];
-  /** The group of a row, whose values are in the order of the statement; `undefined` where nothing was counted. */
-  toGroup(row: readonly unknown[]): TallyGroup | undefined;
 }
 
-/** `undefined` where the database cannot tell the events exactly. `table` is its name in the statement. */
-export function tallyStatement(query: TallyQuery, dialect: Dialect, table: string): TallyStatement | undefined {
+type Rows = readonly (readonly unknown[])[];
+
+/** The log as it is counted. */
+export interface Tallied {
+  readonly dialect: Dialect;
+  /** What it is called in a statement. */
+  readonly table: string;
+  /** Positions of the first statement; how many come next depends on how long it takes. */
+  readonly firstWidth: number;
+  /** No statement should take longer. */
+  readonly statementMs: number;
+  /** No statement begins later. */
+  readonly partMs: number;
+  /** Values in the order of the columns; `undefined` where the database cannot tell them exactly. */
+  rowsOf(statement: TallyStatement): Rows | undefined | Promise<Rows | undefined>;
+}
+
+/** Counts in windows of positions, for some time. `undefined` where the database cannot tell the events exactly. */
+export async function tallyInWindows(query: TallyQuery, log: Tallied): Promise<TallyPart | undefined> {
+  const { through } = query;
+  const groups: TallyGroup[] = [];
+  const end = performance.now() + log.partMs;
+  let { after } = query;
+  for (let width = log.firstWidth; after < through && performance.now() < end;) {
+    const window = { ...query, after, through: Math.min(through, after + width) };
+    const statement = tallyStatement(window, log);
+    const began = performance.now();
+    const rows = statement && (await log.rowsOf(statement));
+    if (rows === undefined) return undefined;
+    for (const row of rows) {
+      const group = groupOf(row, query);
+      if (group !== undefined) groups.push(group);
+    }
+    after = window.through;
+    width = nextWidth(width, performance.now() - began, log);
+  }
+  return { groups, looked: after, done: after >= through };
+}
+
+function nextWidth(width: number, tookMs: number, { firstWidth, statementMs }: Tallied): number {
+  if (tookMs < statementMs / 4) return width * 4;
+  return tookMs > statementMs ? Math.max(firstWidth >> 3, width >> 1) : width;
+}
+
+function tallyStatement(query: TallyQuery, { dialect, table }: Tallied): TallyStatement | undefined {
   const { by, bucketMs, numbers, withoutReserved, after, through, limit } = query;
   const parameters: unknown[] = [];
   const bind: Bind = (value) => dialect.parameter(parameters.push(value));
@@ -45,15 +86,16 @@ export function tallyStatement(query: TallyQuery, dialect: Dialect, table: strin
   const conditions = conditionsOf(query, dialect, parameters.length + 1);
   if (!conditions.isExact) return undefined;
   if (conditions.sql !== '') bounds.push(conditions.sql);
-  const grouped = groups.length === 0 ? '' : ` GROUP BY ${groups.map((_, i) => i + 1).join(', ')}`;
+  const listed = values.map((value, i) => `${value} AS ${columns[i]!}`).join(', ');
+  const grouped = groups.length === 0 ? '' : `GROUP BY ${groups.map((_, i) => i + 1).join(', ')}`;
   return {
-    sql: `SELECT ${values.map((value, i) => `${value} AS ${columns[i]!}`).join(', ')} FROM ${table} WHERE ${bounds.join(' AND ')}${grouped} LIMIT ${limit}`,
+    sql: `SELECT ${listed} FROM ${table} WHERE ${bounds.join(' AND ')} ${grouped} LIMIT ${limit}`,
     parameters: [...parameters, ...conditions.parameters],
     columns,
-    toGroup: (row) => groupOf(row, query),
   };
 }
 
+/** `undefined` where nothing was counted. */
 function groupOf(row: readonly unknown[], { by, bucketMs, numbers }: TallyQuery): TallyGroup | undefined {
   const values = row.values();
   const next = (): unknown => values.next().value;

@@ -1,4 +1,4 @@
-import { PAGE_BYTES, candidatesOf, conditionsOf, isWellFormed, trigramsOf } from '../../lib/plugin.ts';
+import { PAGE_BYTES, candidatesOf, conditionsOf, isWellFormed, tallyInWindows, trigramsOf } from '../../lib/plugin.ts';
 import type {
   Bind,
   Dialect,
@@ -18,7 +18,6 @@ import type { Names } from './names.ts';
 import { contains, isAmong, pathIndexes } from './paths.ts';
 import { fetchRows, listed } from './rows.ts';
 import { searchBlocks } from './search.ts';
-import { tallyPart } from './tallying.ts';
 
 type Query = Pick<Session, 'query'>;
 type RawPage = Page & { readonly bytes: number };
@@ -36,6 +35,7 @@ const NARROWS_MOST = new Set(['id', 'correlationId', 'causationId', 'entity']);
 const LEAST_POSITIONS = 256;
 /** Positions that are looked at first where a filter may leave out many. */
 const FILTERED_WIDTH = 8_192;
+const TALLY_PACE = { firstWidth: 65_536, statementMs: 800, partMs: 500 };
 /** Names and the other fields of an event as JSON. */
 const ENVELOPE_BYTES = 160;
 /** Past this many values in one condition on a path, looking into each event is no slower. */
@@ -163,9 +163,18 @@ export class Reader {
     return last === undefined ? { ...page, looked, done } : { ...page, looked: last, done: false };
   }
 
+  /** No statement comes near its timeout. */
   async tally(session: Query, query: TallyQuery): Promise<TallyPart | undefined> {
-    const head = await positionOf(session, this.#names);
-    return tallyPart({ session, dialect: this.#dialect, table: this.#names.of('events'), head }, query);
+    const through = Math.min(query.through, await positionOf(session, this.#names));
+    return tallyInWindows(
+      { ...query, through },
+      {
+        ...TALLY_PACE,
+        dialect: this.#dialect,
+        table: this.#names.of('events'),
+        rowsOf: async ({ sql, parameters }) => (await session.query(sql, parameters)).rows,
+      },
+    );
   }
 
   /** The statement that a page is read with, `among` some positions. */
@@ -185,7 +194,8 @@ export class Reader {
     const { sql, parameters, index } = conditionsOf(query, this.#dialect, values.length + 1);
     if (sql !== '') conditions.push(sql);
     const order = query.descending ? 'DESC' : 'ASC';
-    const text = `SELECT ${listed(query.limit)} FROM ${this.#names.of('events')} WHERE ${conditions.join(' AND ')} ORDER BY position ${order} LIMIT ${query.limit}`;
+    const text = `SELECT ${listed(query.limit)} FROM ${this.#names.of('events')} WHERE ${conditions.join(' AND ')}
+      ORDER BY position ${order} LIMIT ${query.limit}`;
     const name = this.#indexName(query, index);
     return { text, values: [...values, ...parameters], ...(name !== undefined && { index: name }) };
   }

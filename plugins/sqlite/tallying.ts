@@ -1,42 +1,32 @@
-import { Slice, tallyStatement } from '../../lib/plugin.ts';
-import type { TallyGroup, TallyPart, TallyQuery } from '../../lib/plugin.ts';
+import { tallyInWindows } from '../../lib/plugin.ts';
+import type { TallyPart, TallyQuery, TallyStatement } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import type { SqlValue } from './driver.ts';
 import { readLog } from './log.ts';
 import { DIALECT } from './reading.ts';
 import { textIn } from './texts.ts';
 
-/** Positions of the first statement; how many come next depends on how long it takes. */
-const FIRST_WIDTH = 4_096;
-const LEAST_WIDTH = 512;
-/** A statement holds the event loop, so it should not take longer, ms. */
-const STATEMENT_MS = 4;
-const PART_MS = 8;
+/** Statements hold the event loop. */
+const PACE = { firstWidth: 4_096, statementMs: 4, partMs: 8 };
 
-/** Counts in windows of positions, for some milliseconds. `undefined` where SQLite cannot tell the events exactly. */
-export function tallyPart(connection: Connection, query: TallyQuery): TallyPart | undefined {
+/** For some milliseconds. `undefined` where SQLite cannot tell the events exactly. */
+export async function tallyPart(connection: Connection, query: TallyQuery): Promise<TallyPart | undefined> {
   const through = Math.min(query.through, readLog(connection).position);
   const table = hasIndex(query) ? 'telltale_events' : 'telltale_events NOT INDEXED';
-  const groups: TallyGroup[] = [];
-  const slice = new Slice(PART_MS);
-  let { after } = query;
-  for (let width = FIRST_WIDTH; after < through && !slice.isOver;) {
-    const window = { ...query, after, through: Math.min(through, after + width) };
-    const statement = tallyStatement(window, DIALECT, table);
-    if (statement === undefined) return undefined;
-    const began = performance.now();
-    const sql = `SELECT ${statement.columns.map(textAsBytes).join(', ')} FROM (${statement.sql})`;
-    for (const row of connection.all(sql, statement.parameters as readonly SqlValue[])) {
-      const values = Object.values(row).map(toValue);
-      // Whoever reads the events is told which one is damaged.
-      if (values.includes(undefined)) return undefined;
-      const group = statement.toGroup(values);
-      if (group !== undefined) groups.push(group);
-    }
-    after = window.through;
-    width = nextWidth(width, performance.now() - began);
+  const rowsOf = (statement: TallyStatement): SqlValue[][] | undefined => readRows(connection, statement);
+  return tallyInWindows({ ...query, through }, { ...PACE, dialect: DIALECT, table, rowsOf });
+}
+
+function readRows(connection: Connection, { sql, parameters, columns }: TallyStatement): SqlValue[][] | undefined {
+  const asBytes = `SELECT ${columns.map(textAsBytes).join(', ')} FROM (${sql})`;
+  const rows: SqlValue[][] = [];
+  for (const row of connection.all(asBytes, parameters as readonly SqlValue[])) {
+    const values = Object.values(row).map(toValue);
+    // Whoever reads the events is told which one is damaged.
+    if (!isLegible(values)) return undefined;
+    rows.push(values);
   }
-  return { groups, looked: after, done: after >= through };
+  return rows;
 }
 
 /** Text comes as bytes, also where a damaged row has it for a number: see `texts.ts`. */
@@ -48,9 +38,8 @@ function toValue(value: SqlValue): SqlValue | undefined {
   return value === null || typeof value === 'number' ? value : textIn(value);
 }
 
-function nextWidth(width: number, tookMs: number): number {
-  if (tookMs < STATEMENT_MS / 4) return width * 4;
-  return tookMs > STATEMENT_MS ? Math.max(LEAST_WIDTH, width >> 1) : width;
+function isLegible(values: readonly (SqlValue | undefined)[]): values is SqlValue[] {
+  return !values.includes(undefined);
 }
 
 /** An index of which every window is one stretch; any other one would be looked through for each window anew. */
