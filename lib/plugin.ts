@@ -37,6 +37,8 @@ export { Lazy } from './lazy.ts';
 export { linkPortOf } from './linking.ts';
 export { parseWith } from './parse-options.ts';
 export { Serial } from './serial.ts';
+export { hasCheckpoints } from './sql/checkpoint-tables.ts';
+export type { FoundTable } from './sql/checkpoint-tables.ts';
 export { conditionsOf, pushdownOf } from './sql/conditions.ts';
 export { mustNotEnd } from './sql/transaction-end.ts';
 export type { Bind, Dialect } from './sql/conditions.ts';

@@ -1,5 +1,5 @@
-import { TelltaleError, mustBeNewest } from '../../lib/plugin.ts';
-import type { RetryAnswer, SkippedEvent, TargetCheckpoint } from '../../lib/plugin.ts';
+import { hasCheckpoints, mustBeNewest } from '../../lib/plugin.ts';
+import type { FoundTable, RetryAnswer, SkippedEvent, TargetCheckpoint } from '../../lib/plugin.ts';
 import { bigintArray, floatArray, textArray } from './arrays.ts';
 import type { Session } from './connections.ts';
 
@@ -11,7 +11,10 @@ const COMMENT = 'telltale projection checkpoints ';
 /** Processes that start at once make the table one after the other. */
 const LOCK = 7_310_868_735_422_754;
 
-/** How far consumers have come and what they have passed over, in tables of the target's database. All of it happens in the caller's transaction. */
+/**
+ * How far consumers have come and what they have passed over, in tables of the target's database. All of it happens in
+ * the caller's transaction.
+ */
 export class CheckpointTable {
   readonly #schema: string;
   readonly #name: string;
@@ -34,7 +37,7 @@ export class CheckpointTable {
        FROM unnest($1::text[]) AS name`,
       [[this.#name, this.#skipped], `"${this.#schema}"`],
     );
-    if (rows.some(([, table]) => table !== null)) return rows.forEach(mustBeOurs);
+    if (hasCheckpoints(rows.map(toFound), { where: 'PostgreSQL', version: VERSION })) return;
     if (rows[0]![3] === null) await session.query(`CREATE SCHEMA "${this.#schema}"`);
     await session.query(
       `CREATE TABLE ${this.#name} (key text PRIMARY KEY, position bigint NOT NULL, epoch double precision NOT NULL, event_id text)`,
@@ -125,16 +128,9 @@ export class CheckpointTable {
   }
 }
 
-function mustBeOurs([table, found, comment]: readonly (string | null)[]): void {
-  const version = comment?.startsWith(COMMENT) ? Number(comment.slice(COMMENT.length)) : NaN;
-  if (version === VERSION) return;
-  const details = { table };
-  if (!Number.isNaN(version)) {
-    const text = `PostgreSQL: expected ${table} to be of version ${VERSION}, found ${version}; another telltale wrote it`;
-    throw new TelltaleError('STORE_VERSION', text, { details });
-  }
-  const what = found === null ? 'is missing' : "is another program's table";
-  throw new TelltaleError('TARGET_BROKEN', `PostgreSQL: ${table} ${what}`, { details });
+function toFound([name, table, comment]: readonly (string | null)[]): FoundTable {
+  const version = comment?.startsWith(COMMENT) ? comment.slice(COMMENT.length) : undefined;
+  return { name: name!, isThere: table !== null, version };
 }
 
 function toCheckpoint([key, position, epoch, eventId]: readonly (string | null)[]): TargetCheckpoint {

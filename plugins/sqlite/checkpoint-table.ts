@@ -1,4 +1,4 @@
-import { TelltaleError, mustBeNewest } from '../../lib/plugin.ts';
+import { hasCheckpoints, mustBeNewest } from '../../lib/plugin.ts';
 import type { RetryAnswer, SkippedEvent, TargetCheckpoint } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 
@@ -7,36 +7,23 @@ const TABLE = 'telltale_checkpoints';
 const SKIPPED = 'telltale_skipped';
 const VERSION = 2;
 const MARK = /\/\* telltale checkpoints (\d+) \*\//;
-const COLUMNS = {
-  [TABLE]: 'key TEXT PRIMARY KEY, position INTEGER NOT NULL, epoch REAL NOT NULL, event_id TEXT',
-  [SKIPPED]: 'key TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (key, position)',
-};
+const TABLES = [
+  { name: TABLE, columns: 'key TEXT PRIMARY KEY, position INTEGER NOT NULL, epoch REAL NOT NULL, event_id TEXT' },
+  { name: SKIPPED, columns: 'key TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (key, position)' },
+];
 
 /**
  * Makes the tables where they are not there, within the caller's transaction. Throws `TARGET_BROKEN` for one of another
  * program, `STORE_VERSION` for one of another version.
  */
 export function bringCheckpoints(connection: Connection, path: string): void {
-  const tables = Object.entries(COLUMNS).map(([name, columns]) => {
+  const found = TABLES.map(({ name }) => {
     const sql = connection.get('SELECT sql FROM sqlite_master WHERE name = ?', [name])?.['sql'];
-    return { name, columns, sql };
+    return { name, isThere: sql !== undefined, version: MARK.exec(String(sql))?.[1] };
   });
-  if (tables.some(({ sql }) => sql !== undefined))
-    return tables.forEach(({ name, sql }) => mustBeOurs(path, name, sql));
-  for (const { name, columns } of tables)
+  if (hasCheckpoints(found, { where: `sqlite ${path}`, version: VERSION, details: { path } })) return;
+  for (const { name, columns } of TABLES)
     connection.exec(`CREATE TABLE ${name} (/* telltale checkpoints ${VERSION} */ ${columns}) WITHOUT ROWID`);
-}
-
-function mustBeOurs(path: string, table: string, sql: unknown): void {
-  const version = Number(MARK.exec(String(sql))?.[1] ?? NaN);
-  if (version === VERSION) return;
-  const details = { path, table };
-  if (!Number.isNaN(version)) {
-    const text = `sqlite ${path}: expected \`${table}\` to be of version ${VERSION}, found ${version}; another telltale wrote it`;
-    throw new TelltaleError('STORE_VERSION', text, { details });
-  }
-  const what = sql === undefined ? 'is missing' : "is another program's table";
-  throw new TelltaleError('TARGET_BROKEN', `sqlite ${path}: \`${table}\` ${what}`, { details });
 }
 
 /** What is known under a checkpoint's key. Throws `LEASE_LOST` where that has a later holder. */
