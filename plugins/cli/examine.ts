@@ -1,5 +1,5 @@
-import { contentHash, toError } from '../../lib/plugin.ts';
-import type { Damageable, Store, StoredEvent } from '../../lib/plugin.ts';
+import { contentHash, mergeRanges, overlapping, subtractRanges, toError } from '../../lib/plugin.ts';
+import type { Damageable, Range, Store, StoredEvent } from '../../lib/plugin.ts';
 import type { Diagnosis, Fault } from './diagnosis.ts';
 import { RisingRevisions } from './rising-revisions.ts';
 
@@ -18,14 +18,13 @@ export async function examine(store: Store, revisions = new RisingRevisions()): 
   const { position: head } = await store.head();
   let [events, last] = [0, 0];
   try {
-    for await (const page of pagesOf(store, head)) {
-      const known = await store.find(page.map(({ id }) => id));
-      await checkRemoved(store, page, faults);
-      for (const event of page) {
+    for await (const stretch of stretchesOf(store, head)) {
+      await checkPositions(store, stretch, faults);
+      const known = await store.find(stretch.events.map(({ id }) => id));
+      for (const event of stretch.events) {
         const { id, position } = event;
         events++;
         if (position <= last) faults.add({ problem: 'a position is there twice, or out of order', position });
-        await checkHole(store, last, position, faults);
         last = Math.max(last, position);
         const found = known.get(id);
         if (found?.position !== position) faults.add({ problem: `id ${id} does not lead to its event`, position });
@@ -36,10 +35,10 @@ export async function examine(store: Store, revisions = new RisingRevisions()): 
         checkRevision(event, revisions, faults);
       }
     }
-    await checkHole(store, last, head + 1, faults);
     await checkOwn(store, faults);
     while (revisions.next())
-      for await (const page of pagesOf(store, head)) for (const event of page) checkRevision(event, revisions, faults);
+      for await (const { events: again } of stretchesOf(store, head))
+        for (const event of again) checkRevision(event, revisions, faults);
   } catch (error) {
     faults.add({ problem: `it cannot be read any further: ${toError(error).message}`, position: last + 1 });
   }
@@ -49,51 +48,58 @@ export async function examine(store: Store, revisions = new RisingRevisions()): 
   return { head, events, faults: faults.kept, found: faults.count, notes: [...store.health().notices] };
 }
 
-async function* pagesOf(store: Store, head: number): AsyncGenerator<readonly StoredEvent[]> {
+/** The events of a part of the log, all there are. */
+interface Stretch extends Range {
+  readonly events: readonly StoredEvent[];
+}
+
+async function* stretchesOf(store: Store, head: number): AsyncGenerator<Stretch> {
   for (let after = 0; after < head;) {
-    const page = await store.page({ after, through: head, descending: false, limit: PAGE });
-    yield page.events;
-    after = page.done ? head : page.looked;
+    const { events, done, looked } = await store.page({ after, through: head, descending: false, limit: PAGE });
+    const to = done ? head : looked;
+    yield { from: after + 1, to, events };
+    after = to;
   }
 }
 
+/** An event with a fault of its own need not have the right revision. */
 function checkRevision(event: StoredEvent, revisions: RisingRevisions, faults: Faults): void {
   const { entity, revision, position } = event;
-  if (entity === undefined || revisions.rises(entity, revision, position)) return;
+  if (entity === undefined || revisions.rises(entity, revision, position) || faults.has(position)) return;
   faults.add({ problem: `revision ${revision} of ${entity} does not rise`, position });
 }
 
 class Faults {
   readonly kept: Fault[] = [];
+  readonly #positions = new Set<number | undefined>();
   count = 0;
 
   add(fault: Fault): void {
-    if (this.count++ < KEPT) this.kept.push(fault);
+    if (this.count++ >= KEPT) return;
+    this.kept.push(fault);
+    this.#positions.add(fault.position);
+  }
+
+  /** Whether one of those that are kept is there. */
+  has(position: number): boolean {
+    return this.#positions.has(position);
   }
 }
 
-/** What lies between two events must have been removed on record. */
-async function checkHole(store: Store, last: number, next: number, faults: Faults): Promise<void> {
-  let missing = last + 1;
-  if (missing >= next) return;
-  for (const { from, to } of await store.removed({ from: missing, to: next - 1 }))
-    if (from <= missing && to >= missing) missing = to + 1;
-  if (missing >= next) return;
-  const what = missing === next - 1 ? `position ${missing} is` : `positions ${missing} to ${next - 1} are`;
-  faults.add({ problem: `${what} missing`, position: missing });
-}
-
-/** What was removed is not there: both change together. */
-async function checkRemoved(store: Store, page: readonly StoredEvent[], faults: Faults): Promise<void> {
-  const [first, last] = [page[0]?.position, page.at(-1)?.position];
-  if (first === undefined || last === undefined) return;
-  const removed = await store.removed({ from: first, to: last });
-  for (const { position } of page) {
-    if (!removed.some(({ from, to }) => from <= position && position <= to)) continue;
-    // It may have been removed since the page was read.
-    const query = { after: position - 1, through: position, descending: false, limit: 1 };
+/** Each position has an event or a recorded removal, and not both: they change together. */
+async function checkPositions(store: Store, { from, to, events }: Stretch, faults: Faults): Promise<void> {
+  const removed = mergeRanges(await store.removed({ from, to }));
+  const there = events.map(({ position }) => ({ from: position, to: position }));
+  for (const hole of subtractRanges([{ from, to }], mergeRanges([...there, ...removed]))) {
+    const what = hole.from === hole.to ? `position ${hole.from} is` : `positions ${hole.from} to ${hole.to} are`;
+    faults.add({ problem: `${what} missing`, position: hole.from });
+  }
+  for (const one of there) {
+    if (overlapping(removed, one).length === 0) continue;
+    // It may have been removed since the events were read.
+    const query = { after: one.from - 1, through: one.from, descending: false, limit: 1 };
     if ((await store.page(query)).events.length > 0)
-      faults.add({ problem: 'both an event and its removal are recorded', position });
+      faults.add({ problem: 'both an event and its removal are recorded', position: one.from });
   }
 }
 

@@ -45,7 +45,7 @@ describe('whether revisions rise', () => {
     expect(falling(written, new RisingRevisions(1_000)).passes).to.be.within(4, 8);
   });
 
-  it('is told by `examine`, which counts each event once', async () => {
+  it('is told by `examine` once, which counts each event once', async () => {
     const store = memory();
     await store.open();
     for (let i = 0; i < 60; i++) await store.append([buildEvent({ id: `e-${i}`, entity: `task/${i % 30}` })]);
@@ -64,11 +64,7 @@ describe('whether revisions rise', () => {
     });
     const { events, faults } = await examine(wrong, new RisingRevisions(7));
     expect(events).to.equal(60);
-    expect(faults.map(({ position }) => position)).to.deep.equal([47, 47]);
-    expect(faults.map(({ problem }) => problem)).to.deep.equal([
-      'event e-46 was stored as revision 2',
-      'revision 1 of task/16 does not rise',
-    ]);
+    expect(faults).to.deep.equal([{ problem: 'event e-46 was stored as revision 2', position: 47 }]);
     await store.close();
   });
 });

@@ -12,7 +12,6 @@ export interface KillReport {
 }
 
 const PATIENCE_MS = 30_000;
-const PAGE = 1_000;
 
 /** Kills a process that appends, again and again, and holds what is there against what was acknowledged. */
 export async function killTest(specimen: Specimen, kills: number): Promise<KillReport> {
@@ -102,11 +101,6 @@ function mustBeWhole(events: readonly StoredEvent[]): void {
 
 async function readAll(store: Store): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
-  const { position: through } = await store.head();
-  for (let after = 0; after < through;) {
-    const page = await store.page({ after, through, descending: false, limit: PAGE });
-    events.push(...page.events);
-    after = page.done ? through : page.looked;
-  }
+  for await (const event of store.read()) events.push(event);
   return events;
 }
