@@ -53,10 +53,9 @@ await build({
   platform: 'node',
   target: 'node20',
   sourcemap: true,
-  logLevel: 'warning',
 });
 
 const declared = new Set();
 for (const door of doors) follow(`dist/${door}.d.ts`, declared);
-for (const file of readdirSync('dist', { recursive: true, encoding: 'utf8' }).map((name) => join('dist', name)))
+for (const file of readdirSync('dist', { recursive: true }).map((name) => join('dist', name)))
   if (file.endsWith('.d.ts') && !declared.has(file)) rmSync(file);
