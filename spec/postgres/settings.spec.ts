@@ -4,6 +4,7 @@ import { search } from '../../lib/history/search.ts';
 import { CheckpointTable } from '../../plugins/postgres/checkpoint-table.ts';
 import { Connections } from '../../plugins/postgres/connections.ts';
 import { buildEvent, buildEvents } from '../support/event-builder.ts';
+import { pendingAppend } from '../support/pending-append.ts';
 import { Stores } from './stores.ts';
 
 /** As a database, a role or a url may set them: each changes what a value is as text, or how a statement is read. */
@@ -22,8 +23,6 @@ const SETTINGS = {
   search_path: 'pg_catalog',
   default_transaction_isolation: 'serializable',
 };
-
-const ignore = (): void => undefined;
 
 describe('postgres: settings of the database, the role or the url', function () {
   this.timeout(60_000);
@@ -62,15 +61,7 @@ describe('postgres: settings of the database, the role or the url', function () 
     const client = new pg.Client({ connectionString: url });
     await client.connect();
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-    const append = {
-      events: [buildEvent()],
-      bytes: 1,
-      fresh: true,
-      admitted: true,
-      acknowledged: ignore,
-      failed: ignore,
-    };
-    const { head } = await store.appendWithin(client, [append]);
+    const { head } = await store.appendWithin(client, [pendingAppend([buildEvent()])]);
     await client.query('COMMIT');
     await client.end();
     expect(head.storedAt).to.be.at.most(Date.now());

@@ -4,10 +4,10 @@ import { createVirtualClock } from '../../lib/plugin.ts';
 import type { Store, StoredEvent } from '../../lib/plugin.ts';
 import { buildEvent, buildEvents } from '../support/event-builder.ts';
 import { ask, schemaName } from '../support/postgres-server.ts';
+import { pendingAppend } from '../support/pending-append.ts';
 import { Stores } from './stores.ts';
 
 const stores = new Stores();
-const ignore = (): void => undefined;
 
 /** Resolves when a listener of the store has been told of a position. */
 function told(store: Store, position: number): Promise<number[]> {
@@ -120,15 +120,7 @@ describe('postgres: watching', function () {
     const store = stores.again(writer);
     await store.open();
     await client.query('BEGIN');
-    const append = {
-      events: [buildEvent()],
-      bytes: 1,
-      fresh: true,
-      admitted: true,
-      acknowledged: ignore,
-      failed: ignore,
-    };
-    const { records } = await store.appendWithin(client, [append]);
+    const { records } = await store.appendWithin(client, [pendingAppend([buildEvent()])]);
     expect(await writer.head()).to.deep.equal({ position: 0, storedAt: 0 });
     await client.query('COMMIT');
     store.committed();

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import type { Store } from '../../lib/plugin.ts';
 import { buildEvent, buildEvents } from '../../plugins/contract/build-event.ts';
-import type { SqliteDriver } from '../../plugins/sqlite/driver.ts';
 import { verify } from '../../plugins/sqlite/index.ts';
 import { parseOptions } from '../../plugins/sqlite/options.ts';
 import { SqliteStore } from '../../plugins/sqlite/store.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
+import { driverOver } from './driver-over.ts';
 import { faulty, real } from './faulty.ts';
 import type { Fault } from './faulty.ts';
 import { cleanUp, freshStore, pathOf } from './files.ts';
@@ -136,20 +136,9 @@ describe('sqlite: faults', () => {
 
   it('says so, and reports `os`, where SQLite does not sync as it was told to', async () => {
     await store.close();
-    const driver: SqliteDriver = {
-      name: real.name,
-      open: (path) => {
-        const database = real.open(path);
-        return {
-          get inTransaction() {
-            return database.inTransaction;
-          },
-          prepare: (sql) => database.prepare(sql),
-          close: () => database.close(),
-          exec: (sql) => database.exec(sql.replace('synchronous = FULL', 'synchronous = NORMAL')),
-        };
-      },
-    };
+    const driver = driverOver(real, (database) => ({
+      exec: (sql) => database.exec(sql.replace('synchronous = FULL', 'synchronous = NORMAL')),
+    }));
     store = new SqliteStore(pathOf(fresh), parseOptions(pathOf(fresh), {}), () => driver);
     await store.open();
     expect(store.supports.durability).to.equal('os');

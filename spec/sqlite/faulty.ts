@@ -1,5 +1,6 @@
-import type { SqliteDatabase, SqliteDriver } from '../../plugins/sqlite/driver.ts';
+import type { SqliteDriver } from '../../plugins/sqlite/driver.ts';
 import { loadDriver } from '../../plugins/sqlite/drivers.ts';
+import { driverOver } from './driver-over.ts';
 
 /** Answers the code with which a call of the driver fails; `undefined` lets it through. */
 export type Fault = (sql: string, serial: number) => string | undefined;
@@ -15,12 +16,8 @@ export function faulty(fault: Fault, driver = real, after = false): SqliteDriver
     if (after) call();
     throw Object.assign(new Error(`injected ${code}`), { code: `SQLITE_${code}` });
   };
-  const wrap = (database: SqliteDatabase): SqliteDatabase => ({
-    get inTransaction() {
-      return database.inTransaction;
-    },
+  return driverOver(driver, (database) => ({
     exec: (sql) => guard(sql, () => database.exec(sql)),
-    close: () => database.close(),
     prepare: (sql, integers) => {
       const statement = database.prepare(sql, integers);
       return {
@@ -29,6 +26,5 @@ export function faulty(fault: Fault, driver = real, after = false): SqliteDriver
         all: (parameters) => guard(sql, () => statement.all(parameters)),
       };
     },
-  });
-  return { name: driver.name, open: (path) => wrap(driver.open(path)) };
+  }));
 }

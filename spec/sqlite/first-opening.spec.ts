@@ -12,6 +12,7 @@ import { quickFolder } from '../support/quick-folder.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { skip } from '../support/skip.ts';
 import { Child } from './children.ts';
+import { driverOver } from './driver-over.ts';
 import { withEachDriver } from './drivers.ts';
 import { faulty, real } from './faulty.ts';
 import type { Fault } from './faulty.ts';
@@ -117,23 +118,12 @@ describe('sqlite: a first opening that fails', () => {
     const full = faulty((sql) => (/synchronous/.test(sql) ? 'FULL' : undefined));
     const other = sqlite(path);
     let opened: Promise<void> | undefined;
-    const overtaken: SqliteDriver = {
-      name: full.name,
-      open: (at) => {
-        const database = full.open(at);
-        return {
-          get inTransaction() {
-            return database.inTransaction;
-          },
-          exec: (sql) => database.exec(sql),
-          prepare: (sql) => database.prepare(sql),
-          close: () => {
-            opened = other.open();
-            database.close();
-          },
-        };
+    const overtaken = driverOver(full, (database) => ({
+      close: () => {
+        opened = other.open();
+        database.close();
       },
-    };
+    }));
     await rejectionOf(storeOver(overtaken).open());
     await opened;
     expect(await other.append([buildEvent()])).to.include({ position: 1 });

@@ -1,23 +1,15 @@
 import { expect } from 'chai';
-import type { PendingAppend, Store, TelltaleEvent } from '../../lib/plugin.ts';
+import type { Store, TelltaleEvent } from '../../lib/plugin.ts';
 import { buildEvent } from '../../plugins/contract/build-event.ts';
-import type { SqliteDatabase, SqliteDriver } from '../../plugins/sqlite/driver.ts';
 import { loadDriver } from '../../plugins/sqlite/drivers.ts';
 import { sqliteTarget } from '../../plugins/sqlite/index.ts';
 import type { SqliteTarget, SqliteTransaction } from '../../plugins/sqlite/index.ts';
 import { parseOptions } from '../../plugins/sqlite/options.ts';
 import { SqliteStore } from '../../plugins/sqlite/store.ts';
+import { pendingAppend } from '../support/pending-append.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
+import { driverOver } from './driver-over.ts';
 import { cleanUp, freshStore, pathOf } from './files.ts';
-
-const pending = (event: TelltaleEvent): PendingAppend => ({
-  events: [event],
-  bytes: 300,
-  fresh: true,
-  admitted: true,
-  acknowledged: () => undefined,
-  failed: () => undefined,
-});
 
 const about = (entity: string): TelltaleEvent => buildEvent({ entity });
 
@@ -31,18 +23,13 @@ describe('sqlite: appends in the transaction of a target', () => {
   let failing: string | undefined;
   let set: string[];
 
-  const real = loadDriver();
-  const wrap = (database: SqliteDatabase): SqliteDatabase => ({
-    get inTransaction() {
-      return database.inTransaction;
-    },
+  const driver = driverOver(loadDriver(), (database) => ({
     exec: (sql) => {
       if (sql.startsWith('PRAGMA synchronous')) set.push(sql);
       database.exec(sql);
     },
-    close: () => database.close(),
-    prepare: (sql) => {
-      const statement = database.prepare(sql);
+    prepare: (sql, integers) => {
+      const statement = database.prepare(sql, integers);
       return {
         get: (parameters) =>
           sql === 'PRAGMA data_version' && version !== undefined
@@ -56,8 +43,7 @@ describe('sqlite: appends in the transaction of a target', () => {
         },
       };
     },
-  });
-  const driver: SqliteDriver = { name: real.name, open: (path) => wrap(real.open(path)) };
+  }));
 
   async function open(durability: { readonly log: 'disk' | 'os'; readonly views: 'disk' | 'os' }): Promise<void> {
     store = new SqliteStore(pathOf(other), parseOptions(pathOf(other), { durability: durability.log }), () => driver);
@@ -88,7 +74,7 @@ describe('sqlite: appends in the transaction of a target', () => {
     it(`are as durable as that is: log ${log}, target ${views}`, async () => {
       await open({ log, views });
       expect((await store.append([buildEvent()])).durability).to.equal(log);
-      const { outcomes } = await within((tx) => store.transactions.append(tx, [pending(buildEvent())]));
+      const { outcomes } = await within((tx) => store.transactions.append(tx, [pendingAppend([buildEvent()])]));
       expect(outcomes[0]).to.have.property('durability', views);
     });
 
@@ -98,7 +84,7 @@ describe('sqlite: appends in the transaction of a target', () => {
     const failed = within(async (tx) => {
       // As it happens that both connections have the same number for it.
       version = tx.get('PRAGMA data_version')!['data_version'];
-      await store.transactions.append(tx, [pending(about('task/a'))]);
+      await store.transactions.append(tx, [pendingAppend([about('task/a')])]);
       throw new Error('taken back');
     });
     expect(await failed.catch((error: unknown) => error)).to.have.property('message', 'taken back');

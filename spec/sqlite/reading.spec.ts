@@ -3,11 +3,12 @@ import fc from 'fast-check';
 import type { Filter, PageQuery, Store, StoredEvent } from '../../lib/plugin.ts';
 import { compileFilter } from '../../lib/filter/compile.ts';
 import { buildEvent } from '../../plugins/contract/build-event.ts';
-import type { SqliteDatabase, SqliteDriver, SqlValue } from '../../plugins/sqlite/driver.ts';
+import type { SqliteDriver, SqlValue } from '../../plugins/sqlite/driver.ts';
 import { loadDriver } from '../../plugins/sqlite/drivers.ts';
 import { parseOptions } from '../../plugins/sqlite/options.ts';
 import { SqliteStore } from '../../plugins/sqlite/store.ts';
 import { leastHoldMs } from '../support/loop-hold.ts';
+import { driverOver } from './driver-over.ts';
 import { cleanUp, freshStore, pathOf } from './files.ts';
 
 const EVENTS = 6_000;
@@ -22,15 +23,9 @@ interface Asked {
 
 /** The real driver; keeps what it is asked. */
 function listening(asked: Asked[]): SqliteDriver {
-  const real = loadDriver();
-  const wrap = (database: SqliteDatabase): SqliteDatabase => ({
-    get inTransaction() {
-      return database.inTransaction;
-    },
-    exec: (sql) => database.exec(sql),
-    close: () => database.close(),
-    prepare: (sql) => {
-      const statement = database.prepare(sql);
+  return driverOver(loadDriver(), (database) => ({
+    prepare: (sql, integers) => {
+      const statement = database.prepare(sql, integers);
       return {
         run: (parameters) => statement.run(parameters),
         get: (parameters) => statement.get(parameters),
@@ -40,8 +35,7 @@ function listening(asked: Asked[]): SqliteDriver {
         },
       };
     },
-  });
-  return { name: real.name, open: (path) => wrap(real.open(path)) };
+  }));
 }
 
 describe('sqlite: reading', function () {

@@ -1,9 +1,8 @@
 import { expect } from 'chai';
 import { buildEvent } from '../../plugins/contract/build-event.ts';
-import type { SqliteDatabase, SqliteDriver } from '../../plugins/sqlite/driver.ts';
-import { loadDriver } from '../../plugins/sqlite/drivers.ts';
 import { parseOptions } from '../../plugins/sqlite/options.ts';
 import { SqliteStore } from '../../plugins/sqlite/store.ts';
+import { faulty } from './faulty.ts';
 import { cleanUp, freshStore, pathOf } from './files.ts';
 
 const STEPS: Readonly<Record<string, RegExp>> = {
@@ -13,33 +12,13 @@ const STEPS: Readonly<Record<string, RegExp>> = {
   commit: /^COMMIT$/,
 };
 
-/** The real driver, which tells what it is asked. */
-function listening(told: (sql: string) => void): SqliteDriver {
-  const real = loadDriver();
-  const wrap = (database: SqliteDatabase): SqliteDatabase => ({
-    get inTransaction() {
-      return database.inTransaction;
-    },
-    exec: (sql) => (told(sql), database.exec(sql)),
-    close: () => database.close(),
-    prepare: (sql) => {
-      const statement = database.prepare(sql);
-      return {
-        run: (parameters) => (told(sql), statement.run(parameters)),
-        get: (parameters) => (told(sql), statement.get(parameters)),
-        all: (parameters) => statement.all(parameters),
-      };
-    },
-  });
-  return { name: real.name, open: (path) => wrap(real.open(path)) };
-}
-
 describe('sqlite: removing', () => {
   it('reads, hashes, deletes and commits a large event each in a turn of its own', async () => {
     const seen = new Map<string, number>();
     let turn = 0;
-    const driver = listening((sql) => {
+    const driver = faulty((sql) => {
       for (const [step, statement] of Object.entries(STEPS)) if (statement.test(sql)) seen.set(step, turn);
+      return undefined;
     });
     const fresh = freshStore({});
     const store = new SqliteStore(

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import type { Store } from '../../lib/plugin.ts';
 import { buildEvent } from '../../plugins/contract/build-event.ts';
-import type { SqliteDatabase } from '../../plugins/sqlite/driver.ts';
 import { loadDriver } from '../../plugins/sqlite/drivers.ts';
 import { parseOptions } from '../../plugins/sqlite/options.ts';
 import { SqliteStore } from '../../plugins/sqlite/store.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
+import { driverOver } from './driver-over.ts';
 import { withEachDriver } from './drivers.ts';
 import { faulty } from './faulty.ts';
 import type { Fault } from './faulty.ts';
@@ -25,24 +25,13 @@ describe('sqlite: what is synced', () => {
     fresh = freshStore({});
     fault = () => undefined;
     commits = [];
-    const real = loadDriver(driver);
-    const watched = faulty((sql, serial) => fault(sql, serial), {
-      name: real.name,
-      open: (path) => {
-        const database: SqliteDatabase = real.open(path);
-        return {
-          get inTransaction() {
-            return database.inTransaction;
-          },
-          prepare: (sql) => database.prepare(sql),
-          close: () => database.close(),
-          exec: (sql) => {
-            if (sql === 'COMMIT') commits.push(database.prepare('PRAGMA synchronous').get([])!['synchronous']);
-            database.exec(sql);
-          },
-        };
+    const real = driverOver(loadDriver(driver), (database) => ({
+      exec: (sql) => {
+        if (sql === 'COMMIT') commits.push(database.prepare('PRAGMA synchronous').get([])!['synchronous']);
+        database.exec(sql);
       },
-    });
+    }));
+    const watched = faulty((sql, serial) => fault(sql, serial), real);
     const options = parseOptions(pathOf(fresh), { driver, durability });
     store = new SqliteStore(pathOf(fresh), options, () => watched);
     await store.open();

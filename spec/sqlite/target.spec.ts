@@ -1,7 +1,8 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { createBus, memory, type Bus, type StoredEvent } from '../../lib/index.ts';
+import { createBus, memory } from '../../lib/index.ts';
+import type { AnyEvents, Bus, Consumer, ConsumerContext, StoredEvent } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
 import { loadDriver } from '../../plugins/sqlite/drivers.ts';
 import { sqlite, sqliteTarget } from '../../plugins/sqlite/index.ts';
@@ -12,6 +13,8 @@ import { rejectionOf } from '../support/rejection-of.ts';
 import { turnsUntil } from '../support/turns.ts';
 import { refuseUnhandledRejections } from '../support/unhandled.ts';
 import { withEachDriver } from './drivers.ts';
+
+type Context = ConsumerContext<AnyEvents, SqliteTransaction>;
 
 const setup = ({ run }: SqliteTransaction): void => {
   run('CREATE TABLE IF NOT EXISTS seen (n INTEGER NOT NULL, position INTEGER NOT NULL)');
@@ -288,20 +291,26 @@ withEachDriver((driver: DriverName) => {
     const typesOf = async (): Promise<readonly string[]> =>
       (await bus.query({})).events.map((event) => `${event.type} ${JSON.stringify(event.payload)}`);
 
-    /** Two events for one that adds each, and then does as `then` says; none is tried again. */
-    const handleTwo = async (then: (event: StoredEvent, put: Bus['publish']) => unknown): Promise<void> => {
-      await open('log.db', logAt('log.db'));
-      const consumer = bus.consume(
+    /** A consumer that adds each event, and then does as `then` says. */
+    const consumeA = (
+      then: (event: StoredEvent, context: Context) => unknown,
+      terms: { retry?: false } = {},
+    ): Consumer =>
+      bus.consume(
         'views',
         'a',
         (event, context) => {
           add(event, context);
-          void then(event, context.publish);
+          void then(event, context);
         },
-        { checkpointIn: target, retry: false },
+        { checkpointIn: target, ...terms },
       );
-      await bus.publish('a', 1);
-      await bus.publish('a', 2);
+
+    /** Two events for such a consumer; none is tried again. */
+    const handleTwo = async (then: (event: StoredEvent, put: Bus['publish']) => unknown): Promise<void> => {
+      await open('log.db', logAt('log.db'));
+      const consumer = consumeA((event, { publish: put }) => then(event, put), { retry: false });
+      await publish(bus, 1, 2);
       await consumer.caughtUp();
     };
 
@@ -319,19 +328,13 @@ withEachDriver((driver: DriverName) => {
       const receipts: unknown[] = [];
       const told: unknown[] = [];
       const other = bus.consume('other', 'b', ({ payload, position }) => void told.push([payload, position]));
-      const consumer = bus.consume(
-        'views',
-        'a',
-        (event, context) => {
-          add(event, context);
-          void context
-            .publish('b', { of: event.payload })
-            .then((receipt) => receipts.push([receipt.position, receipt.durability]));
-          void bus.publish('b', { too: event.payload });
-          void bus.batch().add('c', 1).add('c', 2).commit();
-        },
-        { checkpointIn: target },
-      );
+      const consumer = consumeA((event, context) => {
+        void context
+          .publish('b', { of: event.payload })
+          .then((receipt) => receipts.push([receipt.position, receipt.durability]));
+        void bus.publish('b', { too: event.payload });
+        void bus.batch().add('c', 1).add('c', 2).commit();
+      });
       const { event } = await bus.publish('a', 1);
       await consumer.caughtUp();
       await other.caughtUp();
@@ -352,16 +355,10 @@ withEachDriver((driver: DriverName) => {
 
     it('goes with all the rest where the handler fails', async () => {
       await open('log.db', logAt('log.db'));
-      const consumer = bus.consume(
-        'views',
-        'a',
-        (event, context) => {
-          add(event, context);
-          void context.publish('b', context.attempt);
-          if (context.attempt === 1) throw new Error('handler');
-        },
-        { checkpointIn: target },
-      );
+      const consumer = consumeA((_, context) => {
+        void context.publish('b', context.attempt);
+        if (context.attempt === 1) throw new Error('handler');
+      });
       await bus.publish('a', 1);
       await consumer.caughtUp();
       expect(await typesOf()).to.deep.equal(['a 1', 'b 2']);
@@ -406,16 +403,13 @@ withEachDriver((driver: DriverName) => {
       for (const store of [logAt('log.db'), memory()]) {
         await open(`views-of-${store.name}.db`, store);
         const rejections: unknown[] = [];
-        const consumer = bus.consume(
-          'views',
-          'a',
+        const consumer = consumeA(
           (event, context) => {
-            add(event, context);
             context.emit('c', event.payload);
             void context.publish('token', 1, { transient: true });
             context.publish('b', 1).catch((error: { code: string }) => rejections.push(error.code));
           },
-          { checkpointIn: target, retry: false },
+          { retry: false },
         );
         await bus.publish('a', 1);
         await consumer.caughtUp();
@@ -434,15 +428,9 @@ withEachDriver((driver: DriverName) => {
     it('is refused by the context when the handler has ended; that of the bus goes its usual way', async () => {
       await open('views.db', memory());
       let later: (() => Promise<unknown>) | undefined;
-      const consumer = bus.consume(
-        'views',
-        'a',
-        (event, context) => {
-          add(event, context);
-          later = () => Promise.resolve(context.publish('b', 1));
-        },
-        { checkpointIn: target },
-      );
+      const consumer = consumeA((_, context) => {
+        later = () => Promise.resolve(context.publish('b', 1));
+      });
       await bus.publish('a', 1);
       await consumer.caughtUp();
       expect((await rejectionOf(later!())).code).to.equal('PUBLISH_IN_TRANSACTION');
