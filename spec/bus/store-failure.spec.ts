@@ -292,7 +292,8 @@ describe("onStoreFailure: 'live'", () => {
       bus.publish('conditional', null, { entity: 'x/1', expect: 'none' }),
       bus.batch().add('batched', null).commit(),
     ];
-    for (const outcome of outcomes) expect((await rejectionOf(outcome)).code).to.equal('STORE_FAILED');
+    for (const { code } of await Promise.all(outcomes.map((outcome) => rejectionOf(outcome))))
+      expect(code).to.equal('STORE_FAILED');
     const later = bus.publish('conditional', null, { entity: 'x/1', expect: 'none' });
     expect((await rejectionOf(later)).code).to.equal('STORE_FAILED');
     expect((await rejectionOf(bus.batch().add('batched', null).commit())).code).to.equal('STORE_FAILED');

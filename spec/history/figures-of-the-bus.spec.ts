@@ -52,8 +52,8 @@ describe('figures of the bus', () => {
 
   it('need a store', async () => {
     const bus = await createBus();
-    for (const asked of [bus.summarize(), bus.durations({ start: 'a', end: 'b' }), bus.anomalies()])
-      expect((await rejectionOf(asked)).code).to.equal('STORE_REQUIRED');
+    for (const ask of [() => bus.summarize(), () => bus.durations({ start: 'a', end: 'b' }), () => bus.anomalies()])
+      expect((await rejectionOf(ask())).code).to.equal('STORE_REQUIRED');
     await bus.close();
   });
 });

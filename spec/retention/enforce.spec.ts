@@ -163,8 +163,9 @@ describe('enforcing a retention plan', () => {
 
   it('needs a store', async () => {
     const bus = await createBus({});
-    for (const call of [bus.retention.preview(), bus.retention.enforce(), bus.retention.clear({ confirm: 'x' })])
-      expect((await rejectionOf(call)).code).to.equal('STORE_REQUIRED');
+    const { retention } = bus;
+    for (const call of [() => retention.preview(), () => retention.enforce(), () => retention.clear({ confirm: 'x' })])
+      expect((await rejectionOf(call())).code).to.equal('STORE_REQUIRED');
     expect(bus.retention.stats().sweeps).to.equal(0);
     await bus.close();
     expect((await rejectionOf(createBus({ retention: { rules: [] } }))).code).to.equal('INVALID_OPTION');
