@@ -32,13 +32,11 @@ export interface Run {
   readonly lane: string | undefined;
   /** The batch it is one of, whose items are handled each for itself. */
   readonly batch?: Batch;
-  /** Its key could not be told, and cannot be by trying again. */
+  /** Its key could not be told, and cannot be by trying again: it has no lane. */
   readonly keyFailure?: Failure;
   /** What became of its letter: no other is opened, however often it fails; one that is settled holds nothing. */
   letter?: 'open' | 'settled';
-  /** It is left out. */
-  isLeftOut?: true;
-  /** It is done with, and a target is told, when this resolves: its letter is in the log. */
+  /** It is left out, and done with when this has resolved: its letter is in the log. */
   lettered?: Promise<void>;
   /** Its dead letter is tried again, in this envelope. */
   retold?: Envelope;
@@ -157,8 +155,8 @@ export class Lanes implements Paused {
   }
 
   /** What waits behind a run that held its lane may go on. */
-  free({ lane }: Run): void {
-    this.#mailbox.release(lane);
+  free(run: Run): void {
+    this.#release(run);
     this.pump();
   }
 
@@ -218,7 +216,7 @@ export class Lanes implements Paused {
     this.#running += items.length;
     partition.running++;
     envelope.running++;
-    const { call, site } = this.#terms.target ? this.#within(run, this.#terms.target, envelope) : this.#plain(run);
+    const { call, site } = this.#callOf(run, envelope);
     const context = new HandlerContext(envelope, this.#port.context, site);
     const given = this.#terms.batch ? items.map(eventOf) : eventOf(items[0]!);
     const terms = retry && { policy: retry, clock: this.#port.clock, signal: partition.ending };
@@ -232,36 +230,40 @@ export class Lanes implements Paused {
     });
   }
 
-  #plain({ lettered, partition: site }: Run): Call {
-    const storing = (): Promise<void> | undefined =>
-      lettered?.catch((error: unknown) => {
-        throw new OtherFailure(error);
-      });
-    return { call: lettered ? storing : this.#terms.handler, site };
+  #callOf(run: Run, envelope: Envelope): Call {
+    const { target, handler } = this.#terms;
+    const { lettered, partition: site } = run;
+    if (lettered) return { call: () => this.#leaveOut(run, lettered), site };
+    return target ? this.#within(run, target, envelope) : { call: handler, site };
+  }
+
+  // In the handler's place, so that its lane waits and whoever stops waits for it: a checkpoint that is on the disk
+  // before the letter is, in the log or in a target, would lose the event to a kill.
+  async #leaveOut(run: Run, lettered: Promise<void>): Promise<void> {
+    const { target } = this.#terms;
+    try {
+      await lettered;
+      if (target) await commitTo(target, [{ ...this.#checkpointOf(run), isSkipped: true }], () => undefined);
+    } catch (error) {
+      throw new OtherFailure(error);
+    }
   }
 
   #within(run: Run, target: CheckpointTarget, envelope: Envelope): Call {
-    const { lettered, items, partition: site } = run;
+    const { items, partition: site } = run;
     const { skipped } = items[0]!;
     const commit = async (work: (tx: unknown) => unknown): Promise<void> => {
-      if (lettered) await lettered;
       if (!skipped) return commitTo(target, [this.#checkpointOf(run)], work);
       const isAhead = await retryIn(target, skipped, work);
       if (isAhead) envelope.retelling?.dropped(envelope);
     };
-    const handler = lettered ? () => undefined : this.#terms.handler;
+    const { handler } = this.#terms;
     return within({ target, commit, handler, site, join: (tx) => this.#port.context.join(envelope, tx) });
   }
 
-  #checkpointOf({ partition, items, lettered }: Run): TargetCheckpoint {
+  #checkpointOf({ partition, items }: Run): TargetCheckpoint {
     const { position, envelope } = items.at(-1)!;
-    const checkpoint = {
-      key: this.#port.keyOf(partition),
-      position,
-      epoch: partition.epoch,
-      eventId: envelope.event.id,
-    };
-    return lettered ? { ...checkpoint, isSkipped: true } : checkpoint;
+    return { key: this.#port.keyOf(partition), position, epoch: partition.epoch, eventId: envelope.event.id };
   }
 
   #end(run: Run, envelope: Envelope, failure: Failure | undefined): void {
@@ -277,11 +279,16 @@ export class Lanes implements Paused {
     partition.left();
   }
 
-  #goOn({ batch, partition, lane }: Run): void {
-    if (!batch) return this.#mailbox.release(lane);
+  #goOn(run: Run): void {
+    const { batch, partition, lane } = run;
+    if (!batch) return this.#release(run);
     const isWalking = batch.last === 'starting';
     batch.last = 'ended';
     if (!isWalking) this.#walk(batch, partition, lane);
+  }
+
+  #release({ lane, keyFailure }: Run): void {
+    if (!keyFailure) this.#mailbox.release(lane);
   }
 
   // A loop: where the handler answers at once, each item would end within the one before it.

@@ -182,10 +182,12 @@ export class Work {
     const partition = this.#partitions.get(group ? partitionOf(isKey ? key : event.id) : 0);
     if (!partition?.isHeld || position <= partition.progress.looked) return true;
     this.#counts.taken++;
-    const item: Item = { position, done: false, envelope, partition, lane: this.#laneOf(partition, key, event.id) };
+    const item: Item = { position, done: false, envelope, partition, lane: this.#laneOf(partition, key) };
     partition.progress.take(item);
-    if (key instanceof KeyFailure) this.#noKey(item, key.failure);
-    else this.#lanes.add(item);
+    if (key instanceof KeyFailure) {
+      this.#port.failed(envelope, key.failure);
+      this.#noKey({ items: [item], partition, lane: undefined, keyFailure: key.failure }, key.failure);
+    } else this.#lanes.add(item);
     return true;
   }
 
@@ -210,7 +212,7 @@ export class Work {
   /** Tries again what has failed. */
   resume(): void {
     for (const run of this.#held.takeAll())
-      if (run.keyFailure) this.#hold(run, run.keyFailure);
+      if (run.keyFailure) this.#noKey(run, run.keyFailure);
       else this.#lanes.again(run);
     this.#lanes.pump();
   }
@@ -219,7 +221,7 @@ export class Work {
   settle(position: number): void {
     const run = this.#held.settle(position);
     if (!run) return;
-    this.#leaveOut(run);
+    this.#done(run, 'skipped');
     this.#lanes.free(run);
     this.#port.eased();
   }
@@ -228,7 +230,7 @@ export class Work {
   again(envelope: Envelope): void {
     const run = envelope.position > 0 ? this.#held.find(envelope.position) : undefined;
     // Its target is still to be told that it is left out.
-    if (run?.isLeftOut) return envelope.retelling?.dropped(envelope);
+    if (run?.lettered) return envelope.retelling?.dropped(envelope);
     if (run) {
       this.#held.take(run);
       return this.#lanes.again(Object.assign(run, { retold: envelope }));
@@ -236,7 +238,7 @@ export class Work {
     const partition = new Partition({ recipient: recipientOf(this.#terms.name), index: -1, epoch: 0, after: 0 });
     const key = this.#terms.key && laneKey(this.#terms.key, envelope.event);
     const item = { position: envelope.position, done: false, envelope, partition };
-    const lane = this.#laneOf(partition, key, envelope.event.id);
+    const lane = this.#laneOf(partition, key);
     if (key instanceof KeyFailure) this.#tell({ items: [{ ...item, lane }], partition, lane }, key.failure);
     else this.#lanes.add({ ...item, lane, ...(this.#terms.target && { skipped: this.#skippedOf(envelope, key) }) });
   }
@@ -252,16 +254,16 @@ export class Work {
     return this.#terms.target !== undefined || this.#terms.batch !== undefined;
   }
 
-  #laneOf({ index }: Partition, key: string | KeyFailure | undefined, id: string): string | undefined {
-    if (this.#isSerial) return String(index);
-    return key instanceof KeyFailure ? id : key;
+  #laneOf({ index }: Partition, key: string | KeyFailure | undefined): string | undefined {
+    if (key instanceof KeyFailure) return undefined;
+    return this.#isSerial ? String(index) : key;
   }
 
-  #done(run: Run): void {
+  #done(run: Run, how: 'handled' | 'skipped' = run.lettered ? 'skipped' : 'handled'): void {
     this.#tell(run, undefined);
-    const { items, partition, isLeftOut } = run;
+    const { items, partition } = run;
     if (partition.index < 0) return;
-    this.#counts[isLeftOut ? 'skipped' : 'handled'] += items.length;
+    this.#counts[how] += items.length;
     if (run.letter) this.#held.forget(run);
     for (const item of items) item.done = true;
     if (partition.progress.settle()) this.#port.moved();
@@ -292,25 +294,16 @@ export class Work {
     return 'held';
   }
 
-  #skip(run: Run, failure: Failure): 'free' | 'held' {
+  #skip(run: Run, failure: Failure): 'held' {
     this.#tell(run, failure);
     const letters = run.items.map(({ envelope }) => this.#port.gaveUp(envelope, failure));
-    // A checkpoint that is on the disk before its letter is would lose the event to a kill.
     run.lettered = Promise.all(letters).then((stored) => {
       if (stored.every(Boolean)) return undefined;
-      delete run.isLeftOut;
       delete run.lettered;
       throw noLetterError(this.#terms.name, run.items[0]!.position);
     });
-    run.isLeftOut = true;
     this.#lanes.again(run);
     return 'held';
-  }
-
-  #leaveOut(run: Run): 'free' {
-    run.isLeftOut = true;
-    this.#done(run);
-    return 'free';
   }
 
   #openLetter(run: Run, failure: Failure): void {
@@ -328,7 +321,10 @@ export class Work {
 
   #hold(run: Run, failure: Failure): 'free' | 'held' {
     this.#tell(run, failure);
-    if (run.letter === 'settled') return this.#leaveOut(run);
+    if (run.letter === 'settled') {
+      this.#done(run, 'skipped');
+      return 'free';
+    }
     this.#held.add(run);
     if (this.#terms.onFailure === 'pause') this.#port.stuck(failure.error);
     else {
@@ -339,10 +335,7 @@ export class Work {
   }
 
   // A key that cannot be told stands in nobody's way.
-  #noKey(item: Item, failure: Failure): void {
-    const { partition, lane } = item;
-    const run: Run = { items: [item], partition, lane, keyFailure: failure };
-    this.#port.failed(item.envelope, failure);
+  #noKey(run: Run, failure: Failure): void {
     if (this.#terms.onFailure === 'pause') this.#hold(run, failure);
     else this.#skip(run, failure);
   }

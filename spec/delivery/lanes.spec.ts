@@ -1,5 +1,7 @@
 import { expect } from 'chai';
+import { partitionOf } from '../../lib/delivery/partition-of.ts';
 import { createTestBus } from '../../lib/testing.ts';
+import { turn } from '../support/turns.ts';
 
 const depth = (): number => {
   const { stackTraceLimit } = Error;
@@ -7,6 +9,11 @@ const depth = (): number => {
   const { length } = new Error().stack!.split('\n');
   Error.stackTraceLimit = stackTraceLimit;
   return length;
+};
+
+const keyUnless2 = ({ payload }: { readonly payload: unknown }): string => {
+  if (payload === 2) throw new Error('no key');
+  return 'key';
 };
 
 describe('a batch of which one has failed', () => {
@@ -32,6 +39,34 @@ describe('a batch of which one has failed', () => {
     expect(seen).to.deep.equal([...Array(900).keys()].filter((n) => n !== 500));
     expect(depths.at(-2)! - depths[1]!).to.be.below(10);
     expect(bus.metrics().consumers[0]).to.include({ handled: 899, skipped: 1, queued: 0, running: 0 });
+    await bus.close();
+  });
+});
+
+describe('an event whose key cannot be told', () => {
+  it('is left out without a lane: of its partition there is one batch at a time', async () => {
+    const { bus } = await createTestBus();
+    bus.on('$bus.handler.failed', () => undefined);
+    let id = 0;
+    while (partitionOf(String(id)) !== partitionOf('key')) id++;
+    const calls: unknown[] = [];
+    let end!: () => void;
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    const handler = async (events: readonly { readonly payload: unknown }[]): Promise<void> => {
+      calls.push(events.map(({ payload }) => payload));
+      await ended;
+    };
+    const options = { batch: { max: 1 }, group: true, key: keyUnless2, retry: false };
+    const consumer = bus.consume('c', 'a', handler as never, options as never);
+    await bus.publish('a', 1);
+    while (calls.length === 0) await turn();
+    await bus.publish('a', 2, { id: String(id) });
+    await bus.publish('a', 3);
+    while (bus.metrics().consumers[0]!.skipped === 0) await turn();
+    expect(calls).to.deep.equal([[1]]);
+    end();
+    await consumer.caughtUp();
+    expect(calls).to.deep.equal([[1], [3]]);
     await bus.close();
   });
 });

@@ -29,6 +29,11 @@ async function publish(bus: Bus, to: number): Promise<void> {
   for (let n = 1; n <= to; n++) await bus.publish('a', n);
 }
 
+function keyUnless3({ payload }: Kept): unknown {
+  if (payload === 3) throw new Error('no key');
+  return payload;
+}
+
 describe('what a target knows of events that are left out, and of who asks it', () => {
   refuseUnhandledRejections();
   let folder: string;
@@ -114,14 +119,20 @@ describe('what a target knows of events that are left out, and of who asks it', 
     expect([calls, await file.read()]).to.deep.equal([[3], [1, 2, 3]]);
   });
 
+  function withoutLetters(): Store {
+    const log = viewOfShared(store, { shared: false });
+    const enqueue: Store['enqueue'] = (append) => {
+      if (isBad && append.events.some(({ type }) => type === '$dead-letter.opened'))
+        append.failed(new TelltaleError('STORE_REFUSED', 'not this one'));
+      else log.enqueue(append);
+    };
+    return new Proxy(log, {
+      get: (target, name) => (name === 'enqueue' ? enqueue : (Reflect.get(target, name) as unknown)),
+    });
+  }
+
   for (const [where, options] of Object.entries({ 'a target': {}, 'the log': { checkpointIn: undefined } }))
     it(`leaves out nothing whose letter is not stored, and pauses, with its checkpoint in ${where}`, async () => {
-      const log = viewOfShared(store, { shared: false });
-      const enqueue: Store['enqueue'] = (append) => {
-        if (isBad && append.events.some(({ type }) => type === '$dead-letter.opened'))
-          append.failed(new TelltaleError('STORE_REFUSED', 'not this one'));
-        else log.enqueue(append);
-      };
       await run(
         async (consumer, bus) => {
           await publish(bus, 4);
@@ -134,13 +145,26 @@ describe('what a target knows of events that are left out, and of who asks it', 
           expect(bus.metrics().consumers[0]).to.include({ handled: 4, skipped: 0, queued: 0 });
         },
         options,
-        new Proxy(log, {
-          get: (target, name) => (name === 'enqueue' ? enqueue : (Reflect.get(target, name) as unknown)),
-        }),
+        withoutLetters(),
       );
       expect(calls.slice(-2)).to.deep.equal([3, 4]);
       expect(await file.read()).to.deep.equal(where === 'a target' ? [1, 2, 3, 4] : []);
     });
+
+  it('leaves out what has no key when it goes on and its letter can be stored', async () => {
+    await run(
+      async (consumer, bus) => {
+        await publish(bus, 4);
+        while (consumer.status !== 'paused') await turn();
+        isBad = false;
+        consumer.resume();
+        await consumer.caughtUp();
+        expect(bus.metrics().consumers[0]).to.include({ handled: 3, skipped: 1, queued: 0, running: 0 });
+      },
+      { checkpointIn: undefined, key: keyUnless3 },
+      withoutLetters(),
+    );
+  });
 
   it('goes on in a group when the key of the next event can be told, and counts all once', async () => {
     const key = ({ payload }: Kept): unknown => {
