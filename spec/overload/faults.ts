@@ -23,14 +23,17 @@ export const FAULTS: Readonly<Record<Fault, () => () => void>> = {
     });
   },
 
-  /** The mailbox takes whatever comes and says that it has room. */
+  /** The mailbox takes whatever comes and says that it has room, in number and in bytes: either bound would hold. */
   hoards() {
-    const queued = Object.getOwnPropertyDescriptor(mailbox, 'length')!;
-    return breaking(mailbox, 'length', {
-      get(this: Mailbox<object>) {
-        return Math.min(queued.get!.call(this) as number, 10);
-      },
+    const mends = (['length', 'bytes'] as const).map((name) => {
+      const queued = Object.getOwnPropertyDescriptor(mailbox, name)!;
+      return breaking(mailbox, name, {
+        get(this: Mailbox<object>) {
+          return Math.min(queued.get!.call(this) as number, 10);
+        },
+      });
     });
+    return () => mends.forEach((mend) => mend());
   },
 
   /** Some hundred bytes stay behind for every event, which a process may not feel for hours. */
