@@ -88,6 +88,8 @@ export class Lanes implements Paused {
   readonly #mailbox: Mailbox<Item>;
   readonly #runs = new Set<Run>();
   #running = 0;
+  /** Of batches that are gone through one by one: what has not begun. */
+  #parted = 0;
   #filling: 'no' | 'waiting' | 'over' = 'no';
   #cancelFilling: (() => void) | undefined;
   /** Goes on in the next turn of the event loop. */
@@ -110,6 +112,11 @@ export class Lanes implements Paused {
 
   get queued(): number {
     return this.#mailbox.length;
+  }
+
+  /** Events that wait within their batch, as one of it has failed. */
+  get parted(): number {
+    return this.#parted;
   }
 
   get queuedBytes(): number {
@@ -156,12 +163,13 @@ export class Lanes implements Paused {
 
   /** What waits behind a run that held its lane may go on. */
   free(run: Run): void {
-    this.#release(run);
+    this.#goOn(run);
     this.pump();
   }
 
   /** Runs the items of a batch each for itself, one after the other; their lane is held until the last has ended. */
   oneByOne({ items, partition, lane }: Run): void {
+    this.#parted += items.length;
     this.#walk({ items, next: 0, last: 'ended' }, partition, lane);
   }
 
@@ -274,7 +282,11 @@ export class Lanes implements Paused {
     let verdict: 'free' | 'held' = 'free';
     if (failure === undefined) this.#port.done(run);
     else if (partition.isHeld) verdict = this.#port.failed(run, failure);
-    else this.#port.returned(items);
+    else {
+      // Whoever tries its letter again would wait for ever.
+      if (run.retold) envelope.retelling?.dropped(envelope);
+      this.#port.returned(items);
+    }
     if (verdict === 'free') this.#goOn(run);
     partition.left();
   }
@@ -296,9 +308,12 @@ export class Lanes implements Paused {
     while (batch.last === 'ended') {
       const item = partition.isHeld ? batch.items[batch.next++] : undefined;
       if (!item) {
-        this.#port.returned(batch.items.slice(batch.next));
+        const rest = batch.items.slice(batch.next);
+        this.#parted -= rest.length;
+        this.#port.returned(rest);
         return this.#mailbox.release(lane);
       }
+      this.#parted--;
       batch.last = 'starting';
       this.#start([item], { items: [item], batch, partition, lane });
     }

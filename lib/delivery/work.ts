@@ -100,7 +100,8 @@ export class Work {
   }
 
   get books(): ConsumerBooks {
-    return { ...this.#counts, running: this.#lanes.running, queued: this.#lanes.queued + this.#held.events };
+    const { running, queued, parted } = this.#lanes;
+    return { ...this.#counts, running, queued: queued + parted + this.#held.events };
   }
 
   get running(): number {
@@ -231,6 +232,7 @@ export class Work {
     const run = envelope.position > 0 ? this.#held.find(envelope.position) : undefined;
     // Its target is still to be told that it is left out.
     if (run?.lettered) return envelope.retelling?.dropped(envelope);
+    if (run?.keyFailure) return this.#tell(Object.assign(run, { retold: envelope }), run.keyFailure);
     if (run) {
       this.#held.take(run);
       return this.#lanes.again(Object.assign(run, { retold: envelope }));

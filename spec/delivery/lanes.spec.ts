@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { partitionOf } from '../../lib/delivery/partition-of.ts';
 import { createTestBus } from '../../lib/testing.ts';
-import { turn } from '../support/turns.ts';
+import { createGate, turn, turnsUntil } from '../support/turns.ts';
 
 const depth = (): number => {
   const { stackTraceLimit } = Error;
@@ -39,6 +39,26 @@ describe('a batch of which one has failed', () => {
     expect(seen).to.deep.equal([...Array(900).keys()].filter((n) => n !== 500));
     expect(depths.at(-2)! - depths[1]!).to.be.below(10);
     expect(bus.metrics().consumers[0]).to.include({ handled: 899, skipped: 1, queued: 0, running: 0 });
+    await bus.close();
+  });
+
+  it('is in the books whole while it is gone through', async () => {
+    const { bus } = await createTestBus();
+    bus.on('$bus.handler.failed', () => undefined);
+    const gate = createGate();
+    let alone = 0;
+    const handler = async (events: readonly unknown[]): Promise<void> => {
+      if (events.length > 1) throw new Error('one of them');
+      alone++;
+      await gate.promise;
+    };
+    const consumer = bus.consume('c', 'a', handler, { batch: { max: 5, wait: '1s' }, retry: false });
+    for (let n = 0; n < 5; n++) await bus.publish('a', n);
+    await turnsUntil(() => alone === 1);
+    expect(bus.metrics().consumers[0]).to.include({ taken: 5, handled: 0, running: 1, queued: 4 });
+    gate.open();
+    await consumer.caughtUp();
+    expect(bus.metrics().consumers[0]).to.include({ taken: 5, handled: 5, running: 0, queued: 0 });
     await bus.close();
   });
 });

@@ -157,11 +157,27 @@ describe('what a target knows of events that are left out, and of who asks it', 
         await publish(bus, 4);
         while (consumer.status !== 'paused') await turn();
         isBad = false;
+        expect(await bus.deadLetters.retry({})).to.include({ closed: 0, failed: 1 });
         consumer.resume();
         await consumer.caughtUp();
+        expect(calls).to.not.include(3);
         expect(bus.metrics().consumers[0]).to.include({ handled: 3, skipped: 1, queued: 0, running: 0 });
       },
       { checkpointIn: undefined, key: keyUnless3 },
+      withoutLetters(),
+    );
+  });
+
+  it('gives back what waits within a batch whose letter is not stored', async () => {
+    await run(
+      async (consumer, bus) => {
+        await publish(bus, 5);
+        while (consumer.status !== 'paused') await turn();
+        expect(bus.metrics().consumers[0]).to.include({ taken: 5, handled: 2, queued: 3, returned: 0 });
+        await consumer.rewind('earliest');
+        expect(bus.metrics().consumers[0]).to.include({ taken: 5, handled: 2, queued: 0, returned: 3 });
+      },
+      { checkpointIn: undefined, batch: { max: 5, wait: '1m' } },
       withoutLetters(),
     );
   });

@@ -141,6 +141,26 @@ describe("a consumer with `onFailure: 'skip-key'`", () => {
 describe('a dead letter of a consumer', () => {
   refuseUnhandledRejections();
 
+  it('is open again when its consumer stops while it is tried', async () => {
+    const { bus } = await startWith(1, () => 'k');
+    const gate = createGate();
+    let calls = 0;
+    const handler = async (): Promise<void> => {
+      if (++calls > 1) await gate.promise;
+      throw new Error('bad');
+    };
+    const consumer = bus.consume('c', 'a', handler, options);
+    await bus.settled();
+    const report = bus.deadLetters.retry({});
+    await turnsUntil(() => calls === 2);
+    const stopped = consumer.stop();
+    gate.open();
+    await stopped;
+    expect(await report).to.include({ closed: 0, failed: 0, skipped: 1 });
+    expect(await lettersOf(bus)).to.equal(1);
+    await bus.close();
+  });
+
   it('is for that consumer alone, whatever patterns and consumers are called', async () => {
     const { bus } = await startWith(1, () => 'k');
     let isBad = true;
