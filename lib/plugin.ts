@@ -13,6 +13,8 @@ export type {
 } from './delivery/target.ts';
 export { readDocuments, writeDocuments } from './copy/documents.ts';
 export type { DocumentSet, Missed } from './copy/documents.ts';
+export { extentOf, unlessDamaged } from './copy/extent.ts';
+export type { Extent } from './copy/extent.ts';
 export type { Damageable, Remains } from './copy/remains.ts';
 export { toMs } from './duration.ts';
 export type { Duration } from './duration.ts';

@@ -1,15 +1,14 @@
-import type { Store } from '../store/port.ts';
+import type { RemovedRange, Store } from '../store/port.ts';
+import type { Range } from '../store/ranges.ts';
+import type { Extent } from './extent.ts';
 
 /**
  * What is left of a damaged log, read past its head and its counters. Whatever is asked throws `STORE_CORRUPT` where
  * something of it is damaged; the rest can be asked for in smaller pieces.
  */
-export interface Remains extends Pick<
-  Store,
-  'page' | 'removed' | 'tombstones' | 'collections' | 'listDocuments' | 'document'
-> {
-  /** Up to where positions were given, and up to where something is there: the second is no larger. */
-  extent(): Promise<{ readonly end: number; readonly reach: number }>;
+export interface Remains extends Pick<Store, 'page' | 'tombstones' | 'collections' | 'listDocuments' | 'document'> {
+  removed(range: Range): Promise<readonly RemovedRange[]>;
+  extent(): Promise<Extent>;
   close(): void | Promise<void>;
 }
 

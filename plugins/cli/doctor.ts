@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { isTelltaleError } from '../../lib/plugin.ts';
-import type { Damageable, Range, Remains, Store } from '../../lib/plugin.ts';
+import type { Damageable, Extent, Range, Remains, Store } from '../../lib/plugin.ts';
 import type { Diagnosis, Fault } from './diagnosis.ts';
 import { examine } from './examine.ts';
 import { commandLine } from './invocation.ts';
@@ -134,7 +134,7 @@ async function remainsOf(place: string, target: string): Promise<Remains> {
 /** Of a store that has nothing to say beyond the port. */
 async function openWhole(store: Store): Promise<Remains> {
   await store.open();
-  const extent = async (): Promise<{ end: number; reach: number }> => {
+  const extent = async (): Promise<Extent> => {
     const { position } = await store.head();
     return { end: position, reach: position };
   };

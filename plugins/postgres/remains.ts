@@ -1,6 +1,7 @@
-import { TelltaleError, expected, isTelltaleError, toError } from '../../lib/plugin.ts';
+import { TelltaleError, expected, extentOf, toError, unlessDamaged } from '../../lib/plugin.ts';
 import type { Remains } from '../../lib/plugin.ts';
 import type { Connections, Session } from './connections.ts';
+import { positionOf } from './counter.ts';
 import { DocumentTable } from './documents.ts';
 import { openingFailure, sqlState } from './failures.ts';
 import type { Names } from './names.ts';
@@ -27,9 +28,14 @@ export async function openRemains(connections: Connections, names: Names): Promi
   const documents = new DocumentTable(session, names);
   const events = names.of('events');
   return {
-    removed: (range = { from: 1, to: Infinity }) => readRemoved(session, names, range),
+    removed: (range) => readRemoved(session, names, range),
     tombstones: (range, limit) => readTombstones(session, names, range, limit),
-    extent: () => extentOf(session, names),
+    extent: () =>
+      extentOf({
+        head: () => positionOf(session, names),
+        lastEvent: (through) => lastOf(`SELECT max(position) FROM ${events} WHERE position <= $1`, [through]),
+        others: [() => lastOf(`SELECT max(to_position) FROM ${names.of('removed')}`)],
+      }),
     async page({ after, through, limit }) {
       const text = `SELECT ${listed(limit)} FROM ${events} WHERE position > $1 AND position <= $2 ORDER BY position LIMIT ${limit}`;
       const query = { text, values: [after, through], limit, descending: false };
@@ -41,32 +47,16 @@ export async function openRemains(connections: Connections, names: Names): Promi
     listDocuments: (collection) => documents.list(collection),
     close: () => connections.close(),
   };
+
+  async function lastOf(text: string, values: readonly number[] = []): Promise<number> {
+    return Number((await session.query(text, values)).rows[0]?.[0] ?? 0);
+  }
 }
 
 async function mustBeLog(connections: Connections, names: Names): Promise<void> {
-  try {
-    if (await hasLog(connections, names)) return;
-  } catch (error) {
-    // A table is gone; the others may be there.
-    if (isTelltaleError(error, 'STORE_CORRUPT')) return;
-    throw error;
-  }
+  // A table may be gone, and the others there.
+  if ((await unlessDamaged(() => hasLog(connections, names))) !== false) return;
   throw expected('STORE_PATH', `schema ${names.schema}`, "a log of Telltale's", `no table ${names.of('meta')}`);
-}
-
-/** The counter is believed only as far as nothing lies behind it. */
-async function extentOf(session: Query, names: Names): Promise<{ end: number; reach: number }> {
-  const ask = async (text: string): Promise<number> => {
-    try {
-      return Number((await session.query(text)).rows[0]?.[0] ?? 0);
-    } catch (error) {
-      if (isTelltaleError(error, 'STORE_CORRUPT')) return 0;
-      throw error;
-    }
-  };
-  const lastEvent = await ask(`SELECT max(position) FROM ${names.of('events')}`);
-  const reach = Math.max(lastEvent, await ask(`SELECT max(to_position) FROM ${names.of('removed')}`));
-  return { end: Math.max(reach, await ask(`SELECT position FROM ${names.of('counter')}`)), reach };
 }
 
 /** What the server cannot read, or does not have any more, is damaged; the rest can still be asked for. */

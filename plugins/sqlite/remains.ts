@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { TelltaleError, isTelltaleError } from '../../lib/plugin.ts';
+import { TelltaleError, extentOf, isTelltaleError } from '../../lib/plugin.ts';
 import type { Remains, StoredEvent } from '../../lib/plugin.ts';
 import type { Connection } from './connection.ts';
 import { openConnections } from './connections.ts';
@@ -22,13 +22,10 @@ const EVENTS = `SELECT ${LISTED} FROM telltale_events NOT INDEXED WHERE position
 const EVENT = `SELECT ${WHOLE} FROM telltale_events WHERE position = ?`;
 /** From the index, which may be intact where the documents are not. */
 const KEYS = `SELECT ${asBytes('key')} FROM telltale_documents WHERE collection = ?`;
-const LASTS = [
-  'SELECT max(position) AS last FROM telltale_events',
-  'SELECT max(position) AS last FROM telltale_tombstones',
-  'SELECT max(to_position) AS last FROM telltale_removals',
-];
+const LAST_EVENT = 'SELECT max(position) AS last FROM telltale_events WHERE position <= ?';
+const LAST_TOMBSTONE = 'SELECT max(position) AS last FROM telltale_tombstones';
+const LAST_REMOVAL = 'SELECT max(to_position) AS last FROM telltale_removals';
 const LAST_NAMED = 'SELECT max(named) AS last FROM telltale_documents';
-const LAST_UP_TO = 'SELECT max(position) AS last FROM telltale_events WHERE position <= ?';
 
 /**
  * What is left of the log in a damaged file, which stays as it is. One that SQLite does not open is copied into a new folder
@@ -76,8 +73,16 @@ async function openMended(driver: SqliteDriver, path: string, folder: string, ca
 
 function remainsOf(connection: Connection, path: string, close: () => void): Remains {
   const reading = <T>(read: () => T | Promise<T>): Promise<T> => around(path, read);
+  const last = (sql: string, values: readonly number[] = []): Promise<number> =>
+    reading(() => (connection.get(sql, values)?.['last'] ?? 0) as number);
   return {
-    extent: () => extentOf(connection, path),
+    extent: () =>
+      extentOf({
+        head: () => reading(() => readLog(connection).position),
+        lastEvent: (through) => last(LAST_EVENT, [through]),
+        others: [() => last(LAST_TOMBSTONE), () => last(LAST_REMOVAL)],
+        named: () => last(LAST_NAMED),
+      }),
     page: ({ after, through, limit }) =>
       reading(async () => {
         const wanted = Math.min(limit, ROWS);
@@ -85,7 +90,7 @@ function remainsOf(connection: Connection, path: string, close: () => void): Rem
         const done = events.length < wanted;
         return { events, done, looked: done ? through : events.at(-1)!.position };
       }),
-    removed: (range = { from: 1, to: Infinity }) => reading(() => readRemovals(connection, range)),
+    removed: (range) => reading(() => readRemovals(connection, range)),
     tombstones: (range, limit) => reading(() => readTombstones(connection, range, limit)),
     collections: () => reading(() => listCollections(connection)),
     document: (collection, key) => reading(() => readDocument(connection, collection, key)),
@@ -117,39 +122,6 @@ function withKeys(error: unknown, connection: Connection, collection: string): n
   if (!isTelltaleError(error, 'STORE_CORRUPT') || error.details['keys'] !== undefined) throw error;
   const keys = connection.all(KEYS, [collection]).flatMap(({ key }) => textIn(key) ?? []);
   throw new TelltaleError('STORE_CORRUPT', error.message, { cause: error, details: { ...error.details, keys } });
-}
-
-/** The head is believed only as far as nothing lies behind it. */
-async function extentOf(connection: Connection, path: string): Promise<{ end: number; reach: number }> {
-  const ask = (sql: string, values: readonly number[] = []): Promise<number | undefined> =>
-    unlessDamaged(path, () => (connection.get(sql, values)?.['last'] ?? 0) as number);
-  const lasts = await Promise.all(LASTS.map((sql) => ask(sql)));
-  const head = await unlessDamaged(path, () => readLog(connection).position);
-  if (head === undefined) lasts.push(await ask(LAST_NAMED));
-  if (head === undefined && lasts[0] === undefined) lasts.push(await lastReadable((at) => ask(LAST_UP_TO, [at])));
-  const reach = Math.max(0, ...lasts.map((last) => last ?? 0));
-  const end = Math.max(head ?? 0, reach);
-  return { end, reach: lasts.includes(undefined) ? end : reach };
-}
-
-/** Where the last pages are gone, what lies before them. */
-async function lastReadable(ask: (at: number) => Promise<number | undefined>): Promise<number> {
-  let [last, beyond] = [0, Number.MAX_SAFE_INTEGER];
-  while (beyond - last > 1) {
-    const middle = last + Math.floor((beyond - last) / 2);
-    if ((await ask(middle)) === undefined) beyond = middle;
-    else last = middle;
-  }
-  return (await ask(last)) ?? 0;
-}
-
-async function unlessDamaged<T>(path: string, read: () => T): Promise<T | undefined> {
-  try {
-    return await around(path, read);
-  } catch (error) {
-    if (isTelltaleError(error, 'STORE_CORRUPT')) return undefined;
-    throw error;
-  }
 }
 
 /** What cannot be read from the disk is as good as damaged. */
