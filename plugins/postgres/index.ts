@@ -4,6 +4,7 @@ import { PostgresStore } from './store.ts';
 
 export type { PgClient, PgPool } from './driver.ts';
 export type { PostgresOptions, PostgresTargetOptions } from './options.ts';
+/** For `telltale verify`. @internal */
 export { dropLog, headOfLog } from './scratch.ts';
 export type { PostgresStore } from './store.ts';
 export { postgresTarget } from './target.ts';

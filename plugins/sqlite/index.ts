@@ -6,6 +6,7 @@ import { SqliteStore } from './store.ts';
 
 export type { DriverName, SqlRow, SqlValue } from './driver.ts';
 export type { SqliteOptions, SqliteTargetOptions } from './options.ts';
+/** For `telltale doctor`. @internal */
 export { openRemains } from './remains.ts';
 export { sqliteTarget } from './target.ts';
 export type { SqliteTarget } from './target.ts';
