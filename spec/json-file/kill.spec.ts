@@ -8,8 +8,9 @@ async function killInChains(kills: number, seed: number, torn: boolean): Promise
   return joinReports(await Promise.all(chains.map((part, i) => killChain(part, seed + i, torn))));
 }
 
-function expectNoLoss({ lost, doubled, split, failedStarts }: KillReport): void {
-  expect({ lost, doubled, split, failedStarts }).to.deep.equal({ lost: [], doubled: [], split: [], failedStarts: [] });
+function expectNoLoss({ lost, doubled, split, faults, failedStarts }: KillReport): void {
+  const nothing = { lost: [], doubled: [], split: [], faults: [], failedStarts: [] };
+  expect({ lost, doubled, split, faults, failedStarts }).to.deep.equal(nothing);
 }
 
 describe('json-file: killed writers', function () {

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jsonFile } from '../../plugins/json-file/index.ts';
+import { inspect } from '../../plugins/json-file/inspect.ts';
 import { randomSource } from '../json-file/random.ts';
 
 const WRITER = join(import.meta.dirname, 'kill-writer.js');
@@ -18,6 +19,8 @@ export interface KillReport {
   /** Acknowledged, and removed since: known by id and record. */
   readonly swept: number;
   readonly tornTails: number;
+  /** What is wrong with the logs when they have been recovered. */
+  readonly faults: readonly string[];
   readonly failedStarts: readonly string[];
 }
 
@@ -47,6 +50,7 @@ export function joinReports(reports: readonly KillReport[]): KillReport {
     lost: reports.flatMap(({ lost }) => lost),
     doubled: reports.flatMap(({ doubled }) => doubled),
     split: reports.flatMap(({ split }) => split),
+    faults: reports.flatMap(({ faults }) => faults),
     failedStarts: reports.flatMap(({ failedStarts }) => failedStarts),
   };
 }
@@ -78,7 +82,11 @@ async function killOverFolders(deaths: number, seed: number, torn: boolean | 'sw
       for (const [id, position] of told.filter((line) => /^\d/.test(line)).map((line) => line.split(' ')))
         acknowledged[Number.parseInt(id!, 10)]!.set(id!, Number(position));
     }
-    const found = await Promise.all(folders.map((folder, log) => compare(folder, acknowledged[log]!)));
+    const found = await Promise.all(
+      folders.map((folder, log) =>
+        compare(folder, acknowledged[log]!).catch((error: unknown) => unread(String(error))),
+      ),
+    );
     return found.map((report, log) => ({ ...report, kills: deaths, failedStarts: log === 0 ? failedStarts : [] }));
   } finally {
     for (const folder of folders) await rm(folder, { recursive: true, force: true });
@@ -110,10 +118,11 @@ function killOne(
   });
 }
 
-async function compare(
-  folder: string,
-  acknowledged: ReadonlyMap<string, number>,
-): Promise<Omit<KillReport, 'kills' | 'failedStarts'>> {
+type Comparison = Omit<KillReport, 'kills' | 'failedStarts'>;
+
+const unread = (fault: string): Comparison => ({ ...joinReports([]), faults: [fault] });
+
+async function compare(folder: string, acknowledged: ReadonlyMap<string, number>): Promise<Comparison> {
   const store = jsonFile(folder);
   await store.open();
   const found = new Map<string, number>();
@@ -126,6 +135,7 @@ async function compare(
   const known = await store.find([...acknowledged.keys()]);
   const removed = await store.removed();
   await store.close();
+  const faults = (await inspect(folder)).faults.map((fault) => JSON.stringify(fault));
   const isRemoved = (position: number): boolean =>
     removed.some(({ from, to, reason }) => reason === 'swept' && from <= position && position <= to);
   const isGone = (id: string, position: number): boolean => known.get(id)?.position === position && isRemoved(position);
@@ -134,7 +144,8 @@ async function compare(
     .map(([id]) => id);
   const tornTails = (await readdir(folder)).filter((name) => name.endsWith('.quarantine')).length;
   const swept = [...acknowledged].filter(([id, position]) => !found.has(id) && isGone(id, position)).length;
-  return { acknowledged: acknowledged.size, swept, lost, doubled, split: splitBatches(found, isRemoved), tornTails };
+  const split = splitBatches(found, isRemoved);
+  return { acknowledged: acknowledged.size, swept, lost, doubled, split, tornTails, faults };
 }
 
 /** Ids end in the number within their batch; a batch that is there in part has no first, or a gap. */

@@ -30,6 +30,14 @@ const OPTIONS: ParsedOptions = {
   pollMs: 250,
 };
 
+/** Writes the beginning, or all but a piece in the middle, as a machine may that loses its power: only checksums tell. */
+async function tear(file: OpenFile, bytes: Buffer, position: number): Promise<void> {
+  const from = Math.ceil(bytes.length * random());
+  const to = random() < 0.5 ? bytes.length : from + Math.ceil((bytes.length - from) * random());
+  await file.write(bytes.subarray(0, from), position);
+  await file.write(bytes.subarray(to), position + to);
+}
+
 /** The real disk, except that the Nth write of the log stays half done until the process dies of the last such write. */
 function tearing(nth: number): FileSystem {
   let writes = 0;
@@ -41,7 +49,7 @@ function tearing(nth: number): FileSystem {
     close: () => file.close(),
     write: async (bytes, position) => {
       if (++writes === nth) {
-        await file.write(bytes.subarray(0, Math.ceil(bytes.length * random())), position);
+        await tear(file, bytes, position);
         if (++torn === folders.length) process.kill(process.pid, 'SIGKILL');
         await new Promise(() => undefined);
       }
