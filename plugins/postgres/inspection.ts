@@ -19,8 +19,9 @@ const WINDOW = 10_000;
  */
 export async function* inspect(connections: Connections, names: Names): AsyncGenerator<Finding> {
   const { rows } = await connections.query(
-    `SELECT c.position, greatest((SELECT max(position) FROM ${names.of('events')}),
-       (SELECT max(to_position) FROM ${names.of('removed')}), 0), (SELECT min(position) FROM ${names.of('events')} WHERE position > c.position)
+    `SELECT c.position,
+       greatest((SELECT max(position) FROM ${names.of('events')}), (SELECT max(to_position) FROM ${names.of('removed')}), 0),
+       (SELECT min(position) FROM ${names.of('events')} WHERE position > c.position)
      FROM ${names.of('counter')} c`,
   );
   const [head, last, first] = (rows[0] ?? []).map(Number) as [number?, number?, number?];

@@ -7,7 +7,8 @@ import { asBytes, textIn } from './texts.ts';
 import { TOMBSTONE, toTombstone } from './tombstones.ts';
 
 const EVENTS = 'SELECT position, stored_at, bytes FROM telltale_events WHERE position > ? ORDER BY position LIMIT ?';
-const REMOVALS = `SELECT from_position, to_position, tombstones, ${asBytes('reason')} FROM telltale_removals WHERE from_position > ? ORDER BY from_position LIMIT ?`;
+const REMOVALS = `SELECT from_position, to_position, tombstones, ${asBytes('reason')} FROM telltale_removals
+  WHERE from_position > ? ORDER BY from_position LIMIT ?`;
 const TOMBSTONES = `SELECT ${TOMBSTONE} FROM telltale_tombstones WHERE position > ? ORDER BY position LIMIT ?`;
 
 /**

@@ -13,7 +13,8 @@ const ROWS = 256;
 const EVENTS = `SELECT ${LISTED} FROM telltale_events WHERE position > ? ORDER BY position LIMIT ?`;
 const EVENT = `SELECT ${WHOLE} FROM telltale_events WHERE position = ?`;
 // The `+` and the table's name let SQLite begin where the page before ended, and not look for that from the path's first.
-const KEYS = `SELECT path, ${asBytes('key')}, position FROM telltale_keys WHERE (path, key, position) > (?, +CAST(? AS TEXT), ?) ORDER BY path, telltale_keys.key, position LIMIT ?`;
+const KEYS = `SELECT path, ${asBytes('key')}, position FROM telltale_keys
+  WHERE (path, key, position) > (?, +CAST(? AS TEXT), ?) ORDER BY path, telltale_keys.key, position LIMIT ?`;
 const KEY = 'SELECT 1 AS yes FROM telltale_keys WHERE path = ? AND key = ? AND position = ?';
 
 /** Events that were read, and how many entries the index of each path has of them. */

@@ -7,8 +7,10 @@ import { TABLES } from './schema.ts';
 import { createSearch } from './search.ts';
 import { asBytes, legible, textIn } from './texts.ts';
 
-const OBJECTS = `SELECT ${['type', 'name', 'sql'].map(asBytes).join(', ')} FROM sqlite_master WHERE sql IS NOT NULL AND type <> 'table'`;
-const COLUMNS = `SELECT CAST(tables.name AS BLOB) AS "table", CAST(columns.name AS BLOB) AS name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns WHERE tables.type = 'table'`;
+const OBJECTS = `SELECT ${['type', 'name', 'sql'].map(asBytes).join(', ')} FROM sqlite_master
+  WHERE sql IS NOT NULL AND type <> 'table'`;
+const COLUMNS = `SELECT CAST(tables.name AS BLOB) AS "table", CAST(columns.name AS BLOB) AS name
+  FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns WHERE tables.type = 'table'`;
 
 /** Compares tables, indexes and triggers with those of a new file. */
 export function checkSchema(reader: Connection, driver: SqliteDriver, findings: Findings): void {
@@ -76,10 +78,13 @@ function relationsOf(table: string): string {
 }
 
 function before(table: string): string {
-  return `(SELECT revision FROM ${table} INDEXED BY ${table}_entity WHERE entity = r.entity AND position < r.position ORDER BY position DESC LIMIT 1)`;
+  return `(
+    SELECT revision FROM ${table} INDEXED BY ${table}_entity
+    WHERE entity = r.entity AND position < r.position ORDER BY position DESC LIMIT 1)`;
 }
 
-const DOCUMENTS = `SELECT rowid AS at, ${['collection', 'key', 'value', 'etag'].map(asBytes).join(', ')}, named FROM telltale_documents WHERE rowid > ? ORDER BY rowid LIMIT ?`;
+const DOCUMENTS = `SELECT rowid AS at, ${['collection', 'key', 'value', 'etag'].map(asBytes).join(', ')}, named
+  FROM telltale_documents WHERE rowid > ? ORDER BY rowid LIMIT ?`;
 
 /** Documents are JSON, not ahead of the log, and have an etag that was given. */
 export async function checkDocuments(reader: Connection, head: number, findings: Findings): Promise<void> {

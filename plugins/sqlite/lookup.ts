@@ -40,8 +40,9 @@ export function findRevisions(connection: Connection, entities: readonly string[
   return found;
 }
 
-const REVISIONS =
-  'SELECT value AS entity, ' +
-  '(SELECT revision FROM telltale_events INDEXED BY telltale_events_entity WHERE entity = value ORDER BY position DESC LIMIT 1) AS living, ' +
-  '(SELECT revision FROM telltale_tombstones INDEXED BY telltale_tombstones_entity WHERE entity = value ORDER BY position DESC LIMIT 1) AS removed ' +
-  'FROM json_each(?)';
+const REVISIONS = `SELECT value AS entity, ${newestIn('telltale_events')} AS living, ${newestIn('telltale_tombstones')} AS removed
+  FROM json_each(?)`;
+
+function newestIn(table: string): string {
+  return `(SELECT revision FROM ${table} INDEXED BY ${table}_entity WHERE entity = value ORDER BY position DESC LIMIT 1)`;
+}

@@ -23,8 +23,12 @@ const TEXTS = ['id', 'type', 'source', "coalesce(entity, '')", 'correlation_id',
 const SHORT = `${NUMBERS}, CAST(${[...TEXTS, "coalesce(metadata, '')"].join(' || char(0) || ')} AS BLOB) AS texts`;
 const PAYLOAD = 'CAST(payload AS BLOB)';
 /** For lists: `payload` is null where the event is large. */
-export const LISTED = `${SHORT}, CASE WHEN bytes <= ${LARGE_BYTES} THEN ${PAYLOAD} END AS payload, CASE WHEN bytes <= ${LARGE_BYTES} THEN packed END AS packed`;
+export const LISTED = `${SHORT}, ${unlessLarge(PAYLOAD)} AS payload, ${unlessLarge('packed')} AS packed`;
 export const WHOLE = `${SHORT}, ${PAYLOAD} AS payload, packed`;
+
+function unlessLarge(column: string): string {
+  return `CASE WHEN bytes <= ${LARGE_BYTES} THEN ${column} END`;
+}
 
 /** The row of an event as the parameters of `INSERT`. */
 export function insertion(event: StoredEvent, packed: Uint8Array | undefined): SqlValue[] {

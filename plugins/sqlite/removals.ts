@@ -40,7 +40,9 @@ export function removalFrom(connection: Connection, position: number): Range | u
  */
 export function recordRange(connection: Connection, { from, to, reason, at }: RemovedRange, tombstones: number): void {
   const joined = connection.run(
-    'UPDATE telltale_removals SET to_position = ?, tombstones = tombstones + ? WHERE to_position = ? AND reason = ? AND at = ? AND from_position = (SELECT max(from_position) FROM telltale_removals WHERE from_position < ?)',
+    `UPDATE telltale_removals SET to_position = ?, tombstones = tombstones + ?
+     WHERE to_position = ? AND reason = ? AND at = ?
+       AND from_position = (SELECT max(from_position) FROM telltale_removals WHERE from_position < ?)`,
     [to, tombstones, from - 1, reason, at, from],
   );
   if (joined > 0) return;

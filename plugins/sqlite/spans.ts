@@ -8,7 +8,9 @@ const ENTRIES = 20_000;
 const NEXT = 'SELECT time, position FROM telltale_events INDEXED BY telltale_events_time WHERE time >= ? AND time <= ?';
 /** The entry with which a stretch of the index ends, and what lies up to it. */
 const CURSOR = `${NEXT} AND (time > ? OR position > ?) ORDER BY time, position LIMIT 1 OFFSET ${ENTRIES - 1}`;
-const WITHIN = `SELECT min(position) AS first, max(position) AS last FROM (${NEXT} AND (time > ? OR position > ?) ORDER BY time, position LIMIT ${ENTRIES}) WHERE position > ? AND position <= ?`;
+const WITHIN = `SELECT min(position) AS first, max(position) AS last
+  FROM (${NEXT} AND (time > ? OR position > ?) ORDER BY time, position LIMIT ${ENTRIES})
+  WHERE position > ? AND position <= ?`;
 
 /**
  * The first and the last position within a page's range whose event lies in a span of time; `undefined` for none. A
