@@ -2,23 +2,36 @@ import { appendFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import type { Context } from 'mocha';
 import { jsonFile } from 'telltale';
 import { openStore } from 'telltale/open';
 import type { Store } from '../../lib/plugin.ts';
 import type { PostgresStore } from '../../plugins/postgres/index.ts';
 import { commandLine } from '../support/command-line.ts';
 import { buildEvents } from '../support/event-builder.ts';
-import { ask, schemaName, sharedServer } from '../support/postgres-server.ts';
+import { ask, dropSchema, schemaName, sharedServer, urlIn } from '../support/postgres-server.ts';
+import type { TestServer } from '../support/postgres-server.ts';
 
 describe('telltale doctor', function () {
   this.timeout(60_000);
   let home: string;
+  const undo: (() => Promise<void>)[] = [];
 
   beforeEach(async () => {
     home = mkdtempSync(join(tmpdir(), 'telltale-doctor-'));
     await fill(`file:${home}/log`);
   });
-  afterEach(() => rmSync(home, { recursive: true, force: true }));
+  afterEach(async () => {
+    rmSync(home, { recursive: true, force: true });
+    for (const step of undo.splice(0)) await step();
+  });
+
+  async function inPostgres(test: Context): Promise<{ server: TestServer; schema: string; url: string }> {
+    const server = await sharedServer(test);
+    const schema = schemaName();
+    undo.push(() => dropSchema(server, schema));
+    return { server, schema, url: urlIn(server, schema) };
+  }
 
   function segment(): string {
     return join(
@@ -35,9 +48,7 @@ describe('telltale doctor', function () {
   }
 
   it('says that nothing is wrong with a healthy log, wherever it lies', async function () {
-    const server = await sharedServer(this);
-    const schema = schemaName();
-    const postgres = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+    const { url: postgres } = await inPostgres(this);
     await fill('sqlite:' + join(home, 'log.db'));
     await fill(postgres);
     for (const place of ['log', `file:${home}/log`, 'log.db', 'sqlite:./log.db', postgres]) {
@@ -45,7 +56,6 @@ describe('telltale doctor', function () {
       expect([code, err], out).to.deep.equal([0, '']);
       expect(out).to.include('head at position 20, 17 events').and.include('nothing is wrong');
     }
-    await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
   });
 
   it('names a bad checksum by its offset, with exit code 1', async () => {
@@ -88,8 +98,7 @@ describe('telltale doctor', function () {
   it('salvages what is intact of an SQLite file and of PostgreSQL, and names the positions that are lost', async function () {
     await fill(`sqlite:${home}/log.db`);
     damage('log.db', '"tenth"');
-    const [server, schema] = [await sharedServer(this), schemaName()];
-    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+    const { server, schema, url } = await inPostgres(this);
     await fill(url);
     await ask(server, `DELETE FROM "${schema}".events WHERE position = 10`);
     for (const [i, place] of ['log.db', `sqlite:${home}/log.db`, url].entries()) {
@@ -118,7 +127,6 @@ describe('telltale doctor', function () {
     expect([again.code, again.err.includes('saved2 is not empty')]).to.deep.equal([2, true]);
     const json = await commandLine(['doctor', 'log.db', '--salvage', 'other', '--json'], home);
     expect(JSON.parse(json.out)).to.have.nested.property('salvaged.kept', 19);
-    await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
   });
 
   it('leaves no damage unseen in a copy of an SQLite file', async () => {
@@ -151,9 +159,7 @@ describe('telltale doctor', function () {
   });
 
   it('finds holes and documents ahead in PostgreSQL', async function () {
-    const server = await sharedServer(this);
-    const schema = schemaName();
-    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+    const { server, schema, url } = await inPostgres(this);
     await fill(url);
     await ask(server, `DELETE FROM "${schema}".events WHERE position IN (9, 10)`);
     const store = await openStore(url);
@@ -165,7 +171,6 @@ describe('telltale doctor', function () {
       'positions 9 to 10 are missing',
       'document checkpoints/other is ahead of the log, which ends at 20',
     ]);
-    await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
   });
 
   for (const [what, sql, problem, position] of [
@@ -177,9 +182,7 @@ describe('telltale doctor', function () {
     ['a counter set back', 'UPDATE counter SET position = 15', 'is at 15, and there is something behind it', 16],
   ] as const)
     it(`finds ${what} in PostgreSQL`, async function () {
-      const server = await sharedServer(this);
-      const schema = schemaName();
-      const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+      const { server, schema, url } = await inPostgres(this);
       await fill(url, { position: 1 });
       await ask(server, `SET search_path = "${schema}"; ${sql}`);
       const { code, faults } = await diagnosed(url);
@@ -188,13 +191,10 @@ describe('telltale doctor', function () {
       expect(fault, JSON.stringify(faults)).to.deep.include({ position });
       const { out } = await commandLine(['doctor', url, '--salvage', 'saved'], home);
       expect(out).to.include('20 intact records').and.include('0 positions recorded as lost');
-      await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
     });
 
   it('salvages events in PostgreSQL whose stream was set back, and gives them the next revisions', async function () {
-    const server = await sharedServer(this);
-    const schema = schemaName();
-    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+    const { server, schema, url } = await inPostgres(this);
     await fill(url);
     await ask(server, `UPDATE "${schema}".streams SET revision = 3`);
     const store = await openStore(url);
@@ -208,13 +208,10 @@ describe('telltale doctor', function () {
     for await (const { revision } of saved.read({ after: 19 })) revisions.push(revision);
     expect(revisions).to.deep.equal([20, 21, 22]);
     await saved.close();
-    await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
   });
 
   it('salvages a log in PostgreSQL that has lost its counter', async function () {
-    const server = await sharedServer(this);
-    const schema = schemaName();
-    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+    const { server, schema, url } = await inPostgres(this);
     await fill(url);
     for (const [i, sql] of [`DELETE FROM "${schema}".counter`, `DROP TABLE "${schema}".counter`].entries()) {
       await ask(server, sql);
@@ -222,13 +219,11 @@ describe('telltale doctor', function () {
       expect([code, err], out).to.deep.equal([0, '']);
       expect(out).to.include('1 fault found').and.include('20 intact records copied');
     }
-    await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
   });
 
   it('finds a block of texts in PostgreSQL that does not say what its events do', async function () {
-    const server = await sharedServer(this);
-    const schema = schemaName();
-    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}&search=true`;
+    const { server, schema, url: plain } = await inPostgres(this);
+    const url = `${plain}&search=true`;
     const store = (await openStore(url)) as PostgresStore;
     await store.append(buildEvents(1_100));
     await store.idle();
@@ -238,13 +233,10 @@ describe('telltale doctor', function () {
     const { faults } = await diagnosed(url);
     expect(faults.map(({ position }) => position)).to.deep.equal([513]);
     expect(faults[0]!['problem']).to.include('the index of texts');
-    await ask(server, `DROP SCHEMA "${schema}" CASCADE`);
   });
 
   it('makes nothing in a database to find out that there is no log, nor do the others that only read', async function () {
-    const server = await sharedServer(this);
-    const schema = schemaName();
-    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+    const { server, schema, url } = await inPostgres(this);
     for (const words of [
       ['doctor', url],
       ['show', url],

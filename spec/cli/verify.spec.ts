@@ -14,7 +14,7 @@ import { memory } from '../../plugins/memory/index.ts';
 import { BROKEN_STORES } from '../support/broken-stores.ts';
 import { commandLine } from '../support/command-line.ts';
 import { buildEvents } from '../support/event-builder.ts';
-import { ask, schemaName, sharedServer } from '../support/postgres-server.ts';
+import { ask, schemaName, sharedServer, urlIn } from '../support/postgres-server.ts';
 import { root } from '../support/root.ts';
 
 /** What is not the contract, which has its specs for each store, and a little of that. */
@@ -84,7 +84,7 @@ describe('telltale verify', function () {
   it('passes on PostgreSQL, and drops the schemas of its tests', async function () {
     const server = await sharedServer(this);
     const schema = schemaName().slice(0, 20);
-    const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}&tablePrefix=mine_`;
+    const url = `${urlIn(server, schema)}&tablePrefix=mine_`;
     const report = await verifyStore(await subjectAt(url, undefined), { kills: 2, events: 400, only: BRIEFLY });
     expect(report.breaches).to.deep.equal([]);
     expect(report.proofs.P5!.seen[0]).to.include('8 writing processes, 3 of them killed, 4 readers');
@@ -207,7 +207,7 @@ describe('telltale verify', function () {
     it('a schema that holds events, and makes nothing to find out', async function () {
       const server = await sharedServer(this);
       const schema = schemaName().slice(0, 30);
-      const url = `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`;
+      const url = urlIn(server, schema);
       const schemas = (): Promise<unknown[]> => ask(server, 'SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema]);
       await subjectAt(url, undefined);
       expect(await schemas()).to.deep.equal([]);

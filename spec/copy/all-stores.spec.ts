@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { copyStore } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
 import { openStore } from '../../plugins/open.ts';
-import { ask, schemaName, sharedServer } from '../support/postgres-server.ts';
+import { ask, schemaName, sharedServer, urlIn } from '../support/postgres-server.ts';
 import { contentOf, fillWithHoles } from './logs.ts';
 
 describe('copyStore between all stores', function () {
@@ -17,7 +17,7 @@ describe('copyStore between all stores', function () {
   it('hands a log round from store to store, and it comes back as it was', async function () {
     const server = await sharedServer(this);
     const schemas = [schemaName(), schemaName()];
-    const [one, two] = schemas.map((schema) => `${server.url}${server.url.includes('?') ? '&' : '?'}schema=${schema}`);
+    const [one, two] = schemas.map((schema) => urlIn(server, schema));
     const urls = [
       `file:${home}/a`,
       `sqlite:${home}/b.db`,

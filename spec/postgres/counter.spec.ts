@@ -4,17 +4,12 @@ import type { PostgresStore } from '../../plugins/postgres/index.ts';
 import { buildEvent, buildEvents } from '../support/event-builder.ts';
 import { ask } from '../support/postgres-server.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
-import { Stores } from './stores.ts';
-
-const stores = new Stores();
+import { storesOfSuite } from './stores.ts';
 
 describe('postgres: a log that has lost the row which counts its events', function () {
   this.timeout(60_000);
+  const stores = storesOfSuite();
   let store: PostgresStore;
-
-  before(async function () {
-    await stores.begin(this);
-  });
 
   beforeEach(async () => {
     store = stores.create({ partitionEvents: 8 });

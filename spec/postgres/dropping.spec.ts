@@ -3,18 +3,14 @@ import { dropLog } from '../../plugins/postgres/index.ts';
 import { buildEvent } from '../support/event-builder.ts';
 import { ask } from '../support/postgres-server.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
-import { Stores } from './stores.ts';
+import { storesOfSuite } from './stores.ts';
 
 describe('postgres: dropLog', function () {
   this.timeout(60_000);
-  const stores = new Stores();
+  const stores = storesOfSuite();
   let schema: string;
 
-  before(async function () {
-    await stores.begin(this);
-  });
   beforeEach(() => (schema = stores.schema()));
-  afterEach(() => stores.dropSchemas());
 
   const run = (text: string): Promise<unknown> => ask(stores.server, text);
   const tables = async (): Promise<readonly string[]> => {

@@ -4,7 +4,7 @@ import type { PostgresStore } from '../../plugins/postgres/index.ts';
 import { buildEvents } from '../support/event-builder.ts';
 import { ask, schemaName } from '../support/postgres-server.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
-import { Stores } from './stores.ts';
+import { storesOfSuite } from './stores.ts';
 
 /** Tables of another program with the names of ours, and its function. */
 const LIKE_OURS = `
@@ -17,17 +17,13 @@ const UNLIKE_OURS = 'CREATE TABLE search (id int, q text); INSERT INTO search SE
 
 describe('postgres: tables of another program with the names of those of texts', function () {
   this.timeout(60_000);
-  const stores = new Stores();
+  const stores = storesOfSuite();
   let schema: string;
 
-  before(async function () {
-    await stores.begin(this);
-  });
   beforeEach(async () => {
     schema = stores.schema();
     await ask(stores.server, `CREATE SCHEMA ${schema}`);
   });
-  afterEach(() => stores.dropSchemas());
 
   const make = (sql: string): Promise<unknown> => ask(stores.server, `SET search_path = ${schema}; ${sql}`);
   const rows = async (table: string): Promise<number> =>
@@ -93,14 +89,10 @@ describe('postgres: tables of another program with the names of those of texts',
 
 describe('postgres: the tables of texts', function () {
   this.timeout(60_000);
-  const stores = new Stores();
+  const stores = storesOfSuite();
   let schema: string;
 
-  before(async function () {
-    await stores.begin(this);
-  });
   beforeEach(() => (schema = stores.schema()));
-  afterEach(() => stores.dropSchemas());
 
   it('are told when one of them is lost', async () => {
     const store = stores.create({ schema, search: true });

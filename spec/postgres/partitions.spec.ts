@@ -8,17 +8,12 @@ import { Names } from '../../plugins/postgres/names.ts';
 import { Partitions } from '../../plugins/postgres/partitions.ts';
 import { ask } from '../support/postgres-server.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
-import { Stores } from './stores.ts';
-
-const stores = new Stores();
+import { storesOfSuite } from './stores.ts';
 
 describe('postgres: partitions', function () {
   this.timeout(120_000);
+  const stores = storesOfSuite();
   let store: PostgresStore;
-
-  before(async function () {
-    await stores.begin(this);
-  });
 
   beforeEach(async () => {
     store = stores.create({ partitionEvents: 100 });

@@ -1,16 +1,11 @@
 import type { Store } from '../../lib/plugin.ts';
 import { describeRaces } from '../support/races.ts';
-import { Stores } from './stores.ts';
-
-const stores = new Stores();
+import { storesOfSuite } from './stores.ts';
 
 describe('postgres: two stores over one log', function () {
   this.timeout(60_000);
+  const stores = storesOfSuite();
   let store: Store;
-
-  before(async function () {
-    await stores.begin(this);
-  });
 
   afterEach(async () => {
     await store.close();

@@ -3,18 +3,14 @@ import { openStore, storeAt } from '../../plugins/open.ts';
 import { buildEvent } from '../support/event-builder.ts';
 import { ask, schemaName } from '../support/postgres-server.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
-import { Stores } from './stores.ts';
+import { storesOfSuite } from './stores.ts';
 
 describe('postgres: a log that is only read', function () {
   this.timeout(60_000);
-  const stores = new Stores();
+  const stores = storesOfSuite();
   let schema: string;
 
-  before(async function () {
-    await stores.begin(this);
-  });
   beforeEach(() => (schema = stores.schema()));
-  afterEach(() => stores.dropSchemas());
 
   const schemas = (): Promise<unknown[]> =>
     ask(stores.server, 'SELECT nspname FROM pg_namespace WHERE nspname = $1', [schema]);

@@ -5,7 +5,7 @@ import { CheckpointTable } from '../../plugins/postgres/checkpoint-table.ts';
 import { Connections } from '../../plugins/postgres/connections.ts';
 import { buildEvent, buildEvents } from '../support/event-builder.ts';
 import { pendingAppend } from '../support/pending-append.ts';
-import { Stores } from './stores.ts';
+import { storesOfSuite } from './stores.ts';
 
 /** As a database, a role or a url may set them: each changes what a value is as text, or how a statement is read. */
 const SETTINGS = {
@@ -26,11 +26,10 @@ const SETTINGS = {
 
 describe('postgres: settings of the database, the role or the url', function () {
   this.timeout(60_000);
-  const stores = new Stores();
+  const stores = storesOfSuite();
   let url: string;
 
-  before(async function () {
-    await stores.begin(this);
+  before(() => {
     const set = new URL(stores.server.url);
     set.searchParams.set(
       'options',
@@ -40,7 +39,6 @@ describe('postgres: settings of the database, the role or the url', function () 
     );
     url = set.href;
   });
-  afterEach(() => stores.dropSchemas());
 
   it('change nothing of what is found by the index of texts', async () => {
     const store = stores.create({ url, schema: stores.schema(), search: true, partitionEvents: 256 });

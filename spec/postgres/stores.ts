@@ -7,6 +7,16 @@ import type { TestServer } from '../support/postgres-server.ts';
 
 const places = new WeakMap<Store, PostgresOptions & { readonly schema: string }>();
 
+/** For a whole suite, in its `describe`: on the server before its specs, and what `schema` has named is dropped behind each. */
+export function storesOfSuite(): Stores {
+  const stores = new Stores();
+  before(async function () {
+    await stores.begin(this);
+  });
+  afterEach(() => stores.dropSchemas());
+  return stores;
+}
+
 /** Stores on the shared server, each in a schema of its own; `before` hands over the server or skips. */
 export class Stores {
   #server: TestServer | undefined;

@@ -53,6 +53,11 @@ export function schemaName(): string {
   return `telltale_test_${process.pid}_${++serial}_${Date.now().toString(36)}`;
 }
 
+/** The url of a log in this schema. */
+export function urlIn({ url }: TestServer, schema: string): string {
+  return `${url}${url.includes('?') ? '&' : '?'}schema=${schema}`;
+}
+
 /** Asks the server something beside the store. */
 export async function ask<Row = Record<string, unknown>>(
   { url }: TestServer,

@@ -47,11 +47,12 @@ describe('json-file: torture', () => {
     let torn = 0;
     for (let done = 0; done < times(5_000); done += 50) {
       const report = await killChain(50, 1_000_000 + done, true);
-      const { lost, doubled, split, failedStarts } = report;
-      expect({ lost, doubled, split, failedStarts }).to.deep.equal({
+      const { lost, doubled, split, faults, failedStarts } = report;
+      expect({ lost, doubled, split, faults, failedStarts }).to.deep.equal({
         lost: [],
         doubled: [],
         split: [],
+        faults: [],
         failedStarts: [],
       });
       torn += report.tornTails;
