@@ -1,18 +1,20 @@
 import { readFileSync } from 'node:fs';
+import { slownessOfMachine } from './machine-speed.ts';
 
 /** What of a hold is waited out before measuring: timers are only exact when the loop has turned for a while. */
 const SETTLE_MS = 50;
 
 /**
  * Runs `work` and answers for how long it held the event loop at most, ms. Where the system tells (Linux), only the
- * time that this thread really ran counts: other processes on the machine hold nothing up.
+ * time that this thread really ran counts, as on the machine whose limits these are: neither other processes nor a slow
+ * machine hold anything up.
  */
-export async function longestHoldMs(work: () => Promise<unknown>): Promise<number> {
+export async function longestHoldMs(work: () => Promise<unknown>, clock = busyMs): Promise<number> {
   let longest = 0;
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-  let last = busyMs();
+  let last = clock();
   const timer = setInterval(() => {
-    const now = busyMs();
+    const now = clock();
     longest = Math.max(longest, now - last);
     last = now;
   }, 1);
@@ -35,8 +37,16 @@ export async function leastHoldMs(work: () => Promise<unknown>, enoughMs: number
   return least;
 }
 
-/** Time for which this thread has run; that of the wall where the system does not tell. For differences. */
+/**
+ * Time for which this thread has run, ms of a machine like the one on which the limits were set; that of the wall where
+ * the system does not tell. For differences.
+ */
 export function busyMs(): number {
+  return ranMs() / slownessOfMachine();
+}
+
+/** The same in ms of this machine. */
+export function ranMs(): number {
   try {
     return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
   } catch {

@@ -82,20 +82,21 @@ export function describeRaces({ open, again }: Places): void {
     });
 
   it('tells its listeners of what another process removes and rewrites, and once of its own', async () => {
-    const told: string[] = [];
+    const told: number[] = [];
+    // A removal may be told in steps, where the machine is slow.
     const all = new Promise<void>((resolve) => {
       store.onRemove((ranges) => {
-        for (const { from, to } of ranges) told.push(`${from}-${to}`);
-        if (told.includes('9-9')) resolve();
+        for (const { from, to } of ranges) for (let at = from; at <= to; at++) told.push(at);
+        if (told.includes(9)) resolve();
       });
     });
     const event = await firstOf(store);
-    await store.remove([{ from: 20, to: 30 }], 'ours');
+    await store.remove([{ from: 20, to: 22 }], 'ours');
     await other.remove([{ from: 2, to: 3 }], 'theirs');
     await other.rewrite([{ ...event, payload: 'other' }]);
     await other.remove([{ from: 9, to: 9 }], 'theirs');
     await all;
-    expect(told.toSorted()).to.deep.equal(['1-1', '2-3', '20-30', '9-9']);
+    expect(told.toSorted((a, b) => a - b)).to.deep.equal([1, 2, 3, 9, 20, 21, 22]);
   });
 }
 
