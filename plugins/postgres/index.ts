@@ -1,5 +1,5 @@
 import type { PostgresOptions } from './options.ts';
-import { parseOptions } from './options.ts';
+import { mustBeAll, parseOptions } from './options.ts';
 import { PostgresStore } from './store.ts';
 
 export type { PgClient, PgPool } from './driver.ts';
@@ -18,6 +18,8 @@ export type { PostgresTransaction } from './transactions.ts';
  * @throws `INVALID_OPTION` at once; `STORE_ACCESS`, `STORE_PATH`, `STORE_VERSION`, `STORE_CORRUPT`, `STORE_UNAVAILABLE`,
  * `NOT_SUPPORTED` from `open`
  */
-export function postgres(options?: string | PostgresOptions): PostgresStore {
+export function postgres(options?: string | PostgresOptions): PostgresStore;
+export function postgres(options?: string | PostgresOptions, more?: unknown): PostgresStore {
+  mustBeAll('postgres', more);
   return new PostgresStore(parseOptions(options, process.env['DATABASE_URL']));
 }

@@ -182,6 +182,13 @@ export function parseTarget(
   return Object.freeze({ place, poolSize, schema: schemaName, timeoutMs, retryForMs, setup });
 }
 
+/** Options behind a url, where other stores take them, would be passed over in silence. Throws `INVALID_OPTION`. */
+export function mustBeAll(of: 'postgres' | 'postgresTarget', more: unknown): void {
+  if (more === undefined) return;
+  const one = `one: options go beside the url, ${of}({ url, … })`;
+  throw expected('INVALID_OPTION', `the arguments of ${of}`, one, more);
+}
+
 function placeOf(
   { url, connection, pool }: Pick<z.output<typeof schema>, 'url' | 'connection' | 'pool'>,
   databaseUrl: string | undefined,

@@ -6,7 +6,7 @@ import { Connections } from './connections.ts';
 import type { Session } from './connections.ts';
 import type { PgClient, PgPool } from './driver.ts';
 import { isAftermath, isOfTheConnection, isRefusal, openingFailure } from './failures.ts';
-import { parseTarget } from './options.ts';
+import { mustBeAll, parseTarget } from './options.ts';
 import type { ParsedTarget, PostgresTargetOptions } from './options.ts';
 import { Handed } from './transactions.ts';
 import type { PostgresTransaction } from './transactions.ts';
@@ -37,7 +37,9 @@ export interface PostgresTarget extends CheckpointTarget<PostgresTransaction> {
  * }, { checkpointIn: views })
  * ```
  */
-export function postgresTarget(options?: string | PgPool | PostgresTargetOptions): PostgresTarget {
+export function postgresTarget(options?: string | PgPool | PostgresTargetOptions): PostgresTarget;
+export function postgresTarget(options?: string | PgPool | PostgresTargetOptions, more?: unknown): PostgresTarget {
+  mustBeAll('postgresTarget', more);
   return new DatabaseOfViews(parseTarget(options, process.env['DATABASE_URL']));
 }
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import pg from 'pg';
 import type { TelltaleError } from '../../lib/index.ts';
 import type { Store } from '../../lib/plugin.ts';
-import { postgres } from '../../plugins/postgres/index.ts';
+import { postgres, postgresTarget } from '../../plugins/postgres/index.ts';
 import { buildEvent } from '../support/event-builder.ts';
 import { ask, schemaName } from '../support/postgres-server.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
@@ -114,6 +114,13 @@ describe('postgres: bad input', function () {
     } finally {
       if (databaseUrl !== undefined) process.env['DATABASE_URL'] = databaseUrl;
     }
+  });
+
+  it('is told where options are given behind the url, of which nothing was read', () => {
+    for (const make of [postgres, postgresTarget] as readonly ((url: string, options: object) => unknown)[])
+      expect(() => make(URL_OF, { schema: 'audit' }))
+        .to.throw(`options go beside the url, ${make.name}({ url, … })`)
+        .with.property('code', 'INVALID_OPTION');
   });
 
   for (const [sql, names] of OBSTACLES)
