@@ -24,11 +24,20 @@ interface Ended {
 
 interface RunOptions {
   readonly input?: string;
-  /** Sent as soon as the first line is there. */
-  readonly signal?: NodeJS.Signals;
+  /** Ctrl-C is pressed with the first line. */
+  readonly isInterrupted?: boolean;
   /** @default the folder of the test */
   readonly cwd?: string;
 }
+
+/** Presses Ctrl-C in the process itself: whoever watches it may be too late for a fast one. */
+const PRESSING = `data:text/javascript,${encodeURIComponent(`
+  const { write } = process.stdout;
+  process.stdout.write = (...given) => {
+    process.stdout.write = write;
+    process.kill(process.pid, 'SIGINT');
+    return write.apply(process.stdout, given);
+  };`)}`;
 
 function expectWithin80Columns(text: string): void {
   // A command to copy is not cut, and neither is a path.
@@ -59,12 +68,10 @@ describe('the command line', function () {
   afterEach(() => rm(home, { recursive: true }));
 
   function telltale(words: readonly string[], options: RunOptions = {}): Promise<Ended> {
-    const child = spawn(process.execPath, [main, ...words], { cwd: options.cwd ?? home, env });
+    const args = [...(options.isInterrupted ? ['--import', PRESSING] : []), main, ...words];
+    const child = spawn(process.execPath, args, { cwd: options.cwd ?? home, env });
     let [out, err] = ['', ''];
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      if (out === '' && options.signal) child.kill(options.signal);
-      out += text;
-    });
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
     child.stdin.end(options.input ?? '');
     return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
@@ -80,7 +87,7 @@ describe('the command line', function () {
   describe('demo', () => {
     it('stops at Ctrl-C with exit code 130, goes on the next time, sums up, and then has nothing to do', async () => {
       await makeFolder(40);
-      const first = await telltale(['demo', 'src', '--readers', '1'], { signal: 'SIGINT' });
+      const first = await telltale(['demo', 'src', '--readers', '1'], { isInterrupted: true });
       expect([first.code, first.err]).to.deep.equal([130, '']);
       expect(first.out).to.contain('stopped.').and.contain('The same command goes on from there');
 

@@ -39,7 +39,7 @@ function listening(asked: Asked[]): SqliteDriver {
 }
 
 describe('sqlite: reading', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
 
   const asked: Asked[] = [];
   let fresh: Store;
