@@ -168,8 +168,9 @@ export class Consumer {
     this.#mustNotBeInside('caughtUp');
     await this.#port.written();
     const arrived = this.#arrivals.at((await this.#port.store.head()).position);
+    const letGo = this.#port.clock.wait(Infinity, () => undefined); // It may wait for other members alone.
     this.#look();
-    await arrived;
+    await arrived.finally(letGo);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

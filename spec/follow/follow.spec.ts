@@ -10,15 +10,12 @@ import { FlakyStore } from '../support/flaky-store.ts';
 import { rejectionOf } from '../support/rejection-of.ts';
 import { turn, turnsUntil } from '../support/turns.ts';
 
-/** A store that tells how much of it was read, and fails to be read when told. */
+/** A store that tells how much of it was read. */
 class WatchedStore extends FlakyStore {
   pages = 0;
-  readonly readFaults: Error[] = [];
 
   protected override async _read(...asked: Parameters<FlakyStore['_read']>): ReturnType<FlakyStore['_read']> {
     this.pages++;
-    const fault = this.readFaults.shift();
-    if (fault !== undefined) throw fault;
     return super._read(...asked);
   }
 }

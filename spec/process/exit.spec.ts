@@ -37,6 +37,8 @@ describe('a program', function () {
       ['join with a timeout', 'TIMEOUT'],
       ['settled with a timeout', 'TIMEOUT'],
       ['publish into a store that is away', 1],
+      ['iterate over a store that is away', 1],
+      ['caughtUp of a consumer that waits for somebody else', 1],
       // It does not end the process either.
       ['close with a join that nobody awaits', { cut: 0, stillRunning: 0, unstored: 0 }],
     ]));

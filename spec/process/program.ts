@@ -1,6 +1,6 @@
 // Small programs as users write them; each ends by itself, and what it prints and how it exits is the test.
 import { setImmediate as turn } from 'node:timers/promises';
-import { createBus, jsonFile, type Bus } from '../../lib/index.ts';
+import { createBus, jsonFile, memory, type Bus } from '../../lib/index.ts';
 import { connectWorkers, type WorkerPool } from '../../plugins/worker-threads/index.ts';
 import { FlakyStore } from '../support/flaky-store.ts';
 
@@ -107,6 +107,24 @@ const AWAITED: Readonly<Record<string, () => Promise<unknown>>> = {
   async 'publish into a store that is away'() {
     const bus = await createBus({ store: storeThatIsAway() });
     return (await bus.publish('a', 1)).position;
+  },
+  async 'iterate over a store that is away'() {
+    const store = new FlakyStore();
+    const bus = await createBus({ store });
+    await bus.publish('a', 1);
+    store.readFaults.push(new Error('away'), new Error('away'));
+    for await (const { payload } of bus.iterate('a', { from: 'earliest' })) return payload;
+    return 'ended';
+  },
+  async 'caughtUp of a consumer that waits for somebody else'() {
+    const bus = await createBus({ store: memory() });
+    const consumer = bus.consume('c', 'a', () => undefined);
+    await consumer.started;
+    consumer.pause();
+    await bus.publish('a', 1);
+    setTimeout(() => consumer.resume(), 60).unref();
+    await consumer.caughtUp();
+    return consumer.position;
   },
   async 'close with a join that nobody awaits'() {
     const bus = await createBus();

@@ -1,5 +1,5 @@
 // oxlint-disable eslint/no-underscore-dangle -- the faults lie in what a store brings
-import type { Between, KnownId, Range, StoredEvent } from '../../lib/plugin.ts';
+import type { Between, KnownId, Page, PageQuery, Range, StoredEvent } from '../../lib/plugin.ts';
 import { MemoryStore } from '../../plugins/memory/memory-store.ts';
 import { parseOptions } from '../../plugins/memory/options.ts';
 
@@ -7,6 +7,8 @@ import { parseOptions } from '../../plugins/memory/options.ts';
 export class FlakyStore extends MemoryStore {
   /** One for each coming `_append`: an error to throw before or after writing, or nothing. */
   readonly faults: ({ readonly before?: unknown; readonly after?: unknown } | undefined)[] = [];
+  /** One for each coming `_read`: an error to throw instead. */
+  readonly readFaults: unknown[] = [];
   /** What each `_append` was given, as sizes of appends. */
   readonly commits: (readonly number[])[] = [];
   readonly calls: string[] = [];
@@ -37,6 +39,12 @@ export class FlakyStore extends MemoryStore {
     await super._append(records);
     if (fault?.after !== undefined) throw fault.after as Error;
     this.calls.push('appended');
+  }
+
+  protected override async _read(query: PageQuery): Promise<Page> {
+    const fault = this.readFaults.shift();
+    if (fault !== undefined) throw fault as Error;
+    return super._read(query);
   }
 
   protected override async _find(ids: readonly string[]): Promise<ReadonlyMap<string, KnownId>> {

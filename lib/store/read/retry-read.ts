@@ -36,7 +36,7 @@ function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
       forget();
       resolve();
     };
-    const cancel = clock.after(ms, end);
+    const cancel = clock.wait(ms, end);
     const forget = onAbort(signal, end);
   });
 }
