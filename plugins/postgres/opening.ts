@@ -93,7 +93,7 @@ async function build(session: Session, client: PgClient, port: OpeningPort): Pro
       await session.query(createIndex(names, index, true));
   } else await migrateTables(connections.sessionOn(client, MIGRATING_MS), port, version);
   if (port.search && !(await hasSearch(session, names))) await session.query(createSearch(names));
-  await partitions.make(session, (await positionOf(session, names)) + 1);
+  await partitions.make(session, [{ from: 1, to: (await positionOf(session, names)) + 1 }]);
 }
 
 /** What there is in the schema under the names of our tables, with its kind. */

@@ -10,7 +10,14 @@ export interface Partition extends Span {
   readonly name: string;
 }
 
-/** Of one transaction: others wait until it ends, and the server has room for so many locks. */
+interface Made {
+  /** So many; there may be more to make behind the most. */
+  readonly made: number;
+  /** Positions below it have a partition once it is committed. */
+  readonly reach: number;
+}
+
+/** Partitions made in one transaction: others wait until it ends, and the server has room for so many locks. */
 const MOST = 64;
 
 /**
@@ -23,7 +30,6 @@ export class Partitions {
   readonly #size: number;
   /** Positions below it have a partition, as was committed and as far as is known here. */
   #end = 0;
-  #attached = 0;
   #making: Promise<void> | undefined;
 
   constructor(connections: Connections, names: Names, size: number) {
@@ -34,22 +40,14 @@ export class Partitions {
 
   /** Makes what is missing for positions up to `last`; `anew` where what was known here does not hold any more. */
   async upTo(last: number, { anew = false } = {}): Promise<void> {
-    if (!anew && last < this.#end) return;
-    const before = this.#attached;
-    do this.#end = await this.#connections.transaction((session) => this.make(session, last));
-    while (this.#end <= last);
-    if (anew || this.#attached > before) await this.#changeOnceMore();
+    if (anew || last >= this.#end) await this.#provide([{ from: 1, to: last }], anew);
   }
 
   /** Makes what is missing for these rising positions, and nothing for those between them. */
   async holding(positions: readonly number[]): Promise<void> {
     if (positions.length === 0 || positions.at(-1)! < this.#end) return;
     const ranges = positions.map((position) => ({ from: position, to: position }));
-    for (let before = -1; before !== this.#attached;) {
-      before = this.#attached;
-      this.#end = await this.#connections.transaction((session) => this.#make(session, ranges));
-    }
-    await this.#changeOnceMore();
+    await this.#provide(ranges, true);
   }
 
   /** Before opening: it may be another log by now. */
@@ -72,12 +70,13 @@ export class Partitions {
     await this.#making;
   }
 
-  /**
-   * Within a transaction, some of what is missing; one process at a time. Answers up to where there are partitions once
-   * it is committed.
-   */
-  async make(session: Session, last: number): Promise<number> {
-    return this.#make(session, [{ from: 1, to: last }]);
+  /** Within a transaction, what is missing for rising ranges, but not more than a few; one process at a time. */
+  async make(session: Session, ranges: readonly Range[]): Promise<Made> {
+    const { known, head } = await this.#begin(session);
+    const lacking = lackingPartitions({ known, head }, ranges, this.#size, MOST);
+    for (const { from, end } of lacking) await this.#attach(session, from, end);
+    const reach = reachOf({ known: [...known, ...lacking].toSorted((a, b) => a.from - b.from), head });
+    return { made: lacking.length, reach };
   }
 
   /** By rising positions. */
@@ -95,11 +94,13 @@ export class Partitions {
     return partitions.toSorted((a, b) => a.from - b.from);
   }
 
-  async #make(session: Session, ranges: readonly Range[]): Promise<number> {
-    const { known, head } = await this.#begin(session);
-    const made = lackingPartitions({ known, head }, ranges, this.#size, MOST);
-    for (const { from, end } of made) await this.#attach(session, from, end);
-    return reachOf({ known: [...known, ...made].toSorted((a, b) => a.from - b.from), head });
+  async #provide(ranges: readonly Range[], anew: boolean): Promise<void> {
+    let isNew = anew;
+    for (let made = MOST; made === MOST;) {
+      ({ made, reach: this.#end } = await this.#connections.transaction((session) => this.make(session, ranges)));
+      isNew ||= made > 0;
+    }
+    if (isNew) await this.#changeOnceMore();
   }
 
   /** Takes the lock and the owner's role. */
@@ -116,7 +117,6 @@ export class Partitions {
       `CREATE TABLE ${name} (LIKE ${parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)`,
     );
     await session.query(`ALTER TABLE ${parent} ATTACH PARTITION ${name} FOR VALUES FROM (${from}) TO (${end})`);
-    this.#attached++;
   }
 
   /**

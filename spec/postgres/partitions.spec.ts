@@ -219,6 +219,14 @@ describe('postgres: partitions', function () {
     expect((await partitions()).length).to.be.at.most(3);
   });
 
+  it('are made for all that is taken over, also more than one transaction makes', async () => {
+    const from = Array.from({ length: 70 }, (_, i) => i * 100 + 1);
+    const events = from.map((position) => ({ ...buildEvent(), position, revision: 0, storedAt: 1 }));
+    const removed = from.map((position) => ({ from: position + 1, to: position + 99, reason: 'spec', at: 1 }));
+    await store.takeOver({ from: 1, to: 7_000, storedAt: 1, events, removed, tombstones: [] });
+    expect(await partitions()).to.have.members(from);
+  });
+
   it('are made where they lack, also before those of a stretch of another log that was refused', async () => {
     const { other, end } = await watched(async (text) => {
       if (text.endsWith('FOR UPDATE')) await store.append([buildEvent()]);
