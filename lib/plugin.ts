@@ -39,6 +39,7 @@ export { Lazy } from './lazy.ts';
 export { linkPortOf } from './linking.ts';
 export { parseWith } from './parse-options.ts';
 export { Serial } from './serial.ts';
+export { Turns } from './turns.ts';
 export { hasCheckpoints } from './sql/checkpoint-tables.ts';
 export type { FoundTable } from './sql/checkpoint-tables.ts';
 export { conditionsOf, pushdownOf } from './sql/conditions.ts';

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { expected, isTelltaleError, TelltaleError } from '../errors.ts';
 import { admit } from '../event/admission.ts';
+import { Turns } from '../turns.ts';
 import { readText, replaceFile } from './small-file.ts';
 import { mustBeNewest } from './target.ts';
 import type { CheckpointTarget, RetryAnswer, SkippedEvent, TargetCheckpoint } from './target.ts';
@@ -26,7 +27,7 @@ interface Content<State> {
 type Checkpoint = Pick<TargetCheckpoint, 'position' | 'epoch'> & { readonly eventId?: string | undefined };
 
 /** What is under way in each file, by its path: several targets of one file take turns. */
-const turns = new Map<string, Promise<unknown>>();
+const turns = new Turns();
 
 /**
  * A projection and its checkpoint in one JSON file, which is replaced as a whole: temporary file, sync, rename, sync of
@@ -68,30 +69,17 @@ export function fileTarget<State>(path: string, initial: State): FileTarget<Stat
   };
   return {
     claim: (given) =>
-      inTurn(file, async () => {
+      turns.take(file, async () => {
         const { position = given.position, eventId } = known((await content()).checkpoints, given.key) ?? {};
         const found = { position, ...(eventId !== undefined && { eventId }) };
         await commit([{ ...given, ...found }], () => undefined);
         return found;
       }),
-    commit: (given, run) => inTurn(file, () => commit(given, run)),
-    retry: (event, run) => inTurn(file, () => retry(event, run)),
+    commit: (given, run) => turns.take(file, () => commit(given, run)),
+    retry: (event, run) => turns.take(file, () => retry(event, run)),
     // Not in turn: the file is there as a whole at any time, and a handler that waited for its turn waited for itself.
     read: async () => (await content()).state,
   };
-}
-
-function inTurn<T>(file: string, step: () => Promise<T>): Promise<T> {
-  const next = (turns.get(file) ?? Promise.resolve()).then(step);
-  const ended = next
-    // Whoever asked for it is told; the next one has its turn all the same.
-    .catch(() => undefined)
-    .then(() => {
-      if (turns.get(file) === ended) turns.delete(file);
-      return undefined;
-    });
-  turns.set(file, ended);
-  return next;
 }
 
 /** A consumer may be called `constructor`. */

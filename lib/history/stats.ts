@@ -1,6 +1,7 @@
 import { expected } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
 import { checkSignal, mustKnow } from '../parse-options.ts';
+import { Serial } from '../serial.ts';
 import type { RemovedRange, Store } from '../store/port.ts';
 import { scan } from '../store/read/scan.ts';
 import { Tally, type Ranking } from './ranking.ts';
@@ -69,7 +70,7 @@ export function createStats(
   let book = emptyBook();
   let removedAtCount = 0;
   let changes = 0;
-  let last: Promise<unknown> = Promise.resolve();
+  const calls = new Serial();
   onClose(
     store.onRemove(() => {
       changes++;
@@ -107,12 +108,7 @@ export function createStats(
       originalBytes,
     };
   };
-  return (options = {}) => {
-    const answer = last.then(() => read(options));
-    // Whoever asked is told; the next one has its turn all the same.
-    last = answer.catch(() => undefined);
-    return answer;
-  };
+  return (options = {}) => calls.run(() => read(options));
 }
 
 function parse(options: StatsOptions): { readonly top: number; readonly signal: AbortSignal | undefined } {

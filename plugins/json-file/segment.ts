@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Slice, TelltaleError, toError } from '../../lib/plugin.ts';
-import type { StoredEvent } from '../../lib/plugin.ts';
+import type { StoredEvent, Turns } from '../../lib/plugin.ts';
 import { DamagedIndex, FileIndex, readIndexHeader, writeIndex } from './file-index.ts';
 import type { FileSystem, OpenFile } from './file-system.ts';
 import { Replaced } from './handle-pool.ts';
@@ -18,7 +18,6 @@ import type { Tombstone } from './record.ts';
 import { scanInSlices } from './scan.ts';
 import type { Scan } from './scan.ts';
 import type { SectionCache } from './section-cache.ts';
-import type { Turns } from './turns.ts';
 
 /** What all segments of one log share. */
 export interface SegmentContext {

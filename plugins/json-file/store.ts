@@ -1,5 +1,13 @@
 import { join, resolve } from 'node:path';
-import { AbstractStore, FreeSpace, MAX_EVENT_BYTES, TelltaleError, expected, indexedPaths } from '../../lib/plugin.ts';
+import {
+  AbstractStore,
+  FreeSpace,
+  MAX_EVENT_BYTES,
+  TelltaleError,
+  Turns,
+  expected,
+  indexedPaths,
+} from '../../lib/plugin.ts';
 import type {
   Between,
   Head,
@@ -33,7 +41,6 @@ import { removeRanges, rewriteEvents } from './rewrite.ts';
 import type { Change } from './rewrite.ts';
 import { SectionCache } from './section-cache.ts';
 import { takeOver } from './take-over.ts';
-import { Turns } from './turns.ts';
 
 const LOCK = 'lock';
 const OPEN_FILES = 64;
@@ -108,6 +115,7 @@ export class JsonFileStore extends AbstractStore {
     try {
       await this.#recover();
     } catch (error) {
+      // Why it was not opened says more.
       await this._close().catch(() => undefined);
       throw error;
     }

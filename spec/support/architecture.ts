@@ -27,6 +27,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'on-abort',
     'ends-within',
     'serial',
+    'turns',
     'lazy',
     'parse-options',
   ].map((name) => `lib/${name}.ts`),
