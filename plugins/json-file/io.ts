@@ -66,23 +66,38 @@ export async function mustSync(what: string, sync: () => Promise<void>): Promise
 
 /**
  * Replaces `path` so that a crash at any step leaves the old content or the new: temporary file, sync, rename,
- * folder sync. The temporary name ends in `.tmp`, which opening the log clears away.
+ * folder sync.
  */
 export async function replaceFile(fs: FileSystem, path: string, chunks: Iterable<Buffer>): Promise<void> {
-  const temporary = `${path}.tmp`;
+  await writeTemporary(fs, path, (file) => writeChunks(file, chunks));
+  await fs.rename(temporaryOf(path), path);
+  await mustSync(dirname(path), () => fs.syncFolder(dirname(path)));
+}
+
+/** Writes and syncs what is to be at `path` under its temporary name. */
+export async function writeTemporary(
+  fs: FileSystem,
+  path: string,
+  fill: (file: OpenFile) => Promise<void>,
+): Promise<void> {
+  const temporary = temporaryOf(path);
   await removeIfThere(fs, temporary);
   const file = await fs.open(temporary, 'create');
   try {
-    await writeChunks(file, chunks);
+    await fill(file);
     await mustSync(temporary, () => file.datasync());
   } catch (error) {
+    // Why it could not be written says more, and what stays is cleared away later.
     await file.close().catch(() => undefined);
     await removeIfThere(fs, temporary).catch(() => undefined);
     throw error;
   }
   await file.close();
-  await fs.rename(temporary, path);
-  await mustSync(dirname(path), () => fs.syncFolder(dirname(path)));
+}
+
+/** Opening the log clears away what has such a name. */
+export function temporaryOf(path: string): string {
+  return `${path}.tmp`;
 }
 
 export async function removeIfThere(fs: FileSystem, path: string): Promise<boolean> {

@@ -1,9 +1,9 @@
 import { dirname } from 'node:path';
 import { BLOCK_BYTES, encodeBlock } from './blocks.ts';
-import type { FileSystem, OpenFile } from './file-system.ts';
+import type { FileSystem } from './file-system.ts';
 import { encodeCompressedHeader } from './header.ts';
 import type { SegmentHeader } from './header.ts';
-import { mustSync, removeIfThere, writeFully } from './io.ts';
+import { mustSync, removeIfThere, temporaryOf, writeFully, writeTemporary } from './io.ts';
 
 const WRITE_BYTES = 1024 * 1024;
 
@@ -76,25 +76,6 @@ export async function syncFolderOf(fs: FileSystem, path: string): Promise<void> 
 /** Gives up what was written. */
 export async function discard(fs: FileSystem, path: string): Promise<void> {
   await removeIfThere(fs, temporaryOf(path));
-}
-
-async function writeTemporary(fs: FileSystem, path: string, fill: (file: OpenFile) => Promise<void>): Promise<void> {
-  const temporary = temporaryOf(path);
-  await removeIfThere(fs, temporary);
-  const file = await fs.open(temporary, 'create');
-  try {
-    await fill(file);
-    await mustSync(temporary, () => file.datasync());
-  } catch (error) {
-    await file.close().catch(() => undefined);
-    await removeIfThere(fs, temporary).catch(() => undefined);
-    throw error;
-  }
-  await file.close();
-}
-
-function temporaryOf(path: string): string {
-  return `${path}.tmp`;
 }
 
 /** Joins pieces until they have `least` bytes. */
