@@ -100,7 +100,7 @@ function quoted(text: string): string {
   return NEEDS_ESCAPE.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
-// eslint-disable-next-line no-control-regex -- control characters are what JSON escapes
+// oxlint-disable-next-line no-control-regex -- control characters are what JSON escapes
 const NEEDS_ESCAPE = /[\u0000-\u001f"\\\ud800-\udfff]/;
 
 function ownMetadata(event: TelltaleEvent): string {

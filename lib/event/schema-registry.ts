@@ -271,6 +271,7 @@ function runUpcast(upcast: Upcast, event: TelltaleEvent, version: number): unkno
     });
   }
   if (!isPromise(payload)) return payload;
+  // Nobody waits for it, as above.
   payload.then(undefined, () => undefined);
   throw new TelltaleError('UPCAST_FAILED', `${what} answered with a Promise; upcasters must be synchronous`);
 }

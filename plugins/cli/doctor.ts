@@ -100,6 +100,7 @@ async function salvageInto(place: string, target: string): Promise<SalvageReport
   const { jsonFile, salvage } = await import('../json-file/index.ts');
   const folder = await folderOf(place);
   if (folder !== undefined) return salvage(folder, target);
+  // What is no folder yet, opening it makes, or says why not.
   if ((await readdir(target).catch(() => [])).length > 0)
     throw new Problem(`${target} is not empty; --salvage makes a new folder`);
   const from = await remainsOf(place, target);

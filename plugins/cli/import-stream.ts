@@ -122,6 +122,7 @@ class Taking {
   /** A line that is no event at all never reached the bus: offered without a type, it is refused and kept like the rest. */
   #keepLine(line: Line, error: Error): void {
     const unreadable = { line: line.number, text: line.text.slice(0, KEPT_OF_LINE), problem: error.message };
+    // Being refused is what keeps it, and it is counted already.
     void this.#bus.publish(NO_TYPE, unreadable).catch(() => undefined);
   }
 

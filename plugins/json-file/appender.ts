@@ -111,6 +111,7 @@ export class Appender {
     const bytes = encodeHeader(header);
     const path = join(context.folder, segmentName(first));
     const file = await this.#create(path, [bytes, ...this.#encodeTaken(records)]);
+    // It is synced: a failing close loses nothing.
     await this.#file?.close().catch(() => undefined);
     this.#file = file;
     this.#push(
@@ -248,7 +249,7 @@ export class Appender {
     this.#sealing = this.#sealing.then(() => this.#writeIndex(before, activeIndex));
   }
 
-  /** The first look-up after the next opening reads this instead of the records. */
+  /** The first look-up after the next opening reads this, or else the records. */
   async #saveCheckpoint(): Promise<void> {
     const { active, activeIndex } = this.#log;
     if (this.#failure !== undefined || this.#file === undefined || activeIndex.unsaved < CHECKPOINT_EVENTS) return;

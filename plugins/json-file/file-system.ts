@@ -130,10 +130,10 @@ async function freeBytes(path: string): Promise<number | undefined> {
   return bavail * bsize;
 }
 
+/** Without a watcher, or where it dies, the follower is left to its polling. */
 function watchFolder(folder: string, wake: () => void): () => void {
   try {
     const watcher = watch(folder, { persistent: false }, wake);
-    // A watcher that dies leaves the follower to its polling.
     watcher.on('error', () => watcher.close());
     return () => watcher.close();
   } catch {

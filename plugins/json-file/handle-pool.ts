@@ -81,6 +81,7 @@ export class HandlePool {
 
   async #open(path: string, uid: string): Promise<OpenFile> {
     const file = await openSegment(this.#fs, path);
+    // Whoever asks looks it up again, and is told that it is damaged where it is there all the same.
     const found = await readHeader(file, path).catch(() => undefined);
     if (found?.header.uid === uid) return file;
     await file.close();

@@ -157,6 +157,7 @@ async function writeNew(fs: FileSystem, path: string, owner: Owner): Promise<voi
     // After a power cut an empty lock would say nothing of the boot it is from.
     await file.datasync();
   } catch (error) {
+    // Why it could not be written says more, and whoever opens the log next takes an empty lock for what it is.
     await fs.unlink(path).catch(() => undefined);
     throw error;
   } finally {

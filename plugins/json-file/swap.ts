@@ -38,6 +38,7 @@ export async function swapSegments(
       }),
     );
   } catch (error) {
+    // Why it failed says more, and opening the log clears away what stays.
     await discard(fs, after.path).catch(() => undefined);
     throw error;
   }

@@ -60,7 +60,7 @@ describe('telltale replay', function () {
     expect(rest.length).to.equal(4);
     expect(rest[0]).to.match(/^ {6}10 {2}2026-01-31 12:00:10 {2}order\.failed {2}\{"total":10/);
     expect(rest.at(-1)).to.match(/^3 events in /);
-    // eslint-disable-next-line no-control-regex -- the payload's escapes must not reach the terminal
+    // oxlint-disable-next-line no-control-regex -- the payload's escapes must not reach the terminal
     expect(out).not.to.match(/\u001b/);
     expect(lines(out).filter((line) => line.length > 80)).to.deep.equal([]);
     const json = lines((await telltale('log', '--json')).out).map((line) => JSON.parse(line) as { position: number });
