@@ -18,7 +18,12 @@ export function parseWith<T>(schema: z.ZodType<T>, value: unknown, of: string): 
 }
 
 /** Refuses what is no plain object, and a key that `of` does not know. Throws `code`. */
-export function mustKnow(options: object, known: readonly string[], of: string, code?: ErrorCode): void {
+export function mustKnow(
+  options: unknown,
+  known: readonly string[],
+  of: string,
+  code?: ErrorCode,
+): asserts options is object {
   if (!isOptions(options)) throw expected(code ?? 'INVALID_OPTION', `the options of ${of}`, PLAIN, options);
   for (const key of Object.keys(options)) if (!known.includes(key)) throw unknownOption(key, of, known, code);
 }

@@ -45,8 +45,6 @@ const KNOWN = ['map', 'forget', 'documents', 'progress', 'signal'];
 
 /** Throws `INVALID_OPTION`. */
 export function checkOptions(options: CopyOptions): CopyOptions {
-  if (typeof options !== 'object' || options === null)
-    throw expected('INVALID_OPTION', 'the options of copyStore', 'an object', options);
   mustKnow(options, KNOWN, 'copyStore');
   checkSignal(options.signal, 'copyStore');
   for (const name of ['map', 'progress'] as const)

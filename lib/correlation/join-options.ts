@@ -38,7 +38,6 @@ export function parseJoin(
   options: JoinOptions = {},
 ): ParsedJoin {
   checkId(correlationId, 'the correlation to join');
-  if (!isObject(options)) throw expected('INVALID_OPTION', 'the options of `join`', 'an object', options);
   mustKnow(options, KNOWN, 'join');
   const { failOn = [], timeout, partial = false, signal } = options;
   if (typeof partial !== 'boolean') throw expected('INVALID_OPTION', '`partial`', 'true or false', partial);

@@ -82,8 +82,6 @@ export function parseConsume(
   const of = `consume(${JSON.stringify(name)})`;
   const { text } = parsePattern(pattern);
   if (typeof handler !== 'function') throw expected('INVALID_OPTION', `the handler of ${of}`, 'a function', handler);
-  if (typeof options !== 'object' || options === null)
-    throw expected('INVALID_OPTION', `the options of ${of}`, 'an object', options);
   mustKnow(options, KNOWN, of);
   mustFit(options, of);
   const { where, from = 'earliest', key, group = false, retry = true, onFailure = 'skip-event', batch } = options;

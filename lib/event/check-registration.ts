@@ -19,8 +19,6 @@ export function checkRegistration(type: string, version: number, schema: unknown
   checkVersion(version);
   if (schema !== undefined && !isStandardSchema(schema))
     throw expected('INVALID_OPTION', `the schema registered for \`${type}\``, 'a Standard Schema', schema);
-  if (typeof options !== 'object' || options === null)
-    throw expected('INVALID_OPTION', 'the options of `schemas.register`', 'an object', options);
   mustKnow(options, KNOWN, 'schemas.register');
   checkOptions(version, options as Readonly<Record<string, unknown>>);
 }

@@ -101,8 +101,6 @@ export function notForBatches(type: string): TelltaleError {
 }
 
 function onlyKey(options: unknown, known: string, of: string): Readonly<Record<string, unknown>> {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw expected('INVALID_OPTION', `the options of \`${of}\``, 'an object', options);
   mustKnow(options, [known], of);
   return options as Readonly<Record<string, unknown>>;
 }

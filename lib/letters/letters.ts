@@ -121,7 +121,7 @@ async function* findAll(shelf: Shelf, ids: Iterable<string>): AsyncGenerator<Fou
 const unknownLetter = (id: string): Found => ({ letter: { id, state: 'closed' } as Letter, opened: 0 });
 
 function parseRetryOptions(options: RetryLettersOptions): Parameters<Retrier['run']>[1] {
-  mustBeOptions(options, ['limit', 'concurrency', 'retry', 'signal'], 'deadLetters.retry');
+  mustKnow(options, ['limit', 'concurrency', 'retry', 'signal'], 'deadLetters.retry');
   const { limit = LIMIT, concurrency = 16, retry, signal } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw expected('INVALID_OPTION', '`signal` of `deadLetters.retry`', 'an AbortSignal', signal);
@@ -134,17 +134,11 @@ function parseRetryOptions(options: RetryLettersOptions): Parameters<Retrier['ru
 }
 
 function parseDiscard(options: DiscardLettersOptions): { readonly limit: number; readonly reason: string | undefined } {
-  mustBeOptions(options, ['reason', 'limit'], 'deadLetters.discard');
+  mustKnow(options, ['reason', 'limit'], 'deadLetters.discard');
   const { limit = LIMIT, reason } = options;
   if (reason !== undefined && !(typeof reason === 'string' && reason.length <= 1_000))
     throw expected('INVALID_OPTION', '`reason` of `deadLetters.discard`', 'a text of at most 1,000 characters', reason);
   return { limit: countFrom(limit, 'limit', 'deadLetters.discard'), reason };
-}
-
-function mustBeOptions(options: object, known: readonly string[], callee: string): void {
-  if (typeof options !== 'object' || options === null)
-    throw expected('INVALID_OPTION', `the options of \`${callee}\``, 'an object', options);
-  mustKnow(options, known, callee);
 }
 
 function countFrom(value: number, name: string, callee: string, most = Infinity): number {

@@ -57,8 +57,6 @@ export function parseLetterSelection(
   callee: string,
   more: readonly string[] = [],
 ): ParsedLetterSelection {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw expected('INVALID_OPTION', `the options of \`${callee}\``, 'an object', given);
   mustKnow(given, [...KEYS, ...more], callee);
   const { state = 'open', pattern, from, to } = given;
   mustBeOneOf(STATES, 'state', state, callee);

@@ -54,8 +54,6 @@ export function parsePool(
   },
 ): ParsedPool {
   const { of, own } = terms;
-  if (typeof options !== 'object' || options === null)
-    throw expected('INVALID_OPTION', `the options of ${of}`, 'an object', options);
   mustKnow(options, [...own, ...KEYS], of);
   const { name = defaults.name, size = 1, credits = 256, deliver = 'one', restart = true } = options;
   const { unresponsive = '30s', startTimeout = '30s', closeTimeout = defaults.bus.closeTimeoutMs } = options;

@@ -108,8 +108,6 @@ export async function compareEffects(
 }
 
 function parseCompare(options: CompareOptions = {}): { wanted: (event: TelltaleEvent) => boolean; ignored: Ignored } {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw expected('INVALID_OPTION', 'the options of `compare`', 'an object', options);
   mustKnow(options, ['pattern', 'ignore'], 'compare');
   const { ignore = [] } = options;
   if (!Array.isArray(ignore)) throw expected('INVALID_OPTION', '`ignore` of compare', 'a list of dotted paths', ignore);

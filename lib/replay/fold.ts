@@ -28,8 +28,6 @@ const KNOWN = SELECTION.map((key) => (key === 'to' ? 'until' : key));
 /** Throws `INVALID_OPTION` for the reducer, and what `parseSelection` throws. */
 export function parseFold(initial: unknown, reducer: unknown, options: FoldOptions = {}): ParsedFold {
   if (typeof reducer !== 'function') throw expected('INVALID_OPTION', 'the reducer of `fold`', 'a function', reducer);
-  if (typeof options !== 'object' || options === null)
-    throw expected('INVALID_QUERY', 'the options of `fold`', 'an object', options);
   mustKnow(options, KNOWN, 'fold', 'INVALID_QUERY');
   const { until, ...selection } = options;
   if (until !== undefined) checkPlace(until, 'until');

@@ -137,7 +137,7 @@ describe('schemas in the store', () => {
     const { bus } = await createTestBus();
     bus.schemas.register('a', 1, z.string());
     expect(() => bus.schemas.register('b', 1, {} as never)).to.throw('a Standard Schema');
-    expect(() => bus.schemas.register('c', 1, z.string(), null as never)).to.throw('to be an object');
+    expect(() => bus.schemas.register('c', 1, z.string(), null as never)).to.throw('to be a plain object');
     bus.schemas.register('d', 1, z.string());
     expect((await bus.schemas.list()).map(({ type }) => type)).to.deep.equal(['a', 'd']);
   });
