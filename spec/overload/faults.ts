@@ -42,11 +42,11 @@ export const FAULTS: Readonly<Record<Fault, () => () => void>> = {
     return onTake(({ event }) => void kept.push({ ...event }));
   },
 
-  /** Every thousandth event is looked at for so long that everybody else notices. */
+  /** Every four hundredth event is looked at for so long that everybody else notices. */
   holds() {
     let taken = 0;
     return onTake(() => {
-      if (++taken % 1_000 !== 0) return;
+      if (++taken % 400 !== 0) return;
       for (const end = busyMs() + 40; busyMs() < end;);
     });
   },

@@ -5,8 +5,8 @@ import { busyMs } from '../support/loop-hold.ts';
 import { turn } from '../support/turn.ts';
 import type { Outcome } from './checks.ts';
 import { FAULTS, type Fault } from './faults.ts';
+import { CALLS, MAX_QUEUED, OVER, SCENARIOS, TURNS, type Scenario, type ScenarioName } from './scenarios.ts';
 import type { WorkerTerms } from './worker.ts';
-import { MAX_QUEUED, SCENARIOS, type Scenario, type ScenarioName } from './scenarios.ts';
 
 /** What a flood is to be. */
 export interface FloodTerms {
@@ -15,20 +15,20 @@ export interface FloodTerms {
   readonly fault?: Fault | undefined;
 }
 
-const HANDLED_PER_TURN = 5;
 const KEYS = 50;
 const SLICES = 6;
-const LEAST_TURNS = 50;
+/** They fill every mailbox and the ingress; the turns are many and small, so that none is long where the machine is slow. */
+const LEAST_TURNS = 250;
 const PAYLOAD = { text: 'x'.repeat(200), list: [1, 2, 3] };
 
-/** Ten times as many events as the handlers of a bus can take, for some time. */
+/** Ten events for each that the handlers of a bus can take, of which every one takes a turn of the event loop, for some time. */
 class Flood {
   readonly #scenario: Scenario;
   readonly #bus: Bus;
   /** What happened as the program itself saw it; the bus's books are compared with it. */
   readonly #seen = { offered: 0, refusals: 0, calls: 0, failures: 0, read: 0, lagged: 0, letters: 0, heldBack: 0 };
-  /** How often handlers in workers were called. */
-  readonly #calls = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  /** Shared with the workers: how often their handlers were called, and how often this program has turned. */
+  readonly #marks = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
   readonly #offering = new AbortController();
 
   constructor(scenario: Scenario, bus: Bus) {
@@ -54,6 +54,7 @@ class Flood {
     }
     const during = { seen: { ...this.#seen }, metrics: this.#bus.metrics() };
     this.#offering.abort();
+    Atomics.store(this.#marks, TURNS, OVER);
     await this.#untilRest();
     const p99Ms = holds.toSorted((a, b) => a - b)[Math.floor(holds.length * 0.99)]!;
     const grownMiB = (peak - before) / 2 ** 20;
@@ -72,7 +73,7 @@ class Flood {
   // As long as that, and as many turns as a percentile needs.
   async #offer(ms: number): Promise<{ readonly peak: number; readonly holds: readonly number[] }> {
     const { members = 1, publishers } = this.#scenario;
-    const offeredPerTurn = publishers === undefined ? 10 * HANDLED_PER_TURN * members : 0;
+    const offeredPerTurn = publishers === undefined ? 10 * members : 0;
     const holds: number[] = [];
     let peak = 0;
     const end = performance.now() + ms;
@@ -80,6 +81,7 @@ class Flood {
       const started = busyMs();
       for (let i = 0; i < offeredPerTurn; i++) this.#offerOne(i);
       await turn();
+      Atomics.add(this.#marks, TURNS, 1);
       holds.push(busyMs() - started);
       if (n % 50 === 0) peak = Math.max(peak, process.memoryUsage().rss);
       this.#seen.heldBack = Math.max(this.#seen.heldBack, this.#bus.metrics().waiting);
@@ -109,11 +111,10 @@ class Flood {
 
   #createHandler(): (event: TelltaleEvent, context: HandlerContext) => Promise<void> {
     const { offspring = 0, fails = false } = this.#scenario;
-    let inTurn = 0;
     return async (_, { emit }) => {
       this.#seen.calls++;
       if (!this.#offering.signal.aborted) for (let i = 0; i < offspring; i++) this.#offerOne(i, emit);
-      if (++inTurn % HANDLED_PER_TURN === 0) await turn();
+      await turn();
       if (!fails || this.#seen.calls % 3 !== 0) return;
       this.#seen.failures++;
       throw new Error('as it is meant to');
@@ -124,20 +125,23 @@ class Flood {
     const reader: AsyncIterable<TelltaleEvent> = this.#bus.iterate('flood.came', { mailbox: { max: MAX_QUEUED } });
     for await (const event of reader) {
       if (event.type === '$bus.lagged') this.#seen.lagged += (event.payload as { missed: number }).missed;
-      else if (++this.#seen.read % HANDLED_PER_TURN === 0) await turn();
+      else {
+        this.#seen.read++;
+        await turn();
+      }
     }
   }
 
   async #startWorkers(): Promise<void> {
     const { on, members = 1 } = this.#scenario;
     const script = new URL('worker.js', import.meta.url);
-    const workerData: WorkerTerms = { on: on!, perTurn: HANDLED_PER_TURN, calls: this.#calls };
+    const workerData: WorkerTerms = { on: on!, marks: this.#marks };
     await connectWorkers(this.#bus, { script, size: members, workerData, credits: 64 }).ready;
   }
 
   async #untilRest(): Promise<void> {
     await this.#bus.settled();
-    if (this.#scenario.inWorkers) this.#seen.calls = new Int32Array(this.#calls)[0]!;
+    if (this.#scenario.inWorkers) this.#seen.calls = this.#marks[CALLS]!;
     await this.#bus.flush();
     while (this.#bus.metrics().subscriptions.some(({ queued, running }) => queued + running > 0)) await turn();
   }

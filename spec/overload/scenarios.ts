@@ -20,6 +20,11 @@ export interface Scenario {
 }
 
 export const MAX_QUEUED = 1_000;
+/** The places of what a flood shares with its workers. */
+export const CALLS = 0;
+export const TURNS = 1;
+/** In place of a number of turns: nobody needs to be slow any more. */
+export const OVER = -1;
 
 const max = MAX_QUEUED;
 const keyed = { key: 'payload.key', concurrency: 1 };
