@@ -22,7 +22,7 @@ const withoutTimes = (lines: readonly string[]): string[] =>
   lines.map((line) => line.replace(/ +\d[\d.]* m?s$/, '  … ms'));
 
 describe('the first program of the README', function () {
-  this.timeout(20_000);
+  this.timeout(120_000);
 
   before(() => mkdirSync(folder, { recursive: true }));
   after(() => rmSync(folder, { recursive: true, force: true }));

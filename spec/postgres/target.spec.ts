@@ -138,7 +138,7 @@ describe('postgresTarget', function () {
   });
 
   it('divides a group, each partition with its checkpoint, and is rewound as a whole', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const terms = { checkpointIn: createTarget(), onReset, group: true, key: 'entity', concurrency: 4 } as const;
     const consumer = bus.consume('views', 'a', add, terms);
     await publish(bus, 1, 20);

@@ -26,7 +26,7 @@ async function payloadsOf(store: Store, type: string): Promise<readonly unknown[
 }
 
 describe('a projection in SQLite whose process is killed', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: string;
   before(function () {
     if (INSTALLED.length === 0) skip(this, 'no driver for SQLite is installed');
