@@ -1,7 +1,7 @@
 import { isTelltaleError, expected, TelltaleError } from '../errors.ts';
 import type { Envelope } from '../event/envelope.ts';
 import type { StoredEvent } from '../event/event.ts';
-import { isThenable } from '../invoke/invoke.ts';
+import { isThenable, letGo } from '../invoke/invoke.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { ActorContext, Held, Receive } from './context.ts';
 import type { Committed, GivenFact, Log } from './port.ts';
@@ -141,7 +141,12 @@ function placed(next: Standing, { position, revisions, storedAt }: Committed, fa
 export function factsOf(answer: unknown, entity: string): readonly GivenFact[] {
   if (answer === undefined || answer === null) return [];
   const facts: readonly unknown[] = Array.isArray(answer) ? answer : [answer];
-  for (const fact of facts) mustBeFact(fact, entity);
+  try {
+    for (const fact of facts) mustBeFact(fact, entity);
+  } catch (error) {
+    for (const fact of facts) letGo(fact);
+    throw error;
+  }
   return facts as readonly GivenFact[];
 }
 

@@ -4,7 +4,7 @@ import { expected, TelltaleError } from '../errors.ts';
 import { admit } from '../event/admission.ts';
 import type { StoredEvent, TelltaleEvent } from '../event/event.ts';
 import { isReserved } from '../event/type-name.ts';
-import { invoke, isThenable, type Failure } from '../invoke/invoke.ts';
+import { invoke, isThenable, letGo, type Failure } from '../invoke/invoke.ts';
 import type { Store } from '../store/port.ts';
 import { retryRead } from '../store/read/retry-read.ts';
 import { Slice } from '../store/slice.ts';
@@ -91,8 +91,7 @@ export async function rebuild({ entity, key, behaviour }: Whose, terms: RebuildT
 export function applyFact(apply: NonNullable<Behaviour['apply']>, state: unknown, event: TelltaleEvent): unknown {
   const next = apply(state, event);
   if (next !== undefined && !isThenable(next)) return next;
-  // It is refused, so nobody else would look at its rejection.
-  void invoke(() => next, undefined, { attempt: 1 });
+  letGo(next);
   throw expected('INVALID_OPTION', `the answer of \`apply\` for \`${event.type}\``, 'the next state', next);
 }
 

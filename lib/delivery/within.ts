@@ -1,6 +1,6 @@
 import { expected, isTelltaleError } from '../errors.ts';
 import type { HandlerSite, Joining } from '../invoke/handler-context.ts';
-import { invoke, isThenable } from '../invoke/invoke.ts';
+import { isThenable, letGo } from '../invoke/invoke.ts';
 import type { CheckpointTarget, SynchronousTarget } from './target.ts';
 import type { ConsumerHandler } from './terms.ts';
 
@@ -76,7 +76,6 @@ export function within({ target, commit, handler, join, ...terms }: WithinTerms)
 export function answered(target: CheckpointTarget, what: string, answer: unknown): unknown {
   const { synchronous } = target as Partial<SynchronousTarget>;
   if (!synchronous || !isThenable(answer)) return answer;
-  // It is refused, so nobody else would look at its rejection.
-  void invoke(() => answer, undefined, { attempt: 1 });
+  letGo(answer);
   throw expected('INVALID_OPTION', `what ${what} answers`, 'no Promise: its target is synchronous', answer);
 }

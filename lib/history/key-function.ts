@@ -1,7 +1,7 @@
 import { expected, show, TelltaleError } from '../errors.ts';
 import { admit } from '../event/admission.ts';
 import type { StoredEvent } from '../event/event.ts';
-import { invoke, isThenable, type Failure } from '../invoke/invoke.ts';
+import { invoke, isThenable, letGo, type Failure } from '../invoke/invoke.ts';
 
 const MAX_BYTES = 64 * 1024;
 
@@ -24,8 +24,7 @@ function plainKey(key: unknown, { position, id, type }: StoredEvent): unknown {
   const details = { position, eventId: id, type };
   const thing = `the key that \`by\` answers for \`${type}\` ${id} at position ${position}`;
   if (isThenable(key)) {
-    // It is refused, so nobody else would look at its rejection.
-    void invoke(() => key, undefined, { attempt: 1 });
+    letGo(key);
     throw expected('INVALID_QUERY', thing, 'there at once', key, { details });
   }
   try {

@@ -1,6 +1,6 @@
 import { TelltaleError, expected, messageOf } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
-import { isThenable } from '../invoke/invoke.ts';
+import { letGo } from '../invoke/invoke.ts';
 
 /** Looks at every event before it is accepted: answers it, a changed copy, or null to drop it. Synchronous. */
 export type AdmitStage = (event: TelltaleEvent) => TelltaleEvent | null;
@@ -30,9 +30,8 @@ function callStage(name: string, stage: AdmitStage, event: TelltaleEvent): Tellt
     throw new TelltaleError('STAGE_FAILED', text, { cause, details: { stage: name, type: event.type } });
   }
   if (answer === null) return null;
-  // Nobody waits for it: without this its rejection would end the process.
-  if (isThenable(answer)) answer.then(undefined, () => undefined);
   if (typeof answer !== 'object' || (answer as TelltaleEvent).id !== event.id) {
+    letGo(answer);
     throw expected(
       'STAGE_FAILED',
       `the answer of admit stage \`${name}\``,

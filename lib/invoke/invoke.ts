@@ -95,6 +95,11 @@ function waitUnlessAborted(clock: Clock, ms: number, signal: AbortSignal): Promi
   });
 }
 
+/** For a Promise that is refused: nobody else would look at its rejection, which would end the process. */
+export function letGo(refused: unknown): void {
+  void invoke(() => refused, undefined, { attempt: 1 });
+}
+
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
   return typeof (value as { then?: unknown }).then === 'function';

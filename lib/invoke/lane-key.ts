@@ -1,6 +1,6 @@
 import { expected } from '../errors.ts';
 import type { TelltaleEvent } from '../event/event.ts';
-import { invoke, isThenable, type Failure } from './invoke.ts';
+import { invoke, isThenable, letGo, type Failure } from './invoke.ts';
 
 /** What a key function threw, or that it answered something that is no key. */
 export class KeyFailure {
@@ -23,7 +23,6 @@ export function laneKey(keyOf: (event: TelltaleEvent) => unknown, event: Telltal
 function toText(key: unknown): string {
   if (typeof key === 'string') return key;
   if (!isThenable(key)) return JSON.stringify(key) ?? '';
-  // It is refused, so nobody else would look at its rejection.
-  void invoke(() => key, undefined, { attempt: 1 });
+  letGo(key);
   throw expected('INVALID_OPTION', 'the answer of `key`', 'a value that is there at once', key);
 }

@@ -590,6 +590,12 @@ describe('decide', () => {
     expect([fact!.causationId, fact!.correlationId]).to.deep.equal([order.id, order.id]);
   });
 
+  it('refuses Promises among its facts, and takes their rejections for refused as well', async () => {
+    const { bus } = await createActorBus();
+    const behaviour = { ...account, receive: () => [1, Promise.reject(new Error('late'))] as never };
+    expect(await codeOfRejection(bus.decide('n/1', behaviour, { type: 'deposit' }))).to.equal('INVALID_OPTION');
+  });
+
   it('rejects with what is wrong, by name', async () => {
     const { bus } = await createActorBus();
     const command = { type: 'deposit', payload: { amount: 1 } };
