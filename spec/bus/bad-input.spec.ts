@@ -258,7 +258,7 @@ describe('bad input', () => {
   it('to batch and commit', async () => {
     const { bus } = await createTestBus();
     const ofBatch: readonly Case[] = [
-      [7, '`batch`'],
+      [7, 'the options of batch'],
       [{ ids: 'x' }, 'not an option of batch (known: id)'],
       [{ name: 'x' }, '`name`'],
       [{ id: 7 }, 'the batch id', 'INVALID_ID'],
@@ -272,7 +272,7 @@ describe('bad input', () => {
     const ofCommit: readonly Case[] = [
       [{ expects: 1 }, '`expects`'],
       [{ expect: 'some' }, '`expect`'],
-      [null, '`commit`'],
+      [null, 'the options of commit'],
     ];
     for (const one of ofCommit) {
       const batch = bus.batch().add('a', null);
