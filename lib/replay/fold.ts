@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { expected, messageOf, TelltaleError } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
 import type { Place } from '../event/place.ts';
-import { invoke, isThenable } from '../invoke/invoke.ts';
+import { invoke, isThenable, letGo } from '../invoke/invoke.ts';
 import { mustKnow } from '../parse-options.ts';
 import type { Store } from '../store/port.ts';
 import { lookThrough } from '../store/read/look-through.ts';
@@ -65,8 +65,7 @@ async function settle(until: Place, store: Store, clock: Clock): Promise<Place> 
 
 function mustBeThere(state: unknown): unknown {
   if (!isThenable(state)) return state;
-  // It is refused, so nobody else would look at its rejection.
-  void invoke(() => state, undefined, { attempt: 1 });
+  letGo(state);
   throw expected('INVALID_OPTION', 'the answer of the reducer', 'a state that is there at once', state);
 }
 
