@@ -11,6 +11,7 @@ import type {
 import type { Connection } from './connection.ts';
 import { lastChange, readLog } from './log.ts';
 import { WHOLE, salvage } from './records.ts';
+import { bytesIn } from './texts.ts';
 import type { Writer } from './writer.ts';
 
 /** Events that are read in one go. */
@@ -65,16 +66,9 @@ export class SearchBlocks implements BlockSource {
     const asked = JSON.stringify(blocks);
     const written: number[] = [];
     const entries: FoundEntry[] = [];
-    for (const row of this.#reader.all(LOOK, [asked, asked, JSON.stringify(trigrams)])) {
-      const block = row['block'] as number;
-      const places = row['places'] as Uint8Array | ArrayBuffer | null;
-      if (places === null) written.push(block);
-      else
-        entries.push({
-          block,
-          trigram: row['trigram'] as string,
-          places: places instanceof Uint8Array ? places : new Uint8Array(places),
-        });
+    for (const { block, trigram, places } of this.#reader.all(LOOK, [asked, asked, JSON.stringify(trigrams)])) {
+      if (places === null) written.push(block as number);
+      else entries.push({ block: block as number, trigram: trigram as string, places: bytesIn(places!) });
     }
     return { written, entries };
   }
