@@ -14,7 +14,7 @@ import { memory } from '../../plugins/memory/index.ts';
 import { BROKEN_STORES } from '../support/broken-stores.ts';
 import { commandLine } from '../support/command-line.ts';
 import { buildEvents } from '../support/event-builder.ts';
-import { ask, schemaName, sharedServer, urlIn } from '../support/postgres-server.ts';
+import { ask, schemaName, sharedServer, shortSchemaName, urlIn } from '../support/postgres-server.ts';
 import { root } from '../support/root.ts';
 
 /** What is not the contract, which has its specs for each store, and a little of that. */
@@ -83,12 +83,12 @@ describe('telltale verify', function () {
 
   it('passes on PostgreSQL, and drops the schemas of its tests', async function () {
     const server = await sharedServer(this);
-    const schema = schemaName().slice(0, 20);
+    const schema = shortSchemaName();
     const url = `${urlIn(server, schema)}&tablePrefix=mine_`;
     const report = await verifyStore(await subjectAt(url, undefined), { kills: 2, events: 400, only: BRIEFLY });
     expect(report.breaches).to.deep.equal([]);
     expect(report.proofs.P5!.seen[0]).to.include('8 writing processes, 3 of them killed, 4 readers');
-    const left = await ask(server, 'SELECT nspname FROM pg_namespace WHERE starts_with(nspname, $1)', [schema]);
+    const left = await ask(server, 'SELECT nspname FROM pg_namespace WHERE starts_with(nspname, $1)', [`${schema}_`]);
     expect(left).to.deep.equal([]);
   });
 

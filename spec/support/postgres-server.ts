@@ -58,6 +58,11 @@ export function urlIn({ url }: TestServer, schema: string): string {
   return `${url}${url.includes('?') ? '&' : '?'}schema=${schema}`;
 }
 
+/** One that no other begins with, and short enough for `verify` to make others beside it. */
+export function shortSchemaName(): string {
+  return `verify_${process.pid}_${Date.now().toString(36)}`;
+}
+
 /** Asks the server something beside the store. */
 export async function ask<Row = Record<string, unknown>>(
   { url }: TestServer,

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { subjectAt } from '../../plugins/cli/verify/subject.ts';
 import { verifyStore } from '../../plugins/cli/verify/verify-store.ts';
 import { BROKEN_STORES } from '../support/broken-stores.ts';
-import { schemaName, sharedServer, urlIn } from '../support/postgres-server.ts';
+import { sharedServer, shortSchemaName, urlIn } from '../support/postgres-server.ts';
 
 describe('telltale verify, all of it', function () {
   this.timeout(1_200_000);
@@ -22,7 +22,7 @@ describe('telltale verify, all of it', function () {
     const server = await sharedServer(this);
     // Asking for a server has set it to what starting one may take.
     this.timeout(1_200_000);
-    const schema = schemaName().slice(0, 20);
+    const schema = shortSchemaName();
     await expectToHold(urlIn(server, schema));
   });
 
