@@ -152,7 +152,7 @@ describe('SchemaRegistry', () => {
         ['INVALID_OPTION', 'the schema registered for `a`', 'a', 1, {}],
         ['INVALID_OPTION', 'the schema registered for `a`', 'a', 1, 5],
         ['INVALID_OPTION', 'the schema registered for `a`', 'a', 1, null],
-        ['INVALID_OPTION', 'the options of `schemas.register`', 'a', 1, even, null],
+        ['INVALID_OPTION', 'the options of schemas.register', 'a', 1, even, null],
         ['INVALID_OPTION', '`upcst` is not an option', 'a', 2, even, { upcst: String }],
         ['INVALID_OPTION', '`upcast` of `schemas.register` to be a function', 'a', 2, even, { upcast: 5 }],
         ['INVALID_OPTION', 'nothing comes before version 1', 'a', 1, even, { upcast: String }],
