@@ -48,7 +48,7 @@ describe('sqlite: torture', () => {
         await new Promise((resolve) => setTimeout(resolve, LOCKED_MS));
         expect((await store.head()).position).to.equal(stored);
         holder.letGo();
-        for (const append of appending) expect((await append).position).to.equal(++stored);
+        for (const { position } of await Promise.all(appending)) expect(position).to.equal(++stored);
         await holder.end();
       }, PROMISED_HOLD_MS);
       console.log(`      the longest hold of the event loop: ${held.toFixed(1)} ms`);
