@@ -74,9 +74,14 @@ export class HandlePool {
     this.#entries.delete(key);
     const entry = found ?? { file: this.#open(path, uid), users: 0, stale: false };
     this.#entries.set(key, entry);
-    if (found === undefined) entry.file.catch(() => this.#entries.delete(key));
+    if (found === undefined) entry.file.catch(() => this.#forget(key, entry));
     this.#shrink();
     return entry;
+  }
+
+  /** Another one may be open under its key by now. */
+  #forget(key: string, entry: Entry): void {
+    if (this.#entries.get(key) === entry) this.#entries.delete(key);
   }
 
   async #open(path: string, uid: string): Promise<OpenFile> {
