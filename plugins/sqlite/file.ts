@@ -95,9 +95,9 @@ export function unlessFailing<T>(work: () => T): T | undefined {
 const inUse = new Map<string, { readonly driver: DriverName; connections: number }>();
 
 /**
- * Opens a connection to the file of a real path. Throws `STORE_PATH` for a file that cannot be opened or is no database, `INVALID_OPTION` where
- * this process has the file open with another library: when one of two closes a file, the system takes the locks of the
- * other away, and both would write.
+ * Opens a connection to the file of a real path. Throws `STORE_PATH` for a file that cannot be opened or is no database,
+ * `INVALID_OPTION` where this process has the file open with another library: when one of two closes a file, the system
+ * takes the locks of the other away, and both would write.
  */
 export function openDatabase(driver: SqliteDriver, file: string): SqliteDatabase {
   const use = inUse.get(file) ?? { driver: driver.name, connections: 0 };

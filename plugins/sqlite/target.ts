@@ -29,7 +29,8 @@ export interface SqliteTarget extends SynchronousTarget<SqliteTransaction> {
  * rest.
  *
  * The file is opened at the first use, made where it is not there, and may be any program's: two tables,
- * `telltale_checkpoints` and `telltale_skipped`, are added to it. Several consumers may share a target. In one process, use one driver for a file.
+ * `telltale_checkpoints` and `telltale_skipped`, are added to it. Several consumers may share a target. In one process,
+ * use one driver for a file.
  *
  * Throws `INVALID_OPTION`. A consumer pauses, or does not start, with `TARGET_BROKEN` where the file fails or the table is
  * another program's, `STORE_PATH`, `STORE_VERSION`, `STORE_UNAVAILABLE`, `NOT_SUPPORTED` without a driver.
