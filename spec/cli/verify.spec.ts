@@ -53,7 +53,7 @@ const BREAKS: Readonly<Record<string, PromiseName>> = {
 };
 
 describe('telltale verify', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   let home: string;
 
   beforeEach(() => (home = mkdtempSync(join(tmpdir(), 'telltale-verify-'))));

@@ -27,7 +27,7 @@ async function breakAppend(schema: string): Promise<void> {
 }
 
 describe('postgres: many writing processes', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   before(async function () {
     await stores.begin(this);

@@ -7,7 +7,7 @@ const stores = new Stores();
 let pool: pg.Pool | undefined;
 
 describe('postgres: random commands', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   before(async function () {
     await stores.begin(this);

@@ -177,7 +177,7 @@ function ownTests(
   const fencing: DefinedTest = {
     chapter: 'fence test',
     name: 'fence test',
-    timeoutMs: 60_000,
+    timeoutMs: 300_000,
     body: async ({ skip }) => {
       if (!shared) return skip('only one process may write');
       await using(async (specimen) =>
