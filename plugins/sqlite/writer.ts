@@ -7,6 +7,8 @@ import type { HeldFile } from './held-file.ts';
 /** While another process has the lock, it is asked for again after this long at first, and after at most this long. */
 const FIRST_WAIT_MS = 1;
 const LONGEST_WAIT_MS = 20;
+/** Who has waited longer asks as often as at first: SQLite has no turns, and others take it again right after they gave it back. */
+const PATIENT_MS = 250;
 
 /**
  * The one connection that writes.
@@ -61,16 +63,17 @@ export class Writer {
 
   // The lock is never waited for within SQLite, which would hold the event loop.
   async #begin(sql: string): Promise<void> {
-    const end = performance.now() + this.#busyTimeout;
+    const since = performance.now();
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
       try {
         this.#connection.exec(sql);
         return;
       } catch (error) {
         if (!isBusy(error)) throw error;
-        if (performance.now() >= end) throw this.#timedOut(error);
+        const waitedMs = performance.now() - since;
+        if (waitedMs >= this.#busyTimeout) throw this.#timedOut(error);
+        await wait(waitedMs < PATIENT_MS ? waitMs : FIRST_WAIT_MS);
       }
-      await wait(waitMs);
     }
   }
 
