@@ -6,9 +6,10 @@ import { isTelltaleError } from '../../../lib/plugin.ts';
 import { putFenced } from './fence-test.ts';
 import { storeBy } from './subject.ts';
 import type { Reach } from './subject.ts';
+import { untilAnswered } from './until-answered.ts';
 
 const store = await storeBy(JSON.parse(process.argv[2] ?? '{}') as Reach);
-await store.open();
+await untilAnswered(() => store.open());
 for (;;)
   try {
     await putFenced(store);

@@ -5,6 +5,7 @@ import { Broken } from './broken.ts';
 import { startChild } from './child.ts';
 import type { Child } from './child.ts';
 import type { Specimen } from './subject.ts';
+import { untilAnswered } from './until-answered.ts';
 
 const LEASE = 'verify';
 const COLLECTION = 'verify';
@@ -53,12 +54,14 @@ export async function fenceTest(specimen: Specimen): Promise<number> {
 /** Writes with the fence that holds now, until it is refused. */
 export async function putFenced(store: Store): Promise<never> {
   const { epoch } = (await store.document('leases', LEASE))!.value as Fence;
-  for (let n = 0; ; n++) await store.putDocument(COLLECTION, KEY, { epoch, n }, { fence: { lease: LEASE, epoch } });
+  const fence = { lease: LEASE, epoch };
+  for (let n = 0; ; n++) await untilAnswered(() => store.putDocument(COLLECTION, KEY, { epoch, n }, { fence }));
 }
 
 async function take(store: Store): Promise<Lease> {
   const lease = new Lease(store, LEASE, { owner: 'verify', ttlMs: 60_000, clock: systemClock });
-  if ((await lease.attempt()) === undefined) throw new Error(`a lease that was given back was not given out again`);
+  if ((await untilAnswered(() => lease.attempt())) === undefined)
+    throw new Error(`a lease that was given back was not given out again`);
   return lease;
 }
 

@@ -6,11 +6,12 @@ import { writeSync } from 'node:fs';
 import { writeForGaps } from './gap-writer.ts';
 import { storeBy } from './subject.ts';
 import type { Reach } from './subject.ts';
+import { untilAnswered } from './until-answered.ts';
 
 const [reach = '{}', writer = '', events = '0'] = process.argv.slice(2);
 
 const store = await storeBy(JSON.parse(reach) as Reach);
-await store.open();
+await untilAnswered(() => store.open());
 writeSync(1, 'open\n');
 await writeForGaps(store, {
   writer,

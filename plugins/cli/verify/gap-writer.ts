@@ -1,5 +1,6 @@
 import type { Store, TelltaleEvent } from '../../../lib/plugin.ts';
 import type { Acknowledged } from './child.ts';
+import { untilAnswered } from './until-answered.ts';
 
 export interface GapTerms {
   /** Begins the ids of this writer. */
@@ -12,14 +13,15 @@ export interface GapTerms {
 export const VAIN = 'vain-';
 
 /** Appends about so many events, one to three at a time, with some in between that the store must refuse. */
-export async function writeForGaps(store: Store, { writer, events, acknowledged }: GapTerms): Promise<void> {
-  for (let [n, left] = [0, events]; left > 0; n++) {
+export async function writeForGaps(store: Store, { writer, events: count, acknowledged }: GapTerms): Promise<void> {
+  for (let [n, left] = [0, count]; left > 0; n++) {
     const size = 1 + (n % 3);
     left -= size;
     // Refused on purpose: it must use up no position.
     if (n % 7 === 3) await mustBeRefused(store, eventOf(`${VAIN}${writer}-${n}`));
     const batch = `gap-${writer}-${n}`;
-    const { position } = await store.append(Array.from({ length: size }, (_, i) => eventOf(`${batch}-${i}`)));
+    const events = Array.from({ length: size }, (_, i) => eventOf(`${batch}-${i}`));
+    const { position } = await untilAnswered(() => store.append(events));
     acknowledged({ batch, size, position });
     // A store in memory answers without ever waiting: readers must have their turns.
     if (n % 2 === 0) await turn();
