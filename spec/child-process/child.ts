@@ -52,11 +52,12 @@ const ROLES: Readonly<Record<string, () => Promise<void>>> = {
   async source() {
     const bus = await connectToParent();
     bus.emit('source.started', process.pid);
-    for (let n = 0; n < 1_000; n++) {
-      const noted = bus.publish('fact.found', n, { id: `fact-${n}` }).then(() => note(String(n)));
-      if (n % 16 === 0) await noted;
-    }
-    await bus.flush();
+    const publish = async (n: number): Promise<void> => {
+      await bus.publish('fact.found', n, { id: `fact-${n}` });
+      note(String(n));
+    };
+    for (let n = 0; n < 1_000; n += 16)
+      await Promise.all(Array.from({ length: Math.min(16, 1_000 - n) }, (_, i) => publish(n + i)));
     bus.emit('source.done', null);
   },
 

@@ -1,4 +1,5 @@
-import { mkdir, rename, rmdir } from 'node:fs/promises';
+import { renameSync, rmdirSync } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
@@ -87,10 +88,11 @@ describe('the team whose disk is full', function () {
     const team = await start();
     const file = join(files.log, 'report.json');
     let paused = 0;
-    bus.on('$bus.consumer.paused', async () => {
+    bus.on('$bus.consumer.paused', () => {
       if (++paused > 1) return;
-      await rmdir(file);
-      await rename(`${file}.aside`, file);
+      // In one step, so that nothing is written in between, which the old one would replace.
+      rmdirSync(file);
+      renameSync(`${file}.aside`, file);
     });
     await rename(file, `${file}.aside`);
     await mkdir(file);
