@@ -228,7 +228,9 @@ export class Lanes implements Paused {
     const context = new HandlerContext(envelope, this.#port.context, site);
     const given = this.#terms.batch ? items.map(eventOf) : eventOf(items[0]!);
     const terms = retry && { policy: retry, clock: this.#port.clock, signal: partition.ending };
-    const outcome = runWithCause(envelope, () => invoke(call, given, context, terms), undefined);
+    const attempt = (): ReturnType<typeof invoke> =>
+      runWithCause(envelope, () => invoke(call, given, context, terms), undefined);
+    const outcome = run.lettered?.then(attempt, otherFailure) ?? attempt();
     if (!(outcome instanceof Promise)) return this.#end(run, envelope, outcome);
     void outcome.then((failure) => {
       this.#end(run, envelope, failure);
@@ -241,16 +243,15 @@ export class Lanes implements Paused {
   #callOf(run: Run, envelope: Envelope): Call {
     const { target, handler } = this.#terms;
     const { lettered, partition: site } = run;
-    if (lettered) return { call: () => this.#leaveOut(run, lettered), site };
+    if (lettered) return { call: () => this.#leaveOut(run), site };
     return target ? this.#within(run, target, envelope) : { call: handler, site };
   }
 
-  // In the handler's place, so that its lane waits and whoever stops waits for it: a checkpoint that is on the disk
-  // before the letter is, in the log or in a target, would lose the event to a kill.
-  async #leaveOut(run: Run, lettered: Promise<void>): Promise<void> {
+  // In the handler's place and behind its letter, so that its lane waits and whoever stops waits for it: a checkpoint that
+  // is on the disk before the letter is, in the log or in a target, would lose the event to a kill.
+  async #leaveOut(run: Run): Promise<void> {
     const { target } = this.#terms;
     try {
-      await lettered;
       if (target) await commitTo(target, [{ ...this.#checkpointOf(run), isSkipped: true }], () => undefined);
     } catch (error) {
       throw new OtherFailure(error);
@@ -320,6 +321,8 @@ export class Lanes implements Paused {
     batch.last = 'running';
   }
 }
+
+const otherFailure = (error: unknown): Failure => ({ error: new OtherFailure(error), attempts: 1 });
 
 const eventOf = ({ envelope }: Item): StoredEvent => envelope.event as StoredEvent;
 
