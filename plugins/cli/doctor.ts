@@ -126,10 +126,16 @@ async function remainsOf(place: string, target: string): Promise<Remains> {
   const path = await fileOf(place);
   if (path !== undefined) {
     const { openRemains } = await import('../sqlite/index.ts');
-    return openRemains(path, dirname(resolve(target)));
+    return openRemains(path, dirname(resolve(target))).catch(nothingLeft);
   }
   const { store } = await logAt(place);
   return 'remains' in store ? (store as Store & Damageable).remains() : openWhole(store);
+}
+
+/** Whoever salvages needs no word that one can. */
+function nothingLeft(error: unknown): never {
+  if (!isTelltaleError(error, 'STORE_CORRUPT')) throw error;
+  throw new Problem(`${error.message}; nothing is left of the log in it, and nothing was copied`);
 }
 
 /** Of a store that has nothing to say beyond the port. */

@@ -157,6 +157,16 @@ describe('telltale doctor --salvage', function () {
       expect((await commandLine(['doctor', 'saved'], home)).code).to.equal(0);
     });
 
+  // It was told that --salvage copies what is intact.
+  it('says that nothing is left of a file that is cut before its first event, and makes nothing', async () => {
+    await fill('');
+    writeFileSync(join(home, 'damaged.db'), readFileSync(join(home, 'log.db')).subarray(0, PAGE + 900));
+    const { code, err } = await commandLine(['doctor', 'damaged.db', '--salvage', 'saved'], home);
+    expect(code).to.equal(2);
+    expect(err).to.match(/^telltale: .*; nothing is left of the log in it, and nothing was copied\n$/);
+    expect(readdirSync(home).filter((name) => /^(?:saved|telltale)/.test(name))).to.deep.equal([]);
+  });
+
   it('closes the new log also where closing the damaged one fails', async () => {
     await fill('');
     const close = sinon.stub(Connection.prototype, 'close').callThrough();
