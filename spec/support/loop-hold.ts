@@ -42,7 +42,9 @@ export async function leastHoldMs(work: () => Promise<unknown>, enoughMs: number
  * the system does not tell. For differences.
  */
 export function busyMs(): number {
-  return ranMs() / slownessOfMachine();
+  // First, as finding it out takes time too.
+  const slowness = slownessOfMachine();
+  return ranMs() / slowness;
 }
 
 /** The same in ms of this machine. */
