@@ -1,12 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { Fifo } from '../../lib/mailbox/fifo.ts';
 import { createKeyedMailbox } from '../../lib/mailbox/keyed-mailbox.ts';
 import type { Mailbox } from '../../lib/mailbox/mailbox.ts';
 import { offer, type MailboxLimits } from '../../lib/mailbox/overflow.ts';
 import { createPlainMailbox } from '../../lib/mailbox/plain-mailbox.ts';
+import { collectGarbage } from '../support/garbage.ts';
 import { turn } from '../support/turns.ts';
 
 interface Item {
@@ -180,8 +179,3 @@ describe('what a full mailbox keeps hold of', () => {
     expect(pass(300_000) - before).to.be.lessThan(1_000_000);
   });
 });
-
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-}
