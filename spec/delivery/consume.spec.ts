@@ -173,8 +173,11 @@ describe('consume', () => {
     const { bus } = await startWith(30);
     let running = 0;
     let most = 0;
+    let wanted = 0;
     const handler = async (): Promise<void> => {
       most = Math.max(most, ++running);
+      // However many turns it takes to begin them; what is one too many would begin behind that.
+      await turnsUntil(() => most >= wanted);
       await turn();
       running--;
     };
@@ -185,6 +188,7 @@ describe('consume', () => {
       ['loose', { concurrency: 7 }, 7],
     ] as const) {
       most = 0;
+      wanted = expected;
       const consumer = bus.consume(name, 'a', handler, options);
       await consumer.caughtUp();
       expect(most, name).to.equal(expected);
@@ -255,7 +259,7 @@ describe('consume', () => {
     const gate = createGate();
     const handler = ({ payload }: { payload: unknown }): unknown => (payload === 5 ? gate.promise : undefined);
     const consumer = bus.consume('c', 'a', handler, { key: 'id' });
-    await turnsUntil(() => booksOf(bus).handled >= 10_000);
+    await turnsUntil(() => booksOf(bus).taken >= 10_005);
     for (let i = 0; i < 20; i++) await turn();
     expect([booksOf(bus).taken, consumer.position, consumer.status]).to.deep.equal([10_005, 5, 'running']);
     gate.open();
