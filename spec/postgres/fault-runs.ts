@@ -16,15 +16,16 @@ export async function terminateBackends(stores: Stores, rounds: number): Promise
   const connection = { connectionString: stores.server.url, application_name: application };
   const store = stores.create({ connection, schema: application });
   const bus = await createBus({ store });
+  const ids: string[] = [];
   let done = 0;
-  const publishing = publishUntil(bus, () => done >= rounds);
+  const publishing = publishUntil(bus, () => done >= rounds, ids);
   for (; done < rounds; done++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await oneMore(ids);
     await ask(stores.server, 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1', [
       application,
     ]);
   }
-  const ids = await publishing;
+  await publishing;
   await bus.close();
   const check = stores.again(store);
   await check.open();
@@ -43,10 +44,14 @@ export async function restartWhilePublishing(server: Required<TestServer>, resta
   await watcher.open();
   const seen: number[] = [];
   watcher.onCommit((events) => seen.push(...events.map(({ position }) => position)));
+  const ids: string[] = [];
   let done = 0;
-  const publishing = publishUntil(bus, () => done >= restarts);
-  for (; done < restarts; done++) await restartServer(server);
-  const ids = await publishing;
+  const publishing = publishUntil(bus, () => done >= restarts, ids);
+  for (; done < restarts; done++) {
+    await oneMore(ids);
+    await restartServer(server);
+  }
+  await publishing;
   await bus.close();
   await expectEachOnce(watcher, ids);
   const { position } = await watcher.head();
@@ -65,7 +70,7 @@ export async function stallWhilePublishing(stores: Stores, stalling: Stalling, s
   let done = 0;
   const publishing = publishUntil(bus, () => done >= stalls, ids);
   for (; done < stalls; done++) {
-    for (const count = ids.length; ids.length === count;) await moment();
+    await oneMore(ids);
     proxy.stall();
     for (const before = store.health().lastError; store.health().lastError === before;) await moment();
     proxy.resume();
@@ -121,7 +126,7 @@ export async function openSurely(store: Store): Promise<void> {
 }
 
 /** Publishes without a pause until `isOver`; each must be stored in the end. */
-async function publishUntil(bus: Bus, isOver: () => boolean, ids: string[] = []): Promise<string[]> {
+async function publishUntil(bus: Bus, isOver: () => boolean, ids: string[]): Promise<void> {
   const lanes = Array.from({ length: 16 }, async () => {
     while (!isOver()) {
       const { event } = await bus.publish('task.created', { n: ids.length });
@@ -129,7 +134,11 @@ async function publishUntil(bus: Bus, isOver: () => boolean, ids: string[] = [])
     }
   });
   await Promise.all(lanes);
-  return ids;
+}
+
+/** The next fault comes when the one before is over and events go through, or it would meet nothing but openings. */
+async function oneMore(ids: readonly string[]): Promise<void> {
+  for (const count = ids.length; ids.length === count;) await moment();
 }
 
 async function expectEachOnce(store: Store, acknowledged: readonly string[]): Promise<void> {
